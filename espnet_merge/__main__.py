@@ -1,0 +1,64 @@
+"""``espnet-merge COMMAND``: merge, decode and score Whisper experts."""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from espnet_merge import __version__
+from espnet_merge.errors import InputError
+
+# name -> one line of help. A command lives in espnet_merge/bin/<name>.py and is
+# imported only when it is called, so that --help costs no import of torch.
+COMMANDS = {
+    "doctor": "check the installation and name each missing piece with its remedy",
+    "fetch": "get a Whisper by size, directory or OpenAI file, as a local directory",
+    "filter": "drop utterances that Whisper cannot use, with a count per reason",
+    "perturb": "write speed-perturbed copies of a data directory",
+    "export": "turn a trained ESPnet checkpoint into a Hugging Face or PEFT directory",
+    "methods": "list the merge methods with their defaults",
+    "merge": "merge expert checkpoints into one",
+    "decode": "transcribe a data directory",
+    "score": "score hypotheses: WER and CER, raw and normalised",
+    "report": "write RESULTS.md and its pictures from the scores",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run one command; exit 0 when done, 2 on bad input, 1 on our own defects."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    parser = _parser()
+    if not argv or argv[0] not in COMMANDS:
+        parser.parse_args(argv or ["--help"])
+    name = argv[0]
+    command = importlib.import_module(f"espnet_merge.bin.{name}")
+    subparser = argparse.ArgumentParser(
+        prog=f"espnet-merge {name}",
+        description=command.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_arguments(subparser)
+    args = subparser.parse_args(argv[1:])
+    try:
+        command.main(args)
+    except (InputError, OSError) as error:
+        message = " ".join(str(error).split())
+        print(f"espnet-merge {name}: error: {message}", file=sys.stderr)
+        sys.exit(2)
+
+
+def _parser() -> argparse.ArgumentParser:
+    lines = "\n".join(f"  {name:10}{text}" for name, text in COMMANDS.items())
+    parser = argparse.ArgumentParser(
+        prog="espnet-merge",
+        description=f"{__doc__}\n\ncommands:\n{lines}\n\n"
+        "'espnet-merge COMMAND --help' explains one command.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    parser.add_argument("command", choices=COMMANDS, metavar="COMMAND")
+    return parser
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Commands: one file each, which reads arguments, calls the package and writes."""

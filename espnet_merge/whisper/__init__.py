@@ -1,0 +1,1 @@
+"""The Whisper model: features, prompts and the forward pass."""
