@@ -1,0 +1,155 @@
+"""The forward pass of Whisper with true-length encoder input.
+
+Transformers' encoder accepts 30 s of mel frames and nothing else, and its decoder has
+no mask over the encoder. Here both run over the same Hugging Face modules for any
+length up to 30 s, with the padding inside a batch masked; at 30 s the results equal
+those of ``WhisperForConditionalGeneration``.
+"""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn.functional import dropout, gelu, linear
+from transformers import WhisperForConditionalGeneration
+from transformers.cache_utils import DynamicCache, EncoderDecoderCache
+from transformers.models.whisper.modeling_whisper import WhisperDecoder, WhisperEncoder
+
+from espnet_merge.errors import InputError
+
+
+class Encoded(NamedTuple):
+    """What the encoder heard.
+
+    states: (batch, positions, d_model).
+    mask: additive mask (batch, 1, 1, positions), or None when nothing is padded.
+    """
+
+    states: Tensor
+    mask: Tensor | None
+
+
+def load_whisper(
+    path: Path, dtype: torch.dtype = torch.float32
+) -> WhisperForConditionalGeneration:
+    """Load a Hugging Face Whisper directory, in evaluation mode.
+
+    Raises:
+        InputError: not such a directory, or weights are missing or left over.
+    """
+    if not (path / "config.json").is_file():
+        raise InputError(
+            f"{path}: a Hugging Face Whisper directory (config.json, "
+            "model.safetensors) is needed; make one with 'espnet-merge fetch'."
+        )
+    model, info = WhisperForConditionalGeneration.from_pretrained(
+        path, dtype=dtype, local_files_only=True, output_loading_info=True
+    )
+    for kind in ("missing_keys", "unexpected_keys", "mismatched_keys"):
+        # Transformers only warns, and fills what is missing with random numbers.
+        if names := sorted(map(str, info[kind])):
+            raise InputError(
+                f"{path}: weights must fit config.json; {kind.replace('_', ' ')}: "
+                f"{', '.join(names[:3])} ({len(names)} in all)."
+            )
+    return model.eval()
+
+
+def encode(
+    encoder: WhisperEncoder, features: Tensor, lengths: Tensor | None = None
+) -> Encoded:
+    """Run the encoder over a batch of mel frames of any length up to 30 s.
+
+    Args:
+        encoder: ``model.model.encoder``.
+        features: (batch, frames, n_mels), an even number of frames, at most 3000.
+        lengths: valid frames of each utterance, (batch,); None when all are full.
+
+    Returns:
+        States of half as many positions as there are frames. States past an
+        utterance's length hold no meaning; the mask hides them.
+    """
+    frames = features.shape[1]
+    limit = 2 * encoder.config.max_source_positions
+    if frames > limit or frames % 2:
+        raise InputError(
+            f"features must have an even number of frames up to {limit}; got {frames}."
+        )
+    if lengths is not None and bool((lengths == frames).all()):
+        lengths = None
+    hidden = gelu(encoder.conv1(features.transpose(1, 2)))
+    mask = None
+    if lengths is not None:
+        valid = torch.arange(frames, device=features.device) < lengths[:, None]
+        # conv2 looks one frame past the end: let it see zeros, as it does at the
+        # end of an utterance that is alone in its batch.
+        hidden = hidden * valid[:, None]
+        mask = _additive(valid[:, None, None, ::2], hidden.dtype)
+    hidden = gelu(encoder.conv2(hidden)).transpose(1, 2)
+    hidden = hidden + encoder.embed_positions.weight[: hidden.shape[1]]
+    hidden = dropout(hidden, p=encoder.dropout, training=encoder.training)
+    for layer in encoder.layers:
+        hidden = layer(hidden, mask)
+    return Encoded(encoder.layer_norm(hidden), mask)
+
+
+def decode(
+    decoder: WhisperDecoder,
+    tokens: Tensor,
+    encoded: Encoded,
+    cache: EncoderDecoderCache | None = None,
+) -> Tensor:
+    """Run the decoder over ``tokens`` and return its states.
+
+    Args:
+        decoder: ``model.model.decoder``.
+        tokens: (batch, length) ids that follow those already in the cache.
+        encoded: what ``encode`` returned, of the same batch.
+        cache: keys and values of earlier tokens; extended in place.
+
+    Returns:
+        (batch, length, d_model); ``logits`` turns them into scores of tokens.
+    """
+    past = cache.get_seq_length() if cache is not None else 0
+    length = tokens.shape[1]
+    limit = decoder.config.max_target_positions
+    if past + length > limit:
+        raise InputError(
+            f"a text must have at most {limit} tokens, prompt and end included; "
+            f"got {past + length}: filter the data first."
+        )
+    hidden = decoder.embed_tokens(tokens)
+    hidden = hidden + decoder.embed_positions.weight[past : past + length]
+    hidden = dropout(hidden, p=decoder.dropout, training=decoder.training)
+    causal = None
+    if length > 1:
+        rows = torch.arange(past, past + length, device=tokens.device)[:, None]
+        columns = torch.arange(past + length, device=tokens.device)
+        causal = _additive((columns <= rows)[None, None], hidden.dtype)
+    for layer in decoder.layers:
+        hidden = layer(
+            hidden,
+            causal,
+            encoded.states,
+            encoder_attention_mask=encoded.mask,
+            past_key_values=cache,
+            use_cache=cache is not None,
+        )
+    states: Tensor = decoder.layer_norm(hidden)
+    return states
+
+
+def logits(decoder: WhisperDecoder, states: Tensor) -> Tensor:
+    """Return scores over the vocabulary; the output projection is the embedding."""
+    return linear(states, decoder.embed_tokens.weight)
+
+
+def new_cache() -> EncoderDecoderCache:
+    """Return an empty cache of keys and values for ``decode``."""
+    return EncoderDecoderCache(DynamicCache(), DynamicCache())
+
+
+def _additive(valid: Tensor, dtype: torch.dtype) -> Tensor:
+    mask = torch.zeros(valid.shape, dtype=dtype, device=valid.device)
+    return mask.masked_fill_(~valid, torch.finfo(dtype).min)
