@@ -53,6 +53,8 @@ def load_whisper(
                 f"{path}: weights must fit config.json; {kind.replace('_', ' ')}: "
                 f"{', '.join(names[:3])} ({len(names)} in all)."
             )
+    # The encoder's sinusoids are fixed; loading forgets that they are.
+    model.model.encoder.embed_positions.requires_grad_(False)
     return model.eval()
 
 
@@ -99,38 +101,52 @@ def decode(
     tokens: Tensor,
     encoded: Encoded,
     cache: EncoderDecoderCache | None = None,
+    follows: Tensor | None = None,
+    position: int | None = None,
 ) -> Tensor:
     """Run the decoder over ``tokens`` and return its states.
+
+    Without ``follows`` the tokens of a row are one text. With it a row holds many
+    beginnings of texts that share a cache: its tokens all stand at ``position``,
+    and each attends to its own past only. So beam search moves no keys or values.
 
     Args:
         decoder: ``model.model.decoder``.
         tokens: (batch, length) ids that follow those already in the cache.
         encoded: what ``encode`` returned, of the same batch.
         cache: keys and values of earlier tokens; extended in place.
+        follows: (batch, length, cached + length), true where a token attends.
+        position: of ``tokens`` in their texts, given together with ``follows``.
 
     Returns:
         (batch, length, d_model); ``logits`` turns them into scores of tokens.
     """
     past = cache.get_seq_length() if cache is not None else 0
     length = tokens.shape[1]
+    if position is None:
+        start, stop = past, past + length
+    else:
+        start, stop = position, position + 1
     limit = decoder.config.max_target_positions
-    if past + length > limit:
+    if stop > limit:
         raise InputError(
             f"a text must have at most {limit} tokens, prompt and end included; "
-            f"got {past + length}: filter the data first."
+            f"got {stop}: filter the data first."
         )
     hidden = decoder.embed_tokens(tokens)
-    hidden = hidden + decoder.embed_positions.weight[past : past + length]
+    hidden = hidden + decoder.embed_positions.weight[start:stop]
     hidden = dropout(hidden, p=decoder.dropout, training=decoder.training)
-    causal = None
-    if length > 1:
+    mask = None
+    if follows is not None:
+        mask = _additive(follows[:, None], hidden.dtype)
+    elif length > 1:
         rows = torch.arange(past, past + length, device=tokens.device)[:, None]
         columns = torch.arange(past + length, device=tokens.device)
-        causal = _additive((columns <= rows)[None, None], hidden.dtype)
+        mask = _additive((columns <= rows)[None, None], hidden.dtype)
     for layer in decoder.layers:
         hidden = layer(
             hidden,
-            causal,
+            mask,
             encoded.states,
             encoder_attention_mask=encoded.mask,
             past_key_values=cache,

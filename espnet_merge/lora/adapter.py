@@ -1,0 +1,169 @@
+"""Add, save and load LoRA adapters, in PEFT's format, never silently.
+
+Source: Hu et al., *LoRA: Low-Rank Adaptation of Large Language Models*, ICLR 2022,
+Sec. 4, through ``peft``. On Whisper: Song et al., *LoRA-Whisper*, Interspeech 2024,
+Sec. 3.1 (query, key, value and both feed-forward layers of encoder and decoder).
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import (
+    LoraConfig,
+    PeftModel,
+    get_peft_model,
+    get_peft_model_state_dict,
+    set_peft_model_state_dict,
+)
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from espnet_merge.errors import InputError
+
+DEFAULTS: Mapping[str, Any] = {
+    "r": 32,
+    "lora_alpha": 64,
+    "lora_dropout": 0.0,
+    "target_modules": ["q_proj", "k_proj", "v_proj", "fc1", "fc2"],
+}
+WEIGHTS = "adapter_model.safetensors"
+
+
+def add_adapter(
+    model: nn.Module, conf: Mapping[str, Any], *, max_trainable_share: float = 0.2
+) -> PeftModel:
+    """Freeze ``model`` and add a trainable adapter to its linear layers.
+
+    Args:
+        model: a Whisper; changed in place.
+        conf: arguments of ``peft.LoraConfig`` over ours (r 32, q, k, v, fc1, fc2).
+        max_trainable_share: refuse more trainable weights than this share of all.
+
+    Raises:
+        InputError: an argument that peft does not take, modules that do not exist, or
+            too large a trainable share.
+    """
+    try:
+        peft_model = get_peft_model(model, LoraConfig(**{**DEFAULTS, **conf}))
+    except (TypeError, ValueError) as error:
+        raise InputError(f"lora_conf must fit peft.LoraConfig: {error}") from error
+    total = sum(p.numel() for p in model.parameters())
+    trained = {n: p for n, p in model.named_parameters() if p.requires_grad}
+    share = sum(p.numel() for p in trained.values()) / total
+    if share > max_trainable_share or any("lora_" not in name for name in trained):
+        raise InputError(
+            f"LoRA must leave the base frozen, at most {max_trainable_share:.0%} "
+            f"trainable; got {share:.0%}: lower lora_conf.r, or raise "
+            "max_trainable_share if you mean it."
+        )
+    return peft_model
+
+
+def save_adapter(model: PeftModel, directory: Path) -> None:
+    """Write the adapter and the digest of its base into an existing directory.
+
+    ``peft`` reads it as its own: the digest is metadata of the weights' file.
+    """
+    weights = {
+        name: tensor.detach().cpu().contiguous()
+        for name, tensor in get_peft_model_state_dict(model).items()
+    }
+    base = base_digest(model.get_base_model())
+    metadata = {"format": "pt", "base_sha256": base}
+    save_file(weights, directory / WEIGHTS, metadata=metadata)
+    config = model.peft_config["default"]
+    config.inference_mode = True
+    config.save_pretrained(directory)
+
+
+def load_adapter(model: nn.Module, directory: Path) -> PeftModel:
+    """Put the adapter of ``directory`` on ``model`` and make it active, frozen.
+
+    Args:
+        model: the Whisper that the adapter was trained on, in float32.
+        directory: holds ``adapter_config.json`` and ``adapter_model.safetensors``.
+
+    Raises:
+        InputError: files are missing or broken, the adapter was trained on another
+            base, or its tensors do not match the modules one to one.
+    """
+    weights, metadata = _read_weights(directory)
+    config = LoraConfig(**_read_config(directory))
+    expected = metadata.get("base_sha256")
+    found = base_digest(model)
+    if expected is not None and expected != found:
+        raise InputError(
+            f"{directory}: the adapter must be used on the base it was trained on "
+            f"(digest {expected[:12]}); this base has {found[:12]}: give that base."
+        )
+    peft_model = get_peft_model(model, config)
+    places = get_peft_model_state_dict(peft_model)
+    if set(places) != set(weights):
+        odd = sorted(set(places) ^ set(weights))
+        raise InputError(
+            f"{directory}: {len(weights)} tensors must match the model's "
+            f"{len(places)} one to one; {len(odd)} do not, first {odd[0]}: the adapter "
+            "belongs to another architecture or configuration."
+        )
+    for name, tensor in weights.items():
+        if tensor.shape != places[name].shape:
+            raise InputError(
+                f"{directory}: {name} must have shape {tuple(places[name].shape)}; "
+                f"got {tuple(tensor.shape)}: the adapter belongs to another model."
+            )
+    set_peft_model_state_dict(peft_model, weights)
+    return peft_model.requires_grad_(False).eval()
+
+
+@torch.no_grad()
+def base_digest(model: nn.Module) -> str:
+    """Return the SHA-256 of the weights that are no adapter's, as float32.
+
+    Names as without an adapter, so that the digest is the same before and after one
+    is added; tied weights count once.
+    """
+    digest = hashlib.sha256()
+    named = {n.replace(".base_layer.", "."): p for n, p in model.named_parameters()}
+    for name in sorted(named):
+        if "lora_" in name:
+            continue
+        digest.update(name.encode())
+        values = named[name].detach().to("cpu", torch.float32).contiguous()
+        digest.update(values.numpy().data)
+    return digest.hexdigest()
+
+
+def _read_weights(directory: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    path = directory / WEIGHTS
+    if not path.is_file():
+        raise InputError(
+            f"{directory}: a PEFT adapter directory needs {WEIGHTS}; it has none: give "
+            "the model/ directory of a LoRA expert."
+        )
+    try:
+        with safe_open(path, framework="pt") as file:
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            return weights, file.metadata() or {}
+    except SafetensorError as error:
+        raise InputError(
+            f"{path}: must be a whole safetensors file; {error}: train or copy it anew."
+        ) from error
+
+
+def _read_config(directory: Path) -> dict[str, Any]:
+    path = directory / "adapter_config.json"
+    try:
+        config: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{path}: must be PEFT's JSON configuration; {error}"
+        ) from error
+    kind = config.pop("peft_type", None)
+    if kind != "LORA":
+        raise InputError(f"{path}: peft_type must be LORA; got {kind!r}.")
+    return config

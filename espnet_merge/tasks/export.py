@@ -1,0 +1,60 @@
+"""Write a trained checkpoint as a Hugging Face or PEFT directory."""
+
+import argparse
+import pickle
+import shutil
+from pathlib import Path
+
+import torch
+import yaml
+
+from espnet_merge.errors import InputError
+from espnet_merge.lora.adapter import save_adapter
+from espnet_merge.tasks.whisper import WhisperModel, WhisperTask
+
+WEIGHT_SUFFIXES = {".safetensors", ".bin", ".pt", ".pth"}
+
+
+def export(checkpoint: Path, output: Path, *, overwrite: bool = False) -> None:
+    """Write the model of ``checkpoint``, whose ``config.yaml`` lies beside it.
+
+    Raises:
+        InputError: a file is missing or broken, or ``output`` exists.
+    """
+    if output.exists() and not overwrite:
+        raise InputError(f"{output}: must not exist; remove it or say --overwrite.")
+    model, base = _load(checkpoint)
+    part = output.with_name(f".{output.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    if model.has_adapter:
+        save_adapter(model.network, part)
+    else:
+        model.whisper.save_pretrained(part)
+        for file in base.iterdir():
+            # The tokenizer and the rest are the base's, byte for byte.
+            if file.suffix not in WEIGHT_SUFFIXES and not (part / file.name).exists():
+                shutil.copy2(file, part / file.name)
+    if output.exists():
+        shutil.rmtree(output)
+    part.rename(output)
+
+
+def _load(checkpoint: Path) -> tuple[WhisperModel, Path]:
+    config = checkpoint.parent / "config.yaml"
+    for file in (config, checkpoint):
+        if not file.is_file():
+            raise InputError(
+                f"{file}: an experiment needs this file; train it first, or name "
+                "another --checkpoint."
+            )
+    args = argparse.Namespace(**yaml.safe_load(config.read_text("utf-8")))
+    model = WhisperTask.build_model(args)
+    try:
+        state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        raise InputError(
+            f"{checkpoint}: must be a whole file of weights; {error}: train it anew."
+        ) from error
+    model.load_state_dict(state)
+    return model, Path(args.whisper)

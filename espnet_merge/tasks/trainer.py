@@ -1,0 +1,119 @@
+"""ESPnet's Trainer with checks before the first step and whole checkpoints.
+
+ESPnet writes ``checkpoint.pth`` in place and then ``<epoch>epoch.pth``. A job killed in
+between would leave a file that cannot be read, or an epoch without its model. Here the
+last whole checkpoint is kept aside while an epoch runs, and what a killed job left is
+mended before resuming.
+"""
+
+import logging
+import os
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+from espnet2.iterators.abs_iter_factory import AbsIterFactory
+from espnet2.train.reporter import Reporter
+from espnet2.train.trainer import Trainer
+from torch import Tensor, nn
+
+from espnet_merge.errors import InputError
+from espnet_merge.lora.guards import check_adapter_acts, check_gradients, frozen_digest
+
+Batch = tuple[list[str], dict[str, Tensor]]
+
+
+class WhisperTrainer(Trainer):  # type: ignore[misc]
+    """Trainer that shows labels, proves what is trained, and survives ``kill -9``."""
+
+    @classmethod
+    def run(cls, **kwargs: Any) -> None:  # noqa: ANN401 - passed on to ESPnet
+        """Check, train as ESPnet does, check again.
+
+        Raises:
+            InputError: a trainable tensor gets no gradient, the frozen base changed,
+                or the trained adapter has no effect.
+        """
+        model, options = kwargs["model"], kwargs["trainer_options"]
+        output = Path(options.output_dir)
+        if kwargs["distributed_option"].dist_rank in (None, 0):
+            mend_checkpoint(output)
+        batch = _first_batch(kwargs["train_iter_factory"], options.ngpu)
+        show_labels(model.tokenizer, batch)
+        _log_shares(model)
+        check_gradients(model, batch[1])
+        before = frozen_digest(model)
+        super().run(**kwargs)
+        (output / "checkpoint.last.pth").unlink(missing_ok=True)
+        if frozen_digest(model) != before:
+            raise InputError("the frozen base changed in training: a defect, report it")
+        if model.has_adapter:
+            check_adapter_acts(model, batch[1])
+
+    @classmethod
+    def train_one_epoch(
+        cls,
+        model: nn.Module,
+        iterator: Iterable[Batch],
+        *,
+        options: Any,  # noqa: ANN401 - ESPnet's TrainerOptions
+        distributed_option: Any,  # noqa: ANN401 - ESPnet's DistributedOption
+        **kwargs: Any,  # noqa: ANN401
+    ) -> bool:
+        """Set the whole checkpoint aside, then train as ESPnet does."""
+        checkpoint = Path(options.output_dir) / "checkpoint.pth"
+        if distributed_option.dist_rank in (None, 0) and checkpoint.exists():
+            checkpoint.replace(checkpoint.with_name("checkpoint.last.pth"))
+        stopped: bool = super().train_one_epoch(
+            model=model,
+            iterator=iterator,
+            options=options,
+            distributed_option=distributed_option,
+            **kwargs,
+        )
+        return stopped
+
+
+def mend_checkpoint(directory: Path) -> None:
+    """Leave in ``directory`` a whole checkpoint and its epoch's model, or neither."""
+    checkpoint = directory / "checkpoint.pth"
+    last = directory / "checkpoint.last.pth"
+    if not _is_whole(checkpoint):
+        checkpoint.unlink(missing_ok=True)
+        if not _is_whole(last):
+            return
+        last.replace(checkpoint)
+        logging.info("The last run was cut; resuming from its last whole checkpoint")
+    states = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)
+    reporter = Reporter()
+    reporter.load_state_dict(states["reporter"])
+    epoch = directory / f"{reporter.get_epoch()}epoch.pth"
+    if not _is_whole(epoch):
+        part = epoch.with_suffix(".part")
+        torch.save(states["model"], part)
+        os.replace(part, epoch)
+
+
+def show_labels(tokenizer: Any, batch: Batch, count: int = 5) -> None:  # noqa: ANN401
+    """Log the decoded labels of the first utterances, prompt and end included."""
+    for uid, ids in list(zip(batch[0], batch[1]["text"], strict=True))[:count]:
+        logging.info(f"label of {uid}: {tokenizer.decode(ids[ids >= 0].tolist())}")
+
+
+def _first_batch(factory: AbsIterFactory, ngpu: int) -> Batch:
+    keys, batch = next(iter(factory.build_iter(1)))
+    device = "cuda" if ngpu > 0 else "cpu"
+    return keys, {name: value.to(device) for name, value in batch.items()}
+
+
+def _log_shares(model: nn.Module) -> None:
+    total = sum(p.numel() for p in model.parameters())
+    trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    logging.info(f"trainable: {trained:,} of {total:,} weights ({trained / total:.2%})")
+
+
+def _is_whole(path: Path) -> bool:
+    # torch.save writes a zip archive, whose directory comes last.
+    return path.is_file() and zipfile.is_zipfile(path)
