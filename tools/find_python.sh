@@ -4,13 +4,15 @@
 set -euo pipefail
 shopt -s nullglob
 
+pyenv=${PYENV_ROOT:-${HOME:-}/.pyenv}
+
 candidates() {
   if [[ -n ${PYTHON:-} ]]; then
     echo "$PYTHON"
     return
   fi
   printf '%s\n' python3.12 python3.13 python3
-  printf '%s\n' "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.1[23]*/bin/python3
+  printf '%s\n' "$pyenv"/versions/3.1[23]*/bin/python3
 }
 
 # Runs the candidate: a pyenv shim exists for versions that are not active, and
@@ -30,7 +32,7 @@ main() {
       return
     fi
   done < <(candidates)
-  local where="PATH or ${PYENV_ROOT:-$HOME/.pyenv}/versions"
+  local where="PATH or $pyenv/versions"
   echo "find_python.sh: error: Python 3.12 or 3.13 with venv is required; found none in" \
     "${PYTHON:-$where}; install one (apt-get install python3.12-venv, pyenv install" \
     "3.12) or name it: make setup PYTHON=/path/to/python3.12" >&2
