@@ -1,0 +1,46 @@
+"""Kaldi's two-column files: an id, then the rest of the line."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from espnet_merge.data.whole_file import whole_file
+from espnet_merge.errors import InputError
+
+
+def read_table(path: Path) -> dict[str, str]:
+    """Return id -> value in the order of the file; a value may be empty.
+
+    Raises:
+        InputError: no such file, a line without an id, an id twice, or no UTF-8.
+    """
+    table: dict[str, str] = {}
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except OSError as error:
+        raise InputError(f"{path}: a readable file is needed; {error.strerror}.") from (
+            error
+        )
+    if lines[-1] == b"":
+        lines.pop()
+    for number, line in enumerate(lines, start=1):
+        where = f"{path}:{number}"
+        try:
+            name, _, value = line.decode().strip().replace("\t", " ").partition(" ")
+        except UnicodeDecodeError as error:
+            raise InputError(
+                f"{where}: text must be UTF-8; byte {error.start} of the line is "
+                f"0x{line[error.start]:02x}: convert the file."
+            ) from error
+        if not name:
+            raise InputError(f"{where}: a line begins with an id; this one is empty.")
+        if name in table:
+            raise InputError(f"{where}: ids must be unique; {name} stands above too.")
+        table[name] = value.strip()
+    return table
+
+
+def write_table(path: Path, table: Mapping[str, str]) -> None:
+    """Write id and value of each entry, whole or not at all."""
+    with whole_file(path) as part:
+        lines = (f"{name} {value}".rstrip() + "\n" for name, value in table.items())
+        part.write_text("".join(lines), encoding="utf-8")

@@ -1,0 +1,1 @@
+"""Scoring: text normalisers, error counts and the signs of hallucination."""

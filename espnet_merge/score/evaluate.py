@@ -1,0 +1,130 @@
+"""Scores of one decoded set: error rates, BLEU and the signs of hallucination."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from espnet_merge.errors import InputError
+from espnet_merge.score.counts import Counts, Pair, align, count
+from espnet_merge.score.languages import UNSEGMENTED
+from espnet_merge.score.normalize import rule_for
+from espnet_merge.score.signs import has_loop, is_too_long
+from espnet_merge.score.utterances import Utterance, normalized
+
+ERROR_RATES = ("wer", "cer")
+METRICS = (*ERROR_RATES, "bleu", "chrf")
+
+
+def evaluate(
+    utterances: Sequence[Utterance], normalizer: str, metrics: Sequence[str]
+) -> dict[str, Any]:
+    """Score a set, raw and normalised: the content of ``score.json``.
+
+    An utterance whose reference is empty, as it is or once normalised, adds its
+    hypothesis as insertions.
+
+    Raises:
+        InputError: unknown normaliser or metric, or not one reference has text.
+    """
+    for metric in metrics:
+        if metric not in METRICS:
+            raise InputError(
+                f"metric must be one of {', '.join(METRICS)}; got {metric!r}."
+            )
+    if not utterances:
+        raise InputError("a set to score must have utterances; this one has none.")
+    clean = normalized(utterances, normalizer)
+    if not any(utterance.reference for utterance in clean):
+        raise InputError(
+            f"some reference must have text; after normalizer {normalizer!r} all "
+            f"{len(clean)} are empty: take another normalizer or correct the text."
+        )
+    languages = Counter(utterance.language for utterance in utterances)
+    readings = {"raw": utterances, "normalized": clean}
+    return {
+        "normalizer": normalizer,
+        "rules": {lang: rule_for(normalizer, lang).__name__ for lang in languages},
+        "languages": languages,
+        "utterances": len(utterances),
+        "main": main_metric(languages),
+        "metrics": {
+            metric: {
+                reading: _measure(texts, metric) for reading, texts in readings.items()
+            }
+            for metric in metrics
+        },
+        "empty_references": sum(not utterance.reference for utterance in clean),
+        "empty_hypotheses": sum(not utterance.hypothesis for utterance in clean),
+        "loops": sum(map(_loops, clean)),
+        "too_long": sum(is_too_long(u.reference, u.hypothesis) for u in clean),
+    }
+
+
+def main_metric(languages: Mapping[str, int]) -> str:
+    """Return ``cer`` where a language has no spaces between its words, else ``wer``.
+
+    >>> main_metric({"es": 40}), main_metric({"es": 40, "zh": 2})
+    ('wer', 'cer')
+    """
+    return "cer" if UNSEGMENTED & languages.keys() else "wer"
+
+
+def aligned(
+    utterances: Sequence[Utterance], metric: str
+) -> Iterator[tuple[Utterance, list[Pair]]]:
+    """Yield each utterance with its alignment, one at a time to keep memory flat."""
+    for utterance in utterances:
+        reference, hypothesis = utterance.reference, utterance.hypothesis
+        if metric == "cer" and utterance.language in UNSEGMENTED:
+            # A space in such a script is layout; nobody hears it.
+            reference, hypothesis = map(_without_spaces, (reference, hypothesis))
+        yield utterance, align(reference, hypothesis, metric)
+
+
+def count_by_speaker(utterances: Sequence[Utterance], metric: str) -> dict[str, Counts]:
+    """Return the counts of every speaker."""
+    speakers: dict[str, Counts] = defaultdict(Counts)
+    for utterance, pairs in aligned(utterances, metric):
+        speakers[utterance.speaker] += count(pairs)
+    return dict(speakers)
+
+
+def _measure(utterances: Sequence[Utterance], metric: str) -> dict[str, Any]:
+    if metric not in ERROR_RATES:
+        return _sacrebleu(utterances, metric)
+    counts = sum(count_by_speaker(utterances, metric).values(), Counts())
+    return {"rate": counts.rate, "reference": counts.reference, **asdict(counts)}
+
+
+def _sacrebleu(utterances: Sequence[Utterance], metric: str) -> dict[str, Any]:
+    from sacrebleu.metrics import BLEU, CHRF
+
+    # force: punctuation split off by a normaliser is meant, not a mistake.
+    scorer = (
+        CHRF()
+        if metric == "chrf"
+        else BLEU(tokenize=_bleu_tokens(utterances), force=True)
+    )
+    hypotheses = [utterance.hypothesis for utterance in utterances]
+    references = [utterance.reference for utterance in utterances]
+    score = scorer.corpus_score(hypotheses, [references])
+    return {"score": score.score, "signature": str(scorer.get_signature())}
+
+
+def _bleu_tokens(utterances: Sequence[Utterance]) -> str:
+    languages = {utterance.language for utterance in utterances}
+    if languages <= {"zh", "yue"}:
+        return "zh"
+    return "char" if languages & UNSEGMENTED else "13a"
+
+
+def _loops(utterance: Utterance) -> bool:
+    """Return whether the hypothesis loops and its reference does not."""
+    split = list if utterance.language in UNSEGMENTED else str.split
+    said, heard = split(utterance.reference), split(utterance.hypothesis)
+    return has_loop(heard) and not has_loop(said)
+
+
+def _without_spaces(text: str) -> str:
+    return "".join(text.split())

@@ -1,0 +1,135 @@
+import json
+
+import pytest
+
+from espnet_merge.__main__ import main
+
+TEXT = "a-1 Él está aquí.\na-2 no\nb-1 uno dos tres cuatro\n"
+HEARD = "a-1 él esta aquí\na-2\nb-1 uno dos dos dos dos dos tres\n"
+
+
+@pytest.fixture
+def dirs(tmp_path):
+    ref, hyp = tmp_path / "es_test", tmp_path / "hyp"
+    ref.mkdir()
+    hyp.mkdir()
+    (ref / "text").write_text(TEXT, encoding="utf-8")
+    (ref / "utt2lang").write_text("a-1 es\na-2 es\nb-1 es\n")
+    (ref / "utt2spk").write_text("a-1 ana\na-2 ana\nb-1 bob\n")
+    (hyp / "text").write_text(HEARD, encoding="utf-8")
+    return ref, hyp
+
+
+def score(ref, hyp, *options):
+    main(["score", "--ref", str(ref), "--hyp", str(hyp), *options])
+
+
+def files(folder):
+    return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
+
+
+def test_writes_scores_and_espnet_tables(dirs, capsys):
+    ref, hyp = dirs
+    mode = {"pad_to": 30, "beam": 1}
+    (hyp / "text.json").write_text(json.dumps({"mode": mode, "utterances": {}}))
+    score(ref, hyp)
+    assert files(hyp) == [
+        "score.json",
+        "score_cer/result.txt",
+        "score_wer/result.txt",
+        "text",
+        "text.json",
+    ]
+    saved = json.loads((hyp / "score.json").read_text())
+    assert saved["mode"] == mode
+    assert saved["metrics"]["wer"]["normalized"]["rate"] == 87.5
+    printed = capsys.readouterr().out
+    assert "wer    basic        87.50      3       8      5      1      2      4" in (
+        printed
+    )
+    assert "1 with loops" in printed
+    table = (hyp / "score_wer" / "result.txt").read_text().splitlines()
+    assert "normalizer basic" in table[0]
+    # What ESPnet's show_asr_result.sh makes of the file.
+    (total,) = [line for line in table if "Avg" in line]
+    cells = total.replace("Sum/Avg", "").replace("|", " ").split()
+    assert cells == ["3", "8", "62.5", "12.5", "25.0", "50.0", "87.5", "100.0"]
+    start = table.index("id: (b-1)  speaker: bob")
+    assert table[start + 1 : start + 5] == [
+        "Scores: (#C #S #D #I) 3 0 1 4",
+        "REF:  uno dos *   *   *   *   tres cuatro",
+        "HYP:  uno dos dos dos dos dos tres *",
+        "Eval:         I   I   I   I        D",
+    ]
+
+
+def test_metrics_normalizer_and_baseline(dirs, capsys):
+    ref, hyp = dirs
+    better = hyp.with_name("better")
+    better.mkdir()
+    (better / "text").write_text(TEXT, encoding="utf-8")
+    score(ref, better, "--metric", "wer", "bleu", "--normalizer", "fold",
+          "--baseline", str(hyp))  # fmt: skip
+    saved = json.loads((better / "score.json").read_text())
+    assert list(saved["metrics"]) == ["wer", "bleu"]
+    assert saved["metrics"]["wer"]["normalized"]["rate"] == 0
+    assert saved["baseline"]["metrics"]["wer"]["normalized"]["rate"] == 75
+    assert "-75.00" in capsys.readouterr().out
+    assert files(hyp) == ["text"]
+
+
+def test_translations_are_normalised_as_english(dirs):
+    ref, hyp = dirs
+    (ref / "utt2task").write_text("a-1 translate\na-2 translate\nb-1 translate\n")
+    score(ref, hyp)
+    assert json.loads((hyp / "score.json").read_text())["languages"] == {"en": 3}
+
+
+def spoil(name, content):
+    def change(ref, hyp):
+        folder, file = name.split("/")
+        path = {"ref": ref, "hyp": hyp}[folder] / file
+        if content is None:
+            path.unlink()
+        else:
+            path.write_bytes(content)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (spoil("hyp/text", None), "hyp/text: a readable file is needed"),
+        (spoil("ref/text", None), "es_test/text: a readable file is needed"),
+        (spoil("ref/utt2lang", None), "utt2lang: a readable file is needed"),
+        (spoil("hyp/text", b"a-1 x\n"), "lacks 2 (a-2, b-1)"),
+        (spoil("hyp/text", b"a-1\na-2\nb-1\nz\n"), "has 1 (z)"),
+        (spoil("hyp/text", b"a-1 x\na-1 y\n"), "text:2: ids must be unique; a-1"),
+        (spoil("hyp/text", b"a-1 x\na-2 \xff\n"), "text:2: text must be UTF-8; byte 4"),
+        (spoil("hyp/text", b"a-1 x\n\n"), "text:2: a line begins with an id"),
+        (spoil("ref/utt2lang", b"a-1 es\n"), "utt2lang: must have every id"),
+        (spoil("hyp/text.json", b"{"), "text.json: must be a JSON object with 'mode'"),
+        (spoil("hyp/text.json", b"[]"), "text.json: must be a JSON object with 'mode'"),
+        (spoil("hyp/text.json", b'{"mode": 1}'), "'mode' must be a JSON object"),
+        (spoil("ref/text", b"a-1 .\na-2 .\nb-1 .\n"), "all 3 are empty"),
+    ],
+)
+def test_bad_input_is_one_line_and_writes_nothing(dirs, change, message, capsys):
+    ref, hyp = dirs
+    change(ref, hyp)
+    before = files(hyp)
+    with pytest.raises(SystemExit) as stop:
+        score(ref, hyp)
+    assert stop.value.code == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+    assert files(hyp) == before
+
+
+def test_one_bad_directory_of_two_writes_nothing(dirs):
+    ref, hyp = dirs
+    with pytest.raises(SystemExit):
+        score(ref, hyp, str(hyp / "absent"))
+    assert files(hyp) == ["text"]
