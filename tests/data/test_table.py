@@ -38,8 +38,13 @@ def test_bad_tables(tmp_path, content, message):
 def test_a_failed_write_leaves_the_old_file(tmp_path):
     path = tmp_path / "score.json"
     path.write_text("old")
-    with pytest.raises(KeyboardInterrupt), whole_file(path) as part:
-        part.write_text("ne")
-        raise KeyboardInterrupt
+
+    def interrupted():
+        with whole_file(path) as part:
+            part.write_text("ne")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
