@@ -1,0 +1,50 @@
+"""Transcribe (or translate) a Kaldi data directory with a Whisper.
+
+Writes `text` (Kaldi) and `text.json` (settings, and for each utterance its score,
+language, repeats) into the output directory. A killed run goes on where it was.
+"""
+
+import argparse
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options; those of a configuration file have no default here."""
+    add = parser.add_argument
+    add("--model", type=Path, required=True, help="Hugging Face Whisper directory")
+    add("--adapter", type=Path, help="LoRA adapter directory, trained on that model")
+    add("--data", type=Path, required=True, help="Kaldi data directory with wav.scp")
+    add("--output", type=Path, required=True, help="directory for text and text.json")
+    add("--config", type=Path, help="YAML file of the settings below")
+    add(
+        "--overwrite",
+        action="store_true",
+        help="replace hypotheses made with other settings (same settings: kept)",
+    )
+    group = parser.add_argument_group("settings", "over those of --config")
+
+    def setting(name: str, kind: type, text: str) -> None:
+        group.add_argument(name, type=kind, default=argparse.SUPPRESS, help=text)
+
+    setting("--pad-to", float, "seconds to pad to; 30: as trained, 0: true length (30)")
+    setting("--beam", int, "beams; 1: greedy search (1)")
+    setting("--batch-size", int, "utterances decoded together (8)")
+    setting("--language", str, "of all utterances (each one's in utt2lang)")
+    setting("--task", str, "transcribe or translate (each one's in utt2task)")
+    setting("--max-new-tokens", int, "cut texts here (224)")
+    setting("--device", str, "cpu or cuda (cpu)")
+    setting("--dtype", str, "float32, float16 or bfloat16 (float32)")
+    setting("--threads", int, "of the CPU (1)")
+
+
+def main(args: argparse.Namespace) -> None:
+    """Decode."""
+    from espnet_merge.decode.settings import read_settings
+    from espnet_merge.decode.transcribe import transcribe
+
+    values = dict(vars(args))
+    model, adapter, data = (values.pop(key) for key in ("model", "adapter", "data"))
+    output, config = values.pop("output"), values.pop("config")
+    overwrite = values.pop("overwrite")
+    settings = read_settings(config, values)
+    transcribe(model, data, output, settings, adapter, overwrite=overwrite)

@@ -1,0 +1,1 @@
+"""Decoding: batches, search, and the hypotheses of a data directory."""

@@ -1,0 +1,146 @@
+"""Greedy and beam search over a batch of encoded utterances.
+
+The rules are those of transformers' ``generate`` with its default length penalty
+(1.0, the mean log-probability of a token), so that hypotheses equal its own.
+"""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from transformers import WhisperForConditionalGeneration
+
+from espnet_merge.whisper.model import Encoded, decode, logits, new_cache
+
+
+class Hypothesis(NamedTuple):
+    """What the decoder said for one utterance.
+
+    tokens: ids without prompt and end.
+    score: sum of log-probabilities of the tokens and the end.
+    ended: the decoder said the end itself and was not cut off.
+    """
+
+    tokens: list[int]
+    score: float
+    ended: bool
+
+    @property
+    def mean(self) -> float:
+        """Log-probability a token, the end counted where there is one."""
+        return self.score / (len(self.tokens) + self.ended)
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What may be said.
+
+    Attributes:
+        end: id of ``<|endoftext|>``.
+        max_new_tokens: tokens after the prompt, the end included.
+        never: ids that are not text (music, brackets, control tokens).
+        never_first: ids that cannot begin a text (a blank, the end).
+    """
+
+    end: int
+    max_new_tokens: int
+    never: list[int] = field(default_factory=list)
+    never_first: list[int] = field(default_factory=list)
+
+    @classmethod
+    def of(
+        cls, model: WhisperForConditionalGeneration, end: int, max_new_tokens: int
+    ) -> "Rules":
+        """Take the suppressed tokens from the model's generation_config.json."""
+        config = model.generation_config
+        return cls(
+            end,
+            max_new_tokens,
+            list(config.suppress_tokens or []),
+            list(config.begin_suppress_tokens or []),
+        )
+
+
+@torch.inference_mode()
+def search(
+    model: WhisperForConditionalGeneration,
+    encoded: Encoded,
+    prompts: Tensor,
+    rules: Rules,
+    beam: int = 1,
+) -> list[Hypothesis]:
+    """Return the best hypothesis of each utterance.
+
+    Args:
+        model: of which only the decoder is used.
+        encoded: a batch of utterances.
+        prompts: (batch, length) ids.
+        rules: what may be said, and for how long.
+        beam: texts kept open an utterance; 1 is greedy search.
+    """
+    decoder = model.model.decoder
+    cache = new_cache()
+    rows = list(range(prompts.shape[0]))  # the utterance of each row still open
+    finished: list[list[Hypothesis]] = [[] for _ in rows]
+    texts: list[list[list[int]]] = [[[]] for _ in rows]
+    scores = prompts.new_zeros((len(rows), 1), dtype=torch.float32)
+    follows = prompts.new_ones((len(rows), 1, prompts.shape[1]), dtype=torch.bool)
+    own = torch.eye(beam, dtype=torch.bool, device=prompts.device)
+    states = decode(decoder, prompts, encoded, cache)[:, -1:]
+    for step in range(1, rules.max_new_tokens + 1):
+        log_probs = logits(decoder, states).float().log_softmax(-1)
+        log_probs[..., rules.never] = -torch.inf
+        if step == 1:
+            log_probs[..., rules.never_first] = -torch.inf
+        # A beam ends in one way only: of twice as many candidates as beams at least
+        # one a beam stays open.
+        best, index = (scores[..., None] + log_probs).flatten(1).topk(2 * beam)
+        parents, tokens = index // log_probs.shape[-1], index % log_probs.shape[-1]
+        candidates = zip(best.tolist(), parents.tolist(), tokens.tolist(), strict=True)
+        open_rows, kept = [], []
+        for row, (totals, origins, ids) in enumerate(candidates):
+            keep = [rank for rank in range(2 * beam) if ids[rank] != rules.end][:beam]
+            done = finished[rows[row]]
+            for rank in range(beam):
+                text = texts[row][origins[rank]]
+                if ids[rank] == rules.end:
+                    done.append(Hypothesis(text, totals[rank], ended=True))
+                elif step == rules.max_new_tokens:
+                    done.append(Hypothesis([*text, ids[rank]], totals[rank], False))
+            done.sort(key=lambda hypothesis: -hypothesis.mean)
+            del done[beam:]
+            # Greedy search ends with its first end. A beam is left when no open text
+            # scores better now than the worst it has finished.
+            if len(done) < beam or (
+                beam > 1 and totals[keep[0]] / step > done[-1].mean
+            ):
+                open_rows.append(row)
+                kept.append(keep)
+                texts[row] = [[*texts[row][origins[r]], ids[r]] for r in keep]
+        if not open_rows or step == rules.max_new_tokens:
+            break
+        if len(open_rows) < len(rows):
+            left = torch.tensor(open_rows, device=prompts.device)
+            cache.batch_select_indices(left)
+            encoded = Encoded(
+                encoded.states[left],
+                None if encoded.mask is None else encoded.mask[left],
+            )
+            best, parents, tokens = best[left], parents[left], tokens[left]
+            follows = follows[left]
+            rows = [rows[row] for row in open_rows]
+            texts = [texts[row] for row in open_rows]
+        chosen = torch.tensor(kept, device=prompts.device)
+        scores, parents = best.gather(1, chosen), parents.gather(1, chosen)
+        past = follows.gather(1, parents[..., None].expand(-1, -1, follows.shape[-1]))
+        follows = torch.cat([past, own.expand(len(rows), -1, -1)], -1)
+        states = decode(
+            decoder,
+            tokens.gather(1, chosen),
+            encoded,
+            cache,
+            follows if beam > 1 else None,
+            prompts.shape[1] + step - 1,
+        )
+    return [done[0] for done in finished]

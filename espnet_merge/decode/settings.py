@@ -1,0 +1,110 @@
+"""How to decode: defaults, under a configuration file, under the command line."""
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from espnet_merge.errors import InputError
+from espnet_merge.whisper.features import check_pad_to
+from espnet_merge.whisper.prompt import TASKS, check_language
+
+CHOICES = {
+    "task": (None, *TASKS),
+    "device": ("cpu", "cuda"),
+    "dtype": ("float32", "float16", "bfloat16"),
+}
+# Of the decoder's 448 positions four are the prompt.
+RANGES = {
+    "beam": (1, 100),
+    "batch_size": (1, 10_000),
+    "max_new_tokens": (1, 444),
+    "threads": (1, 1024),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """One mode of decoding.
+
+    Attributes:
+        pad_to: seconds to pad each utterance to; 30 is Whisper's window, 0 the true
+            length, between them the least length.
+        beam: texts kept open an utterance; 1 is greedy search.
+        batch_size: utterances decoded together.
+        language: of all utterances; None takes each one's from ``utt2lang``.
+        task: of all utterances; None takes each one's from ``utt2task``.
+        max_new_tokens: tokens at which a text is cut; Whisper's own limit is 224.
+        device: ``cpu`` or ``cuda``.
+        dtype: of weights and activations; probabilities are float32.
+        threads: of the CPU. One, because processes side by side use the other cores
+            better, and threads that wait for a busy core are many times slower.
+
+    Raises:
+        InputError: a value of the wrong type, out of range or unknown.
+    """
+
+    pad_to: float = 30.0
+    beam: int = 1
+    batch_size: int = 8
+    language: str | None = None
+    task: str | None = None
+    max_new_tokens: int = 224
+    device: str = "cpu"
+    dtype: str = "float32"
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        if isinstance(self.pad_to, bool) or not isinstance(self.pad_to, int | float):
+            raise InputError(
+                f"pad_to must be a number of seconds; got {self.pad_to!r}."
+            )
+        check_pad_to(self.pad_to)
+        for name, (least, most) in RANGES.items():
+            value = getattr(self, name)
+            whole = isinstance(value, int) and not isinstance(value, bool)
+            if not whole or not least <= value <= most:
+                raise InputError(
+                    f"{name} must be a whole number from {least} to {most}; got "
+                    f"{value!r}."
+                )
+        for name, choices in CHOICES.items():
+            value = getattr(self, name)
+            if value not in choices:
+                allowed = ", ".join(choice for choice in choices if choice)
+                raise InputError(f"{name} must be one of {allowed}; got {value!r}.")
+        if self.language is not None:
+            check_language(self.language)
+
+
+def read_settings(config: Path | None, given: Mapping[str, Any]) -> Settings:
+    """Return the settings of a YAML file, with those given on the command line over it.
+
+    Raises:
+        InputError: the file is no mapping of known names, or a value is wrong.
+    """
+    known = [field.name for field in fields(Settings)]
+    values: dict[str, Any] = {}
+    if config is not None:
+        values = _read_mapping(config)
+        for name in values:
+            if name not in known:
+                near = difflib.get_close_matches(str(name), known, n=1)
+                hint = f"did you mean {near[0]}?" if near else f"({', '.join(known)})"
+                raise InputError(f"{config}: no setting is called {name!r} {hint}")
+    return Settings(**{**values, **given})
+
+
+def _read_mapping(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InputError(f"{path}: a YAML file is needed; {error}.") from error
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: must hold lines 'name: value'; got {content!r}.")
+    return content

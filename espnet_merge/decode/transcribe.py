@@ -1,0 +1,280 @@
+"""Decode a data directory into ``text`` and ``text.json``."""
+
+import hashlib
+import itertools
+import json
+import sys
+import time
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.nn.utils.rnn import pad_sequence
+from tqdm import tqdm
+from transformers import WhisperForConditionalGeneration, WhisperTokenizer
+
+from espnet_merge.data.table import write_table
+from espnet_merge.data.whole_file import whole_file
+from espnet_merge.decode.journal import Journal, Record
+from espnet_merge.decode.search import Rules, search
+from espnet_merge.decode.settings import Settings
+from espnet_merge.decode.utterances import Utterance, read_audio, read_utterances
+from espnet_merge.errors import InputError
+from espnet_merge.lora.adapter import load_adapter
+from espnet_merge.whisper.features import log_mel
+from espnet_merge.whisper.model import encode, load_whisper
+from espnet_merge.whisper.prompt import load_tokenizer, prompt_ids, token_id
+
+# Of the mode, what names a place or a time and changes no result.
+NOT_COMPARED = ("model", "adapter", "versions")
+
+
+def transcribe(
+    model: Path,
+    data: Path,
+    output: Path,
+    settings: Settings,
+    adapter: Path | None = None,
+    *,
+    overwrite: bool = False,
+) -> None:
+    """Write the hypotheses of all utterances into ``output``.
+
+    A decoding that was killed goes on where it was; one that is finished is left as
+    it is. With the same settings the files are the same to the byte.
+
+    Args:
+        model: Hugging Face Whisper directory.
+        data: Kaldi data directory.
+        output: directory for ``text`` and ``text.json``.
+        settings: how to decode.
+        adapter: PEFT adapter directory, trained on ``model``.
+        overwrite: replace hypotheses that were made with other settings.
+
+    Raises:
+        InputError: bad input, or other hypotheses are there already.
+    """
+    _check_models(model, adapter)
+    utterances = read_utterances(data, settings.language, settings.task)
+    mode = _mode(model, adapter, utterances, settings)
+    if differences := _compare(output, mode):
+        if not overwrite:
+            raise InputError(
+                f"{output}: holds hypotheses made otherwise ({differences}): choose "
+                "another --output, or pass --overwrite to replace them."
+            )
+    elif differences is not None:
+        print(f"{output}: already decoded.", file=sys.stderr)
+        return
+    torch.set_num_threads(settings.threads)
+    whisper = _load(model, adapter, settings)
+    tokenizer = load_tokenizer(model)
+    batches = _batches(utterances, settings.batch_size)
+    if differences:
+        (output / "text.json").unlink()
+    compared = {k: v for k, v in mode.items() if k not in NOT_COMPARED}
+    with Journal(output / ".partial", compared) as journal:
+        done = len(journal.batches)
+        start = time.monotonic()
+        with tqdm(
+            total=len(utterances), initial=sum(map(len, batches[:done])), unit="utt"
+        ) as bar:
+            for batch in batches[done:]:
+                journal.append(_decode(whisper, tokenizer, batch, settings))
+                bar.update(len(batch))
+        _summarise(batches[done:], journal.batches, time.monotonic() - start)
+        _write(output, mode, utterances, journal.batches)
+        journal.remove()
+
+
+def repeats(tokens: Sequence[int]) -> int:
+    """Return how often, at most, some phrase stands in a row: the sign of a loop.
+
+    >>> repeats([1, 2, 3]), repeats([7, 1, 2, 1, 2, 1, 2, 9]), repeats([])
+    (1, 3, 0)
+    """
+    most = min(len(tokens), 1)
+    for width in range(1, len(tokens) // 2 + 1):
+        same = 0  # tokens in a row that equal the one a phrase earlier
+        for token, earlier in zip(tokens[width:], tokens, strict=False):
+            same = same + 1 if token == earlier else 0
+            most = max(most, same // width + 1)
+    return most
+
+
+def _check_models(model: Path, adapter: Path | None) -> None:
+    if (model / "adapter_config.json").is_file():
+        raise InputError(
+            f"{model}: --model must be a whole Whisper; this is a LoRA adapter: give "
+            f"its base as --model and --adapter {model}."
+        )
+    if adapter is not None and not (adapter / "adapter_config.json").is_file():
+        raise InputError(
+            f"{adapter}: a PEFT adapter directory needs adapter_config.json; it has "
+            "none: give the model/ directory of a LoRA expert."
+        )
+
+
+def _load(
+    model: Path, adapter: Path | None, settings: Settings
+) -> WhisperForConditionalGeneration:
+    if settings.device == "cuda" and not torch.cuda.is_available():
+        raise InputError(
+            "device cuda needs a GPU that torch can use; there is none: use cpu."
+        )
+    dtype: torch.dtype = getattr(torch, settings.dtype)
+    if adapter is None:
+        whisper = load_whisper(model, dtype)
+    else:
+        # The adapter knows its base by a digest of the float32 weights.
+        whisper = load_adapter(load_whisper(model), adapter).get_base_model()
+    return whisper.to(settings.device, dtype)
+
+
+def _batches(utterances: list[Utterance], size: int) -> list[list[Utterance]]:
+    """Longest first: what does not fit into memory fails at once, not at the end."""
+    ordered = sorted(utterances, key=lambda u: (-u.samples, u.name))
+    return [list(batch) for batch in itertools.batched(ordered, size)]
+
+
+@torch.inference_mode()
+def _decode(
+    whisper: WhisperForConditionalGeneration,
+    tokenizer: WhisperTokenizer,
+    batch: list[Utterance],
+    settings: Settings,
+) -> Record:
+    """Return a record for each utterance of the batch."""
+    config = whisper.config
+    mels = [
+        torch.from_numpy(
+            log_mel(
+                read_audio(utterance),
+                n_mels=config.num_mel_bins,
+                pad_to=settings.pad_to,
+            )
+        )
+        for utterance in batch
+    ]
+    place = {"device": whisper.device, "dtype": whisper.dtype}
+    encoded = encode(
+        whisper.model.encoder,
+        pad_sequence(mels, batch_first=True).to(**place),
+        torch.tensor([len(mel) for mel in mels], device=whisper.device),
+    )
+    prompts = torch.tensor(
+        [prompt_ids(tokenizer, u.language, u.task) for u in batch],
+        device=whisper.device,
+    )
+    end = token_id(tokenizer, "<|endoftext|>")
+    rules = Rules.of(whisper, end, settings.max_new_tokens)
+    hypotheses = search(whisper, encoded, prompts, rules, settings.beam)
+    return {
+        utterance.name: {
+            "text": _one_line(tokenizer, hypothesis.tokens),
+            "language": utterance.language,
+            "task": utterance.task,
+            "tokens": len(hypothesis.tokens),
+            "score": round(hypothesis.score, 4),
+            "score_per_token": round(hypothesis.mean, 4),
+            "seconds": round(utterance.seconds, 3),
+            "repeats": repeats(hypothesis.tokens),
+            "truncated": not hypothesis.ended,
+        }
+        for utterance, hypothesis in zip(batch, hypotheses, strict=True)
+    }
+
+
+def _one_line(tokenizer: WhisperTokenizer, tokens: list[int]) -> str:
+    text: str = tokenizer.decode(
+        tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False
+    )
+    return " ".join(text.split())
+
+
+def _mode(
+    model: Path,
+    adapter: Path | None,
+    utterances: list[Utterance],
+    settings: Settings,
+) -> Record:
+    """What the hypotheses depend on, and where it was."""
+    listed = [(u.name, u.samples, u.language, u.task) for u in utterances]
+    return {
+        **vars(settings),
+        "model": str(model),
+        "model_sha256": _digest(model),
+        "adapter": adapter and str(adapter),
+        "adapter_sha256": adapter and _digest(adapter),
+        "data_sha256": hashlib.sha256(json.dumps(listed).encode()).hexdigest(),
+        "versions": {
+            name: version(name) for name in ("espnet_merge", "torch", "transformers")
+        },
+    }
+
+
+def _digest(directory: Path) -> str:
+    """SHA-256 over weights, configuration and tokenizer."""
+    digest = hashlib.sha256()
+    for path in sorted([*directory.glob("*.safetensors"), *directory.glob("*.json")]):
+        with path.open("rb") as file:
+            content = hashlib.file_digest(file, "sha256").hexdigest()
+        digest.update(f"{path.name} {content}\n".encode())
+    return digest.hexdigest()
+
+
+def _compare(output: Path, mode: Record) -> str | None:
+    """Say how the hypotheses in ``output`` were made otherwise; None if there are none.
+
+    ``text.json`` is written last: where it is, all is.
+    """
+    path = output / "text.json"
+    if not path.is_file():
+        return None
+    try:
+        there: dict[str, Any] = json.loads(path.read_text("utf-8"))["mode"]
+    except (ValueError, KeyError, TypeError):
+        return "text.json is not ours"
+    return ", ".join(
+        f"{name}: {there.get(name)!s:.12} there, {value!s:.12} now"
+        for name, value in mode.items()
+        if name not in NOT_COMPARED and there.get(name) != value
+    )
+
+
+def _write(
+    output: Path, mode: Record, utterances: list[Utterance], batches: list[Record]
+) -> None:
+    records = {name: record for batch in batches for name, record in batch.items()}
+    ordered = {utterance.name: records[utterance.name] for utterance in utterances}
+    write_table(output / "text", {name: r["text"] for name, r in ordered.items()})
+    with whole_file(output / "text.json") as part:
+        content = {"mode": mode, "utterances": ordered}
+        part.write_text(
+            json.dumps(content, indent=1, ensure_ascii=False) + "\n", "utf-8"
+        )
+
+
+def _summarise(
+    decoded: list[list[Utterance]], batches: list[Record], spent: float
+) -> None:
+    count = sum(map(len, decoded))
+    if count:
+        audio = sum(u.seconds for batch in decoded for u in batch)
+        print(
+            f"{count} utterances, {audio:.1f} s of audio, in {spent:.1f} s: "
+            f"{spent / count:.3f} s an utterance, "
+            f"real-time factor {spent / audio:.2f}.",
+            file=sys.stderr,
+        )
+    records = [record for batch in batches for record in batch.values()]
+    loops = sum(record["repeats"] >= 4 for record in records)
+    cut = sum(record["truncated"] for record in records)
+    if loops or cut:
+        print(
+            f"of {len(records)} hypotheses {loops} repeat a phrase four times or more "
+            f"and {cut} were cut at max_new_tokens.",
+            file=sys.stderr,
+        )
