@@ -1,0 +1,69 @@
+"""Build a method from names and values as they stand in YAML or on a command line."""
+
+import contextlib
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from types import NoneType, UnionType
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from espnet_merge.errors import InputError
+from espnet_merge.methods._base import Method
+from espnet_merge.methods._table import METHODS
+
+
+def build_method(name: str, params: Mapping[str, Any]) -> Method:
+    """Return the method called ``name`` with the hyper-parameters ``params``.
+
+    Raises:
+        InputError: unknown name or parameter, or a value of the wrong type or range.
+
+    Example:
+        >>> build_method("task_arithmetic", {"scale": 0.3})
+        TaskArithmetic(scale=0.3, weights=None)
+    """
+    if name not in METHODS:
+        raise InputError(_unknown("method", name, METHODS))
+    method = METHODS[name]
+    hints = get_type_hints(method)
+    known = [field.name for field in fields(method)]  # type: ignore[arg-type]
+    for key in params:
+        if key not in known:
+            raise InputError(_unknown(f"parameter of {name}", key, known))
+    return method(**{k: _convert(k, v, hints[k]) for k, v in params.items()})
+
+
+def _unknown(kind: str, name: str, known: Iterable[str]) -> str:
+    known = list(known)
+    near = difflib.get_close_matches(name, known, n=1)
+    remedy = f"did you mean {near[0]!r}?" if near else "choose one of these."
+    return f"unknown {kind} {name!r}: there are {', '.join(known)}; {remedy}"
+
+
+def _convert(name: str, value: Any, hint: Any) -> Any:  # noqa: ANN401
+    """Return ``value`` as the type ``hint`` of a field, or say what is expected."""
+    options = get_args(hint) if isinstance(hint, UnionType) else (hint,)
+    if value is None and NoneType in options:
+        return None
+    hint = next(option for option in options if option is not NoneType)
+    if get_origin(hint) is Literal and value in get_args(hint):
+        return value
+    if get_origin(hint) is tuple and isinstance(value, list | tuple):
+        return tuple(_convert(name, item, float) for item in value)
+    if hint in (bool, int) and type(value) is hint:
+        return value
+    if hint is float and type(value) in (int, float, str):
+        # YAML reads 1e-3 as a string: it wants a dot in a number.
+        with contextlib.suppress(ValueError):
+            return float(value)
+    raise InputError(
+        f"{name} must be {_describe(hint)}, got {value!r}; change the value."
+    )
+
+
+def _describe(hint: Any) -> str:  # noqa: ANN401
+    if get_origin(hint) is Literal:
+        return "one of " + ", ".join(map(str, get_args(hint)))
+    if get_origin(hint) is tuple:
+        return "a list of numbers"
+    return {bool: "true or false", int: "a whole number", float: "a number"}[hint]

@@ -1,0 +1,68 @@
+"""Soup: the weighted mean of the experts' weights."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from espnet_merge.errors import InputError
+from espnet_merge.methods._base import (
+    SITE,
+    Array,
+    Method,
+    Site,
+    check_finite,
+    expert_weights,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Soup(Method):
+    r"""Average the weights of the experts.
+
+    .. math:: \theta = \frac{\sum_i w_i \theta_i}{\sum_i w_i}
+
+    Source: Wortsman et al., *Model soups*, ICML 2022, Sec. 2, the uniform soup,
+    https://arxiv.org/abs/2203.05482 [paper].
+    Departures from it: weights per expert, as mergekit's ``linear`` [code].
+
+    Args:
+        weights: One weight an expert, no unit, finite; equal by default.
+        normalize: Divide by the sum of the weights, which must not be zero.
+
+    Raises:
+        InputError: a weight is not finite, or the sum to divide by is zero.
+
+    Example:
+        >>> import numpy as np
+        >>> Soup()([np.array([1.0, 2.0]), np.array([3.0, 6.0])]).tolist()
+        [2.0, 4.0]
+    """
+
+    space: ClassVar[Literal["deltas", "weights"]] = "weights"
+    elementwise: ClassVar[bool] = True
+
+    weights: tuple[float, ...] | None = None
+    normalize: bool = True
+
+    def __post_init__(self) -> None:
+        """Check the weights."""
+        if self.weights is None:
+            return
+        check_finite("weights", *self.weights)
+        if self.normalize and math.isclose(sum(self.weights), 0.0, abs_tol=1e-12):
+            raise InputError(
+                f"weights must not sum to 0 when normalize is true, got {self.weights};"
+                " change them or set normalize=false."
+            )
+
+    def __call__(self, experts: Sequence[Array], site: Site = SITE, /) -> Array:
+        """Average ``experts[i]``, the weights themselves; the base is not used."""
+        weights = expert_weights(self.weights, len(experts))
+        total = weights[0] * experts[0]
+        for weight, expert in zip(weights[1:], experts[1:], strict=True):
+            total += weight * expert
+        if self.normalize:
+            # Dividing last returns n identical experts bit for bit.
+            total /= sum(weights)
+        return total
