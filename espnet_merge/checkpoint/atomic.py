@@ -1,0 +1,63 @@
+"""Write a directory so that it exists whole or not at all."""
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from espnet_merge.errors import InputError
+
+
+def check_output(output: Path, *, overwrite: bool, mark: str) -> None:
+    """Raise ``InputError`` where ``output`` may not be written.
+
+    Args:
+        output: The directory to be written.
+        overwrite: Whether an older result may be replaced.
+        mark: A file that every result holds: nothing else is ever replaced.
+    """
+    if not output.exists() and not output.is_symlink():
+        return
+    if not overwrite:
+        raise InputError(f"{output}: exists; give another --output or --overwrite.")
+    if not (output / mark).is_file():
+        raise InputError(
+            f"{output}: exists without {mark}, so it is not a result of this command"
+            " and is not overwritten; remove it yourself."
+        )
+
+
+@contextlib.contextmanager
+def whole_directory(output: Path) -> Iterator[Path]:
+    """Give a temporary directory beside ``output``, renamed to it on success.
+
+    A run that was killed leaves only the temporary name, which the next run removes.
+    """
+    output.parent.mkdir(parents=True, exist_ok=True)
+    partial = output.with_name(f".{output.name}.partial")
+    old = output.with_name(f".{output.name}.old")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir()
+    try:
+        yield partial
+        for path in [*partial.iterdir(), partial]:
+            sync(path)
+        if output.exists():
+            shutil.rmtree(old, ignore_errors=True)
+            output.rename(old)
+        partial.rename(output)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    sync(output.parent)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def sync(path: Path) -> None:
+    """Wait until ``path`` is on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
