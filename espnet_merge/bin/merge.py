@@ -1,0 +1,148 @@
+r"""Merge expert checkpoints into one.
+
+For example:
+  espnet-merge merge --method tsv_m --base exp/base \
+    --experts exp/full_es/model exp/full_it/model \
+    --output exp/tsv_m/model --set scale=1
+
+'espnet-merge methods' lists the methods and their parameters.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from espnet_merge.errors import InputError
+
+# Measured share of the merged task vector that rounding to the type destroys.
+ROUNDING = {"float16": 3, "bfloat16": 16}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    add = parser.add_argument
+    add("--method", metavar="NAME", help="what to do; see 'espnet-merge methods'")
+    add("--config", type=Path, metavar="FILE", help="YAML with 'method' and 'params'")
+    add("--base", type=Path, required=True, metavar="DIR", help="where experts began")
+    add(
+        "--experts",
+        type=Path,
+        required=True,
+        nargs="+",
+        metavar="DIR",
+        help="Hugging Face directories of the same model",
+    )
+    add("--output", type=Path, required=True, metavar="DIR", help="directory to write")
+    add(
+        "--set",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="KEY=VALUE",
+        help="parameters of the method; they override --config",
+    )
+    add("--weights", type=float, nargs="+", metavar="W", help="one weight an expert")
+    add(
+        "--dtype",
+        choices=("float32", "float16", "bfloat16"),
+        default="float32",
+        help="type of the merged weights (default: %(default)s)",
+    )
+    add(
+        "--compute-dtype",
+        choices=("float32", "float64"),
+        default="float32",
+        help="type of the arithmetic (default: %(default)s)",
+    )
+    add("--format", choices=("hf",), default="hf", help="format of the output")
+    add("--dry-run", action="store_true", help="check the headers and print the plan")
+    add("--overwrite", action="store_true", help="replace an older merge in --output")
+
+
+def main(args: argparse.Namespace) -> None:
+    """Merge as told."""
+    from espnet_merge.checkpoint import open_checkpoint
+    from espnet_merge.merge import Merge
+    from espnet_merge.methods import build_method
+
+    name, params = method_and_params(args)
+    merge = Merge(
+        method=build_method(name, params),
+        base=open_checkpoint(args.base),
+        experts=[open_checkpoint(expert) for expert in args.experts],
+        output=args.output,
+        dtype=args.dtype,
+        compute_dtype=args.compute_dtype,
+        overwrite=args.overwrite,
+    )
+    size = sum(entry.nbytes for entry in merge.base.entries.values())
+    print(f"{merge.method}")
+    print(
+        f"{len(merge.base.entries)} tensors, {size / 1e6:.1f} MB, {len(merge.experts)}"
+        f" experts, about {merge.memory / 1e6:.0f} MB of memory -> {merge.output}"
+    )
+    if args.dry_run:
+        return
+    if args.dtype in ROUNDING:
+        print(
+            f"espnet-merge merge: warning: {args.dtype} rounds away about"
+            f" {ROUNDING[args.dtype]} % of the merged task vector; float32 keeps it.",
+            file=sys.stderr,
+        )
+    merge.run()
+
+
+def method_and_params(args: argparse.Namespace) -> tuple[str, dict[str, Any]]:
+    """Return the method and its parameters: --config, then --method, --set, --weights.
+
+    Raises:
+        InputError: the file or an option does not have the form that is asked for.
+    """
+    import yaml
+
+    name: str | None = args.method
+    params: dict[str, Any] = {}
+    if args.config:
+        name, params = read_config(args.config)
+        if args.method and args.method != name:
+            raise InputError(
+                f"--method {args.method} contradicts {args.config}, which says {name};"
+                " leave one of them out."
+            )
+    if not name:
+        raise InputError("--method is missing; give it, or a --config with 'method'.")
+    for item in args.set:
+        key, equals, value = item.partition("=")
+        if not (key and equals):
+            raise InputError(f"--set takes KEY=VALUE, got {item!r}; write scale=0.3.")
+        try:
+            params[key] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise InputError(f"--set {item}: not valid YAML ({error}).") from error
+    if args.weights is not None:
+        params["weights"] = args.weights
+    return name, params
+
+
+def read_config(path: Path) -> tuple[str, dict[str, Any]]:
+    """Return method and parameters of a ``conf/merge/<method>.yaml``."""
+    import yaml
+
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; see conf/merge for examples.")
+    try:
+        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not valid YAML ({error}).") from error
+    if (
+        not isinstance(config, dict)
+        or not config.keys() <= {"method", "params"}
+        or not isinstance(config.get("method"), str)
+        or not isinstance(config.get("params") or {}, dict)
+    ):
+        raise InputError(
+            f"{path}: must hold 'method: NAME' and 'params: {{…}}' and nothing else;"
+            " see conf/merge for examples."
+        )
+    return config["method"], dict(config.get("params") or {})
