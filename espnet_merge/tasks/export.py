@@ -32,8 +32,9 @@ def export(checkpoint: Path, output: Path, *, overwrite: bool = False) -> None:
     else:
         model.whisper.save_pretrained(part)
         for file in base.iterdir():
-            # The tokenizer and the rest are the base's, byte for byte.
-            if file.suffix not in WEIGHT_SUFFIXES and not (part / file.name).exists():
+            # Tokenizer and generation settings are the base's, byte for byte:
+            # transformers rewrites the latter and drops what it does not know.
+            if file.suffix not in WEIGHT_SUFFIXES and file.name != "config.json":
                 shutil.copy2(file, part / file.name)
     if output.exists():
         shutil.rmtree(output)

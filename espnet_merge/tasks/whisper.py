@@ -161,7 +161,7 @@ class WhisperModel(AbsESPnetModel):  # type: ignore[misc]
         trained = self.trained_names()
         return {name: value for name, value in state.items() if name in trained}
 
-    def load_state_dict(  # type: ignore[override]
+    def load_state_dict(
         self, state: dict[str, Any], strict: bool = True, assign: bool = False
     ) -> None:
         """Load what ``state_dict`` returned; every name must match, always.
@@ -276,7 +276,7 @@ class WhisperTask(AbsTask):  # type: ignore[misc]
     def build_model(cls, args: argparse.Namespace) -> WhisperModel:
         """Load the Whisper, add the adapter, and freeze what must stay."""
         path = Path(args.whisper)
-        network: nn.Module = load_whisper(path)
+        network = load_whisper(path)
         if args.gradient_checkpointing:
             network.gradient_checkpointing_enable({"use_reentrant": False})
         if args.lora:

@@ -1,0 +1,302 @@
+#!/usr/bin/env bash
+# Train Whisper experts, merge them, and compare all systems on all test sets.
+#
+# A recipe calls this script with its names; see egs2/prompts/merge1/run.sh. An expert
+# NAME is trained on data/NAME_train and data/NAME_valid. Every stage can be run again:
+# what is finished is not done again, what was killed is taken up.
+#
+# Options, with their defaults:
+set -euo pipefail
+
+# options
+stage=1           # first stage to run: 1 data 2 speed 3 format 4 filter 5 base 6 stats
+stop_stage=11     # last stage to run: 7 train 8 merge 9 decode 10 score 11 report
+experts=          # names of the experts, as "es it ru"
+kinds="full lora" # how each expert is trained: full fine-tuning, LoRA, or both
+joint=true        # train one model on the data of all experts, to compare with
+test_sets=        # names of the test sets under data/, as "es_test en_test"
+data_opts=        # options passed on to local/data.sh
+speed_factors=    # copies of the training data at other speeds, as "0.9 1.1"
+min_seconds=0.1   # drop shorter utterances
+max_seconds=30    # drop longer utterances; Whisper hears 30 s
+max_train_seconds=30 # the same, for training and validation sets alone
+base=base         # what experts start from: a size, a Hugging Face directory, a .pt file
+full_config=conf/train/full.yaml # training configuration of "full" and joint
+lora_config=conf/train/lora.yaml # training configuration of "lora"
+train_args=       # further options of whisper_train, as "--max_epoch 2 --seed 1"
+merge_kind=full   # which kind of experts to merge
+merge_configs="soup task_arithmetic ties tsv_m lors" # names in conf/merge, or files
+decode_configs="padded true_length" # names in conf/decode, or files
+decode_args=      # further options of "espnet-merge decode"
+nj=2              # data sets prepared at the same time
+train_nj=1        # experts trained at the same time
+inference_nj=2    # systems decoded at the same time
+ngpu=0            # GPUs for each training job
+num_nodes=1       # machines for each training job
+python=python3    # the interpreter
+dumpdir=dump/raw  # where formatted data goes
+expdir=exp        # where models, hypotheses and results go
+# end of options
+
+. ../../../local/parse_options.sh
+. ../../../local/stage.sh
+. ./path.sh
+. ./cmd.sh
+
+espnet=$(../../../tools/espnet_root.sh)/egs2/TEMPLATE/asr1
+for name in utils scripts pyscripts; do ln -sfn "$espnet/$name" "$name"; done
+
+fail() {
+  log "error: $*"
+  exit 2
+}
+
+# conf_file GROUP NAME: the file of a configuration, the recipe's own before the shared.
+conf_file() {
+  local file
+  for file in "$2" "conf/$1/$2.yaml" "../../../conf/$1/$2.yaml" "../../../$2"; do
+    if [[ -f $file ]]; then
+      printf '%s\n' "$file"
+      return
+    fi
+  done
+  fail "conf/$1/$2.yaml does not exist; there are:" \
+    "$(cd ../../../conf && echo "$1"/*.yaml)"
+}
+
+check_stages 11
+[[ -n $experts ]] || fail "--experts must name at least one expert, as 'es it ru'."
+[[ -n $test_sets ]] || fail "--test_sets must name at least one set, as 'es_test'."
+read -ra expert_names <<<"$experts"
+read -ra kind_names <<<"$kinds"
+read -ra tests <<<"$test_sets"
+read -ra factors <<<"$speed_factors"
+read -ra train_words <<<"$train_args"
+read -ra decode_words <<<"$decode_args"
+full_config=$(conf_file train "$full_config")
+lora_config=$(conf_file train "$lora_config")
+declare -A merge_file=() decode_file=()
+for name in $merge_configs; do
+  file=$(conf_file merge "$name")
+  merge_file[$(basename "$file" .yaml)]=$file
+done
+for name in $decode_configs; do
+  file=$(conf_file decode "$name")
+  decode_file[$(basename "$file" .yaml)]=$file
+done
+
+train_sets=("${expert_names[@]/%/_train}")
+valid_sets=("${expert_names[@]/%/_valid}")
+if ((${#factors[@]})); then train_sets=("${train_sets[@]/%/_sp}"); fi
+all_sets=("${train_sets[@]}" "${valid_sets[@]}" "${tests[@]}")
+
+trained=() # systems that are trained
+for kind in "${kind_names[@]}"; do
+  [[ $kind == full || $kind == lora ]] ||
+    fail "--kinds must be of full and lora; got '$kind'."
+  trained+=("${expert_names[@]/#/${kind}_}")
+done
+if [[ $joint == true ]]; then trained+=(joint); fi
+systems=(zero_shot "${trained[@]}" "${!merge_file[@]}")
+datasets=("${expert_names[@]}") # what a model is trained on
+if [[ $joint == true ]]; then datasets+=(joint); fi
+
+fingerprint() { cat "$@" | cksum; }
+
+# Stage 1
+prepare_data() {
+  local words
+  read -ra words <<<"$data_opts"
+  local/data.sh "${words[@]}"
+  local set
+  for set in "${expert_names[@]/%/_train}" "${valid_sets[@]}" "${tests[@]}"; do
+    [[ -d data/$set ]] || fail "local/data.sh must make data/$set; it did not."
+    utils/validate_data_dir.sh --no-feats --non-print "data/$set" >&2
+  done
+}
+
+# Stage 2
+perturb_speed() {
+  if ((${#factors[@]} == 0)); then
+    log "no --speed_factors: nothing to do"
+    return
+  fi
+  local name
+  for name in "${expert_names[@]}"; do
+    local out=data/${name}_train_sp words
+    words="$speed_factors $(fingerprint "data/${name}_train/"{text,wav.scp})"
+    is_done "$out/.done" "$words" && continue
+    rm -rf "$out"
+    espnet-merge perturb --data "data/${name}_train" --output "$out" \
+      --factors 1.0 "${factors[@]}"
+    mark_done "$out/.done" "$words"
+  done
+}
+
+# Stage 3
+format_audio() { run_parallel "$nj" format_set "${all_sets[@]}"; }
+
+format_set() { # SET
+  local in=data/$1 out=$dumpdir/org/$1 file words
+  words=$(fingerprint "$in"/{text,wav.scp,utt2lang,utt2task})
+  if is_done "$out/.done" "$words"; then return; fi
+  rm -rf "$out"
+  mkdir -p "$out"
+  for file in text utt2spk spk2utt utt2lang utt2task; do cp "$in/$file" "$out/"; done
+  scripts/audio/format_wav_scp.sh --nj 1 --cmd "$train_cmd" --fs 16k \
+    --audio-format flac --out-filename wav.scp "$in/wav.scp" "$out" \
+    "$out/logs" "$out/data" >"$out/format.log" 2>&1
+  mark_done "$out/.done" "$words"
+}
+
+# Stage 4
+filter_utterances() {
+  local set seconds words
+  for set in "${all_sets[@]}"; do
+    seconds=$max_seconds
+    if [[ $set != *_test ]]; then seconds=$max_train_seconds; fi
+    words="$min_seconds $seconds $(fingerprint "$dumpdir/org/$set/.done")"
+    if is_done "$dumpdir/$set/.done" "$words"; then continue; fi
+    rm -rf "${dumpdir:?}/$set"
+    espnet-merge filter --data "$dumpdir/org/$set" --output "$dumpdir/$set" \
+      --min-seconds "$min_seconds" --max-seconds "$seconds"
+    mark_done "$dumpdir/$set/.done" "$words"
+  done
+  if [[ $joint == true ]]; then
+    combine_sets "$dumpdir/joint_train" "${train_sets[@]}"
+    combine_sets "$dumpdir/joint_valid" "${valid_sets[@]}"
+  fi
+}
+
+combine_sets() { # OUTPUT SET...
+  local out=$1 words
+  shift
+  words=$(cd "$dumpdir" && fingerprint "${@/%//.done}")
+  if is_done "$out/.done" "$words"; then return; fi
+  rm -rf "$out"
+  utils/combine_data.sh --extra-files "utt2task utt2num_samples" \
+    "$out" "${@/#/$dumpdir/}" >&2
+  mark_done "$out/.done" "$words"
+}
+
+# Stage 5
+fetch_base() {
+  if [[ ! -d $expdir/base ]]; then
+    mkdir -p "$expdir"
+    espnet-merge fetch "$base" --output "$expdir/base"
+  fi
+  mkdir -p "$expdir/zero_shot"
+  ln -sfn ../base "$expdir/zero_shot/model"
+}
+
+# Stage 6
+collect_stats() { run_parallel "$nj" collect_stats_of "${datasets[@]}"; }
+
+collect_stats_of() { # NAME
+  local out=$expdir/stats/$1 words args
+  words="$full_config $(sets_fingerprint "$1")"
+  if is_done "$out/.done" "$words"; then return; fi
+  rm -rf "$out"
+  mkdir -p "$out"
+  read -ra args <<<"$(data_args train "$(train_set "$1")") $(data_args valid "$1_valid")"
+  $train_cmd "$out/stats.log" $python -m espnet_merge.bin.whisper_train \
+    --collect_stats true --config "$full_config" --whisper "$expdir/base" \
+    --output_dir "$out" "${args[@]}" \
+    --train_shape_file "$dumpdir/$(train_set "$1")/text" \
+    --valid_shape_file "$dumpdir/$1_valid/text"
+  mark_done "$out/.done" "$words"
+}
+
+train_set() { # NAME: the training set of an expert, or of joint
+  if [[ $1 != joint && -n $speed_factors ]]; then echo "$1_train_sp"; else echo "$1_train"; fi
+}
+
+sets_fingerprint() { fingerprint "$dumpdir/$(train_set "$1")/.done" "$dumpdir/$1_valid/.done"; }
+
+data_args() { # PART SET: ESPnet's options that name the files of a set
+  local triple
+  for triple in wav.scp,speech,sound text,text,text utt2lang,lang,text utt2task,task,text; do
+    printf -- '--%s_data_path_and_name_and_type %s ' "$1" "$dumpdir/$2/$triple"
+  done
+}
+
+# Stage 7
+train_experts() {
+  local logs=("${trained[@]/#/$expdir/}")
+  follow "${logs[@]/%//train.log}"
+  run_parallel "$train_nj" train_system "${trained[@]}"
+  unfollow
+}
+
+train_system() { # full_NAME, lora_NAME or joint
+  local out=$expdir/$1 name=${1#*_} config=$full_config words args
+  if [[ $1 == lora_* ]]; then config=$lora_config; fi
+  words="$(basename "$config") $(fingerprint "$config") $train_args $(sets_fingerprint "$name")"
+  if is_done "$out/.done" "$words"; then return; fi
+  if [[ -f $out/.settings ]] && ! is_done "$out/.settings" "$words"; then
+    fail "$out was trained with other settings or data: move it away, or choose another" \
+      "--expdir."
+  fi
+  mkdir -p "$out"
+  mark_done "$out/.settings" "$words"
+  read -ra args <<<"$(data_args train "$(train_set "$name")") $(data_args valid "${name}_valid")"
+  $python -m espnet2.bin.launch --cmd "$cuda_cmd --name $1" --log "$out/train.log" \
+    --ngpu "$ngpu" --num_nodes "$num_nodes" --init_file_prefix "$out/.dist_init_" \
+    --multiprocessing_distributed true -- \
+    $python -m espnet_merge.bin.whisper_train --config "$config" --resume true \
+    --whisper "$expdir/base" --output_dir "$out" "${args[@]}" \
+    --train_shape_file "$expdir/stats/$name/train/speech_shape" \
+    --valid_shape_file "$expdir/stats/$name/valid/speech_shape" "${train_words[@]}" >"$out/launch.log" 2>&1
+  espnet-merge export --exp "$out" --output "$out/model" --overwrite >>"$out/launch.log" 2>&1
+  mark_done "$out/.done" "$words"
+  log "trained $1"
+}
+
+# Stage 8
+merge_experts() {
+  local name words models=("${expert_names[@]/#/$expdir/${merge_kind}_}")
+  for name in "${!merge_file[@]}"; do
+    words="$(fingerprint "${merge_file[$name]}") $(fingerprint "${models[@]/%//.done}")"
+    if is_done "$expdir/$name/.done" "$words"; then continue; fi
+    log "merging ${models[*]##*/} by $name"
+    mkdir -p "$expdir/$name"
+    $train_cmd "$expdir/$name/merge.log" espnet-merge merge --config "${merge_file[$name]}" \
+      --base "$expdir/base" --experts "${models[@]/%//model}" \
+      --output "$expdir/$name/model" --overwrite
+    mark_done "$expdir/$name/.done" "$words"
+  done
+}
+
+# Stage 9
+decode_systems() {
+  run_parallel "$inference_nj" decode_system "${systems[@]}"
+}
+
+decode_system() { # SYSTEM
+  local dir=$expdir/$1 mode model=(--model "$expdir/$1/model")
+  if [[ $1 == lora_* ]]; then model=(--model "$expdir/base" --adapter "$dir/model"); fi
+  for mode in "${!decode_file[@]}"; do
+    $decode_cmd "$dir/inference_$mode/decode.log" espnet-merge decode "${model[@]}" \
+      --config "${decode_file[$mode]}" --data "${tests[@]/#/$dumpdir/}" \
+      --output "${tests[@]/#/$dir/inference_$mode/}" "${decode_words[@]}"
+  done
+  log "decoded $1"
+}
+
+# Stage 10
+score_systems() { run_parallel "$nj" score_system "${systems[@]}"; }
+
+# Stage 11
+write_report() { :; }
+
+run_stage 1 "packages -> data/*" prepare_data
+run_stage 2 "data/*_train -> data/*_train_sp (optional)" perturb_speed
+run_stage 3 "data/* -> $dumpdir/org/*" format_audio
+run_stage 4 "$dumpdir/org/* -> $dumpdir/*" filter_utterances
+run_stage 5 "$base -> $expdir/base" fetch_base
+run_stage 6 "$dumpdir/*_{train,valid} -> $expdir/stats/*" collect_stats
+run_stage 7 "$dumpdir/*, $expdir/base -> $expdir/{${trained[*]}}/model" train_experts
+run_stage 8 "$expdir/${merge_kind}_*/model -> $expdir/{${!merge_file[*]}}/model" merge_experts
+run_stage 9 "$expdir/*/model -> $expdir/*/inference_*/*/text" decode_systems
+run_stage 10 "$expdir/*/inference_*/*/text -> score.json" score_systems
+run_stage 11 "score.json -> $expdir/RESULTS.md, $expdir/images" write_report

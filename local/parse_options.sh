@@ -1,0 +1,47 @@
+# shellcheck shell=bash
+# Source me. Sets the options that the script declares between "# options" and
+# "# end of options" from "--name value" pairs; --help prints those lines, and
+# "--config FILE" reads lines of "name: value". The last word on an option counts.
+
+_declared=$(sed -n '/^# options/,/^# end of options/{s/^\([a-z][a-z0-9_]*=.*\)/\1/p}' "$0")
+
+_option_error() {
+  echo "${0##*/}: error: $1" >&2
+  exit 2
+}
+
+_set_option() { # NAME VALUE
+  local name=${1//-/_}
+  [[ $'\n'$_declared == *$'\n'"$name="* ]] ||
+    _option_error "unknown option '$1'; --help lists the options."
+  printf -v "$name" '%s' "$2"
+}
+
+_read_config() { # FILE
+  [[ -r $1 ]] || _option_error "--config: '$1' must be a readable file of 'name: value' lines."
+  local line
+  while IFS= read -r line; do
+    [[ $line =~ ^[[:space:]]*(#.*)?$ ]] && continue
+    [[ $line =~ ^([a-z][a-z0-9_]*):[[:space:]]*([^#]*)(#.*)?$ ]] ||
+      _option_error "$1: '$line' must be 'name: value'."
+    local name=${BASH_REMATCH[1]} value=${BASH_REMATCH[2]}
+    value=${value%"${value##*[![:space:]]}"}
+    value=${value#[\"\']}
+    _set_option "$name" "${value%[\"\']}"
+  done <"$1"
+}
+
+while (($#)); do
+  case $1 in
+    -h | --help)
+      sed -n '2,/^[^#]/{s/^# \{0,1\}//p}' "$0"
+      printf '%s\n' "$_declared" | sed 's/^\([a-z0-9_]*\)=/--\1 /'
+      exit 0
+      ;;
+    --*) ;;
+    *) _option_error "unknown argument '$1'; --help lists the options." ;;
+  esac
+  (($# >= 2)) || _option_error "option '$1' needs a value; --help lists the options."
+  if [[ $1 == --config ]]; then _read_config "$2"; else _set_option "${1#--}" "$2"; fi
+  shift 2
+done

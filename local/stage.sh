@@ -1,0 +1,65 @@
+# shellcheck shell=bash
+# Source me. Stages and parallel jobs of a recipe.
+
+# check_stages LAST: refuse stage numbers that do not exist.
+check_stages() {
+  local name
+  for name in stage stop_stage; do
+    if [[ ! ${!name} =~ ^[0-9]+$ ]] || ((${!name} < 1 || ${!name} > $1)); then
+      echo "${0##*/}: error: --$name must be 1 to $1; got '${!name}'." >&2
+      exit 2
+    fi
+  done
+}
+
+# run_stage N TITLE COMMAND...: run COMMAND if stage <= N <= stop_stage. Never call it
+# in 'if', '&&' or '||': bash then ignores errors inside the stage.
+run_stage() {
+  local number=$1 title=$2
+  shift 2
+  if ((number < ${stage:?} || number > ${stop_stage:?})); then return 0; fi
+  log "stage $number: $title"
+  "$@"
+}
+
+log() { printf '%(%FT%T)T %s: %s\n' -1 "${0##*/}" "$*" >&2; }
+
+# run_parallel N COMMAND ITEM...: COMMAND ITEM for every item, N at a time; fails when
+# one of them failed, after the others are done.
+run_parallel() {
+  local limit=$1 command=$2 item failed=0 running=0
+  shift 2
+  for item; do
+    if ((running == limit)); then
+      wait -n || failed=1
+      running=$((running - 1))
+    fi
+    "$command" "$item" &
+    running=$((running + 1))
+  done
+  for ((; running > 0; running--)); do wait -n || failed=1; done
+  return "$failed"
+}
+
+# follow LOG...: show the progress lines of ESPnet's training logs as they come, each
+# with its directory's name, until unfollow.
+follow() {
+  tail --pid=$$ -n 0 -F "$@" 2>/dev/null | sed -un '
+    /^==> /{s|^==> .*/\([^/]*\)/[^/]* <==|\1|;h;}
+    /epoch:train:/{
+      s/.*INFO: \([0-9]*\)epoch:train:\([0-9-]*\)batch:.* loss=\([^,]*\), acc=\([^,]*\),.*/epoch \1, batches \2: loss \3, accuracy \4/
+      G;s/\(.*\)\n\(.*\)/  \2: \1/p;}' >&2 &
+  _follower=$!
+  disown
+}
+
+unfollow() { kill "$_follower" 2>/dev/null || true; }
+
+# is_done FILE WORDS: FILE says that this was finished with these very settings.
+is_done() { [[ -f $1 && $(<"$1") == "$2" ]]; }
+
+# mark_done FILE WORDS: say so, in one step.
+mark_done() {
+  printf '%s\n' "$2" >"$1.part"
+  mv "$1.part" "$1"
+}
