@@ -278,7 +278,7 @@ class WhisperTask(AbsTask):  # type: ignore[misc]
         path = Path(args.whisper)
         network = load_whisper(path)
         if args.gradient_checkpointing:
-            network.gradient_checkpointing_enable({"use_reentrant": False})
+            network.activation_checkpointing_enable({"use_reentrant": False})
         if args.lora:
             network = add_adapter(
                 network, args.lora_conf, max_trainable_share=args.max_trainable_share

@@ -1,0 +1,187 @@
+"""Train a micro Whisper through ESPnet's own trainer and look at what changed."""
+
+import logging
+import math
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from espnet_merge.bin.whisper_train import main as whisper_train
+from espnet_merge.errors import InputError
+from espnet_merge.tasks.export import export
+from espnet_merge.tasks.trainer import mend_checkpoint
+from tests.speech import write_data
+
+DATA = {"speech": "wav.scp", "text": "text", "lang": "utt2lang", "task": "utt2task"}
+KINDS = {"speech": "sound", "text": "text", "lang": "text", "task": "text"}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("data")
+    write_data(root / "train", languages=("es", "ru"), count=12)
+    write_data(root / "valid", languages=("es", "ru"), count=4, seed=1)
+    return root
+
+
+def arguments(whisper: Path, data: Path, output: Path, *more: str) -> list[str]:
+    words = ["--whisper", str(whisper), "--output_dir", str(output)]
+    for part in ("train", "valid"):
+        for name, file in DATA.items():
+            words += [f"--{part}_data_path_and_name_and_type"]
+            words += [f"{data / part / file},{name},{KINDS[name]}"]
+        words += [f"--{part}_shape_file", str(data / part / "text")]
+    words += ["--batch_type", "unsorted", "--batch_size", "4", "--num_workers", "0"]
+    words += ["--use_tensorboard", "false", "--num_att_plot", "0", "--pad_to", "0"]
+    words += ["--use_matplotlib", "false", "--optim", "adamw", "--resume", "true"]
+    words += ["--optim_conf", "lr=1.0e-3", "--keep_nbest_models", "1", "--seed", "0"]
+    words += ["--best_model_criterion", "valid,loss,min"]
+    return [*words, *more]
+
+
+LORA = ("--lora", "true", "--lora_conf", "r=4", "--max_trainable_share", "0.3")
+
+
+def weights(directory: Path) -> dict[str, torch.Tensor]:
+    return load_file(directory / "model.safetensors")
+
+
+def test_full_fine_tuning_learns_and_exports(micro_whisper, data, tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    exp = tmp_path / "exp"
+    whisper_train(arguments(micro_whisper, data, exp, "--max_epoch", "3"))
+    labels = [m for m in caplog.messages if m.startswith("label of ")]
+    assert len(labels) == 4
+    for label in labels:
+        language = label.removeprefix("label of ")[:2]
+        assert f"<|{language}|><|transcribe|><|notimestamps|>palabra" in label
+    losses = [float(m.split("loss=")[1].split(",")[0]) for m in caplog.messages
+              if "epoch results: [train]" in m]  # fmt: skip
+    assert losses[-1] < losses[0] - 0.1
+    export(exp / "valid.loss.ave.pth", tmp_path / "model")
+    before, after = weights(micro_whisper), weights(tmp_path / "model")
+    assert set(before) == set(after)
+    same = {name for name in before if torch.equal(before[name], after[name])}
+    # The sinusoids are fixed, and nothing else is.
+    assert same == {"model.encoder.embed_positions.weight"}
+    for name in ("tokenizer.json", "generation_config.json"):
+        written = (tmp_path / "model" / name).read_bytes()
+        assert written == (micro_whisper / name).read_bytes()
+
+
+def test_lora_leaves_the_base_and_changes_the_scores(micro_whisper, data, tmp_path):
+    from peft import PeftModel
+    from transformers import WhisperForConditionalGeneration
+
+    from espnet_merge.lora.adapter import load_adapter
+    from espnet_merge.whisper.model import load_whisper
+
+    exp = tmp_path / "exp"
+    checkpointing = ("--gradient_checkpointing", "true")
+    whisper_train(
+        arguments(micro_whisper, data, exp, "--max_epoch", "1", *LORA, *checkpointing)
+    )
+    saved = torch.load(exp / "1epoch.pth", weights_only=True)
+    assert all("lora_" in name for name in saved)
+    export(exp / "valid.loss.ave.pth", tmp_path / "model")
+    ours = load_adapter(load_whisper(micro_whisper), tmp_path / "model")
+    base = WhisperForConditionalGeneration.from_pretrained(micro_whisper)
+    theirs = PeftModel.from_pretrained(base, tmp_path / "model").eval()
+    inputs = {
+        "input_features": torch.randn(1, 80, 3000),
+        "decoder_input_ids": torch.tensor([[257, 261, 359, 363]]),
+    }
+    with torch.no_grad():
+        expected = theirs(**inputs).logits
+        assert torch.equal(ours(**inputs).logits, expected)
+        with theirs.disable_adapter():
+            assert not torch.equal(theirs(**inputs).logits, expected)
+
+
+def test_killed_and_resumed_equals_undisturbed(micro_whisper, data, tmp_path):
+    def train(exp: Path, epochs: int) -> None:
+        whisper_train(
+            arguments(micro_whisper, data, exp, "--max_epoch", str(epochs),
+                      "--specaug", "specaug",
+                      "--specaug_conf", "apply_time_warp=false"
+                      , "--specaug_conf", "time_mask_width_range=10")
+        )  # fmt: skip
+
+    train(tmp_path / "whole", 2)
+    cut = tmp_path / "cut"
+    train(cut, 1)
+    # Killed while the second epoch ran: the whole checkpoint was set aside, and the
+    # new one is half-written.
+    shutil.copy(cut / "checkpoint.pth", cut / "checkpoint.last.pth")
+    half = (cut / "checkpoint.pth").read_bytes()[:50_000]
+    (cut / "checkpoint.pth").write_bytes(half)
+    (cut / "1epoch.pth").unlink()
+    train(cut, 2)
+    expected = torch.load(tmp_path / "whole" / "2epoch.pth", weights_only=True)
+    found = torch.load(cut / "2epoch.pth", weights_only=True)
+    assert all(torch.equal(expected[name], found[name]) for name in expected)
+    assert not (cut / "checkpoint.last.pth").exists()
+
+
+def test_nothing_whole_starts_anew(tmp_path):
+    (tmp_path / "checkpoint.pth").write_bytes(b"PK half")
+    mend_checkpoint(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (("--lora_conf", "r=4"), "lora is false"),
+        (("--lora", "true", "--lora_conf", "rank=4"), "must fit peft.LoraConfig"),
+        ((*LORA, "--max_trainable_share", "0.01"), "must leave the base frozen"),
+        (("--pad_to", "31"), "pad_to must be"),
+        (("--model_conf", "label_smoothing=2"), "label_smoothing must be"),
+    ],
+)
+def test_bad_configuration(micro_whisper, data, tmp_path, capsys, more, message):
+    with pytest.raises(SystemExit) as exit_:
+        whisper_train(arguments(micro_whisper, data, tmp_path / "exp", *more))
+    assert exit_.value.code == 2
+    assert message in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_unknown_language_names_the_utterance(micro_whisper, data, tmp_path, capsys):
+    bad = shutil.copytree(data, tmp_path / "data")
+    table = bad / "train" / "utt2lang"
+    table.write_text(table.read_text().replace("es-000 es", "es-000 xx"))
+    with pytest.raises(SystemExit) as exit_:
+        whisper_train(arguments(micro_whisper, bad, tmp_path / "exp"))
+    assert exit_.value.code == 2
+    assert "utterance es-000: language must be" in capsys.readouterr().err
+
+
+def test_loss_ignores_prompt_and_padding(micro_whisper):
+    from espnet_merge.tasks.whisper import WhisperModel
+    from espnet_merge.whisper.model import load_whisper
+    from espnet_merge.whisper.prompt import load_tokenizer
+
+    model = WhisperModel(load_whisper(micro_whisper), load_tokenizer(micro_whisper))
+    speech, lengths = torch.randn(1, 200, 80), torch.tensor([200])
+    text = torch.tensor([[257, 261, 359, 363, 80, 81, 256]])
+    batch = {"speech": speech, "speech_lengths": lengths, "text": text,
+             "text_lengths": torch.tensor([7])}  # fmt: skip
+    loss, stats, weight = model.eval()(**batch)
+    scores = model.token_scores(**batch).log_softmax(-1)[0]
+    by_hand = -sum(scores[i, t].item() for i, t in [(3, 80), (4, 81), (5, 256)]) / 3
+    assert math.isclose(loss.item(), by_hand, rel_tol=1e-5)
+    assert weight == 1
+    padded = torch.nn.functional.pad(text, (0, 3), value=-1)
+    again = model(**{**batch, "text": padded})[0]
+    torch.testing.assert_close(again, loss)
+
+
+def test_export_refuses(micro_whisper, tmp_path):
+    with pytest.raises(InputError, match=r"config\.yaml"):
+        export(tmp_path / "valid.loss.ave.pth", tmp_path / "model")
+    (tmp_path / "there").mkdir()
+    with pytest.raises(InputError, match="must not exist"):
+        export(tmp_path / "x.pth", tmp_path / "there")
