@@ -169,7 +169,7 @@ def test_loss_ignores_prompt_and_padding(micro_whisper):
     text = torch.tensor([[257, 261, 359, 363, 80, 81, 256]])
     batch = {"speech": speech, "speech_lengths": lengths, "text": text,
              "text_lengths": torch.tensor([7])}  # fmt: skip
-    loss, stats, weight = model.eval()(**batch)
+    loss, _stats, weight = model.eval()(**batch)
     scores = model.token_scores(**batch).log_softmax(-1)[0]
     by_hand = -sum(scores[i, t].item() for i, t in [(3, 80), (4, 81), (5, 256)]) / 3
     assert math.isclose(loss.item(), by_hand, rel_tol=1e-5)

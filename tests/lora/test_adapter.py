@@ -1,0 +1,121 @@
+"""Adapters are applied whole, on their own base, or refused."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from espnet_merge.errors import InputError
+from espnet_merge.lora.adapter import (
+    WEIGHTS,
+    add_adapter,
+    base_digest,
+    load_adapter,
+    save_adapter,
+)
+from espnet_merge.whisper.model import load_whisper
+from tests.micro import write_micro_whisper
+
+
+@pytest.fixture(scope="module")
+def adapter(micro_whisper: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    model = add_adapter(load_whisper(micro_whisper), {"r": 2})
+    torch.manual_seed(0)
+    for name, parameter in model.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(parameter)
+    directory = tmp_path_factory.mktemp("adapter")
+    save_adapter(model, directory)
+    return directory
+
+
+@pytest.fixture
+def copy(adapter: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(adapter, tmp_path / "adapter"))
+
+
+def rewrite(directory: Path, change) -> None:
+    weights = load_file(directory / WEIGHTS)
+    change(weights)
+    save_file(weights, directory / WEIGHTS, metadata={"format": "pt"})
+
+
+def test_base_digest_does_not_see_the_adapter(micro_whisper):
+    model = load_whisper(micro_whisper)
+    before = base_digest(model)
+    assert base_digest(add_adapter(model, {"r": 2}).get_base_model()) == before
+
+
+def test_only_b_and_a_are_trainable(micro_whisper):
+    model = add_adapter(load_whisper(micro_whisper), {"r": 2})
+    trained = {n.split(".")[-3] for n, p in model.named_parameters() if p.requires_grad}
+    assert trained == {"lora_A", "lora_B"}
+
+
+def test_loaded_adapter_is_frozen_and_acts(micro_whisper, adapter):
+    base = load_whisper(micro_whisper)
+    model = load_adapter(load_whisper(micro_whisper), adapter)
+    assert not any(p.requires_grad for p in model.parameters())
+    inputs = {
+        "input_features": torch.randn(1, 80, 3000),
+        "decoder_input_ids": torch.tensor([[257, 261]]),
+    }
+    with torch.no_grad():
+        assert not torch.equal(model(**inputs).logits, base(**inputs).logits)
+
+
+def test_merged_in_equals_the_adapter(micro_whisper, adapter):
+    model = load_adapter(load_whisper(micro_whisper), adapter)
+    inputs = {
+        "input_features": torch.randn(1, 80, 3000),
+        "decoder_input_ids": torch.tensor([[257, 261]]),
+    }
+    with torch.no_grad():
+        expected = model(**inputs).logits
+        merged = model.merge_and_unload()(**inputs).logits
+    torch.testing.assert_close(merged, expected, rtol=0, atol=1e-4)
+
+
+def test_another_base_is_refused(tmp_path, adapter):
+    other = load_whisper(write_micro_whisper(tmp_path / "other", seed=1))
+    with pytest.raises(InputError, match="the base it was trained on"):
+        load_adapter(other, adapter)
+
+
+def test_missing_tensor_is_refused(micro_whisper, copy):
+    rewrite(copy, lambda weights: weights.pop(min(weights)))
+    with pytest.raises(InputError, match="1 do not, first base_model"):
+        load_adapter(load_whisper(micro_whisper), copy)
+
+
+def test_other_shape_is_refused(micro_whisper, copy):
+    def shorten(weights):
+        name = min(weights)
+        weights[name] = weights[name][:1].contiguous()
+
+    rewrite(copy, shorten)
+    with pytest.raises(InputError, match="must have shape"):
+        load_adapter(load_whisper(micro_whisper), copy)
+
+
+def test_truncated_file_is_refused(micro_whisper, copy):
+    (copy / WEIGHTS).write_bytes((copy / WEIGHTS).read_bytes()[:1000])
+    with pytest.raises(InputError, match="whole safetensors file"):
+        load_adapter(load_whisper(micro_whisper), copy)
+
+
+def test_not_lora_is_refused(micro_whisper, copy):
+    config = json.loads((copy / "adapter_config.json").read_text())
+    (copy / "adapter_config.json").write_text(
+        json.dumps({**config, "peft_type": "IA3"})
+    )
+    with pytest.raises(InputError, match="peft_type must be LORA"):
+        load_adapter(load_whisper(micro_whisper), copy)
+
+
+def test_no_adapter(micro_whisper, tmp_path):
+    with pytest.raises(InputError, match="needs adapter_model"):
+        load_adapter(load_whisper(micro_whisper), tmp_path)
