@@ -26,7 +26,7 @@ def adapter(micro_whisper: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     torch.manual_seed(0)
     for name, parameter in model.named_parameters():
         if "lora_B" in name:
-            torch.nn.init.normal_(parameter)
+            torch.nn.init.normal_(parameter, std=0.05)
     directory = tmp_path_factory.mktemp("adapter")
     save_adapter(model, directory)
     return directory
