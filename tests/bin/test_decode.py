@@ -1,0 +1,191 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from espnet_merge.__main__ import main
+from espnet_merge.lora.adapter import add_adapter, save_adapter
+from espnet_merge.whisper.model import load_whisper
+from tests.micro import write_micro_whisper
+
+SHORT = ("--pad-to", "0", "--max-new-tokens", "5", "--batch-size", "2")
+
+
+@pytest.fixture
+def data(tmp_path):
+    """Five utterances of 0.5 to 1.5 s; the order of ids is not that of lengths."""
+    directory = tmp_path / "data"
+    directory.mkdir()
+    random = np.random.default_rng(0)
+    with (
+        (directory / "wav.scp").open("w") as wavs,
+        (directory / "utt2lang").open("w") as languages,
+    ):
+        for index, seconds in enumerate([1.0, 0.5, 1.5, 0.7, 1.2]):
+            path = directory / f"{index}.wav"
+            soundfile.write(
+                path, 0.1 * random.standard_normal(int(seconds * 16e3)), 16000
+            )
+            wavs.write(f"utt-{index} {path}\n")
+            languages.write(f"utt-{index} {'es' if index % 2 else 'ru'}\n")
+    return directory
+
+
+def decode(model, data, output, *options):
+    argv = ["--model", model, "--data", data, "--output", output, *options]
+    main(["decode", *map(str, argv)])
+
+
+def refusal(capsys, *args) -> str:
+    with pytest.raises(SystemExit) as stop:
+        decode(*args)
+    assert stop.value.code == 2
+    [line] = capsys.readouterr().err.splitlines()[-1:]
+    assert line.startswith("espnet-merge decode: error: ")
+    return line
+
+
+def contents(output: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in output.iterdir()}
+
+
+def test_writes_text_and_what_is_known_of_it(micro_whisper, data, tmp_path, capsys):
+    output = tmp_path / "deep" / "out"
+    decode(micro_whisper, data, output, *SHORT)
+    assert sorted(contents(output)) == ["text", "text.json"]
+    lines = (output / "text").read_text("utf-8").splitlines()
+    assert [line.split()[0] for line in lines] == [f"utt-{i}" for i in range(5)]
+    content = json.loads((output / "text.json").read_text("utf-8"))
+    assert content["mode"]["pad_to"] == 0
+    assert content["mode"]["model"] == str(micro_whisper)
+    assert list(content["utterances"]) == [f"utt-{i}" for i in range(5)]
+    first = content["utterances"]["utt-0"]
+    assert (first["language"], first["task"]) == ("ru", "transcribe")
+    assert (first["seconds"], first["tokens"], first["truncated"]) == (1.0, 5, True)
+    assert first["score"] == pytest.approx(5 * first["score_per_token"], abs=1e-3)
+    assert "5 utterances, 4.9 s of audio" in capsys.readouterr().err
+
+
+def test_finished_output_is_kept(micro_whisper, data, tmp_path, capsys):
+    output = tmp_path / "out"
+    decode(micro_whisper, data, output, *SHORT)
+    before = (output / "text.json").stat()
+    decode(micro_whisper, data, output, *SHORT, "--overwrite")
+    assert (output / "text.json").stat() == before
+    assert "already decoded" in capsys.readouterr().err
+
+
+def test_other_settings_need_overwrite(micro_whisper, data, tmp_path, capsys):
+    output = tmp_path / "out"
+    decode(micro_whisper, data, output, *SHORT)
+    before = contents(output)
+    wider = (*SHORT, "--beam", "2")
+    assert "beam: 1 there, 2 now" in refusal(
+        capsys, micro_whisper, data, output, *wider
+    )
+    other = write_micro_whisper(tmp_path / "other", seed=7)
+    assert "model_sha256" in refusal(capsys, other, data, output, *SHORT)
+    refusal(capsys, tmp_path / "none", data, output, *SHORT, "--overwrite")
+    assert contents(output) == before
+    decode(micro_whisper, data, output, *wider, "--overwrite")
+    assert json.loads(contents(output)["text.json"])["mode"]["beam"] == 2
+    (data / "utt2lang").write_text("".join(f"utt-{i} es\n" for i in range(5)))
+    assert "data_sha256" in refusal(capsys, micro_whisper, data, output, *wider)
+
+
+def test_a_killed_run_goes_on_and_writes_the_same(micro_whisper, data, tmp_path):
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    decode(micro_whisper, data, whole, *SHORT)
+    # The run stops at the second batch, where it waits for audio that never comes.
+    slow = data / "0.wav"
+    audio = slow.read_bytes()
+    script = (
+        "import sys, time; from espnet_merge.decode import transcribe as t\n"
+        "read = t.read_audio\n"
+        "t.read_audio = lambda u: time.sleep(600) if u.name == 'utt-0' else read(u)\n"
+        "from espnet_merge.__main__ import main; main(sys.argv[1:])"
+    )
+    argv = ["decode", "--model", micro_whisper, "--data", data, "--output", killed]
+    process = subprocess.Popen(
+        [sys.executable, "-c", script, *map(str, argv), *SHORT],
+        stderr=subprocess.DEVNULL,
+    )
+    partial = killed / ".partial"
+    deadline = time.monotonic() + 120
+    while not (partial.exists() and partial.read_bytes().count(b"\n") == 2):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert list(contents(killed)) == [".partial"]
+    assert slow.read_bytes() == audio
+    for longest in (2, 4):  # decoded before the kill: not read again
+        path = data / f"{longest}.wav"
+        samples = soundfile.info(path).frames
+        soundfile.write(path, np.zeros(samples), 16_000)
+    decode(micro_whisper, data, killed, *SHORT)
+    assert contents(killed) == contents(whole)
+
+
+def test_an_adapter_is_applied(micro_whisper, data, tmp_path, capsys):
+    adapter = tmp_path / "adapter"
+    adapter.mkdir()
+    torch.manual_seed(0)
+    model = add_adapter(load_whisper(micro_whisper), {"r": 4})
+    for name, weight in model.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(weight, std=0.3)
+    save_adapter(model, adapter)
+    base, adapted = tmp_path / "base", tmp_path / "adapted"
+    decode(micro_whisper, data, base, *SHORT)
+    decode(micro_whisper, data, adapted, *SHORT, "--adapter", adapter)
+    scores = [
+        [
+            u["score"]
+            for u in json.loads(contents(out)["text.json"])["utterances"].values()
+        ]
+        for out in (base, adapted)
+    ]
+    assert all(one != other for one, other in zip(*scores, strict=True))
+    other = write_micro_whisper(tmp_path / "other", seed=7)
+    out = tmp_path / "out"
+    line = refusal(capsys, other, data, out, *SHORT, "--adapter", adapter)
+    assert "must be used on the base it was trained on" in line
+    assert "--adapter" in refusal(capsys, adapter, data, out)
+    line = refusal(capsys, micro_whisper, data, out, "--adapter", micro_whisper)
+    assert "needs adapter_config.json" in line
+    assert not out.exists()
+
+
+def test_bad_input_leaves_nothing(micro_whisper, data, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert "Whisper directory" in refusal(capsys, tmp_path / "none", data, out)
+    assert "has wav.scp" in refusal(capsys, micro_whisper, tmp_path, out)
+    assert "one of Whisper's" in refusal(
+        capsys, micro_whisper, data, out, "--language", "xx"
+    )
+    (data / "utt2lang").unlink()
+    assert "--language" in refusal(capsys, micro_whisper, data, out)
+    assert not out.exists()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
+def test_cuda_without_a_gpu(micro_whisper, data, tmp_path, capsys):
+    out = tmp_path / "out"
+    line = refusal(capsys, micro_whisper, data, out, "--device", "cuda")
+    assert "there is none: use cpu" in line
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_half_precision(micro_whisper, data, tmp_path, dtype):
+    decode(micro_whisper, data, tmp_path / "out", *SHORT, "--dtype", dtype)
+    assert len((tmp_path / "out" / "text").read_text("utf-8").splitlines()) == 5
