@@ -1,0 +1,166 @@
+"""Write RESULTS.md, results.json and two pictures from the scores of many systems.
+
+Reads EXPDIR/<system>/inference_<mode>/<set>/score.json. The pictures and the table
+that is printed show the first mode; RESULTS.md has all of them.
+"""
+
+import argparse
+import json
+import shlex
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from espnet_merge.data.whole_file import whole_file
+from espnet_merge.errors import InputError
+from espnet_merge.report import tables
+from espnet_merge.report.environment import describe
+from espnet_merge.report.results import Grid, Plan, Results, read_results
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of ``espnet-merge report``."""
+    parser.add_argument(
+        "--expdir", type=Path, required=True, help="directory of the systems"
+    )
+    parser.add_argument(
+        "--base", required=True, metavar="SYSTEM", help="the untrained model's system"
+    )
+    parser.add_argument(
+        "--base-inference",
+        metavar="MODE",
+        help="decoding mode of the base, if not that of the others: Whisper as it was "
+        "published needs padding",
+    )
+    lists = {
+        "--experts": (
+            "LANG=SYSTEM",
+            "experts; the first of a language is its yardstick",
+        ),
+        "--joint": ("SYSTEM", "systems trained on all languages together"),
+        "--merges": ("SYSTEM", "systems merged from experts"),
+        "--sets": ("SET", "test sets, each named <language>_…"),
+        "--trained": ("LANG", "languages that the experts were trained on"),
+        "--untrained": ("LANG", "languages to look at for what was forgotten"),
+        "--inference": ("MODE", "decoding modes, inference_<mode>; the first is main"),
+    }
+    for name, (metavar, text) in lists.items():
+        required = name in ("--sets", "--inference")
+        parser.add_argument(
+            name,
+            nargs="+" if required else "*",
+            default=[],
+            required=required,
+            metavar=metavar,
+            help=text,
+        )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="DIR",
+        help="where RESULTS.md, results.json and images/ go (default: the expdir)",
+    )
+
+
+def main(args: argparse.Namespace) -> None:
+    """Read all scores, write the report, print the main table."""
+    plan = Plan(
+        base=args.base,
+        experts=[_expert(text) for text in args.experts],
+        joint=args.joint,
+        merges=args.merges,
+        sets=args.sets,
+        trained=args.trained,
+        untrained=args.untrained,
+    )
+    modes = [
+        read_results(args.expdir, plan, mode, args.base_inference)
+        for mode in args.inference
+    ]
+    output = args.output or args.expdir
+    pictures = _draw(modes[0], output / "images")
+    with whole_file(output / "results.json") as part:
+        data = {results.mode: _data(results) for results in modes}
+        part.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+    # Last: it links to the others.
+    with whole_file(output / "RESULTS.md") as part:
+        lines = _lines(_command(args), args.expdir, modes, output)
+        part.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    for line in tables.terminal(modes[0]):
+        print(line)
+    print(tables.summary(modes[0]))
+    for path in (output / "RESULTS.md", *pictures):
+        print(path)
+
+
+def _expert(text: str) -> tuple[str, str]:
+    language, equals, system = text.partition("=")
+    if not (language and equals and system):
+        raise InputError(
+            f"--experts takes LANG=SYSTEM such as es=full_es; got {text!r}."
+        )
+    return language, system
+
+
+def _draw(results: Results, folder: Path) -> list[Path]:
+    # Imported late: matplotlib takes seconds to load, and bad input should not wait.
+    from espnet_merge.report.pictures import DPI, draw_rates, draw_retention
+
+    drawn = {"wer.png": draw_rates, "retention.png": draw_retention}
+    for name, draw in drawn.items():
+        with whole_file(folder / name) as part:
+            draw(results).savefig(part, dpi=DPI)
+    return [folder / name for name in drawn]
+
+
+def _lines(
+    command: str, expdir: Path, modes: Sequence[Results], output: Path
+) -> Iterator[str]:
+    first = modes[0]
+    yield "# RESULTS"
+    yield "## Environments"
+    yield from describe(command, first.base_model)
+    yield ""
+    yield "## Systems and sets"
+    yield ""
+    yield from tables.systems(first.plan, expdir, output)
+    yield from tables.sets(first)
+    yield "![Error rates](images/wer.png)"
+    yield ""
+    yield "![Differences to the base](images/retention.png)"
+    for results in modes:
+        yield ""
+        yield from tables.markdown(results)
+
+
+def _command(args: argparse.Namespace) -> str:
+    words = ["espnet-merge", "report"]
+    for name, value in vars(args).items():
+        if value:
+            values = value if isinstance(value, list) else [value]
+            words += [f"--{name.replace('_', '-')}", *map(str, values)]
+    return shlex.join(words)
+
+
+def _data(results: Results) -> dict[str, object]:
+    grids = {
+        "rates": results.rates(),
+        "raw": results.rates("raw"),
+        "cer": results.rates(metric="cer"),
+        "relative": results.relative(),
+        "gap_closed": results.gap_closed(),
+        "differences": results.differences(),
+    }
+    return {
+        "metric": results.metric_name,
+        "normalizer": results.normalizer,
+        "settings": results.settings(),
+        "base_settings": results.settings(base=True),
+        **{name: _plain(grid) for name, grid in grids.items()},
+    }
+
+
+def _plain(grid: Grid) -> dict[str, dict[str, float | None]]:
+    return {
+        system: dict(zip(grid.columns, row, strict=True))
+        for system, row in grid.rows.items()
+    }

@@ -1,0 +1,173 @@
+"""Two pictures: error rates, and what each system changes of the base.
+
+The colours stay apart for colour-blind eyes (Okabe and Ito; PuOr of ColorBrewer), and
+every number is written out. Sizes are for a page of 800 pixels.
+"""
+
+import textwrap
+from collections.abc import Sequence
+from statistics import median
+
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+
+from espnet_merge.report.results import Grid, Results
+from espnet_merge.report.tables import MISSING, best_of, how
+
+KIND_COLOURS = {
+    "zero-shot": "#777777",
+    "expert": "#0072b2",
+    "joint": "#e69f00",
+    "merge": "#009e73",
+}
+COLOURS = colormaps["PuOr_r"]
+WIDTH = 8.0  # inches; at 200 dots an inch twice the page's pixels
+DPI = 200
+FONT = 9.0
+# Bars are cut at so many medians: a model that loops has several hundred percent.
+CUT = 2.5
+# Differences are fully coloured from so many points on.
+FULL_COLOUR = 20.0
+
+
+def draw_rates(results: Results) -> Figure:
+    """Draw a panel of bars for every set and every mean, a bar for each system."""
+    grid = results.rates()
+    figure, panels = _panels(results, grid)
+    known = [cell for row in grid.rows.values() for cell in row if cell is not None]
+    # Where most rates are 0 nothing is cut; where all are, any width will do.
+    limit = min(max(known), CUT * median(known)) or max(known) or 1.0
+    for axes, column in zip(panels, grid.columns, strict=True):
+        values = grid.column(column)
+        winner = best_of(values, list(values))
+        for position, (system, kind) in enumerate(results.plan.kinds.items()):
+            value = values.get(system)
+            colour = KIND_COLOURS[kind.split()[0]]
+            if value is not None:
+                axes.barh(position, min(value, limit), color=colour, height=0.74)
+            _write_value(axes, position, value, limit, bold=system == winner)
+        axes.set_xlim(0, limit * 1.62)
+        axes.set_xticks([])
+        axes.spines[["top", "right", "bottom"]].set_visible(False)
+    name = results.metric_name
+    cut = "; » bar is cut" if max(known) > limit else ""
+    _title(figure, results, f"{name} in percent (less is better{cut})")
+    handles = [
+        panels[0].barh(0, 0, color=colour, label=kind)
+        for kind, colour in KIND_COLOURS.items()
+        if any(k.startswith(kind) for k in results.plan.kinds.values())
+    ]
+    figure.legend(
+        handles=handles,
+        loc="outside lower center",
+        ncols=len(handles),
+        fontsize=FONT,
+        frameon=False,
+    )
+    return figure
+
+
+def draw_retention(results: Results) -> Figure:
+    """Draw the difference to the base of every system and set as a heat-map."""
+    grid = results.differences()
+    rows = {s: row for s, row in grid.rows.items() if s != results.plan.base}
+    grid = Grid(grid.columns, rows)
+    figure, panels = _panels(results, grid)
+    scale = Normalize(-FULL_COLOUR, FULL_COLOUR, clip=True)
+    for axes, column in zip(panels, grid.columns, strict=True):
+        values = grid.column(column)
+        cells = [[values.get(system, float("nan"))] for system in rows]
+        axes.imshow(cells, cmap=COLOURS, norm=scale, aspect="auto")
+        for position, system in enumerate(rows):
+            value = values.get(system)
+            axes.text(
+                0,
+                position,
+                MISSING if value is None else f"{value:+z.1f}",
+                ha="center",
+                va="center",
+                fontsize=FONT,
+                color=_ink(value, scale),
+            )
+        axes.set_xticks([])
+        axes.hlines(
+            [position + 0.5 for position in range(len(rows) - 1)],
+            -0.5,
+            0.5,
+            color="white",
+            linewidth=1.5,
+        )
+        axes.spines[:].set_visible(False)
+    base, name = results.plan.base, results.metric_name
+    _title(
+        figure,
+        results,
+        f"Change of {name} against {base}, in points\n"
+        "violet: better than the base, orange: worse",
+    )
+    return figure
+
+
+def _panels(results: Results, grid: Grid) -> tuple[Figure, Sequence[Axes]]:
+    """Return narrow axes side by side, one a column, with the systems at the left."""
+    systems = list(grid.rows)
+    figure = Figure(figsize=(WIDTH, 1.5 + 0.26 * len(systems)), layout="constrained")
+    # An empty panel after each mean but the last keeps the two groups apart.
+    groups = results.plan.groups
+    widths: list[float] = []
+    places: list[int] = []
+    for column in grid.columns:
+        places.append(len(widths))
+        widths.append(1.0)
+        if column in groups and column != grid.columns[-1]:
+            widths.append(0.15)
+    spec = figure.add_gridspec(1, len(widths), width_ratios=widths, wspace=0.03)
+    panels: list[Axes] = []
+    for place, column in zip(places, grid.columns, strict=True):
+        axes = figure.add_subplot(spec[0, place])
+        mean = column in groups
+        axes.set_title(
+            f"mean\n{column}" if mean else column,
+            fontsize=FONT,
+            fontweight="bold" if mean else "normal",
+        )
+        axes.set_ylim(len(systems) - 0.5, -0.5)
+        axes.set_yticks(range(len(systems)), systems if not panels else [])
+        axes.set_facecolor("#eeeeee" if mean else "white")
+        axes.tick_params(length=0, labelsize=FONT)
+        panels.append(axes)
+    return figure, panels
+
+
+def _write_value(
+    axes: Axes, position: int, value: float | None, limit: float, *, bold: bool
+) -> None:
+    if value is None:
+        text, end = MISSING, 0.0
+    else:
+        cut = value > limit
+        text, end = (f"» {value:.0f}" if cut else f"{value:.1f}"), min(value, limit)
+    axes.text(
+        end + 0.04 * limit,
+        position,
+        text,
+        va="center",
+        fontsize=FONT,
+        fontweight="bold" if bold else "normal",
+    )
+
+
+def _ink(value: float | None, scale: Normalize) -> str:
+    """Return black or white, whichever stands out from the cell's colour."""
+    if value is None:
+        return "black"
+    red, green, blue, _ = COLOURS(scale(value))
+    light = 0.2126 * red**2.2 + 0.7152 * green**2.2 + 0.0722 * blue**2.2
+    return "white" if light < 0.18 else "black"
+
+
+def _title(figure: Figure, results: Results, title: str) -> None:
+    mode = f"{results.mode}: {how(results)}; normalizer {results.normalizer}"
+    figure.suptitle(f"{title}\n{textwrap.fill(mode, width=90)}", fontsize=FONT + 1)

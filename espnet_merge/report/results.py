@@ -1,0 +1,319 @@
+"""The scores of all systems in one decoding mode, checked to be comparable."""
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from espnet_merge.errors import InputError
+from espnet_merge.report.performance import difference, gap_closed, mean, relative
+
+# Settings of decoding that change the hypotheses; the others change the time.
+SETTINGS = ("pad_to", "beam", "language", "task", "max_new_tokens")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What a report covers: systems by their kind, sets by their language.
+
+    Args:
+        base: the system that nothing was trained for.
+        experts: language and system; the first of a language is its yardstick.
+        joint: systems trained on all languages together.
+        merges: systems merged from experts.
+        sets: names that begin with the language: ``es_test``.
+        trained: languages that the experts were trained on.
+        untrained: other languages, to see what was forgotten.
+
+    Raises:
+        InputError: a name twice, or a language in no list or in both.
+    """
+
+    base: str
+    experts: Sequence[tuple[str, str]]
+    joint: Sequence[str]
+    merges: Sequence[str]
+    sets: Sequence[str]
+    trained: Sequence[str]
+    untrained: Sequence[str]
+
+    def __post_init__(self) -> None:
+        names = [self.base, *(name for _, name in self.experts)]
+        _check_unique("system", [*names, *self.joint, *self.merges])
+        _check_unique("set", self.sets)
+        _check_unique("language", [*self.trained, *self.untrained])
+        for name in self.sets:
+            if language_of(name) not in [*self.trained, *self.untrained]:
+                raise InputError(
+                    f"the language of a set must be in --trained or --untrained; "
+                    f"{name} begins with {language_of(name)!r}: add or rename it."
+                )
+        for language, name in self.experts:
+            if language not in self.trained:
+                raise InputError(
+                    f"the language of an expert must be in --trained; "
+                    f"{name} has {language!r}."
+                )
+
+    @cached_property
+    def kinds(self) -> dict[str, str]:
+        """System -> kind, in the order of the tables."""
+        return {
+            self.base: "zero-shot",
+            **{name: f"expert {language}" for language, name in self.experts},
+            **dict.fromkeys(self.joint, "joint"),
+            **dict.fromkeys(self.merges, "merge"),
+        }
+
+    @cached_property
+    def groups(self) -> dict[str, list[str]]:
+        """``trained`` and ``untrained`` -> sets; a group without sets is left out."""
+        groups = {"trained": self.trained, "untrained": self.untrained}
+        members = {
+            group: [name for name in self.sets if language_of(name) in languages]
+            for group, languages in groups.items()
+        }
+        return {group: sets for group, sets in members.items() if sets}
+
+    def expert_for(self, name: str) -> str | None:
+        """Return the first expert of the set's language."""
+        own = [n for language, n in self.experts if language == language_of(name)]
+        return own[0] if own else None
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Numbers of systems (rows) and sets with their means (columns)."""
+
+    columns: Sequence[str]
+    rows: Mapping[str, Sequence[float | None]]
+
+    def column(self, name: str) -> dict[str, float]:
+        """Return system -> number where there is one."""
+        index = self.columns.index(name)
+        cells = {system: row[index] for system, row in self.rows.items()}
+        return {system: cell for system, cell in cells.items() if cell is not None}
+
+
+@dataclass(frozen=True)
+class Results:
+    """Scores of one decoding mode: ``(system, set) -> score.json``."""
+
+    plan: Plan
+    mode: str
+    # The base's own: untrained, it may need padding that the others do without.
+    base_mode: str
+    scores: Mapping[tuple[str, str], Mapping[str, Any]]
+
+    @property
+    def normalizer(self) -> str:
+        """Name of the normaliser, the same in all scores."""
+        return str(next(iter(self.scores.values()))["normalizer"])
+
+    def settings(self, *, base: bool = False) -> Mapping[str, Any]:
+        """How was decoded, as far as it changes the hypotheses.
+
+        The same in all scores, but for the base where it has a mode of its own.
+        """
+        apart = self.base_mode != self.mode
+        modes = [
+            score["mode"]
+            for (system, _), score in self.scores.items()
+            if not apart or (system == self.plan.base) is base
+        ]
+        mode = modes[0] if modes else {}
+        return {key: mode[key] for key in SETTINGS if key in mode}
+
+    @property
+    def base_model(self) -> Path | None:
+        """Directory of the base that was decoded, if its scores tell."""
+        modes = (s["mode"] for (n, _), s in self.scores.items() if n == self.plan.base)
+        path = next((mode["model"] for mode in modes if "model" in mode), None)
+        return None if path is None else Path(path)
+
+    @property
+    def missing(self) -> list[str]:
+        """``system/set`` without a score."""
+        wanted = ((s, name) for s in self.plan.kinds for name in self.plan.sets)
+        return ["/".join(pair) for pair in wanted if pair not in self.scores]
+
+    def set_info(self, name: str) -> Mapping[str, Any] | None:
+        """Return some system's score of the set: its size is the same in all."""
+        return next((s for (_, n), s in self.scores.items() if n == name), None)
+
+    def metric_of(self, name: str) -> str:
+        """Return the main metric of a set, ``wer`` or ``cer``."""
+        score = self.set_info(name)
+        return str(score["main"]) if score else "wer"
+
+    @property
+    def metric_name(self) -> str:
+        """Return ``WER``, ``CER``, or for a mixture of sets ``error rate``."""
+        names = {self.metric_of(name).upper() for name in self.plan.sets}
+        return names.pop() if len(names) == 1 else "error rate"
+
+    def counts(
+        self, system: str, name: str, reading: str, metric: str | None = None
+    ) -> Mapping[str, Any] | None:
+        """Return the counts and the rate of a system on a set."""
+        score = self.scores.get((system, name))
+        if score is None:
+            return None
+        counts: Mapping[str, Any] = score["metrics"][metric or score["main"]][reading]
+        return counts
+
+    def rate(
+        self,
+        system: str,
+        name: str,
+        reading: str = "normalized",
+        metric: str | None = None,
+    ) -> float | None:
+        """Return an error rate in percent, None without a score."""
+        counts = self.counts(system, name, reading, metric)
+        return None if counts is None else float(counts["rate"])
+
+    def rates(self, reading: str = "normalized", metric: str | None = None) -> Grid:
+        """Return the error rates and their macro averages."""
+        return self._grid(lambda s, n: self.rate(s, n, reading, metric))
+
+    def differences(self) -> Grid:
+        """Return the points that each system adds to the base's error rate."""
+        base = self.plan.base
+        return self._grid(lambda s, n: difference(self.rate(s, n), self.rate(base, n)))
+
+    def relative(self) -> Grid:
+        """Return the normalised performance relative to the experts, in percent."""
+
+        def cell(system: str, name: str) -> float | None:
+            expert = self._expert_rate(name)
+            return _percent(relative(self.rate(system, name), expert))
+
+        return self._grid(cell, ["trained"])
+
+    def gap_closed(self) -> Grid:
+        """Return the share of the gap from base to expert, in percent."""
+
+        def cell(system: str, name: str) -> float | None:
+            base, expert = self.rate(self.plan.base, name), self._expert_rate(name)
+            return _percent(gap_closed(self.rate(system, name), expert, base))
+
+        return self._grid(cell, ["trained"])
+
+    def label(self, name: str) -> str:
+        """Return the language where it has one set only, else the set's name."""
+        language = language_of(name)
+        alone = sum(language_of(other) == language for other in self.plan.sets) == 1
+        label = language if alone else name
+        mixed = self.metric_name == "error rate"
+        return f"{label} ({self.metric_of(name).upper()})" if mixed else label
+
+    def _expert_rate(self, name: str) -> float | None:
+        expert = self.plan.expert_for(name)
+        return None if expert is None else self.rate(expert, name)
+
+    def _grid(
+        self,
+        cell: Callable[[str, str], float | None],
+        groups: Iterable[str] = ("trained", "untrained"),
+    ) -> Grid:
+        columns: list[str] = []
+        rows: dict[str, list[float | None]] = {name: [] for name in self.plan.kinds}
+        for group in groups:
+            sets = self.plan.groups.get(group, [])
+            if not sets:
+                continue
+            columns += [*map(self.label, sets), group]
+            for system, row in rows.items():
+                cells = [cell(system, name) for name in sets]
+                row += [*cells, mean(cells)]
+        return Grid(columns, rows)
+
+
+def read_results(
+    expdir: Path, plan: Plan, mode: str, base_mode: str | None = None
+) -> Results:
+    """Read ``<system>/inference_<mode>/<set>/score.json`` of every system and set.
+
+    ``base_mode`` is the base's, where it is not that of the others.
+
+    Raises:
+        InputError: there is not one, one is broken, or two cannot be compared: another
+            normaliser, decoded otherwise, or scored against another reference.
+    """
+    base_mode = base_mode or mode
+    scores = {}
+    for system in plan.kinds:
+        own = base_mode if system == plan.base else mode
+        for name in plan.sets:
+            path = expdir / system / f"inference_{own}" / name / "score.json"
+            if path.exists():
+                scores[system, name] = _read_score(path)
+    if not scores:
+        raise InputError(
+            f"{expdir}: at least one <system>/inference_{mode}/<set>/score.json is "
+            "needed; there is none: decode and score first."
+        )
+    results = Results(plan, mode, base_mode, scores)
+    for (system, name), score in scores.items():
+        _check_same(results, system, name, score)
+    return results
+
+
+def language_of(name: str) -> str:
+    """Return the language that a set's name begins with.
+
+    >>> language_of("es_test")
+    'es'
+    """
+    return name.partition("_")[0]
+
+
+def _percent(share: float | None) -> float | None:
+    return None if share is None else 100 * share
+
+
+def _check_unique(what: str, names: Sequence[str]) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"a {what} is named once; {name} is named again.")
+
+
+def _read_score(path: Path) -> dict[str, Any]:
+    try:
+        score: dict[str, Any] = json.loads(path.read_bytes())
+        # What every table needs, so that none stops half-way.
+        for metric in ("wer", "cer"):
+            for reading in ("raw", "normalized"):
+                float(score["metrics"][metric][reading]["rate"])
+        for key in ("main", "mode", "normalizer", "utterances", "loops"):
+            score[key]
+    except (ValueError, TypeError, KeyError) as error:
+        raise InputError(
+            f"{path}: must hold WER and CER as 'espnet-merge score' writes them; "
+            f"{type(error).__name__} {error}: score again."
+        ) from error
+    return score
+
+
+def _check_same(
+    results: Results, system: str, name: str, score: Mapping[str, Any]
+) -> None:
+    first = results.set_info(name)
+    assert first is not None
+    settings = results.settings(base=system == results.plan.base)
+    words = [s["metrics"]["wer"]["raw"]["reference"] for s in (first, score)]
+    facts: list[tuple[str, Any, Any]] = [
+        ("normalizer", results.normalizer, score["normalizer"]),
+        *((key, settings.get(key), score["mode"].get(key)) for key in SETTINGS),
+        ("utterances", first["utterances"], score["utterances"]),
+        ("words", *words),
+    ]
+    for fact, expected, found in facts:
+        if found != expected:
+            raise InputError(
+                f"{system} on {name}, {results.mode}: {fact} must be that of the "
+                f"other systems, {expected!r}; got {found!r}: decode and score again."
+            )

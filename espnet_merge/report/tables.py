@@ -1,0 +1,243 @@
+"""The tables of RESULTS.md and of the terminal, and the sentence that sums them up."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from espnet_merge.report.results import Grid, Plan, Results
+
+MISSING = "–"
+
+
+def markdown(results: Results) -> Iterator[str]:
+    """Yield the section of one decoding mode."""
+    name, mode = results.metric_name, how(results)
+    yardsticks = map(results.plan.expert_for, results.plan.groups.get("trained", []))
+    experts = ", ".join(dict.fromkeys(e or MISSING for e in yardsticks))
+    clean = f"normalizer `{results.normalizer}`"
+    yield f"## {results.mode}: {mode}"
+    yield ""
+    yield summary(results)
+    yield ""
+    if results.missing:
+        yield f"Without a score, shown as {MISSING}: {', '.join(results.missing)}."
+        yield ""
+    yield from _section(f"{name} (%), {clean}, {mode}", results, results.rates())
+    yield (
+        "**Bold**: best of all systems. *Italics*: best merge. "
+        f"Columns {_and(results.plan.groups)}: macro average of the sets left of it."
+    )
+    yield ""
+    raw = results.rates("raw")
+    yield from _section(f"{name} (%), raw text, {mode}", results, raw)
+    if name != "CER":
+        cer = results.rates(metric="cer")
+        yield from _section(f"CER (%), {clean}, {mode}", results, cer)
+    yield from _section(
+        f"Normalised performance (a): expert / system (%), {name}, {clean}, {mode}; "
+        f"experts {experts}",
+        results,
+        results.relative(),
+        best=max,
+    )
+    yield from _section(
+        "Normalised performance (b): (zero-shot − system) / (zero-shot − expert) (%), "
+        f"{name}, {clean}, {mode}; experts {experts}",
+        results,
+        results.gap_closed(),
+        best=max,
+    )
+    yield from _section(
+        f"Difference to {results.plan.base} (points of {name}), {clean}, {mode}",
+        results,
+        results.differences(),
+        signed=True,
+    )
+    yield f"### Insertions / utterances with a loop, {clean}, {mode}"
+    yield ""
+    yield from _table(
+        ["system", *map(results.label, results.plan.sets)],
+        [
+            [system, *(_signs(results, system, name) for name in results.plan.sets)]
+            for system in results.plan.kinds
+        ],
+    )
+
+
+def systems(plan: Plan, expdir: Path, output: Path) -> Iterator[str]:
+    """Yield what each system is, with a link to where its weights come from."""
+    rows = []
+    for system, kind in plan.kinds.items():
+        files = [
+            expdir / system / file
+            for file in ("model/merge.yaml", "config.yaml")
+            if (expdir / system / file).is_file()
+        ]
+        links = [f"[{file.name}]({os.path.relpath(file, output)})" for file in files]
+        rows.append([system, kind, ", ".join(links) or MISSING])
+    yield from _table(["system", "kind", "made by"], rows, rule="---|")
+
+
+def sets(results: Results) -> Iterator[str]:
+    """Yield the size of every set."""
+    rows = []
+    for name in results.plan.sets:
+        score = results.set_info(name)
+        if score is None:
+            rows.append([name, *[MISSING] * 4])
+            continue
+        sizes = [score["metrics"][m]["normalized"]["reference"] for m in ("wer", "cer")]
+        languages = " ".join(score["languages"])
+        rows.append([name, languages, *map(str, [score["utterances"], *sizes])])
+    yield from _table(["set", "language", "utterances", "words", "characters"], rows)
+
+
+def terminal(results: Results) -> Iterator[str]:
+    """Yield the main table in columns of equal width."""
+    grid = results.rates()
+    width = max(map(len, grid.rows))
+    sizes = [max(7, len(column) + 2) for column in grid.columns]
+    yield f"{results.metric_name} (%), normalizer {results.normalizer}, " + (
+        f"{results.mode}: {how(results)}"
+    )
+    heads = zip(grid.columns, sizes, strict=True)
+    yield " " * width + "".join(f"{column:>{size}}" for column, size in heads)
+    for system, row in grid.rows.items():
+        cells = zip(row, sizes, strict=True)
+        yield f"{system:{width}}" + "".join(f"{_n(c):>{size}}" for c, size in cells)
+
+
+def summary(results: Results) -> str:
+    """Say which merge is best on the trained languages, and what it gained and lost."""
+    plan, grid = results.plan, results.rates()
+    if "trained" not in grid.columns:
+        return "No set of a trained language: no merge can be called best."
+    trained = grid.column("trained")
+    best = best_of(trained, plan.merges)
+    if best is None:
+        return "No merge has scores for all trained languages."
+    languages = ", ".join(map(results.label, plan.groups["trained"]))
+    said = [
+        f"Best merge: {best}, macro {results.metric_name} {trained[best]:.1f} over "
+        f"{languages}"
+    ]
+    others = {
+        "zero-shot": best_of(trained, [plan.base]),
+        "joint": best_of(trained, plan.joint),
+    }
+    for kind, other in others.items():
+        if other is not None:
+            other_named = f"{kind} ({other}, {trained[other]:.1f})"
+            said.append(_verdict(trained[best] - trained[other], other_named))
+    if "untrained" in grid.columns:
+        changes = results.differences().column("untrained")
+        told = [
+            f"{other} {changes[other]:+.1f}"
+            for other in (best, others["joint"])
+            if other in changes
+        ]
+        if told:
+            unseen = ", ".join(map(results.label, plan.groups["untrained"]))
+            said.append(f"change on {unseen}, not trained: {', '.join(told)} points")
+    return "; ".join(said) + ". Differences are not tested for significance."
+
+
+def best_of(
+    values: Mapping[str, float],
+    systems: Sequence[str],
+    best: Callable[..., str] = min,
+) -> str | None:
+    """Return the system with the least value, None if none has one."""
+    known = [system for system in systems if system in values]
+    return best(known, key=lambda system: values[system]) if known else None
+
+
+def how(results: Results) -> str:
+    """Say how was decoded, and how the base was if otherwise."""
+    ours = describe(results.settings())
+    base = describe(results.settings(base=True))
+    other = [part for part in base.split(", ") if part not in ours.split(", ")]
+    return f"{ours} ({results.plan.base}: {', '.join(other)})" if other else ours
+
+
+def describe(settings: Mapping[str, Any]) -> str:
+    """Say how was decoded.
+
+    >>> describe({"pad_to": 30, "beam": 1, "language": None})
+    'padded to 30 s, greedy, language given'
+    """
+    if not settings:
+        return "decoding mode unknown"
+    pad_to, beam = settings.get("pad_to"), settings.get("beam")
+    language = settings.get("language")
+    parts = [
+        "true length" if pad_to == 0 else f"padded to {pad_to:g} s" if pad_to else "",
+        "greedy" if beam == 1 else f"beam {beam}" if beam else "",
+        f"language {language or 'given'}",
+    ]
+    return ", ".join(filter(None, parts))
+
+
+def _section(
+    title: str,
+    results: Results,
+    grid: Grid,
+    best: Callable[..., str] = min,
+    signed: bool = False,
+) -> Iterator[str]:
+    yield f"### {title}"
+    yield ""
+    form = "+z.1f" if signed else "z.1f"
+    rows = {
+        system: [_n(cell, form) for cell in row] for system, row in grid.rows.items()
+    }
+    for index, column in enumerate(grid.columns):
+        values = grid.column(column)
+        merges = results.plan.merges
+        # Marked by what is printed: systems that look equal share the first place.
+        marks = {
+            mark: rows[winner][index]
+            for mark, winner in (
+                ("*", best_of(values, merges, best)),
+                ("**", best_of(values, list(rows), best)),
+            )
+            if winner
+        }
+        for system, row in rows.items():
+            for mark, value in reversed(marks.items()):
+                if row[index] == value and (mark == "**" or system in merges):
+                    row[index] = f"{mark}{value}{mark}"
+    heads = [f"**{c}**" if c in results.plan.groups else c for c in grid.columns]
+    yield from _table(["system", *heads], [[s, *row] for s, row in rows.items()])
+
+
+def _table(
+    header: Sequence[str], rows: Sequence[Sequence[str]], rule: str = "---:|"
+) -> Iterator[str]:
+    yield f"| {' | '.join(header)} |"
+    yield "|---|" + rule * (len(header) - 1)
+    for row in rows:
+        yield f"| {' | '.join(row)} |"
+    yield ""
+
+
+def _signs(results: Results, system: str, name: str) -> str:
+    counts = results.counts(system, name, "normalized")
+    if counts is None:
+        return MISSING
+    return f"{counts['insertions']} / {results.scores[system, name]['loops']}"
+
+
+def _verdict(points: float, other: str) -> str:
+    if abs(points) < 0.05:
+        return f"it equals {other}"
+    return f"it {'beats' if points < 0 else 'loses to'} {other} by {abs(points):.1f}"
+
+
+def _n(value: float | None, form: str = "z.1f") -> str:
+    return MISSING if value is None else format(value, form)
+
+
+def _and(names: Mapping[str, Any]) -> str:
+    return " and ".join(f"*{name}*" for name in names)

@@ -1,0 +1,156 @@
+import hashlib
+import json
+import shlex
+import struct
+
+import pytest
+
+from espnet_merge.__main__ import main
+from tests.report.fake import MODE, RATES, write_exp
+
+OPTIONS = shlex.split(
+    "--base zero_shot --experts es=full_es it=full_it --joint joint "
+    "--merges soup tsv_m --sets es_test it_test en_test --trained es it "
+    "--untrained en --inference"
+)
+
+
+@pytest.fixture
+def exp(tmp_path):
+    exp = tmp_path / "exp"
+    base = tmp_path / "base"
+    base.mkdir()
+    (base / "model.safetensors").write_bytes(b"weights")
+    write_exp(exp, RATES, "padded", {**MODE, "model": str(base)})
+    write_exp(exp, RATES, "true_length", {**MODE, "pad_to": 0})
+    (exp / "tsv_m/inference_true_length/en_test/score.json").unlink()
+    (exp / "tsv_m/model").mkdir()
+    (exp / "tsv_m/model/merge.yaml").write_text("method: tsv_m\n")
+    return exp
+
+
+def report(exp, *options):
+    main(["report", "--expdir", str(exp), *OPTIONS, *options])
+
+
+def table(text, heading):
+    """Return system -> cells of the table under the heading that begins so."""
+    start = next(i for i, line in enumerate(text) if line.startswith(heading))
+    rows = {}
+    for line in text[start + 2 :]:
+        if not line.startswith("|"):
+            break
+        name, *cells = [cell.strip() for cell in line.strip("|").split("|")]
+        rows[name] = cells
+    return rows
+
+
+def test_results_cell_by_cell(exp, capsys):
+    report(exp, "padded", "true_length")
+    text = (exp / "RESULTS.md").read_text(encoding="utf-8")
+    first, second = text.split("## true_length: true length, greedy")
+    padded = first.splitlines()
+    rates = table(padded, "### WER (%), normalizer `basic`, padded to 30 s, greedy")
+    assert rates == {
+        "system": ["es", "it", "**trained**", "en", "**untrained**"],
+        "---": ["---:"] * 5,
+        "zero_shot": ["40.0", "20.0", "30.0", "10.0", "10.0"],
+        "full_es": ["**10.0**", "25.0", "17.5", "12.0", "12.0"],
+        "full_it": ["45.0", "10.0", "27.5", "11.0", "11.0"],
+        "joint": ["12.0", "14.0", "13.0", "10.5", "10.5"],
+        "soup": ["25.0", "15.0", "20.0", "10.0", "10.0"],
+        "tsv_m": ["*16.0*", "**8.0**", "**12.0**", "**9.0**", "**9.0**"],
+    }
+    raw = table(padded, "### WER (%), raw text")
+    assert raw["joint"] == ["22.0", "24.0", "23.0", "20.5", "20.5"]
+    cer = table(padded, "### CER (%), normalizer `basic`")
+    assert cer["soup"] == ["5.0", "3.0", "4.0", "2.0", "2.0"]
+    relative = table(padded, "### Normalised performance (a): expert / system")
+    assert relative["tsv_m"] == ["*62.5*", "**125.0**", "**93.8**"]
+    gap = table(padded, "### Normalised performance (b): (zero-shot − system)")
+    assert gap["tsv_m"] == ["*80.0*", "**120.0**", "**100.0**"]
+    change = table(padded, "### Difference to zero_shot (points of WER)")
+    assert change["full_es"] == ["**-30.0**", "+5.0", "-12.5", "+2.0", "+2.0"]
+    signs = table(padded, "### Insertions / utterances with a loop")
+    assert signs["zero_shot"] == ["200 / 1", "100 / 0", "50 / 0"]
+    true_length = second.splitlines()
+    rates = table(true_length, "### WER (%), normalizer `basic`, true length")
+    assert rates["tsv_m"] == ["*16.0*", "**8.0**", "**12.0**", "–", "–"]
+    assert "Without a score, shown as –: tsv_m/en_test." in true_length
+
+
+def test_where_results_come_from(exp):
+    report(exp, "padded")
+    text = (exp / "RESULTS.md").read_text(encoding="utf-8")
+    digest = hashlib.sha256(b"weights").hexdigest()
+    assert f"SHA-256 `{digest}`" in text
+    assert "- espnet version: `2026" in text
+    assert "- Git hash: `" in text
+    assert "--inference padded`" in text
+    assert "| tsv_m | merge | [merge.yaml](tsv_m/model/merge.yaml) |" in text
+    assert "| es_test | es | 40 | 1000 | 5000 |" in text
+
+
+def test_pictures_numbers_and_the_printed_table(exp, capsys, tmp_path):
+    output = tmp_path / "out"
+    report(exp, "padded", "--output", str(output))
+    for name in ("wer", "retention"):
+        content = (output / "images" / f"{name}.png").read_bytes()
+        width, height = struct.unpack(">II", content[16:24])
+        assert (width, height > 400, len(content) > 20_000) == (1600, True, True)
+    saved = json.loads((output / "results.json").read_text())["padded"]
+    assert saved["rates"]["tsv_m"]["trained"] == 12
+    assert saved["settings"]["pad_to"] == 30
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[1].split() == ["es", "it", "trained", "en", "untrained"]
+    assert printed[7].split() == ["tsv_m", "16.0", "8.0", "12.0", "9.0", "9.0"]
+    assert printed[8].startswith("Best merge: tsv_m")
+    assert printed[-2:] == [
+        str(output / "images" / "wer.png"),
+        str(output / "images" / "retention.png"),
+    ]
+
+
+def test_same_scores_give_the_same_numbers_and_pictures(exp, tmp_path):
+    outputs = [tmp_path / "one", tmp_path / "two"]
+    for output in outputs:
+        report(exp, "padded", "--output", str(output))
+    for name in ("results.json", "images/wer.png", "images/retention.png"):
+        one, two = ((output / name).read_bytes() for output in outputs)
+        assert one == two
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["beam5"], "inference_beam5/<set>/score.json is needed; there is none"),
+        (["padded", "--experts", "full_es"], "--experts takes LANG=SYSTEM"),
+        (["padded", "--untrained", "fr"], "en_test begins with 'en'"),
+        (["padded", "--joint", "soup"], "a system is named once; soup"),
+    ],
+)
+def test_bad_input_is_one_line_and_writes_nothing(exp, options, message, capsys):
+    with pytest.raises(SystemExit) as stop:
+        report(exp, *options)
+    assert stop.value.code == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+    assert not (exp / "RESULTS.md").exists()
+    assert not (exp / "images").exists()
+
+
+def test_a_broken_score_is_named(exp, capsys):
+    path = exp / "soup/inference_padded/es_test/score.json"
+    path.write_text("{")
+    with pytest.raises(SystemExit):
+        report(exp, "padded")
+    assert f"{path}: must hold WER and CER" in capsys.readouterr().err
+
+
+def test_systems_without_any_error_can_be_drawn(tmp_path):
+    perfect = {name: dict.fromkeys(row, 0.0) for name, row in RATES.items()}
+    write_exp(tmp_path, perfect, "padded")
+    report(tmp_path, "padded")
+    rates = json.loads((tmp_path / "results.json").read_text())["padded"]["relative"]
+    assert rates["soup"] == {"es": 100, "it": 100, "trained": 100}

@@ -1,0 +1,84 @@
+"""An exp directory with made-up scores, as ``espnet-merge score`` would leave it."""
+
+import json
+from pathlib import Path
+
+from espnet_merge.report.results import Plan, Results, read_results
+
+MODE = {"pad_to": 30, "beam": 1, "language": None, "task": None}
+
+RATES = {
+    "zero_shot": {"es": 40.0, "it": 20.0, "en": 10.0},
+    "full_es": {"es": 10.0, "it": 25.0, "en": 12.0},
+    "full_it": {"es": 45.0, "it": 10.0, "en": 11.0},
+    "joint": {"es": 12.0, "it": 14.0, "en": 10.5},
+    "soup": {"es": 25.0, "it": 15.0, "en": 10.0},
+    "tsv_m": {"es": 16.0, "it": 8.0, "en": 9.0},
+}
+PLAN = {
+    "base": "zero_shot",
+    "experts": [("es", "full_es"), ("it", "full_it")],
+    "joint": ["joint"],
+    "merges": ["soup", "tsv_m"],
+    "sets": ["es_test", "it_test", "en_test"],
+    "trained": ["es", "it"],
+    "untrained": ["en"],
+}
+
+
+def write_score(path: Path, errors: int, words: int = 1000, **changes) -> None:
+    """Write a score.json whose normalised WER is ``errors / words``."""
+
+    def counts(wrong: int, total: int) -> dict[str, float]:
+        return {
+            "rate": 100 * wrong / total,
+            "reference": total,
+            "correct": total - wrong + wrong // 2,
+            "substitutions": wrong - 2 * (wrong // 2),
+            "deletions": 0,
+            "insertions": wrong // 2,
+            "sentences": 40,
+            "wrong_sentences": min(wrong, 40),
+        }
+
+    language = path.name.partition("_")[0]
+    score = {
+        "reference": f"data/{path.name}",
+        "mode": MODE,
+        "normalizer": "basic",
+        "rules": {language: "basic"},
+        "languages": {language: 40},
+        "utterances": 40,
+        "main": "wer",
+        "metrics": {
+            "wer": {
+                "raw": counts(errors + 100, words),
+                "normalized": counts(errors, words),
+            },
+            "cer": {
+                "raw": counts(errors + 50, 5 * words),
+                "normalized": counts(errors, 5 * words),
+            },
+        },
+        "empty_references": 0,
+        "empty_hypotheses": 0,
+        "loops": errors // 300,
+        "too_long": 0,
+    }
+    path.mkdir(parents=True)
+    (path / "score.json").write_text(json.dumps({**score, **changes}))
+
+
+def write_exp(
+    exp: Path, rates: dict[str, dict[str, float]], name: str, mode: dict = MODE
+) -> None:
+    """Write the scores of ``rates[system][language]``, in percent."""
+    for system, row in rates.items():
+        for language, rate in row.items():
+            path = exp / system / f"inference_{name}" / f"{language}_test"
+            write_score(path, round(10 * rate), mode=mode)
+
+
+def read(exp: Path, **changes) -> Results:
+    """Read the scores of ``PLAN`` in the mode ``padded``."""
+    return read_results(exp, Plan(**{**PLAN, **changes}), "padded")

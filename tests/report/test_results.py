@@ -1,0 +1,122 @@
+import json
+
+import pytest
+
+from espnet_merge.errors import InputError
+from espnet_merge.report.results import Plan, read_results
+from espnet_merge.report.tables import describe, how, summary
+from tests.report.fake import MODE, PLAN, RATES, read, write_exp, write_score
+
+
+def test_every_number_of_the_grids(exp):
+    results = read(exp)
+    rates = results.rates()
+    assert rates.columns == ["es", "it", "trained", "en", "untrained"]
+    assert rates.rows["tsv_m"] == [16, 8, 12, 9, 9]
+    assert rates.rows["zero_shot"] == [40, 20, 30, 10, 10]
+    assert results.rates("raw").rows["joint"] == pytest.approx([22, 24, 23, 20.5, 20.5])
+    assert results.rates(metric="cer").rows["soup"] == [5, 3, 4, 2, 2]
+    assert results.differences().rows["soup"] == [-15, -5, -10, 0, 0]
+    # 10/16 and 10/8; (40 - 16)/(40 - 10) and (20 - 8)/(20 - 10).
+    assert results.relative().columns == ["es", "it", "trained"]
+    assert results.relative().rows["tsv_m"] == pytest.approx([62.5, 125, 93.75])
+    assert results.gap_closed().rows["tsv_m"] == pytest.approx([80, 120, 100])
+    assert results.gap_closed().rows["full_it"][0] == pytest.approx(-500 / 30)
+
+
+def test_summary_tells_wins_and_losses(exp):
+    said = summary(read(exp))
+    assert "Best merge: tsv_m, macro WER 12.0 over es, it;" in said
+    assert "it beats joint (joint, 13.0) by 1.0" in said
+    assert "it beats zero-shot (zero_shot, 30.0) by 18.0" in said
+    assert "change on en, not trained: tsv_m -1.0, joint +0.5 points" in said
+    lost = summary(read(exp, merges=["soup"]))
+    assert "it loses to joint (joint, 13.0) by 7.0" in lost
+    assert summary(read(exp, merges=[])).startswith("No merge has scores")
+
+
+def test_a_missing_score_is_never_averaged_over(exp):
+    (exp / "tsv_m/inference_padded/it_test/score.json").unlink()
+    results = read(exp)
+    assert results.missing == ["tsv_m/it_test"]
+    assert results.rates().rows["tsv_m"] == [16, None, None, 9, 9]
+    assert "Best merge: soup" in summary(results)
+
+
+def test_the_first_expert_of_a_language_is_the_yardstick(exp):
+    write_exp(exp, {"lora_es": {"es": 20.0, "it": 25.0, "en": 12.0}}, "padded")
+    results = read(exp, experts=[*PLAN["experts"], ("es", "lora_es")])
+    assert results.relative().rows["lora_es"][0] == 50
+
+
+def test_sets_of_one_language_and_of_other_units_are_named(exp):
+    for system in RATES:
+        folder = exp / system / "inference_padded"
+        write_score(folder / "es_captions_test", 500)
+        write_score(folder / "zh_test", 100, main="cer")
+    results = read(exp, sets=["es_test", "es_captions_test", "zh_test"], trained=["es"],
+                   experts=[("es", "full_es")], untrained=["zh"])  # fmt: skip
+    assert results.rates().columns == [
+        "es_test (WER)",
+        "es_captions_test (WER)",
+        "trained",
+        "zh (CER)",
+        "untrained",
+    ]
+    assert results.rates().rows["soup"][3] == 2
+    assert results.metric_name == "error rate"
+
+
+def test_the_base_may_have_a_mode_of_its_own(tmp_path):
+    write_exp(tmp_path, {"zero_shot": RATES["zero_shot"]}, "padded")
+    others = {name: row for name, row in RATES.items() if name != "zero_shot"}
+    write_exp(tmp_path, others, "true_length", {**MODE, "pad_to": 0})
+    results = read_results(tmp_path, Plan(**PLAN), "true_length", "padded")
+    assert results.missing == []
+    assert how(results) == (
+        "true length, greedy, language given (zero_shot: padded to 30 s)"
+    )
+    assert results.differences().rows["tsv_m"][0] == -24
+
+
+def test_modes_in_words():
+    assert describe({"pad_to": 0, "beam": 5, "language": "es"}) == (
+        "true length, beam 5, language es"
+    )
+    assert describe({}) == "decoding mode unknown"
+
+
+def change(exp, **changes):
+    path = exp / "soup/inference_padded/es_test/score.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"normalizer": "fold"}, "normalizer must be that of the other systems"),
+        ({"mode": {**MODE, "pad_to": 0}}, "pad_to must be .* 30; got 0"),
+        ({"mode": {**MODE, "beam": 5}}, "beam must be .* 1; got 5"),
+        ({"utterances": 39}, "utterances must be .* 40; got 39"),
+        ({"metrics": {}}, "must hold WER and CER"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(exp, changes, message):
+    change(exp, **changes)
+    with pytest.raises(InputError, match=message):
+        read(exp)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"joint": ["soup"]}, "system is named once; soup"),
+        ({"sets": ["es_test", "es_test"]}, "set is named once; es_test"),
+        ({"untrained": ["es"]}, "language is named once; es"),
+        ({"untrained": []}, "en_test begins with 'en'"),
+        ({"experts": [("fr", "full_fr")]}, "full_fr has 'fr'"),
+    ],
+)
+def test_bad_plans(exp, changes, message):
+    with pytest.raises(InputError, match=message):
+        read(exp, **changes)
