@@ -1,5 +1,6 @@
 """Linear algebra in float64, shared by the spectral methods."""
 
+import contextlib
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
@@ -86,10 +87,13 @@ def polar(x: "Tensor", how: Orthogonaliser) -> "Tensor":
     if how == "newton_schulz":
         return newton_schulz(x.T).T
     if how == "svd":
-        u, s, vh = torch.linalg.svd(x, full_matrices=False)
-        keep = s > NULL_TOLERANCE
-        factor: Tensor = u[:, keep] @ vh[keep]
-        return factor
+        # LAPACK's svd may not converge where singular values repeat, as they do with
+        # duplicate tasks; the eigenvectors below always do.
+        with contextlib.suppress(torch.linalg.LinAlgError):  # type: ignore[attr-defined]
+            u, s, vh = torch.linalg.svd(x, full_matrices=False)
+            keep = s > NULL_TOLERANCE
+            factor: Tensor = u[:, keep] @ vh[keep]
+            return factor
     values, vectors = torch.linalg.eigh(x.T @ x)
     keep = values > NULL_TOLERANCE**2
     kept = vectors[:, keep]

@@ -63,6 +63,6 @@ class Soup(Method):
         for weight, expert in zip(weights[1:], experts[1:], strict=True):
             total += weight * expert
         if self.normalize:
-            # Dividing last returns n identical experts bit for bit.
+            # Dividing last returns identical experts to the last bit or two.
             total /= sum(weights)
         return total

@@ -1,0 +1,81 @@
+"""Laws of merging, stated once; each method's test claims or disclaims them.
+
+A claim is ``law(method, deltas)`` for arrays of the method's own library, float64.
+"""
+
+import numpy as np
+
+from espnet_merge.methods import Site
+
+
+def as_arrays(method, stacked):
+    if method.arrays == "numpy":
+        return [np.array(x) for x in stacked]
+    import torch
+
+    return [torch.from_numpy(np.array(x)) for x in stacked]
+
+
+def delta_of(method, stacked, site=None):
+    """Return the merged delta over a zero base, as numpy, for stacked numpy deltas."""
+    arrays = as_arrays(method, stacked)
+    merged = method(arrays, site or Site())
+    return np.asarray(merged)
+
+
+def order_free(method, deltas):
+    forth, back = delta_of(method, deltas), delta_of(method, deltas[::-1])
+    np.testing.assert_allclose(back, forth, rtol=0, atol=1e-8 * scale(deltas))
+
+
+def inputs_unmodified(method, deltas):
+    arrays = as_arrays(method, deltas)
+    merged = method(arrays, Site())
+    for array, delta in zip(arrays, deltas, strict=True):
+        np.testing.assert_array_equal(np.asarray(array), delta)
+        assert not np.shares_memory(np.asarray(merged), np.asarray(array))
+
+
+def same_bytes(method, deltas):
+    first, second = delta_of(method, deltas), delta_of(method, deltas)
+    assert first.tobytes() == second.tobytes()
+
+
+def one_expert_is_itself(method, deltas):
+    merged = delta_of(method, deltas[:1])
+    np.testing.assert_allclose(merged, deltas[0], rtol=0, atol=1e-4 * scale(deltas))
+
+
+def identical_experts_are_one(method, deltas):
+    same = np.stack([deltas[0]] * len(deltas))
+    merged = delta_of(method, same)
+    np.testing.assert_allclose(merged, deltas[0], rtol=1e-12, atol=0)
+
+
+def zero_is_zero(method, deltas):
+    merged = delta_of(method, np.zeros_like(deltas))
+    assert not merged.any()
+    assert np.isfinite(merged).all()
+
+
+def homogeneous(method, deltas):
+    single, triple = delta_of(method, deltas), delta_of(method, 3.0 * deltas)
+    np.testing.assert_allclose(triple, 3 * single, rtol=0, atol=1e-7 * scale(deltas))
+
+
+def scale(deltas):
+    return max(1e-300, float(np.abs(deltas).max()))
+
+
+LAWS = {
+    law.__name__: law
+    for law in (
+        order_free,
+        inputs_unmodified,
+        same_bytes,
+        one_expert_is_itself,
+        identical_experts_are_one,
+        zero_is_zero,
+        homogeneous,
+    )
+}

@@ -1,0 +1,122 @@
+"""Every method under every law: it holds, or the method says that it does not."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from espnet_merge.methods import METHODS, build_method
+from tests.methods._laws import LAWS, delta_of
+
+# One set of parameters a line, and the laws that it disclaims, each with its reason.
+CLAIMS = [
+    ("soup", {}, {}),
+    ("soup", {"normalize": False}, {"identical_experts_are_one": "it sums"}),
+    ("task_arithmetic", {}, {"identical_experts_are_one": "it sums"}),
+    ("ties", {"density": 1.0}, {}),
+    (
+        "ties",
+        {"density": 0.3},
+        {
+            "one_expert_is_itself": "it trims",
+            "identical_experts_are_one": "it trims",
+        },
+    ),
+    (
+        "ties",
+        {"density": 1.0, "consensus": "sum"},
+        {"identical_experts_are_one": "it sums"},
+    ),
+    *(
+        (
+            "tsv_m",
+            {"orthogonalise": how},
+            {"identical_experts_are_one": "it truncates to rank R // n"}
+            | (
+                {"one_expert_is_itself": "five steps leave a few per cent"}
+                if how == "newton_schulz"
+                else {}
+            ),
+        )
+        for how in ("svd", "eigh", "newton_schulz")
+    ),
+    ("lors", {"density": 1.0}, {"identical_experts_are_one": "it sums"}),
+    ("lors", {"compress": "none"}, {"identical_experts_are_one": "it sums"}),
+    *(
+        (
+            "lors",
+            {"compress": compress, "rank": 1},
+            {
+                "one_expert_is_itself": "it compresses",
+                "identical_experts_are_one": "it compresses",
+            },
+        )
+        for compress in ("lors", "mp", "svp")
+    ),
+]
+CASES = [
+    pytest.param(build_method(name, params), law, id=f"{name}-{params}-{law}")
+    for name, params, disclaimed in CLAIMS
+    for law in LAWS
+    if law not in disclaimed
+]
+SHAPES = [(), (5,), (7, 7), (12, 4), (4, 12), (4, 3, 3)]
+
+
+def test_every_method_answers_to_the_laws():
+    assert {name for name, _, _ in CLAIMS} == set(METHODS)
+    assert all(law in LAWS for *_, disclaimed in CLAIMS for law in disclaimed)
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize(("method", "law"), CASES)
+def test_law(method, law, shape):
+    for count in (1, 2, 3):
+        deltas = np.random.default_rng(count).normal(size=(count, *shape))
+        LAWS[law](method, deltas)
+
+
+@st.composite
+def deltas_of_any_kind(draw):
+    """Stacks with zero, duplicate, opposite and low-rank members, any scale."""
+    rows, columns = draw(st.integers(1, 12)), draw(st.integers(1, 12))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    stack = []
+    for kind in draw(st.lists(st.sampled_from("fzdol"), min_size=1, max_size=4)):
+        if kind == "f" or (kind in "do" and not stack):
+            stack.append(rng.normal(size=(rows, columns)))
+        elif kind == "z":
+            stack.append(np.zeros((rows, columns)))
+        elif kind == "l":
+            stack.append(rng.normal(size=(rows, 1)) @ rng.normal(size=(1, columns)))
+        else:
+            stack.append(stack[0] if kind == "d" else -stack[0])
+    return np.stack(stack) * 10.0 ** draw(st.integers(-12, 6))
+
+
+@pytest.mark.parametrize(
+    "method",
+    [pytest.param(build_method(n, p), id=f"{n}-{p}") for n, p, _ in CLAIMS],
+)
+@settings(max_examples=25, deadline=None, derandomize=True)
+@given(deltas=deltas_of_any_kind())
+def test_any_delta_gives_a_finite_result_of_its_shape(method, deltas):
+    LAWS["inputs_unmodified"](method, deltas)
+    LAWS["same_bytes"](method, deltas)
+    merged = delta_of(method, deltas)
+    assert merged.shape == deltas.shape[1:]
+    assert merged.dtype == deltas.dtype
+    assert np.isfinite(merged).all()
+    # A polar factor has norm 1, a sum adds norms: no method blows up.
+    bound = 1.3 * sum(np.linalg.norm(delta) for delta in deltas)
+    assert np.linalg.norm(merged) <= bound + 1e-300
+
+
+@pytest.mark.parametrize("name", METHODS)
+@given(dtype=st.sampled_from([np.float32, np.float64]), shape=hnp.array_shapes())
+@settings(max_examples=20, deadline=None, derandomize=True)
+def test_type_and_shape_are_kept(name, dtype, shape):
+    deltas = np.random.default_rng(0).normal(size=(2, *shape)).astype(dtype)
+    merged = delta_of(METHODS[name](), deltas)
+    assert (merged.dtype, merged.shape) == (np.dtype(dtype), shape)
