@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 PROVENANCE = "merge.yaml"
 # Entries of an elementwise piece: base, experts and result together stay in cache.
 PIECE = 1 << 17
+# Largest finite value of a type.
+LARGEST = {"F32": 3.4028e38, "F16": 65504.0, "BF16": 3.3895e38}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,11 +147,13 @@ class Merge:
             bits = []
             for start in range(0, int(np.prod(shape)), step):
                 site, tensors = self._at(name, slice(start, start + step))
-                merged = rule(tensors, site)
-                if self.method.space == "deltas":
-                    merged = merged + site.base
-                bits.append(to_stored(np.asarray(merged), dtype).ravel())
-                _check_overflow(name, np.asarray(merged), bits[-1], dtype)
+                with np.errstate(over="ignore", invalid="ignore"):
+                    merged = rule(tensors, site)
+                    if self.method.space == "deltas":
+                        merged = merged + site.base
+                result = np.asarray(merged).ravel()
+                _check_overflow(name, result, dtype)
+                bits.append(to_stored(result, dtype))
             yield name, np.concatenate(bits) if len(bits) != 1 else bits[0]
 
     def _at(self, name: str, piece: slice = slice(None)) -> tuple[Site, list[Array]]:
@@ -211,17 +215,9 @@ def _counted(
         bar.update(bits.nbytes)
 
 
-def _check_overflow(
-    name: str, merged: "NDArray[Any]", bits: "NDArray[Any]", dtype: str
-) -> None:
-    import numpy as np
-
-    limit = {"F16": 65504.0, "BF16": 3.3895e38, "F32": 3.4028e38}[dtype]
-    with np.errstate(all="ignore"):
-        if dtype == "F32" and np.isfinite(bits.sum()):
-            return
-    peak = float(np.abs(merged).max(initial=0.0))
-    if not peak <= limit:
+def _check_overflow(name: str, merged: "NDArray[Any]", dtype: str) -> None:
+    peak = float(max(merged.max(initial=0), -merged.min(initial=0)))
+    if not peak <= LARGEST[dtype]:
         raise InputError(
             f"tensor {name}: the merged values reach {peak:g}, beyond the type of the"
             " output; lower the scale or use --dtype float32."

@@ -142,8 +142,7 @@ def to_stored(values: "NDArray[Any]", dtype: str) -> "NDArray[Any]":
     if dtype == "BF16":
         bits = np.ascontiguousarray(values, np.float32).view(np.uint32)
         return ((bits + 0x7FFF + (bits >> 16 & 1)) >> 16).astype(np.uint16)
-    with np.errstate(over="ignore"):  # whoever calls checks for infinities
-        return np.ascontiguousarray(values, DTYPES[dtype])
+    return np.ascontiguousarray(values, DTYPES[dtype])
 
 
 def write_header(

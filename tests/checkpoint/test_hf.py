@@ -1,0 +1,135 @@
+import json
+
+import numpy as np
+import pytest
+
+from espnet_merge.checkpoint import open_checkpoint
+from espnet_merge.checkpoint.agree import check_same_model
+from espnet_merge.checkpoint.hf import TIED
+from espnet_merge.checkpoint.roles import role_of
+from espnet_merge.errors import InputError
+from tests.checkpoint.build import write_checkpoint
+
+COPY, ORIGINAL = TIED
+TABLE = np.arange(6, dtype=np.float32).reshape(3, 2)
+
+
+def test_a_tied_projection_is_left_out(tmp_path):
+    path = write_checkpoint(tmp_path / "m", {COPY: TABLE, ORIGINAL: TABLE})
+    assert list(open_checkpoint(path).entries) == [ORIGINAL]
+
+
+def test_an_untied_projection_stays(tmp_path):
+    tensors = {COPY: TABLE + 1, ORIGINAL: TABLE}
+    untied = {"tie_word_embeddings": False}
+    path = write_checkpoint(tmp_path / "m", tensors, untied)
+    assert set(open_checkpoint(path).entries) == {COPY, ORIGINAL}
+    write_checkpoint(path, tensors)
+    with pytest.raises(InputError, match=r"differs from .* but config.json ties"):
+        open_checkpoint(path)
+
+
+def test_views_are_read_only(tmp_path):
+    path = write_checkpoint(tmp_path / "m", {"x": TABLE})
+    values = open_checkpoint(path).read("x")
+    with pytest.raises(ValueError, match="read-only"):
+        values += 1
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({"adapter_config.json": "{}"}, "a PEFT adapter"),
+        ({"pytorch_model.bin": "x"}, "weights in .bin"),
+        ({"readme": "x"}, "no model.safetensors and no"),
+        ({"model.safetensors": "x"}, "config.json: no such file"),
+        ({"model.safetensors": "x", "config.json": "{"}, "not valid JSON"),
+        ({"model.safetensors": "x", "config.json": "[]"}, "must hold a JSON object"),
+        ({"model.safetensors.index.json": "{}", "config.json": "{}"}, "no weight_map"),
+    ],
+)
+def test_says_which_formats_are_read(tmp_path, files, message):
+    for name, content in files.items():
+        (tmp_path / name).write_text(content)
+    with pytest.raises(InputError, match=message):
+        open_checkpoint(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["small.pt", "10epoch.pth", "m.safetensors", "none"])
+def test_single_files_are_refused_by_kind(tmp_path, name):
+    if name != "none":
+        (tmp_path / name).write_bytes(b"x")
+    with pytest.raises(InputError, match="this version reads Hugging Face"):
+        open_checkpoint(tmp_path / name)
+
+
+def test_index_and_shards_must_agree(tmp_path):
+    path = write_checkpoint(tmp_path / "m", {"x": TABLE})
+    (path / "model.safetensors").rename(path / "s.safetensors")
+    index = {"weight_map": {"x": "s.safetensors", "y": "s.safetensors"}}
+    (path / "model.safetensors.index.json").write_text(json.dumps(index))
+    with pytest.raises(InputError, match="tensor y is in the index or in a shard"):
+        open_checkpoint(path)
+
+
+DIFFERENT = {
+    "missing": ({}, {}, None, "e: tensor x is missing, .*b has it"),
+    "extra": ({"x": TABLE, "y": TABLE}, {}, None, "b: tensor y is missing"),
+    "shape": ({"x": TABLE.T}, {}, None, r"x: shape \[2, 3\] in .*e.*\[3, 2\] in .*b"),
+    "kind": ({"x": TABLE.astype("i8")}, {}, None, "x: I64 in .*e.* but F32 in .*b"),
+    "config": ({"x": TABLE}, {"d_model": 16}, None, "d_model is 16, but 8 in"),
+    "vocab size": ({"x": TABLE}, {"vocab_size": 9}, None, "vocab_size is 9, but 12"),
+    "vocabulary": ({"x": TABLE}, {}, {"a": 1, "b": 0}, "e.vocab.json: another vocab"),
+}
+
+
+@pytest.mark.parametrize("kind", DIFFERENT)
+def test_an_expert_of_another_model_is_refused(tmp_path, kind):
+    tensors, config, vocabulary, message = DIFFERENT[kind]
+    base = write_checkpoint(tmp_path / "b", {"x": TABLE}, {}, {"a": 0, "b": 1})
+    expert = write_checkpoint(tmp_path / "e", tensors, config, vocabulary)
+    with pytest.raises(InputError, match=message):
+        check_same_model(open_checkpoint(base), [open_checkpoint(expert)])
+
+
+def test_other_formatting_of_one_vocabulary_is_the_same(tmp_path):
+    base = write_checkpoint(tmp_path / "b", {"x": TABLE}, {}, {"a": 0, "b": 1})
+    expert = write_checkpoint(tmp_path / "e", {"x": TABLE}, {}, {"b": 1, "a": 0})
+    check_same_model(open_checkpoint(base), [open_checkpoint(expert)])
+
+
+ROLES = {
+    "linear": [
+        "model.decoder.layers.3.encoder_attn.out_proj.weight",
+        "model.encoder.layers.0.fc1.weight",
+        "encoder.blocks.0.attn.query.weight",
+        "decoder.blocks.1.mlp.0.weight",
+        "encoder.encoders.0.feed_forward.w_1.weight",
+    ],
+    "embedding": [
+        "model.decoder.embed_tokens.weight",
+        "model.encoder.embed_positions.weight",
+        "decoder.positional_embedding",
+        "proj_out.weight",
+    ],
+    "norm": [
+        "model.decoder.layer_norm.weight",
+        "model.encoder.layers.0.self_attn_layer_norm.bias",
+        "decoder.blocks.0.attn_ln.weight",
+        "encoder.ln_post.bias",
+    ],
+    "bias": ["model.encoder.layers.0.fc1.bias", "encoder.conv1.bias"],
+    "other": ["log_variance", "head.weight"],
+}
+
+
+@pytest.mark.parametrize(
+    ("role", "name"), [(role, name) for role in ROLES for name in ROLES[role]]
+)
+def test_roles(role, name):
+    shape = (4,) if role in ("norm", "bias") else (4, 4)
+    assert role_of(name, shape) == role
+
+
+def test_a_convolution_is_told_by_its_shape():
+    assert role_of("model.encoder.conv1.weight", (4, 4, 3)) == "conv"

@@ -1,0 +1,206 @@
+import hashlib
+import json
+
+import numpy as np
+import pytest
+import yaml
+from safetensors.numpy import load_file
+from safetensors.torch import load_file as load_torch
+
+from espnet_merge.checkpoint import open_checkpoint
+from espnet_merge.errors import InputError
+from espnet_merge.merge import PIECE, Merge
+from espnet_merge.methods import METHODS, build_method
+from tests.checkpoint.build import fine_tuned, whisper_tensors, write_checkpoint
+
+
+@pytest.fixture
+def models(tmp_path):
+    base = whisper_tensors()
+    write_checkpoint(tmp_path / "base", base, vocabulary={"a": 0})
+    for seed in (1, 2, 3):
+        write_checkpoint(tmp_path / f"e{seed}", fine_tuned(base, seed))
+    return tmp_path
+
+
+def run(root, method, params=None, experts=("e1", "e2", "e3"), **options):
+    output = root / options.pop("output", "out")
+    Merge(
+        method=build_method(method, params or {}),
+        base=open_checkpoint(root / "base"),
+        experts=[open_checkpoint(root / name) for name in experts],
+        output=output,
+        **options,
+    ).run()
+    return output
+
+
+def merge(*args, **options):
+    return load_file(run(*args, **options) / "model.safetensors")
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_keeps_what_no_expert_changed(models, method):
+    merged, base = merge(models, method), whisper_tensors()
+    assert merged.keys() == base.keys()
+    for name, value in base.items():
+        assert (merged[name].shape, merged[name].dtype) == (value.shape, value.dtype)
+        frozen = "embed_positions" in name or value.dtype.kind == "i"
+        same = merged[name].tobytes() == value.tobytes()
+        # The mean of equal values may differ from them in the last bit.
+        assert same == frozen or method == "soup"
+        np.testing.assert_allclose(merged[name], value, atol=1e-7 if frozen else 1)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_one_expert_with_everything_kept_is_itself(models, method):
+    params = {"ties": {"density": 1.0}, "lors": {"density": 1.0}}.get(method, {})
+    merged = merge(models, method, params, experts=["e1"])
+    for name, value in load_file(models / "e1" / "model.safetensors").items():
+        np.testing.assert_allclose(merged[name], value, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_same_inputs_same_bytes(models, method):
+    for output in ("one", "two"):
+        merge(models, method, output=output)
+    for file in sorted((models / "one").iterdir()):
+        assert file.read_bytes() == (models / "two" / file.name).read_bytes()
+
+
+def test_the_directory_is_complete_and_says_where_it_comes_from(models):
+    merge(models, "ties", {"density": 0.5, "weights": [1, 2, 3]})
+    out = models / "out"
+    assert sorted(file.name for file in out.iterdir()) == [
+        "config.json",
+        "merge.yaml",
+        "model.safetensors",
+        "tokenizer_config.json",
+        "vocab.json",
+    ]
+    record = yaml.safe_load((out / "merge.yaml").read_text())
+    assert record["method"] == "ties"
+    assert record["params"] == {
+        "density": 0.5,
+        "scale": 1.0,
+        "trim": "tensor",
+        "consensus": "mean",
+        "weights": [1.0, 2.0, 3.0],
+    }
+    weights = (models / "e2" / "model.safetensors").read_bytes()
+    found = record["experts"][1]["sha256"]["model.safetensors"]
+    assert found == hashlib.sha256(weights).hexdigest()
+    assert record["versions"].keys() == {"espnet_merge", "numpy"}
+
+
+def test_inputs_are_not_modified(models):
+    files = sorted(models.glob("*/*"))
+    before = [file.read_bytes() for file in files]
+    for method in METHODS:
+        merge(models, method, output=method)
+    assert [file.read_bytes() for file in files] == before
+
+
+@pytest.mark.parametrize(
+    ("dtype", "tolerance"), [("float16", 2e-4), ("bfloat16", 2e-3)]
+)
+def test_half_precision_output(models, dtype, tolerance):
+    full = merge(models, "soup", output="full")
+    run(models, "soup", dtype=dtype)
+    half = load_torch(models / "out" / "model.safetensors")
+    for name, value in full.items():
+        kept = half[name].double().numpy()
+        np.testing.assert_allclose(kept, value, rtol=tolerance * 4, atol=1e-6)
+        assert str(half[name].dtype) in (f"torch.{dtype}", "torch.int64")
+    assert (
+        json.loads((models / "out" / "config.json").read_text())["torch_dtype"] == dtype
+    )
+
+
+def test_experts_may_be_stored_in_other_types(models):
+    half = {
+        name: value.astype(np.float16) if value.dtype == np.float32 else value
+        for name, value in load_file(models / "e2" / "model.safetensors").items()
+    }
+    write_checkpoint(models / "e2", half)
+    merged = merge(models, "task_arithmetic", {"scale": 0.5})
+    assert {value.dtype.name for value in merged.values()} == {"float32", "int64"}
+
+
+def test_pieces_join_into_the_whole(tmp_path):
+    rng = np.random.default_rng(0)
+    base = {"x": rng.normal(size=(3, PIECE - 7)).astype(np.float32)}
+    experts = [{"x": base["x"] + np.float32(0.25 * i)} for i in (1, 2)]
+    write_checkpoint(tmp_path / "base", base)
+    for i, expert in enumerate(experts):
+        write_checkpoint(tmp_path / f"e{i}", expert)
+    merged = merge(tmp_path, "task_arithmetic", experts=["e0", "e1"])["x"]
+    np.testing.assert_allclose(merged, base["x"] + 0.75, atol=1e-6)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("method", METHODS)
+def test_nan_and_inf_are_named_and_leave_nothing(models, method, value):
+    tensors = load_file(models / "e2" / "model.safetensors")
+    tensors["model.encoder.layers.0.fc1.weight"][3, 1] = value
+    write_checkpoint(models / "e2", tensors)
+    message = "e2.model.safetensors: tensor model.encoder.layers.0.fc1.weight holds NaN"
+    with pytest.raises(InputError, match=message):
+        merge(models, method)
+    assert sorted(path.name for path in models.iterdir()) == ["base", "e1", "e2", "e3"]
+
+
+def test_large_finite_values_are_no_infinities(models):
+    tensors = load_file(models / "e2" / "model.safetensors")
+    tensors["model.encoder.layers.0.fc1.weight"][:] = 3e38
+    write_checkpoint(models / "e2", tensors)
+    merge(models, "soup", {"weights": [0, 1, 0]})
+
+
+@pytest.mark.parametrize(
+    ("scale", "dtype"), [(1e8, "float16"), (1e41, "float32"), (1e42, "bfloat16")]
+)
+def test_overflow_of_the_output_type_is_refused(models, scale, dtype):
+    with pytest.raises(InputError, match="beyond the type of the output"):
+        merge(
+            models,
+            "task_arithmetic",
+            {"scale": scale},
+            dtype=dtype,
+            compute_dtype="float64",
+        )
+    assert not (models / "out").exists()
+
+
+def test_a_copy_of_the_base_is_no_expert(models):
+    write_checkpoint(models / "copy", whisper_tensors(), {"note": "other bytes"})
+    with pytest.raises(InputError, match="copy: holds the same weights as the base"):
+        merge(models, "soup", experts=["e1", "copy"])
+    with pytest.raises(InputError, match="an expert is the base itself"):
+        merge(models, "soup", experts=["e1", "base"])
+
+
+def test_global_trim_over_the_whole_model(models):
+    merged = merge(models, "ties", {"trim": "global", "density": 0.1}, ["e1"])
+    base = whisper_tensors()
+    e1 = load_file(models / "e1" / "model.safetensors")
+    names = [name for name, value in base.items() if value.dtype.kind == "f"]
+    moved = sum(int((merged[name] != base[name]).sum()) for name in names)
+    total = sum(base[name].size for name in names)
+    assert moved == int(0.1 * total) + 1
+    deltas = np.concatenate([np.abs(e1[n] - base[n]).ravel() for n in names])
+    kept = np.concatenate([(merged[n] != base[n]).ravel() for n in names])
+    assert deltas[kept].min() > deltas[~kept].max()
+
+
+def test_overwrites_only_a_merge(models):
+    first = merge(models, "soup")
+    with pytest.raises(InputError, match="exists; give another --output"):
+        merge(models, "soup")
+    again = merge(models, "soup", {"weights": [1, 0, 0]}, overwrite=True)
+    assert any(first[name].tobytes() != again[name].tobytes() for name in first)
+    (models / "notes").mkdir()
+    with pytest.raises(InputError, match="not a result of this command"):
+        merge(models, "soup", output="notes", overwrite=True)
+    with pytest.raises(InputError, match="output and input are one directory"):
+        merge(models, "soup", output="e1", overwrite=True)
