@@ -104,8 +104,7 @@ def draw_retention(results: Results) -> Figure:
     _title(
         figure,
         results,
-        f"Change of {name} against {base}, in points\n"
-        "violet: better than the base, orange: worse",
+        f"Change of {name} against {base} in points: violet is better, orange worse",
     )
     return figure
 
@@ -169,5 +168,7 @@ def _ink(value: float | None, scale: Normalize) -> str:
 
 
 def _title(figure: Figure, results: Results, title: str) -> None:
-    mode = f"{results.mode}: {how(results)}; normalizer {results.normalizer}"
-    figure.suptitle(f"{title}\n{textwrap.fill(mode, width=90)}", fontsize=FONT + 1)
+    mode = textwrap.fill(f"{results.mode}: {how(results)}", width=90)
+    figure.suptitle(
+        f"{title}; normalizer {results.normalizer}\n{mode}", fontsize=FONT + 1
+    )
