@@ -1,5 +1,6 @@
 """Transcribe (or translate) a Kaldi data directory with a Whisper.
 
+Several data directories, with as many outputs, are decoded by one loaded model.
 Writes `text` (Kaldi) and `text.json` (settings, and for each utterance its score,
 language, repeats) into the output directory. A killed run goes on where it was.
 """
@@ -7,14 +8,30 @@ language, repeats) into the output directory. A killed run goes on where it was.
 import argparse
 from pathlib import Path
 
+from espnet_merge.errors import InputError
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options; those of a configuration file have no default here."""
     add = parser.add_argument
     add("--model", type=Path, required=True, help="Hugging Face Whisper directory")
     add("--adapter", type=Path, help="LoRA adapter directory, trained on that model")
-    add("--data", type=Path, required=True, help="Kaldi data directory with wav.scp")
-    add("--output", type=Path, required=True, help="directory for text and text.json")
+    add(
+        "--data",
+        type=Path,
+        nargs="+",
+        required=True,
+        metavar="DATADIR",
+        help="Kaldi data directories with wav.scp",
+    )
+    add(
+        "--output",
+        type=Path,
+        nargs="+",
+        required=True,
+        metavar="DIR",
+        help="directories for text and text.json, one for each --data",
+    )
     add("--config", type=Path, help="YAML file of the settings below")
     add(
         "--overwrite",
@@ -38,7 +55,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> None:
-    """Decode."""
+    """Decode each data directory.
+
+    Raises:
+        InputError: as many outputs as data directories are needed.
+    """
     from espnet_merge.decode.settings import read_settings
     from espnet_merge.decode.transcribe import transcribe
 
@@ -47,4 +68,10 @@ def main(args: argparse.Namespace) -> None:
     output, config = values.pop("output"), values.pop("config")
     overwrite = values.pop("overwrite")
     settings = read_settings(config, values)
-    transcribe(model, data, output, settings, adapter, overwrite=overwrite)
+    if len(data) != len(output):
+        raise InputError(
+            f"--output must name one directory for each --data; got {len(output)} for "
+            f"{len(data)}."
+        )
+    for source, target in zip(data, output, strict=True):
+        transcribe(model, source, target, settings, adapter, overwrite=overwrite)

@@ -1,5 +1,6 @@
 """Decode a data directory into ``text`` and ``text.json``."""
 
+import functools
 import hashlib
 import itertools
 import json
@@ -117,6 +118,7 @@ def _check_models(model: Path, adapter: Path | None) -> None:
         )
 
 
+@functools.lru_cache(maxsize=1)  # several data directories share one model
 def _load(
     model: Path, adapter: Path | None, settings: Settings
 ) -> WhisperForConditionalGeneration:

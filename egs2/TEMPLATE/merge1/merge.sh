@@ -27,6 +27,8 @@ train_args=       # further options of whisper_train, as "--max_epoch 2 --seed 1
 merge_kind=full   # which kind of experts to merge
 merge_configs="soup task_arithmetic ties tsv_m lors" # names in conf/merge, or files
 decode_configs="padded true_length" # names in conf/decode, or files
+base_decode_config= # how the untrained base is decoded in every table, if not alike
+normalizer=basic  # how text is normalised before the main scores; raw ones are beside
 decode_args=      # further options of "espnet-merge decode"
 nj=2              # data sets prepared at the same time
 train_nj=1        # experts trained at the same time
@@ -76,13 +78,15 @@ read -ra decode_words <<<"$decode_args"
 full_config=$(conf_file train "$full_config")
 lora_config=$(conf_file train "$lora_config")
 declare -A merge_file=() decode_file=()
+modes=()
 for name in $merge_configs; do
   file=$(conf_file merge "$name")
   merge_file[$(basename "$file" .yaml)]=$file
 done
 for name in $decode_configs; do
   file=$(conf_file decode "$name")
-  decode_file[$(basename "$file" .yaml)]=$file
+  modes+=("$(basename "$file" .yaml)")
+  decode_file[${modes[-1]}]=$file
 done
 
 train_sets=("${expert_names[@]/%/_train}")
@@ -98,6 +102,10 @@ for kind in "${kind_names[@]}"; do
 done
 if [[ $joint == true ]]; then trained+=(joint); fi
 systems=(zero_shot "${trained[@]}" "${!merge_file[@]}")
+untrained=()
+for set in "${tests[@]}"; do
+  if [[ " ${expert_names[*]/%/_test} " != *" $set "* ]]; then untrained+=("${set%%_*}"); fi
+done
 datasets=("${expert_names[@]}") # what a model is trained on
 if [[ $joint == true ]]; then datasets+=(joint); fi
 
@@ -275,7 +283,7 @@ decode_systems() {
 decode_system() { # SYSTEM
   local dir=$expdir/$1 mode model=(--model "$expdir/$1/model")
   if [[ $1 == lora_* ]]; then model=(--model "$expdir/base" --adapter "$dir/model"); fi
-  for mode in "${!decode_file[@]}"; do
+  for mode in "${modes[@]}"; do
     $decode_cmd "$dir/inference_$mode/decode.log" espnet-merge decode "${model[@]}" \
       --config "${decode_file[$mode]}" --data "${tests[@]/#/$dumpdir/}" \
       --output "${tests[@]/#/$dir/inference_$mode/}" "${decode_words[@]}"
@@ -284,10 +292,32 @@ decode_system() { # SYSTEM
 }
 
 # Stage 10
-score_systems() { run_parallel "$nj" score_system "${systems[@]}"; }
+score_systems() { run_parallel "$nj" score_set "${tests[@]}"; }
+
+score_set() { # SET: all systems in one go
+  local mode system dir stale=()
+  for mode in "${modes[@]}"; do
+    for system in "${systems[@]}"; do
+      dir=$expdir/$system/inference_$mode/$1
+      if [[ ! $dir/score.json -nt $dir/text.json ]]; then stale+=("$dir"); fi
+    done
+  done
+  if ((${#stale[@]} == 0)); then return; fi
+  espnet-merge score --ref "$dumpdir/$1" --hyp "${stale[@]}" --normalizer "$normalizer" >&2
+}
 
 # Stage 11
-write_report() { :; }
+write_report() {
+  local kind name args=(--merges "${!merge_file[@]}" --experts)
+  for kind in "${kind_names[@]}"; do
+    for name in "${expert_names[@]}"; do args+=("${name%%_*}=${kind}_$name"); done
+  done
+  if [[ $joint == true ]]; then args+=(--joint joint); fi
+  if [[ -n $base_decode_config ]]; then args+=(--base-inference "$base_decode_config"); fi
+  espnet-merge report --expdir "$expdir" --base zero_shot "${args[@]}" \
+    --sets "${tests[@]}" --trained "${expert_names[@]}" --untrained "${untrained[@]}" \
+    --inference "${modes[@]}"
+}
 
 run_stage 1 "packages -> data/*" prepare_data
 run_stage 2 "data/*_train -> data/*_train_sp (optional)" perturb_speed
