@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Make data/<set>_{train,valid,test} from Debian's packages of recorded speech.
+#
+# Where there is no apt-get, or it cannot deliver, set DEBIAN_MIRROR to the base address
+# of a Debian mirror. Downloads are kept in ESPNET_MERGE_CACHE (~/.cache/espnet_merge).
+#
+# Options, with their defaults:
+set -euo pipefail
+
+# options
+langs="es it ru en fr" # languages; each domain takes those that it has
+domains=prompts        # of prompts (es it ru en fr), dialogue (cs nl) and captions (fr es ru ro ca bg el be da)
+# end of options
+
+. ../../../local/parse_options.sh
+. ./path.sh
+
+read -ra lang_names <<<"${langs//,/ }"
+read -ra domain_names <<<"${domains//,/ }"
+python3 local/prepare.py --langs "${lang_names[@]}" --domains "${domain_names[@]}" \
+  --data data --audio data/local
