@@ -17,7 +17,7 @@ from espnet_merge.checkpoint.hf import Writer, copy_side_files
 from espnet_merge.checkpoint.roles import role_of
 from espnet_merge.checkpoint.safetensors import FLOATS, itemsize, to_stored
 from espnet_merge.errors import InputError
-from espnet_merge.methods import METHODS, Array, Method, Site
+from espnet_merge.methods import METHODS, Array, Method, Rule, Site
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -79,22 +79,32 @@ class Merge:
 
     @property
     def memory(self) -> int:
-        """Bytes of the largest tensor times the copies that are held of it."""
-        largest = max((e.size for e in self.base.entries.values()), default=0)
-        width = itemsize(FLOATS[self.compute_dtype])
-        return (
-            largest * width * (1 if self.method.elementwise else len(self.experts) + 3)
-        )
+        """Rough peak of memory in bytes: copies of the largest tensor or piece."""
+        size = max((entry.size for entry in self.base.entries.values()), default=0)
+        if self.method.elementwise:
+            size = min(size, PIECE)
+        # Deltas, what a method makes of each of them, and a few of its own.
+        copies = 2 * len(self.experts) + 4
+        return size * itemsize(FLOATS[self.compute_dtype]) * copies
 
     def run(self) -> None:
         """Write the merged model, or nothing."""
         provenance = self.provenance()
         plan = self.plan
         with whole_directory(self.output) as directory:
+            rule = self.method.survey(_Stream(self))
             writer = Writer(directory, plan)
-            bar = tqdm(total=writer.total, unit="B", unit_scale=True, disable=None)
-            with bar:
-                writer.write(_counted(self._tensors(plan), bar, len(plan)))
+            with tqdm(
+                total=writer.total,
+                desc=f"merge {len(plan)} tensors",
+                unit="B",
+                unit_scale=True,
+                disable=None,
+            ) as bar:
+                writer.write(
+                    (name, self._merge(rule, name, dtype, bar))
+                    for name, (dtype, _) in plan.items()
+                )
             copy_side_files(self.base, directory, self.dtype)
             text = yaml.safe_dump(provenance, sort_keys=False, allow_unicode=True)
             (directory / PROVENANCE).write_text(text, encoding="utf-8")
@@ -132,29 +142,29 @@ class Merge:
             "versions": versions,
         }
 
-    def _tensors(
-        self, plan: Mapping[str, tuple[str, tuple[int, ...]]]
-    ) -> Iterator[tuple[str, "NDArray[Any]"]]:
-        """Yield the stored bits of each merged tensor."""
+    def _merge(
+        self, rule: Rule, name: str, dtype: str, bar: "tqdm[Any]"
+    ) -> Iterator["NDArray[Any]"]:
+        """Yield the stored bits of the merged tensor ``name``, piece by piece."""
         import numpy as np
 
-        rule = self.method.survey(_Stream(self))
-        for name, (dtype, shape) in plan.items():
-            if not self.base.entries[name].is_float:
-                yield name, self.base.stored(name)
-                continue
-            step = PIECE if self.method.elementwise else max(1, int(np.prod(shape)))
-            bits = []
-            for start in range(0, int(np.prod(shape)), step):
-                site, tensors = self._at(name, slice(start, start + step))
-                with np.errstate(over="ignore", invalid="ignore"):
-                    merged = rule(tensors, site)
-                    if self.method.space == "deltas":
-                        merged = merged + site.base
-                result = np.asarray(merged).ravel()
-                _check_overflow(name, result, dtype)
-                bits.append(to_stored(result, dtype))
-            yield name, np.concatenate(bits) if len(bits) != 1 else bits[0]
+        entry = self.base.entries[name]
+        if not entry.is_float:
+            bar.update(entry.nbytes)
+            yield self.base.stored(name)
+            return
+        step = PIECE if self.method.elementwise else max(1, entry.size)
+        for start in range(0, entry.size, step):
+            site, tensors = self._at(name, slice(start, start + step))
+            with np.errstate(over="ignore", invalid="ignore"):
+                merged = rule(tensors, site)
+                if self.method.space == "deltas":
+                    merged = merged + site.base
+            result = np.asarray(merged).ravel()
+            _check_overflow(name, result, dtype)
+            bits = to_stored(result, dtype)
+            bar.update(bits.nbytes)
+            yield bits
 
     def _at(self, name: str, piece: slice = slice(None)) -> tuple[Site, list[Array]]:
         """Return what the method sees of the tensor ``name``."""
@@ -204,15 +214,6 @@ def _as_torch(array: "NDArray[Any]") -> Array:
     import torch
 
     return torch.from_numpy(array if array.flags.writeable else np.array(array))
-
-
-def _counted(
-    tensors: Iterator[tuple[str, "NDArray[Any]"]], bar: "tqdm[Any]", count: int
-) -> Iterator[tuple[str, "NDArray[Any]"]]:
-    for number, (name, bits) in enumerate(tensors, 1):
-        yield name, bits
-        bar.set_description(f"merge {number}/{count}", refresh=False)
-        bar.update(bits.nbytes)
 
 
 def _check_overflow(name: str, merged: "NDArray[Any]", dtype: str) -> None:

@@ -142,8 +142,8 @@ class Writer:
         self._shards = _shards(plan, max_shard)
         self.total = sum(_nbytes(*spec) for spec in plan.values())
 
-    def write(self, tensors: Iterable[tuple[str, "NDArray[Any]"]]) -> None:
-        """Write ``tensors``: names and stored bits, in the order of the plan."""
+    def write(self, tensors: Iterable[tuple[str, Iterable["NDArray[Any]"]]]) -> None:
+        """Write ``tensors``: names and pieces of stored bits, in order of the plan."""
         stream = iter(tensors)
         count, where = len(self._shards), {}
         for number, shard in enumerate(self._shards, 1):
@@ -153,10 +153,11 @@ class Writer:
             with (self._directory / name).open("wb") as file:
                 write_header(file, shard)
                 for expected in shard:
-                    tensor, bits = next(stream)
+                    tensor, pieces = next(stream)
                     if tensor != expected:
                         raise AssertionError(f"planned {expected}, got {tensor}")
-                    file.write(bits.data)
+                    for bits in pieces:
+                        file.write(bits.data)
                     where[tensor] = name
         if count > 1:
             index = {"metadata": {"total_size": self.total}, "weight_map": where}
