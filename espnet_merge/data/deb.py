@@ -67,7 +67,7 @@ def get(package: Package, cache: Path) -> Path:
 
 
 def members(path: Path) -> Iterator[tuple[str, bytes]]:
-    """Yield name and content of every file in a package, links followed.
+    """Yield name and content of every file in a package; symbolic links are left out.
 
     Raises:
         InputError: the file is not a Debian package.
@@ -76,7 +76,8 @@ def members(path: Path) -> Iterator[tuple[str, bytes]]:
         data = _ar_member(path.read_bytes(), "data.tar")
         with tarfile.open(fileobj=io.BytesIO(data)) as archive:
             for entry in archive:
-                content = archive.extractfile(entry) if not entry.isdir() else None
+                regular = entry.isreg() or entry.islnk()
+                content = archive.extractfile(entry) if regular else None
                 if content is not None:
                     yield entry.name.removeprefix("./"), content.read()
     except (tarfile.TarError, lzma.LZMAError, KeyError, EOFError, ValueError) as error:

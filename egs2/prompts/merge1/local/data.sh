@@ -12,7 +12,9 @@ langs="es it ru en fr" # languages; each domain takes those that it has
 domains=prompts        # of prompts (es it ru en fr), dialogue (cs nl) and captions (fr es ru ro ca bg el be da)
 # end of options
 
+# shellcheck source=../../../../local/parse_options.sh
 . ../../../local/parse_options.sh
+# shellcheck source=../../../TEMPLATE/merge1/path.sh
 . ./path.sh
 
 read -ra lang_names <<<"${langs//,/ }"

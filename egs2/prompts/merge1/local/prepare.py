@@ -100,10 +100,23 @@ def prepare(domain: str, language: str, data: Path, audio: Path, cache: Path) ->
         dropped,
     )
     with whole_directory(audio / name) as part:
-        prepared = [
-            write_audio(recording, domain, language, part, audio / name)
-            for recording in usable(recordings, dropped)
-        ]
+        prepared = []
+        for recording in usable(recordings, dropped):
+            try:
+                samples = decode(recording.content, recording.key, recording.container)
+            except InputError:
+                dropped["broken audio"] += 1
+                continue
+            utterance = described(recording, domain, language, audio / name)
+            file = part / Path(utterance.audio).name
+            if file.exists():
+                raise InputError(
+                    f"{utterance.name}: two keys must not share this name."
+                )
+            soundfile.write(file, samples, SAMPLE_RATE, subtype="PCM_16")
+            seconds = len(samples) / SAMPLE_RATE
+            split = split_of(recording.sentence)
+            prepared.append(Prepared(utterance, split, seconds))
     spoken = [p for p in prepared if len(p.utterance.text) <= FASTEST * p.seconds]
     dropped["text too long for its audio"] = len(prepared) - len(spoken)
     kept = list(without_repeats(spoken, dropped))
@@ -147,20 +160,16 @@ def plain(text: str) -> str:
     return "".join(c for c in text.casefold() if c.isalnum())
 
 
-def write_audio(
-    recording: Recording, domain: str, language: str, part: Path, final: Path
-) -> Prepared:
-    """Decode one recording into ``part``, which is to become ``final``."""
+def described(
+    recording: Recording, domain: str, language: str, audio: Path
+) -> Utterance:
+    """Return the lines of the data directory for one recording."""
     name = f"{language}-{recording.key.replace('/', '_')}"
-    file = f"{name}.wav"
-    samples = decode(recording.content, recording.key, recording.container)
-    if (part / file).exists():
-        raise InputError(f"{name}: keys must differ; two have this name.")
-    soundfile.write(part / file, samples, SAMPLE_RATE, subtype="PCM_16")
     # One voice reads all prompts of a language; of the others the voice is not known.
     speaker = language if domain == "prompts" else name
-    utterance = Utterance(name, str(final / file), recording.text, speaker, language)
-    return Prepared(utterance, split_of(recording.sentence), len(samples) / SAMPLE_RATE)
+    return Utterance(
+        name, str(audio / f"{name}.wav"), recording.text, speaker, language
+    )
 
 
 def without_repeats(

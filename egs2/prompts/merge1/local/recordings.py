@@ -60,7 +60,7 @@ def dialogue(language: str, files: Files, dropped: Counter[str]) -> Iterator[Rec
         script = re.search(rf"/script/([^/]+)/\w*dialogs_{language}\.lua$", path)
         if script:
             for name, english, text in _DIALOGUE.findall(content.decode()):
-                texts[f"{script[1]}/{name}"] = english, text.replace('\\"', '"')
+                texts[f"{script[1]}/{name}"] = english, re.sub(r"\\(.)", r"\1", text)
     for path, content in files(f"fillets-ng-data-{language}"):
         found = re.search(rf"/sound/([^/]+)/{language}/(.+)\.ogg$", path)
         if not found:

@@ -1,0 +1,48 @@
+"""Drop utterances that Whisper cannot use, with a count per reason.
+
+Audio must be readable, finite, 16 kHz mono, neither too long nor too short; text must
+be there and fit the decoder; language and task must be known to Whisper. Tokens are
+counted only with --model, whose tokenizer is needed for it.
+"""
+
+import argparse
+from pathlib import Path
+
+from espnet_merge.checkpoint.atomic import check_output
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of this command."""
+    parser.add_argument("--data", type=Path, required=True, help="Kaldi data directory")
+    parser.add_argument("--output", type=Path, required=True, help="directory to write")
+    parser.add_argument("--min-seconds", type=float, default=0.1, help="%(default)s")
+    parser.add_argument("--max-seconds", type=float, default=30.0, help="%(default)s")
+    parser.add_argument(
+        "--max-tokens", type=int, default=448, help="prompt and end included"
+    )
+    parser.add_argument("--model", type=Path, help="Whisper directory, to count tokens")
+    parser.add_argument("--overwrite", action="store_true", help="replace --output")
+
+
+def main(args: argparse.Namespace) -> None:
+    """Filter and print the table."""
+    from espnet_merge.data.filter import Limits, filter_data
+
+    limits = Limits(
+        min_seconds=args.min_seconds,
+        max_seconds=args.max_seconds,
+        max_tokens=args.max_tokens,
+    )
+    check_output(args.output, overwrite=args.overwrite, mark="wav.scp")
+    count = None
+    if args.model:
+        # Seconds of imports, for this option alone.
+        from espnet_merge.whisper.prompt import encode_target, load_tokenizer
+
+        tokenizer = load_tokenizer(args.model)
+
+        def count(text: str, language: str, task: str) -> int:
+            return len(encode_target(tokenizer, text, language, task))
+
+    report = filter_data(args.data, args.output, limits, count)
+    print(f"{args.output}", *report.table(), sep="\n  ")
