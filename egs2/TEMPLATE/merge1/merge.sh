@@ -26,7 +26,7 @@ lora_config=conf/train/lora.yaml # training configuration of "lora"
 train_args=       # further options of whisper_train, as "--max_epoch 2 --seed 1"
 merge_kind=full   # which kind of experts to merge
 merge_configs="soup task_arithmetic ties tsv_m lors" # names in conf/merge, or files
-decode_configs="padded true_length" # names in conf/decode, or files
+decode_configs="window true_length" # names in conf/decode, or files
 base_decode_config= # how the untrained base is decoded in every table, if not alike
 normalizer=basic  # how text is normalised before the main scores; raw ones are beside
 decode_args=      # further options of "espnet-merge decode"
@@ -119,7 +119,9 @@ prepare_data() {
   local set
   for set in "${expert_names[@]/%/_train}" "${valid_sets[@]}" "${tests[@]}"; do
     [[ -d data/$set ]] || fail "local/data.sh must make data/$set; it did not."
-    utils/validate_data_dir.sh --no-feats --non-print "data/$set" >&2
+    utils/validate_data_dir.sh --no-feats --non-print "data/$set" >"data/$set.log" 2>&1 ||
+      fail "data/$set must be a Kaldi data directory; see data/$set.log."
+    log "data/$set: $(wc -l <"data/$set/text") utterances"
   done
 }
 

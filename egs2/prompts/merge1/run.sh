@@ -6,5 +6,5 @@ cd "$(dirname "$0")"
 ../../TEMPLATE/merge1/merge.sh \
   --experts "es it ru" \
   --test_sets "es_test it_test ru_test en_test fr_test" \
-  --data_opts "--langs 'es it ru en fr'" \
+  --data_opts "--langs es,it,ru,en,fr" \
   "$@"
