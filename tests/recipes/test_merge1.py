@@ -1,0 +1,152 @@
+"""The whole recipe on a micro Whisper and twelve recorded utterances."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+OPTIONS = {
+    "experts": "es it",
+    "test_sets": "es_test it_test",
+    "train_args": "--max_epoch 1 --batch_size 4 --use_tensorboard false",
+    "lora_config": "conf/lora.yaml",
+    "decode_configs": "true_length",
+    "decode_args": "--max-new-tokens 8",
+    "train_nj": "2",
+}
+
+
+class Recipe:
+    """A recipe directory in a tree that borrows the project's shared parts."""
+
+    def __init__(self, root: Path, base: Path) -> None:
+        for name in ("local", "conf", "tools", ".venv", "espnet_merge"):
+            source = Path(sys.prefix) if name == ".venv" else ROOT / name
+            (root / name).symlink_to(source)
+        template = root / "egs2" / "TEMPLATE"
+        shutil.copytree(ROOT / "egs2" / "TEMPLATE", template)
+        self.directory = root / "egs2" / "micro" / "merge1"
+        setup = template / "merge1" / "setup.sh"
+        subprocess.run([setup, self.directory], check=True, capture_output=True)
+        (self.directory / "local" / "data.sh").write_text(
+            f"#!/usr/bin/env bash\nexec {sys.executable} -m tests.recipes.data data\n"
+        )
+        lora = (ROOT / "conf" / "train" / "lora.yaml").read_text("utf-8")
+        # Of 64 dimensions, rank 32 is half the model.
+        lora = lora.replace("r: 32", "r: 2")
+        (self.directory / "conf" / "lora.yaml").write_text(lora)
+        self.base = base
+
+    def run(self, **options: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            self.command(**options), env=self.env(), text=True, capture_output=True
+        )
+
+    def command(self, **options: str) -> list[str]:
+        words = [str(self.directory / "run.sh")]
+        for name, value in {**OPTIONS, "base": str(self.base), **options}.items():
+            words += [f"--{name}", value]
+        return words
+
+    def env(self) -> dict[str, str]:
+        return {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+
+    def results(self) -> dict[str, bytes]:
+        """What a run ends with: hypotheses, scores and the table of them."""
+        exp = self.directory / "exp"
+        files = [*exp.glob("*/inference_*/*/text"), exp / "results.json"]
+        return {str(file.relative_to(exp)): file.read_bytes() for file in files}
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory: pytest.TempPathFactory, micro_whisper: Path) -> Recipe:
+    recipe = Recipe(tmp_path_factory.mktemp("tree"), micro_whisper)
+    done = recipe.run()
+    assert done.returncode == 0, done.stderr[-3000:]
+    return recipe
+
+
+def test_every_system_is_in_the_results(recipe):
+    results = (recipe.directory / "exp" / "RESULTS.md").read_text("utf-8")
+    systems = ["zero_shot", "full_es", "full_it", "lora_es", "lora_it", "joint"]
+    systems += ["soup", "task_arithmetic", "ties", "tsv_m", "lors"]
+    for system in systems:
+        assert f"| {system} " in results.replace("*", ""), system
+        for name in ("es_test", "it_test"):
+            folder = recipe.directory / "exp" / system / "inference_true_length" / name
+            score = json.loads((folder / "score.json").read_text("utf-8"))
+            assert score["utterances"] == 2
+    for picture in ("wer.png", "retention.png"):
+        content = (recipe.directory / "exp" / "images" / picture).read_bytes()
+        assert content.startswith(b"\x89PNG")
+
+
+def test_merge_of_experts_is_written_with_its_provenance(recipe):
+    text = (recipe.directory / "exp" / "tsv_m" / "model" / "merge.yaml").read_text()
+    assert "tsv_m" in text
+    assert "full_es" in text
+
+
+def test_second_run_does_nothing_again(recipe):
+    before = {
+        file: file.stat().st_mtime_ns
+        for pattern in ("dump/**/*", "exp/*/model/*", "exp/*/inference_*/*/text*")
+        for file in recipe.directory.glob(pattern)
+        if file.is_file()
+    }
+    start = time.monotonic()
+    done = recipe.run()
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert {f: f.stat().st_mtime_ns for f in before} == before
+    assert time.monotonic() - start < 300
+
+
+def test_killed_stages_end_like_undisturbed(recipe, tmp_path, micro_whisper):
+    """Kill -9 in training, in merging and in decoding, and run again."""
+    cut = Recipe(tmp_path, micro_whisper)
+    for reached in ("exp/joint/1epoch.pth", "exp/*/merge.log", "exp/lors/inference_*"):
+        process = subprocess.Popen(
+            cut.command(),
+            env=cut.env(),
+            start_new_session=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        while process.poll() is None and not list(cut.directory.glob(reached)):
+            time.sleep(0.1)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    done = cut.run()
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert cut.results() == recipe.results()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"stage": "12"}, "--stage must be 1 to 11; got '12'"),
+        ({"stage": "x"}, "--stage must be 1 to 11; got 'x'"),
+        ({"colour": "red"}, "unknown option 'colour'"),
+        ({"merge_configs": "soap"}, "conf/merge/soap.yaml does not exist; there are:"),
+        ({"kinds": "half"}, "--kinds must be of full and lora; got 'half'"),
+        ({"experts": ""}, "--experts must name at least one expert"),
+        ({"config": "conf/none.yaml"}, "must be a readable file"),
+    ],
+)
+def test_bad_options(recipe, options, message):
+    done = recipe.run(**options)
+    assert done.returncode == 2
+    assert message in done.stderr.splitlines()[-1]
+
+
+def test_stage_that_fails_says_where(recipe, tmp_path):
+    done = recipe.run(stage="1", stop_stage="1", experts="es ru")
+    assert done.returncode == 2
+    assert "local/data.sh must make data/ru_train" in done.stderr
