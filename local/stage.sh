@@ -44,7 +44,7 @@ run_parallel() {
 # follow LOG...: show the progress lines of ESPnet's training logs as they come, each
 # with its directory's name, until unfollow.
 follow() {
-  tail --pid=$$ -n 0 -F "$@" 2>/dev/null | sed -un '
+  tail --pid=$$ -v -n 0 -F "$@" 2>/dev/null | sed -un '
     /^==> /{s|^==> .*/\([^/]*\)/[^/]* <==|\1|;h;}
     /epoch:train:/{
       s/.*INFO: \([0-9]*\)epoch:train:\([0-9-]*\)batch:.* loss=\([^,]*\), acc=\([^,]*\),.*/epoch \1, batches \2: loss \3, accuracy \4/

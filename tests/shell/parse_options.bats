@@ -1,0 +1,66 @@
+#!/usr/bin/env bats
+
+setup() {
+  root=$BATS_TEST_DIRNAME/../..
+  script=$BATS_TEST_TMPDIR/script.sh
+  cat >"$script" <<EOF
+#!/usr/bin/env bash
+# What this script does.
+set -euo pipefail
+# options
+colour=red      # a colour
+max_epoch=3     # how many
+# end of options
+secret=kept
+. "$root/local/parse_options.sh"
+echo "\$colour|\$max_epoch|\$secret"
+EOF
+}
+
+@test "defaults, and options with dashes or underscores" {
+  run bash "$script"
+  [ "$output" = "red|3|kept" ]
+  run bash "$script" --colour "light blue" --max-epoch 5
+  [ "$output" = "light blue|5|kept" ]
+}
+
+@test "an empty value is a value" {
+  run bash "$script" --colour ""
+  [ "$output" = "|3|kept" ]
+}
+
+@test "a configuration file, and the last word counts" {
+  printf '# a comment\n\ncolour: "dark green"  # why\nmax_epoch: 7\n' >"$BATS_TEST_TMPDIR/c.yaml"
+  run bash "$script" --config "$BATS_TEST_TMPDIR/c.yaml" --max_epoch 9
+  [ "$output" = "dark green|9|kept" ]
+}
+
+@test "help shows the declarations" {
+  run bash "$script" --help
+  [ "$status" -eq 0 ]
+  [[ $output == *"What this script does."* ]]
+  [[ $output == *"--max_epoch 3     # how many"* ]]
+}
+
+@test "bad options end with 2 and one line" {
+  for words in "--size 3" "--secret x" "colour" "--colour"; do
+    # shellcheck disable=SC2086
+    run bash "$script" $words
+    [ "$status" -eq 2 ]
+    [ "${#lines[@]}" -eq 1 ]
+    [[ $output == "script.sh: error: "*"--help lists the options." ]]
+  done
+}
+
+@test "bad configuration files end with 2" {
+  run bash "$script" --config /nonexistent.yaml
+  [ "$status" -eq 2 ]
+  printf 'colour = red\n' >"$BATS_TEST_TMPDIR/c.yaml"
+  run bash "$script" --config "$BATS_TEST_TMPDIR/c.yaml"
+  [ "$status" -eq 2 ]
+  [[ $output == *"must be 'name: value'"* ]]
+  printf 'size: 3\n' >"$BATS_TEST_TMPDIR/c.yaml"
+  run bash "$script" --config "$BATS_TEST_TMPDIR/c.yaml"
+  [ "$status" -eq 2 ]
+  [[ $output == *"unknown option 'size'"* ]]
+}

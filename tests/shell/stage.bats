@@ -1,0 +1,96 @@
+#!/usr/bin/env bats
+
+bats_require_minimum_version 1.5.0
+
+setup() {
+  cd "$BATS_TEST_TMPDIR" || exit
+  cat >script.sh <<EOF
+#!/usr/bin/env bash
+set -euo pipefail
+stage=\$1 stop_stage=\$2
+. "$BATS_TEST_DIRNAME/../../local/stage.sh"
+EOF
+}
+
+@test "runs the stages asked for, in order" {
+  cat >>script.sh <<'EOF'
+run_stage 1 one echo 1
+run_stage 2 two echo 2
+run_stage 3 three echo 3
+EOF
+  run --separate-stderr bash script.sh 2 3
+  [ "$output" = $'2\n3' ]
+  [[ $stderr == *"stage 2: two"*"stage 3: three"* ]]
+}
+
+@test "a stage that fails half-way ends the script" {
+  cat >>script.sh <<'EOF'
+broken() { false; echo after; }
+run_stage 1 broken broken
+run_stage 2 two echo 2
+EOF
+  run bash script.sh 1 2
+  [ "$status" -eq 1 ]
+  [[ $output != *after* && $output != *$'\n2'* ]]
+}
+
+@test "stages that do not exist are refused" {
+  echo 'check_stages 3' >>script.sh
+  for words in "0 3" "1 4" "x 3"; do
+    # shellcheck disable=SC2086
+    run bash script.sh $words
+    [ "$status" -eq 2 ]
+    [[ $output == *"must be 1 to 3"* ]]
+  done
+  run bash script.sh 1 3
+  [ "$status" -eq 0 ]
+}
+
+@test "parallel jobs: so many at a time, all of them, and failure is kept" {
+  cat >>script.sh <<'EOF'
+job() { echo "+" >>running; sleep 0.2; wc -l <running >>seen; sed -i 1d running; [[ $1 != bad ]]; }
+run_parallel 2 job a bad c d
+echo "not reached"
+EOF
+  run bash script.sh 1 1
+  [ "$status" -eq 1 ]
+  [[ $output != *"not reached"* ]]
+  [ "$(wc -l <seen)" -eq 4 ]
+  [ "$(sort -n seen | tail -n 1)" -le 2 ]
+}
+
+@test "an error inside a parallel job stops that job" {
+  cat >>script.sh <<'EOF'
+job() { false; touch "after_$1"; }
+run_parallel 2 job a
+EOF
+  run bash script.sh 1 1
+  [ "$status" -eq 1 ]
+  [ ! -e after_a ]
+}
+
+@test "done marks hold the settings" {
+  cat >>script.sh <<'EOF'
+mark_done mark "lr 1"
+is_done mark "lr 1" && echo same
+is_done mark "lr 2" || echo other
+is_done none "lr 1" || echo none
+EOF
+  run bash script.sh 1 1
+  [ "$output" = $'same\nother\nnone' ]
+  [ ! -e mark.part ]
+}
+
+@test "follow shows the progress of training logs" {
+  cat >>script.sh <<'EOF'
+mkdir -p exp/full_es
+touch exp/full_es/train.log
+follow exp/full_es/train.log
+sleep 0.5
+echo "[vm] 2026-01-01 00:00:00,000 (trainer:810) INFO: 1epoch:train:1-5batch: iter_time=0.0, forward_time=2.3, loss=3.794, acc=0.497, backward_time=3.5" >>exp/full_es/train.log
+sleep 2
+unfollow
+EOF
+  run bash script.sh 1 1
+  [[ $output == *"full_es: epoch 1, batches 1-5: loss 3.794, accuracy 0.497"* ]]
+}
