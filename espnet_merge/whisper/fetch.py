@@ -12,6 +12,7 @@ import transformers
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import RepositoryNotFoundError
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from transformers import (
     GenerationConfig,
     WhisperConfig,
@@ -133,7 +134,7 @@ def _from_directory(path: Path, origin: str) -> Whisper:
         tokenizer = WhisperTokenizer.from_pretrained(path, local_files_only=True)
     except InputError:
         raise
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise InputError(
             f"{path}: must be a Hugging Face Whisper directory with weights and "
             f"tokenizer; {error}."

