@@ -1,0 +1,88 @@
+"""Every command of the README runs, on micro models in place of real ones."""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from espnet_merge.__main__ import main
+from tests.recipes.data import write_corpus
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text("utf-8")
+BLOCKS = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+COMMANDS = [line.partition(" #")[0].strip() for b in BLOCKS for line in b.splitlines()]
+
+
+def commands(prefix: str) -> list[list[str]]:
+    return [shlex.split(line) for line in COMMANDS if line.startswith(prefix)]
+
+
+def test_every_command_is_tested_here():
+    prefixes = ("make ", "espnet-merge ", "egs2/")
+    assert COMMANDS
+    assert [line for line in COMMANDS if not line.startswith(prefixes)] == []
+
+
+def test_links_lead_somewhere():
+    links = [link for link in re.findall(r"\]\(([^)#]+)\)", README) if ":" not in link]
+    assert len(links) > 5
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_short_enough():
+    assert len(README.splitlines()) < 150
+
+
+@pytest.mark.parametrize("words", commands("make "), ids=" ".join)
+def test_make_targets_exist(words):
+    done = subprocess.run(
+        ["make", "-n", *words[1:]], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("words", commands("egs2/prompts"), ids=" ".join)
+def test_recipe_options_exist(words):
+    # The options are read before --help is: an unknown one would end with 2.
+    done = subprocess.run(
+        [ROOT / words[0], *words[1:], "--help"] if "--help" not in words else
+        [ROOT / words[0], "--help"], capture_output=True, text=True
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "--merge_configs" in done.stdout
+
+
+@pytest.mark.parametrize("words", commands("egs2/TEMPLATE"), ids=" ".join)
+def test_recipe_is_made(words, tmp_path):
+    shutil.copytree(ROOT / "egs2" / "TEMPLATE", tmp_path / "egs2" / "TEMPLATE")
+    (tmp_path / "conf").mkdir()
+    shutil.copy(ROOT / "conf" / "slurm.conf", tmp_path / "conf")
+    subprocess.run(words, cwd=tmp_path, check=True, capture_output=True)
+    assert os.access(tmp_path / words[1] / "run.sh", os.X_OK)
+
+
+def test_command_line(micro_whisper, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    write_corpus(Path("dump/raw"))
+    for seed, name in enumerate(("full_es", "full_it")):
+        model = shutil.copytree(micro_whisper, Path("exp", name, "model"))
+        weights = load_file(model / "model.safetensors")
+        noise = torch.Generator().manual_seed(seed)
+        for key, value in weights.items():
+            if "embed_positions" not in key:
+                value += 0.01 * torch.randn(value.shape, generator=noise)
+        save_file(weights, model / "model.safetensors", metadata={"format": "pt"})
+    for words in commands("espnet-merge "):
+        if words[1] == "fetch":
+            words[2] = str(micro_whisper)
+        main(words[1:])
+    assert re.search(r"^wer +basic +[0-9.]+", capsys.readouterr().out, re.MULTILINE)
+    assert Path("exp/tsv_m/es_test/score.json").is_file()
+    assert "density: 0.3" in Path("exp/ties/model/merge.yaml").read_text()
