@@ -73,5 +73,5 @@ def main(args: argparse.Namespace) -> None:
             f"--output must name one directory for each --data; got {len(output)} for "
             f"{len(data)}."
         )
-    for source, target in zip(data, output, strict=True):
-        transcribe(model, source, target, settings, adapter, overwrite=overwrite)
+    sets = list(zip(data, output, strict=True))
+    transcribe(model, sets, settings, adapter, overwrite=overwrite)

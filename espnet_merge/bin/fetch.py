@@ -36,6 +36,8 @@ def main(args: argparse.Namespace) -> None:
     elif is_fetched(args.source, args.output):
         print(f"{args.output}: holds {args.source} already", file=sys.stderr)
         return
+    # Before a download, not after it, is the time to find that this cannot be written.
+    args.output.parent.mkdir(parents=True, exist_ok=True)
     # Seconds of imports, which a rerun does without.
     from espnet_merge.whisper.fetch import fetch
 

@@ -1,6 +1,5 @@
 """Decode a data directory into ``text`` and ``text.json``."""
 
-import functools
 import hashlib
 import itertools
 import json
@@ -9,7 +8,7 @@ import time
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch.nn.utils.rnn import pad_sequence
@@ -32,24 +31,31 @@ from espnet_merge.whisper.prompt import load_tokenizer, prompt_ids, token_id
 NOT_COMPARED = ("model", "adapter", "versions")
 
 
+class Job(NamedTuple):
+    """One data directory to decode, and where to."""
+
+    output: Path
+    mode: Record
+    utterances: list[Utterance]
+
+
 def transcribe(
     model: Path,
-    data: Path,
-    output: Path,
+    sets: Sequence[tuple[Path, Path]],
     settings: Settings,
     adapter: Path | None = None,
     *,
     overwrite: bool = False,
 ) -> None:
-    """Write the hypotheses of all utterances into ``output``.
+    """Write the hypotheses of data directories, checked all before the first is begun.
 
     A decoding that was killed goes on where it was; one that is finished is left as
     it is. With the same settings the files are the same to the byte.
 
     Args:
         model: Hugging Face Whisper directory.
-        data: Kaldi data directory.
-        output: directory for ``text`` and ``text.json``.
+        sets: Kaldi data directory and the directory for its ``text`` and
+            ``text.json``, of each set.
         settings: how to decode.
         adapter: PEFT adapter directory, trained on ``model``.
         overwrite: replace hypotheses that were made with other settings.
@@ -58,36 +64,27 @@ def transcribe(
         InputError: bad input, or other hypotheses are there already.
     """
     _check_models(model, adapter)
-    utterances = read_utterances(data, settings.language, settings.task)
-    mode = _mode(model, adapter, utterances, settings)
-    if differences := _compare(output, mode):
-        if not overwrite:
+    common = _mode(model, adapter, settings)
+    jobs = []
+    for data, output in sets:
+        utterances = read_utterances(data, settings.language, settings.task)
+        job = Job(output, {**common, "data_sha256": _listed(utterances)}, utterances)
+        differences = _compare(job)
+        if differences and not overwrite:
             raise InputError(
                 f"{output}: holds hypotheses made otherwise ({differences}): choose "
                 "another --output, or pass --overwrite to replace them."
             )
-    elif differences is not None:
-        print(f"{output}: already decoded.", file=sys.stderr)
-        return
-    torch.set_num_threads(settings.threads)
-    whisper = _load(model, adapter, settings)
-    tokenizer = load_tokenizer(model)
-    batches = _batches(utterances, settings.batch_size)
-    if differences:
-        (output / "text.json").unlink()
-    compared = {k: v for k, v in mode.items() if k not in NOT_COMPARED}
-    with Journal(output / ".partial", compared) as journal:
-        done = len(journal.batches)
-        start = time.monotonic()
-        with tqdm(
-            total=len(utterances), initial=sum(map(len, batches[:done])), unit="utt"
-        ) as bar:
-            for batch in batches[done:]:
-                journal.append(_decode(whisper, tokenizer, batch, settings))
-                bar.update(len(batch))
-        _summarise(batches[done:], journal.batches, time.monotonic() - start)
-        _write(output, mode, utterances, journal.batches)
-        journal.remove()
+        if differences == "":
+            print(f"{output}: already decoded.", file=sys.stderr)
+        else:
+            jobs.append(job)
+    if jobs:
+        torch.set_num_threads(settings.threads)
+        whisper = _load(model, adapter, settings)
+        tokenizer = load_tokenizer(model)
+        for job in jobs:
+            _run(job, whisper, tokenizer, settings)
 
 
 def repeats(tokens: Sequence[int]) -> int:
@@ -118,7 +115,6 @@ def _check_models(model: Path, adapter: Path | None) -> None:
         )
 
 
-@functools.lru_cache(maxsize=1)  # several data directories share one model
 def _load(
     model: Path, adapter: Path | None, settings: Settings
 ) -> WhisperForConditionalGeneration:
@@ -133,6 +129,31 @@ def _load(
         # The adapter knows its base by a digest of the float32 weights.
         whisper = load_adapter(load_whisper(model), adapter).get_base_model()
     return whisper.to(settings.device, dtype)
+
+
+def _run(
+    job: Job,
+    whisper: WhisperForConditionalGeneration,
+    tokenizer: WhisperTokenizer,
+    settings: Settings,
+) -> None:
+    (job.output / "text.json").unlink(missing_ok=True)
+    batches = _batches(job.utterances, settings.batch_size)
+    with Journal(job.output / ".partial", _compared(job.mode)) as journal:
+        done = len(journal.batches)
+        start = time.monotonic()
+        with tqdm(
+            desc=str(job.output),
+            total=len(job.utterances),
+            initial=sum(map(len, batches[:done])),
+            unit="utt",
+        ) as bar:
+            for batch in batches[done:]:
+                journal.append(_decode(whisper, tokenizer, batch, settings))
+                bar.update(len(batch))
+        _summarise(batches[done:], journal.batches, time.monotonic() - start)
+        _write(job, journal.batches)
+        journal.remove()
 
 
 def _batches(utterances: list[Utterance], size: int) -> list[list[Utterance]]:
@@ -196,25 +217,28 @@ def _one_line(tokenizer: WhisperTokenizer, tokens: list[int]) -> str:
     return " ".join(text.split())
 
 
-def _mode(
-    model: Path,
-    adapter: Path | None,
-    utterances: list[Utterance],
-    settings: Settings,
-) -> Record:
-    """What the hypotheses depend on, and where it was."""
-    listed = [(u.name, u.samples, u.language, u.task) for u in utterances]
+def _mode(model: Path, adapter: Path | None, settings: Settings) -> Record:
+    """What the hypotheses depend on, the data apart, and where it was."""
     return {
         **vars(settings),
         "model": str(model),
         "model_sha256": _digest(model),
         "adapter": adapter and str(adapter),
         "adapter_sha256": adapter and _digest(adapter),
-        "data_sha256": hashlib.sha256(json.dumps(listed).encode()).hexdigest(),
         "versions": {
             name: version(name) for name in ("espnet_merge", "torch", "transformers")
         },
     }
+
+
+def _compared(mode: Record) -> Record:
+    return {name: value for name, value in mode.items() if name not in NOT_COMPARED}
+
+
+def _listed(utterances: list[Utterance]) -> str:
+    """SHA-256 over what was decoded as what; recordings by their length."""
+    lines = [(u.name, u.samples, u.language, u.task) for u in utterances]
+    return hashlib.sha256(json.dumps(lines).encode()).hexdigest()
 
 
 def _digest(directory: Path) -> str:
@@ -227,12 +251,12 @@ def _digest(directory: Path) -> str:
     return digest.hexdigest()
 
 
-def _compare(output: Path, mode: Record) -> str | None:
-    """Say how the hypotheses in ``output`` were made otherwise; None if there are none.
+def _compare(job: Job) -> str | None:
+    """Say how the hypotheses in the output were made otherwise; None: there are none.
 
     ``text.json`` is written last: where it is, all is.
     """
-    path = output / "text.json"
+    path = job.output / "text.json"
     if not path.is_file():
         return None
     try:
@@ -241,19 +265,18 @@ def _compare(output: Path, mode: Record) -> str | None:
         return "text.json is not ours"
     return ", ".join(
         f"{name}: {there.get(name)!s:.12} there, {value!s:.12} now"
-        for name, value in mode.items()
-        if name not in NOT_COMPARED and there.get(name) != value
+        for name, value in _compared(job.mode).items()
+        if there.get(name) != value
     )
 
 
-def _write(
-    output: Path, mode: Record, utterances: list[Utterance], batches: list[Record]
-) -> None:
+def _write(job: Job, batches: list[Record]) -> None:
     records = {name: record for batch in batches for name, record in batch.items()}
-    ordered = {utterance.name: records[utterance.name] for utterance in utterances}
-    write_table(output / "text", {name: r["text"] for name, r in ordered.items()})
-    with whole_file(output / "text.json") as part:
-        content = {"mode": mode, "utterances": ordered}
+    ordered = {utterance.name: records[utterance.name] for utterance in job.utterances}
+    texts = {name: record["text"] for name, record in ordered.items()}
+    write_table(job.output / "text", texts)
+    with whole_file(job.output / "text.json") as part:
+        content = {"mode": job.mode, "utterances": ordered}
         part.write_text(
             json.dumps(content, indent=1, ensure_ascii=False) + "\n", "utf-8"
         )

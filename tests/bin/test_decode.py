@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -51,6 +52,10 @@ def refusal(capsys, *args) -> str:
     [line] = capsys.readouterr().err.splitlines()[-1:]
     assert line.startswith("espnet-merge decode: error: ")
     return line
+
+
+def lines(path: Path) -> list[str]:
+    return path.read_text("utf-8").splitlines(keepends=True)
 
 
 def contents(output: Path) -> dict[str, bytes]:
@@ -164,6 +169,26 @@ def test_an_adapter_is_applied(micro_whisper, data, tmp_path, capsys):
     line = refusal(capsys, micro_whisper, data, out, "--adapter", micro_whisper)
     assert "needs adapter_config.json" in line
     assert not out.exists()
+
+
+def test_several_sets_are_checked_before_the_first_is_decoded(
+    micro_whisper, data, tmp_path, capsys
+):
+    one, two, alone = (tmp_path / name for name in ("one", "two", "alone"))
+    half = shutil.copytree(data, tmp_path / "half")
+    (half / "wav.scp").write_text("".join(lines(data / "wav.scp")[:2]))
+    sets = (data, half, "--output", one, two)
+    (half / "utt2lang").unlink()
+    line = refusal(capsys, micro_whisper, data, one, *SHORT, "--data", *sets)
+    assert "utt2lang" in line
+    assert not one.exists()
+    shutil.copy(data / "utt2lang", half)
+    decode(micro_whisper, data, one, *SHORT, "--data", *sets)
+    decode(micro_whisper, half, alone, *SHORT)
+    assert lines(two / "text") == lines(alone / "text")
+    assert lines(two / "text") != lines(one / "text")
+    line = refusal(capsys, micro_whisper, data, one, "--data", data, half)
+    assert "one directory for each --data; got 1 for 2" in line
 
 
 def test_bad_input_leaves_nothing(micro_whisper, data, tmp_path, capsys):

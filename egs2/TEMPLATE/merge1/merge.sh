@@ -94,13 +94,13 @@ valid_sets=("${expert_names[@]/%/_valid}")
 if ((${#factors[@]})); then train_sets=("${train_sets[@]/%/_sp}"); fi
 all_sets=("${train_sets[@]}" "${valid_sets[@]}" "${tests[@]}")
 
-trained=() # systems that are trained
+trained=() # systems that are trained, the longest job first
+if [[ $joint == true ]]; then trained+=(joint); fi
 for kind in "${kind_names[@]}"; do
   [[ $kind == full || $kind == lora ]] ||
     fail "--kinds must be of full and lora; got '$kind'."
   trained+=("${expert_names[@]/#/${kind}_}")
 done
-if [[ $joint == true ]]; then trained+=(joint); fi
 systems=(zero_shot "${trained[@]}" "${!merge_file[@]}")
 untrained=()
 for set in "${tests[@]}"; do
@@ -108,6 +108,15 @@ for set in "${tests[@]}"; do
 done
 datasets=("${expert_names[@]}") # what a model is trained on
 if [[ $joint == true ]]; then datasets+=(joint); fi
+
+# Jobs inherit the lock: it is free when the last one is done, also those of a run that
+# was killed. Two runs in one directory would write the same files.
+mkdir -p "$expdir" "$dumpdir"
+exec 9>"$expdir/.lock"
+if ! flock --nonblock 9; then
+  log "jobs of another run are at work in $expdir: waiting for them"
+  flock 9
+fi
 
 fingerprint() { cat "$@" | cksum; }
 
@@ -161,21 +170,22 @@ format_set() { # SET
 
 # Stage 4
 filter_utterances() {
-  local set seconds words
-  for set in "${all_sets[@]}"; do
-    seconds=$max_seconds
-    if [[ $set != *_test ]]; then seconds=$max_train_seconds; fi
-    words="$min_seconds $seconds $(fingerprint "$dumpdir/org/$set/.done")"
-    if is_done "$dumpdir/$set/.done" "$words"; then continue; fi
-    rm -rf "${dumpdir:?}/$set"
-    espnet-merge filter --data "$dumpdir/org/$set" --output "$dumpdir/$set" \
-      --min-seconds "$min_seconds" --max-seconds "$seconds"
-    mark_done "$dumpdir/$set/.done" "$words"
-  done
+  run_parallel "$nj" filter_set "${all_sets[@]}"
   if [[ $joint == true ]]; then
     combine_sets "$dumpdir/joint_train" "${train_sets[@]}"
     combine_sets "$dumpdir/joint_valid" "${valid_sets[@]}"
   fi
+}
+
+filter_set() { # SET
+  local seconds=$max_seconds words
+  if [[ $1 != *_test ]]; then seconds=$max_train_seconds; fi
+  words="$min_seconds $seconds $(fingerprint "$dumpdir/org/$1/.done")"
+  if is_done "$dumpdir/$1/.done" "$words"; then return; fi
+  rm -rf "${dumpdir:?}/$1"
+  espnet-merge filter --data "$dumpdir/org/$1" --output "$dumpdir/$1" \
+    --min-seconds "$min_seconds" --max-seconds "$seconds" >&2
+  mark_done "$dumpdir/$1/.done" "$words"
 }
 
 combine_sets() { # OUTPUT SET...
@@ -185,7 +195,7 @@ combine_sets() { # OUTPUT SET...
   if is_done "$out/.done" "$words"; then return; fi
   rm -rf "$out"
   utils/combine_data.sh --extra-files "utt2task utt2num_samples" \
-    "$out" "${@/#/$dumpdir/}" >&2
+    "$out" "${@/#/$dumpdir/}" >"$out.log" 2>&1 || fail "combining into $out failed; see $out.log."
   mark_done "$out/.done" "$words"
 }
 
