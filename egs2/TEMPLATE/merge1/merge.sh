@@ -118,6 +118,9 @@ if ! flock --nonblock 9; then
   flock 9
 fi
 
+# last_error LOG...: the last line that speaks of an error.
+last_error() { cat "$@" | grep -i 'error' | tail -n 1 || echo "see $1"; }
+
 fingerprint() { cat "$@" | cksum; }
 
 # Stage 1
@@ -164,7 +167,9 @@ format_set() { # SET
   for file in text utt2spk spk2utt utt2lang utt2task; do cp "$in/$file" "$out/"; done
   scripts/audio/format_wav_scp.sh --nj 1 --cmd "$train_cmd" --fs 16k \
     --audio-format flac --out-filename wav.scp "$in/wav.scp" "$out" \
-    "$out/logs" "$out/data" >"$out/format.log" 2>&1
+    "$out/logs" "$out/data" >"$out/format.log" 2>&1 ||
+    fail "$in has a recording that cannot be read: $(last_error "$out"/logs/*.log);" \
+      "repair or remove it, then run again."
   mark_done "$out/.done" "$words"
 }
 
@@ -201,11 +206,14 @@ combine_sets() { # OUTPUT SET...
 
 # Stage 5
 fetch_base() {
-  if [[ ! -d $expdir/base ]]; then
-    mkdir -p "$expdir"
-    espnet-merge fetch "$base" --output "$expdir/base"
+  local mark=$expdir/zero_shot/.done
+  if [[ -f $mark ]] && ! is_done "$mark" "$base"; then
+    fail "$expdir/base must be made of '$base'; it is of '$(<"$mark")': choose another" \
+      "--expdir, or move it away."
   fi
   mkdir -p "$expdir/zero_shot"
+  mark_done "$mark" "$base"
+  espnet-merge fetch "$base" --output "$expdir/base" >&2
   ln -sfn ../base "$expdir/zero_shot/model"
 }
 
@@ -223,7 +231,8 @@ collect_stats_of() { # NAME
     --collect_stats true --config "$full_config" --whisper "$expdir/base" \
     --output_dir "$out" "${args[@]}" \
     --train_shape_file "$dumpdir/$(train_set "$1")/text" \
-    --valid_shape_file "$dumpdir/$1_valid/text"
+    --valid_shape_file "$dumpdir/$1_valid/text" >"$out/launch.log" 2>&1 ||
+    fail "statistics of $1: $(last_error "$out/launch.log" "$out/stats.log")"
   mark_done "$out/.done" "$words"
 }
 
@@ -266,8 +275,10 @@ train_system() { # full_NAME, lora_NAME or joint
     $python -m espnet_merge.bin.whisper_train --config "$config" --resume true \
     --whisper "$expdir/base" --output_dir "$out" "${args[@]}" \
     --train_shape_file "$expdir/stats/$name/train/speech_shape" \
-    --valid_shape_file "$expdir/stats/$name/valid/speech_shape" "${train_words[@]}" >"$out/launch.log" 2>&1
-  espnet-merge export --exp "$out" --output "$out/model" --overwrite >>"$out/launch.log" 2>&1
+    --valid_shape_file "$expdir/stats/$name/valid/speech_shape" "${train_words[@]}" >"$out/launch.log" 2>&1 ||
+    fail "training $1: $(last_error "$out/train.log"); see $out/train.log."
+  espnet-merge export --exp "$out" --output "$out/model" --overwrite >>"$out/launch.log" 2>&1 ||
+    fail "exporting $1: $(last_error "$out/launch.log")"
   mark_done "$out/.done" "$words"
   log "trained $1"
 }
@@ -282,7 +293,8 @@ merge_experts() {
     mkdir -p "$expdir/$name"
     $train_cmd "$expdir/$name/merge.log" espnet-merge merge --config "${merge_file[$name]}" \
       --base "$expdir/base" --experts "${models[@]/%//model}" \
-      --output "$expdir/$name/model" --overwrite
+      --output "$expdir/$name/model" --overwrite ||
+      fail "merging by $name: $(last_error "$expdir/$name/merge.log")"
     mark_done "$expdir/$name/.done" "$words"
   done
 }
@@ -293,14 +305,20 @@ decode_systems() {
 }
 
 decode_system() { # SYSTEM
-  local dir=$expdir/$1 mode model=(--model "$expdir/$1/model")
+  local dir=$expdir/$1 mode out words model=(--model "$expdir/$1/model")
   if [[ $1 == lora_* ]]; then model=(--model "$expdir/base" --adapter "$dir/model"); fi
   for mode in "${modes[@]}"; do
-    $decode_cmd "$dir/inference_$mode/decode.log" espnet-merge decode "${model[@]}" \
+    out=$dir/inference_$mode
+    words="$(fingerprint "${decode_file[$mode]}") $decode_args $(fingerprint "$dir/.done")"
+    words+=" $(cd "$dumpdir" && fingerprint "${tests[@]/%//.done}")"
+    if is_done "$out/.done" "$words"; then continue; fi
+    $decode_cmd "$out/decode.log" espnet-merge decode "${model[@]}" --overwrite \
       --config "${decode_file[$mode]}" --data "${tests[@]/#/$dumpdir/}" \
-      --output "${tests[@]/#/$dir/inference_$mode/}" "${decode_words[@]}"
+      --output "${tests[@]/#/$out/}" "${decode_words[@]}" ||
+      fail "decoding by $1: $(last_error "$out/decode.log")"
+    mark_done "$out/.done" "$words"
   done
-  log "decoded $1"
+  log "decoded by $1"
 }
 
 # Stage 10
