@@ -104,7 +104,8 @@ done
 systems=(zero_shot "${trained[@]}" "${!merge_file[@]}")
 untrained=()
 for set in "${tests[@]}"; do
-  if [[ " ${expert_names[*]/%/_test} " != *" $set "* ]]; then untrained+=("${set%%_*}"); fi
+  if [[ " ${expert_names[*]/%/_test} " == *" $set "* ]]; then continue; fi
+  untrained+=("${set%%_*}")
 done
 datasets=("${expert_names[@]}") # what a model is trained on
 if [[ $joint == true ]]; then datasets+=(joint); fi
@@ -131,7 +132,8 @@ prepare_data() {
   local set
   for set in "${expert_names[@]/%/_train}" "${valid_sets[@]}" "${tests[@]}"; do
     [[ -d data/$set ]] || fail "local/data.sh must make data/$set; it did not."
-    utils/validate_data_dir.sh --no-feats --non-print "data/$set" >"data/$set.log" 2>&1 ||
+    utils/validate_data_dir.sh --no-feats --non-print "data/$set" \
+      >"data/$set.log" 2>&1 ||
       fail "data/$set must be a Kaldi data directory; see data/$set.log."
     log "data/$set: $(wc -l <"data/$set/text") utterances"
   done
@@ -200,7 +202,8 @@ combine_sets() { # OUTPUT SET...
   if is_done "$out/.done" "$words"; then return; fi
   rm -rf "$out"
   utils/combine_data.sh --extra-files "utt2task utt2num_samples" \
-    "$out" "${@/#/$dumpdir/}" >"$out.log" 2>&1 || fail "combining into $out failed; see $out.log."
+    "$out" "${@/#/$dumpdir/}" >"$out.log" 2>&1 ||
+    fail "combining into $out failed; see $out.log."
   mark_done "$out/.done" "$words"
 }
 
@@ -226,7 +229,7 @@ collect_stats_of() { # NAME
   if is_done "$out/.done" "$words"; then return; fi
   rm -rf "$out"
   mkdir -p "$out"
-  read -ra args <<<"$(data_args train "$(train_set "$1")") $(data_args valid "$1_valid")"
+  read -ra args <<<"$(data_args "$1")"
   $train_cmd "$out/stats.log" $python -m espnet_merge.bin.whisper_train \
     --collect_stats true --config "$full_config" --whisper "$expdir/base" \
     --output_dir "$out" "${args[@]}" \
@@ -237,15 +240,23 @@ collect_stats_of() { # NAME
 }
 
 train_set() { # NAME: the training set of an expert, or of joint
-  if [[ $1 != joint && -n $speed_factors ]]; then echo "$1_train_sp"; else echo "$1_train"; fi
+  if [[ $1 == joint || -z $speed_factors ]]; then
+    echo "$1_train"
+  else
+    echo "$1_train_sp"
+  fi
 }
 
-sets_fingerprint() { fingerprint "$dumpdir/$(train_set "$1")/.done" "$dumpdir/$1_valid/.done"; }
+sets_fingerprint() { # NAME
+  fingerprint "$dumpdir/$(train_set "$1")/.done" "$dumpdir/$1_valid/.done"
+}
 
-data_args() { # PART SET: ESPnet's options that name the files of a set
-  local triple
-  for triple in wav.scp,speech,sound text,text,text utt2lang,lang,text utt2task,task,text; do
-    printf -- '--%s_data_path_and_name_and_type %s ' "$1" "$dumpdir/$2/$triple"
+data_args() { # NAME: ESPnet's options that name the files of its data
+  local file train valid
+  train=$dumpdir/$(train_set "$1") valid=$dumpdir/$1_valid
+  for file in wav.scp,speech,sound text,text,text utt2lang,lang,text utt2task,task,text; do
+    printf -- '--train_data_path_and_name_and_type %s ' "$train/$file"
+    printf -- '--valid_data_path_and_name_and_type %s ' "$valid/$file"
   done
 }
 
@@ -260,7 +271,8 @@ train_experts() {
 train_system() { # full_NAME, lora_NAME or joint
   local out=$expdir/$1 name=${1#*_} config=$full_config words args
   if [[ $1 == lora_* ]]; then config=$lora_config; fi
-  words="$(basename "$config") $(fingerprint "$config") $train_args $(sets_fingerprint "$name")"
+  words="$(basename "$config") $(fingerprint "$config") $train_args"
+  words+=" $(sets_fingerprint "$name")"
   if is_done "$out/.done" "$words"; then return; fi
   if [[ -f $out/.settings ]] && ! is_done "$out/.settings" "$words"; then
     fail "$out was trained with other settings or data: move it away, or choose another" \
@@ -268,16 +280,18 @@ train_system() { # full_NAME, lora_NAME or joint
   fi
   mkdir -p "$out"
   mark_done "$out/.settings" "$words"
-  read -ra args <<<"$(data_args train "$(train_set "$name")") $(data_args valid "${name}_valid")"
+  read -ra args <<<"$(data_args "$name")"
   $python -m espnet2.bin.launch --cmd "$cuda_cmd --name $1" --log "$out/train.log" \
     --ngpu "$ngpu" --num_nodes "$num_nodes" --init_file_prefix "$out/.dist_init_" \
     --multiprocessing_distributed true -- \
     $python -m espnet_merge.bin.whisper_train --config "$config" --resume true \
     --whisper "$expdir/base" --output_dir "$out" "${args[@]}" \
     --train_shape_file "$expdir/stats/$name/train/speech_shape" \
-    --valid_shape_file "$expdir/stats/$name/valid/speech_shape" "${train_words[@]}" >"$out/launch.log" 2>&1 ||
+    --valid_shape_file "$expdir/stats/$name/valid/speech_shape" "${train_words[@]}" \
+    >"$out/launch.log" 2>&1 ||
     fail "training $1: $(last_error "$out/train.log"); see $out/train.log."
-  espnet-merge export --exp "$out" --output "$out/model" --overwrite >>"$out/launch.log" 2>&1 ||
+  espnet-merge export --exp "$out" --output "$out/model" --overwrite \
+    >>"$out/launch.log" 2>&1 ||
     fail "exporting $1: $(last_error "$out/launch.log")"
   mark_done "$out/.done" "$words"
   log "trained $1"
