@@ -84,9 +84,7 @@ def main() -> None:
 
 def batches(args: argparse.Namespace, pad_to: float) -> list[Batch]:
     """Collate the first utterances of the data directory, sorted by length."""
-    model = load_whisper(args.whisper)
-    bins = model.config.num_mel_bins
-    preprocess = WhisperPreprocessor(args.whisper, n_mels=bins, pad_to=pad_to)
+    preprocess = WhisperPreprocessor(args.whisper, pad_to=pad_to)
     texts = dict(line.split(" ", 1) for line in lines(args.data / "text"))
     languages = dict(line.split(" ", 1) for line in lines(args.data / "utt2lang"))
     count = args.steps * args.batch_size

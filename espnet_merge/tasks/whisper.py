@@ -21,7 +21,11 @@ from espnet2.utils.types import str2bool, str_or_none
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
-from transformers import WhisperForConditionalGeneration, WhisperTokenizer
+from transformers import (
+    WhisperConfig,
+    WhisperForConditionalGeneration,
+    WhisperTokenizer,
+)
 
 from espnet_merge.errors import InputError
 from espnet_merge.lora.adapter import add_adapter
@@ -46,10 +50,12 @@ class WhisperPreprocessor:
         pad_to: seconds to pad to; 30 as Whisper was trained, 0 for true length.
     """
 
-    def __init__(self, model: Path, *, n_mels: int, pad_to: float) -> None:
+    def __init__(self, model: Path, *, pad_to: float) -> None:
         check_pad_to(pad_to)
+        config = WhisperConfig.from_pretrained(model)
         self.tokenizer = load_tokenizer(model)
-        self.n_mels = n_mels
+        self.n_mels = config.num_mel_bins
+        self.max_tokens = config.max_target_positions
         self.pad_to = pad_to
 
     def __call__(self, uid: str, data: dict[str, Any]) -> dict[str, NDArray[Any]]:
@@ -64,6 +70,12 @@ class WhisperPreprocessor:
             ids = encode_target(self.tokenizer, data["text"], data["lang"], task)
         except InputError as error:
             raise InputError(f"utterance {uid}: {error}") from error
+        if len(ids) > self.max_tokens:
+            raise InputError(
+                f"utterance {uid}: a text must have at most {self.max_tokens} tokens, "
+                f"prompt and end included; got {len(ids)}: drop it with "
+                "'espnet-merge filter --model'."
+            )
         return {"speech": speech, "text": np.array(ids, dtype=np.int64)}
 
 
@@ -255,8 +267,7 @@ class WhisperTask(AbsTask):  # type: ignore[misc]
         cls, args: argparse.Namespace, train: bool
     ) -> WhisperPreprocessor:
         """Return the function that ESPnet's dataset calls for each utterance."""
-        model = Path(args.whisper)
-        return WhisperPreprocessor(model, n_mels=_mel_bins(model), pad_to=args.pad_to)
+        return WhisperPreprocessor(Path(args.whisper), pad_to=args.pad_to)
 
     @classmethod
     def required_data_names(
@@ -294,9 +305,3 @@ class WhisperTask(AbsTask):  # type: ignore[misc]
         return WhisperModel(
             network, load_tokenizer(path), specaug=specaug, **args.model_conf
         )
-
-
-def _mel_bins(model: Path) -> int:
-    from transformers import WhisperConfig
-
-    return int(WhisperConfig.from_pretrained(model).num_mel_bins)

@@ -5,6 +5,7 @@ import math
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -157,6 +158,16 @@ def test_unknown_language_names_the_utterance(micro_whisper, data, tmp_path, cap
         whisper_train(arguments(micro_whisper, bad, tmp_path / "exp"))
     assert exit_.value.code == 2
     assert "utterance es-000: language must be" in capsys.readouterr().err
+
+
+def test_too_long_a_text_names_the_utterance(micro_whisper):
+    from espnet_merge.tasks.whisper import WhisperPreprocessor
+
+    preprocess = WhisperPreprocessor(micro_whisper, pad_to=0)
+    data = {"speech": np.zeros(16_000), "lang": "es"}
+    assert len(preprocess("es-1", {**data, "text": "a" * 443})["text"]) == 448
+    with pytest.raises(InputError, match=r"utterance es-1: .* at most 448 tokens"):
+        preprocess("es-1", {**data, "text": "a" * 444})
 
 
 def test_loss_ignores_prompt_and_padding(micro_whisper):
