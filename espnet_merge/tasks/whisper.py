@@ -125,41 +125,40 @@ class WhisperModel(AbsESPnetModel):  # type: ignore[misc]
         """Whether a LoRA adapter is trained and the base is frozen."""
         return hasattr(self.network, "peft_config")
 
-    def token_scores(
-        self,
-        speech: Tensor,
-        speech_lengths: Tensor,
-        text: Tensor,
-        text_lengths: Tensor,
-        **_: Any,  # noqa: ANN401 - ESPnet adds what a batch may also hold
-    ) -> Tensor:
+    def token_scores(self, **batch: Tensor) -> Tensor:
         """Return (batch, tokens - 1, vocabulary): scores of each next token."""
-        if self.specaug is not None and self.training:
-            speech, speech_lengths = self.specaug(speech, speech_lengths)
-        whisper = self.whisper.model
-        encoded = encode(whisper.encoder, speech, speech_lengths)
-        known = text[:, :-1].clamp(min=0)
-        return logits(whisper.decoder, decode(whisper.decoder, known, encoded))
+        return logits(self.whisper.model.decoder, self._states(**batch))
 
     def forward(
         self, **batch: Tensor
     ) -> tuple[Tensor, dict[str, Tensor | None], Tensor]:
         """Return loss, statistics and weight (utterances), as ESPnet expects."""
-        scores = self.token_scores(**batch)
         targets = batch["text"][:, PROMPT_LENGTH:]
-        scores = scores[:, PROMPT_LENGTH - 1 :]
-        loss = cross_entropy(
-            scores.transpose(1, 2).float(),
-            targets,
-            ignore_index=IGNORE,
-            label_smoothing=self.label_smoothing,
-        )
         spoken = targets != IGNORE
-        accuracy = (scores.detach().argmax(-1) == targets)[spoken].float().mean()
+        # The projection to the vocabulary is a large part of a step: not for padding.
+        states = self._states(**batch)[:, PROMPT_LENGTH - 1 :][spoken]
+        scores = logits(self.whisper.model.decoder, states).float()
+        loss = cross_entropy(
+            scores, targets[spoken], label_smoothing=self.label_smoothing
+        )
+        accuracy = (scores.detach().argmax(-1) == targets[spoken]).float().mean()
         stats = {"loss": loss.detach(), "acc": accuracy}
         return force_gatherable(  # type: ignore[no-any-return]
             (loss, stats, len(targets)), loss.device
         )
+
+    def _states(
+        self,
+        speech: Tensor,
+        speech_lengths: Tensor,
+        text: Tensor,
+        **_: Any,  # noqa: ANN401 - ESPnet adds what a batch may also hold
+    ) -> Tensor:
+        if self.specaug is not None and self.training:
+            speech, speech_lengths = self.specaug(speech, speech_lengths)
+        whisper = self.whisper.model
+        encoded = encode(whisper.encoder, speech, speech_lengths)
+        return decode(whisper.decoder, text[:, :-1].clamp(min=0), encoded)
 
     def collect_feats(self, **batch: Tensor) -> dict[str, Tensor]:
         """Return the features; the task does not normalise, so nothing asks."""
