@@ -24,14 +24,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--method", metavar="NAME", help="what to do; see 'espnet-merge methods'")
     add("--config", type=Path, metavar="FILE", help="YAML with 'method' and 'params'")
-    add("--base", type=Path, required=True, metavar="DIR", help="where experts began")
+    add("--base", type=Path, required=True, metavar="PATH", help="where experts began")
     add(
         "--experts",
         type=Path,
         required=True,
         nargs="+",
-        metavar="DIR",
-        help="Hugging Face directories of the same model",
+        metavar="PATH",
+        help="models or adapters of the base: Hugging Face or PEFT directories,"
+        " OpenAI's .pt, ESPnet's .pth",
     )
     add("--output", type=Path, required=True, metavar="DIR", help="directory to write")
     add(
@@ -55,14 +56,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="float32",
         help="type of the arithmetic (default: %(default)s)",
     )
-    add("--format", choices=("hf",), default="hf", help="format of the output")
+    add(
+        "--format",
+        choices=("hf", "openai", "espnet"),
+        help="format of the output (default: that of the base)",
+    )
     add("--dry-run", action="store_true", help="check the headers and print the plan")
     add("--overwrite", action="store_true", help="replace an older merge in --output")
 
 
 def main(args: argparse.Namespace) -> None:
     """Merge as told."""
-    from espnet_merge.checkpoint import open_checkpoint
+    from espnet_merge.checkpoint import open_checkpoint, open_expert
     from espnet_merge.merge import Merge
     from espnet_merge.methods import build_method
 
@@ -70,8 +75,9 @@ def main(args: argparse.Namespace) -> None:
     merge = Merge(
         method=build_method(name, params),
         base=open_checkpoint(args.base),
-        experts=[open_checkpoint(expert) for expert in args.experts],
+        experts=[open_expert(expert) for expert in args.experts],
         output=args.output,
+        format=args.format,
         dtype=args.dtype,
         compute_dtype=args.compute_dtype,
         overwrite=args.overwrite,
@@ -82,6 +88,12 @@ def main(args: argparse.Namespace) -> None:
         f"{len(merge.base.entries)} tensors, {size / 1e6:.1f} MB, {len(merge.experts)}"
         f" experts, about {merge.memory / 1e6:.0f} MB of memory -> {merge.output}"
     )
+    if merge.written.template is None and merge.written.format == "espnet":
+        print(
+            "espnet-merge merge: warning: no input has ESPnet's config.yaml; the result"
+            " is weights alone, under the names of ESPnet's own Whisper.",
+            file=sys.stderr,
+        )
     if args.dry_run:
         return
     if args.dtype in ROUNDING:

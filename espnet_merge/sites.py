@@ -1,0 +1,102 @@
+"""What a method sees of a tensor: the tensors of all experts, base subtracted."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from espnet_merge.checkpoint import Adapter, Checkpoint
+from espnet_merge.checkpoint.factored import Factored
+from espnet_merge.checkpoint.roles import role_of
+from espnet_merge.errors import InputError
+from espnet_merge.methods import Array, Method, Site
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Sites:
+    """All float tensors of a merge; iterate as often as a survey needs them.
+
+    Args:
+        method: Says in which form it takes tensors.
+        base: Checkpoint that all experts started from.
+        experts: Models and adapters that belong to it.
+        compute: Type of the arithmetic: float32 or float64.
+    """
+
+    method: Method
+    base: Checkpoint
+    experts: Sequence[Checkpoint | Adapter]
+    compute: str
+
+    def __iter__(self) -> Iterator[tuple[Site, list[Array]]]:
+        for name, entry in self.base.entries.items():
+            if entry.is_float:
+                yield self.at(name)
+
+    def at(self, name: str, piece: slice = slice(None)) -> tuple[Site, list[Array]]:
+        """Return what the method sees of the tensor ``name``, or of a flat piece."""
+        shape = self.base.entries[name].shape
+        base = self._read(self.base, name, piece)
+        tensors = [self._expert(expert, name, piece, base) for expert in self.experts]
+        site = Site(name=name, role=role_of(name, shape), base=self._form(base, shape))
+        return site, [self._form(tensor, shape) for tensor in tensors]
+
+    def _expert(
+        self,
+        expert: Checkpoint | Adapter,
+        name: str,
+        piece: slice,
+        base: "NDArray[Any]",
+    ) -> Array:
+        import numpy as np
+
+        deltas = self.method.space == "deltas"
+        if isinstance(expert, Checkpoint):
+            values = self._read(expert, name, piece)
+            return values - base if deltas else values
+        if name not in expert.scales:
+            return np.zeros_like(base) if deltas else base
+        delta = expert.delta(name, self.compute)
+        for letter, factor in (("B", delta.b), ("A", delta.a)):
+            _check_finite(factor, f"{expert.path}: lora_{letter} of {name}")
+        if deltas and getattr(self.method, "factored", False):
+            return delta
+        dense = delta.piece(piece)
+        return dense if deltas else base + dense
+
+    def _form(self, array: Array, shape: tuple[int, ...]) -> Array:
+        torch = self.method.arrays == "torch"
+        if isinstance(array, Factored):
+            b, a = (_as_torch(x) if torch else x for x in (array.b, array.a))
+            return Factored(b, a, array.scale)
+        if not self.method.elementwise:
+            array = array.reshape(shape)
+        return _as_torch(array) if torch else array
+
+    def _read(self, source: Checkpoint, name: str, piece: slice) -> "NDArray[Any]":
+        values = source.read(name, self.compute, piece)
+        _check_finite(values, f"{source.entries[name].file}: tensor {name}")
+        return values
+
+
+def _check_finite(values: "NDArray[Any]", what: str) -> None:
+    import numpy as np
+
+    # The sum is one quick pass, and only a NaN, an Inf or an overflow spoils it.
+    with np.errstate(all="ignore"):
+        suspicious = not np.isfinite(values.sum())
+    if suspicious and not np.isfinite(values).all():
+        raise InputError(
+            f"{what} holds NaN or Inf; the training diverged, use an earlier"
+            " checkpoint."
+        )
+
+
+def _as_torch(array: "NDArray[Any]") -> Array:
+    """Return a tensor that may be written to, unlike a view of a read-only file."""
+    import numpy as np
+    import torch
+
+    return torch.from_numpy(array if array.flags.writeable else np.array(array))
