@@ -101,12 +101,16 @@ class Merge:
         copies = 2 * len(self.experts) + 4
         return size * itemsize(FLOATS[self.compute_dtype]) * copies
 
-    def run(self) -> None:
-        """Write the merged model, or nothing."""
+    def check_weights(self) -> None:
+        """Check what the headers do not tell: that experts differ from their base."""
         for expert in self.experts:
             check_moved(self.base, expert)
             if isinstance(expert, Adapter):
                 check_base_of(self.base, expert)
+
+    def run(self) -> None:
+        """Write the merged model, or nothing."""
+        self.check_weights()
         provenance = self.provenance()
         plan = self.plan
         with whole_directory(self.output) as directory:
@@ -174,13 +178,14 @@ class Merge:
                 if self.method.space == "deltas":
                     merged = merged + site.base
             result = np.asarray(merged).ravel()
-            _check_overflow(name, result, dtype)
+            check_overflow(name, result, dtype)
             bits = to_stored(result, dtype)
             bar.update(bits.nbytes)
             yield bits
 
 
-def _check_overflow(name: str, merged: "NDArray[Any]", dtype: str) -> None:
+def check_overflow(name: str, merged: "NDArray[Any]", dtype: str) -> None:
+    """Raise ``InputError`` where a value does not fit the type of the output."""
     peak = float(max(merged.max(initial=0), -merged.min(initial=0)))
     if not peak <= LARGEST[dtype]:
         raise InputError(

@@ -43,6 +43,13 @@ class Sites:
         site = Site(name=name, role=role_of(name, shape), base=self._form(base, shape))
         return site, [self._form(tensor, shape) for tensor in tensors]
 
+    def delta(self, adapter: Adapter, name: str) -> Factored:
+        """Return the delta of a tensor that the adapter changes, as factors."""
+        delta = adapter.delta(name, self.compute)
+        for letter, factor in (("B", delta.b), ("A", delta.a)):
+            _check_finite(factor, f"{adapter.path}: lora_{letter} of {name}")
+        return delta
+
     def _expert(
         self,
         expert: Checkpoint | Adapter,
@@ -58,9 +65,7 @@ class Sites:
             return values - base if deltas else values
         if name not in expert.scales:
             return np.zeros_like(base) if deltas else base
-        delta = expert.delta(name, self.compute)
-        for letter, factor in (("B", delta.b), ("A", delta.a)):
-            _check_finite(factor, f"{expert.path}: lora_{letter} of {name}")
+        delta = self.delta(expert, name)
         if deltas and getattr(self.method, "factored", False):
             return delta
         dense = delta.piece(piece)

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 ADAPTER_CONFIG = "adapter_config.json"
 WEIGHTS = ("adapter_model.safetensors", "adapter_model.bin")
 # Prefix and suffix that peft adds to the name of a linear layer.
-FACTOR = re.compile(r"base_model\.model\.(.+)\.lora_([AB])(?:\.default)?\.weight")
+PREFIX = "base_model.model."
+FACTOR = re.compile(re.escape(PREFIX) + r"(.+)\.lora_([AB])(?:\.default)?\.weight")
 TASK_PREFIX = "network."
 # What changes the meaning of A and B, and why that is no sum of a task vector.
 UNLIKE = {
@@ -56,6 +57,10 @@ class Adapter:
         """Return the shape of the delta of ``name``."""
         a, b = (self.weights.entries[f"{name}.{letter}"] for letter in "AB")
         return b.shape[0], a.shape[1]
+
+    def rank(self, name: str) -> int:
+        """Return the rank of the factors of ``name``."""
+        return self.weights.entries[f"{name}.A"].shape[0]
 
     def delta(self, name: str, compute: str = "float32") -> Factored:
         """Return the delta of the tensor ``name``, one of ``scales``."""

@@ -1,7 +1,11 @@
 """A task vector as the product of two thin matrices, as LoRA leaves it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -40,3 +44,31 @@ class Factored:
         first = start // columns
         block = Factored(self.b[first : -(-stop // columns)], self.a, self.scale)
         return block.dense().ravel()[start - first * columns : stop - first * columns]
+
+
+def concatenate(parts: Sequence[tuple[float, Factored]]) -> Factored:
+    """Return the weighted sum of deltas, exactly, the factors side by side."""
+    import numpy as np
+
+    b = np.hstack([weight * delta.scale * delta.b for weight, delta in parts])
+    return Factored(b, np.vstack([delta.a for _, delta in parts]), 1.0)
+
+
+def cut(delta: "Factored | NDArray[Any]", rank: int) -> tuple[Factored, float, float]:
+    """Return the best approximation of ``rank``, and its energy beside the whole.
+
+    Factors are decomposed as they are: QR of both, then a small matrix. In float64.
+    """
+    import numpy as np
+
+    if isinstance(delta, Factored):
+        left, upper = np.linalg.qr((delta.b * delta.scale).astype(np.float64))
+        right, lower = np.linalg.qr(delta.a.T.astype(np.float64))
+        u, s, vt = np.linalg.svd(upper @ lower.T, full_matrices=False)
+        u, vt = left @ u, vt @ right.T
+    else:
+        u, s, vt = np.linalg.svd(delta.astype(np.float64), full_matrices=False)
+    root = np.sqrt(s[:rank])
+    energy = s**2
+    factors = Factored(u[:, :rank] * root, root[:, None] * vt[:rank], 1.0)
+    return factors, float(energy[:rank].sum()), float(energy.sum())

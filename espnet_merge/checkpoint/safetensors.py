@@ -158,10 +158,13 @@ def to_stored(values: "NDArray[Any]", dtype: str) -> "NDArray[Any]":
 
 
 def write_header(
-    file: BinaryIO, entries: Mapping[str, tuple[str, tuple[int, ...]]]
+    file: BinaryIO,
+    entries: Mapping[str, tuple[str, tuple[int, ...]]],
+    metadata: Mapping[str, str] | None = None,
 ) -> None:
     """Write the header for tensors that follow in the order of ``entries``."""
-    header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
+    texts = {"format": "pt"} | dict(metadata or {})
+    header: dict[str, Any] = {"__metadata__": texts}
     offset = 0
     for name, (dtype, shape) in entries.items():
         stop = offset + math.prod(shape) * itemsize(dtype)
