@@ -1,5 +1,8 @@
 r"""Merge expert checkpoints into one.
 
+Base and experts are Hugging Face directories, OpenAI's .pt or ESPnet's .pth, experts
+also LoRA adapters; formats may be mixed where they describe the same model.
+
 For example:
   espnet-merge merge --method tsv_m --base exp/base \
     --experts exp/full_es/model exp/full_it/model \

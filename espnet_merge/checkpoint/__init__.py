@@ -84,7 +84,8 @@ def _open_file(path: Path) -> Checkpoint | Adapter:
 def _what_is_in(path: Path) -> str:
     files = sorted(file.name for file in path.glob("*.pth"))
     if files and (path / CONFIG).is_file():
-        return f"an ESPnet experiment, give one of its files, such as {files[-1]}"
+        best = [name for name in files if ".ave." in name] or files
+        return f"an ESPnet experiment, give one of its files, such as {best[-1]}"
     return "holds no weights of a known name"
 
 

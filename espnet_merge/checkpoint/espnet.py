@@ -5,12 +5,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from espnet_merge.checkpoint.names import ESPNET_TASK, espnet_naming
+from espnet_merge.checkpoint.names import ESPNET_TASK, ESPNET_WHISPER, espnet_naming
 from espnet_merge.checkpoint.opened import Checkpoint
 from espnet_merge.checkpoint.torch_read import tensors_of
 from espnet_merge.errors import InputError
 
 CONFIG = "config.yaml"
+# Attention heads of the sizes that ESPnet's own Whisper is built from, of both sides.
+HEADS = {"tiny": 6, "base": 8, "small": 12, "medium": 16, "large": 20, "turbo": 20}
 
 
 def open_espnet(path: Path, content: Mapping[str, Any]) -> Checkpoint:
@@ -20,6 +22,8 @@ def open_espnet(path: Path, content: Mapping[str, Any]) -> Checkpoint:
     config = read_config(path.parent / CONFIG)
     if naming is ESPNET_TASK:
         config |= _base_config(config)
+    elif naming is ESPNET_WHISPER:
+        config |= _heads(config)
     checkpoint = Checkpoint(
         path,
         {naming.read(name): entry for name, entry in tensors.items()},
@@ -59,3 +63,14 @@ def _base_config(config: Mapping[str, Any]) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return dict(base) if isinstance(base, dict) else {}
+
+
+def _heads(config: Mapping[str, Any]) -> dict[str, int]:
+    """Return the number of heads, which only the name of the size tells."""
+    heads: dict[str, int] = {}
+    for side in ("encoder", "decoder"):
+        name = str((config.get(f"{side}_conf") or {}).get("whisper_model", ""))
+        size = name.split(".")[0].split("-")[0]
+        if size in HEADS:
+            heads[f"{side}_attention_heads"] = HEADS[size]
+    return heads

@@ -17,6 +17,8 @@ from espnet_merge.errors import InputError
 
 # The number that begins a file from before PyTorch 1.6, as a pickle.
 OLD = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
+# What begins every member of an archive, and the bytes up to its name.
+MEMBER = b"PK\x03\x04"
 LOCAL_HEADER = 30
 
 
@@ -30,7 +32,7 @@ def read_torch(path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: no such file; check the name of the checkpoint.")
     try:
         content, starts = _read_zip(path) if zipfile.is_zipfile(path) else _old(path)
-    except (*BROKEN, zipfile.BadZipFile, NotImplementedError) as error:
+    except (*BROKEN, zipfile.BadZipFile, OSError, RuntimeError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(
             f"{path}: must be a whole PyTorch file of weights; it is not: {reason}."
@@ -109,7 +111,7 @@ def _first_byte(file: BinaryIO, info: zipfile.ZipInfo) -> int:
     """Return where the content of the member begins."""
     file.seek(info.header_offset)
     header = file.read(LOCAL_HEADER)
-    if header[:4] != b"PK\x03\x04":
+    if not header.startswith(MEMBER):
         raise ValueError(f"{info.filename} does not begin where the archive says")
     name, extra = struct.unpack_from("<HH", header, 26)
     start = info.header_offset + LOCAL_HEADER + int(name) + int(extra)
@@ -121,7 +123,10 @@ def _first_byte(file: BinaryIO, info: zipfile.ZipInfo) -> int:
 def _old(path: Path) -> tuple[Any, dict[str, int]]:
     """Return the same of a file from before PyTorch 1.6."""
     with path.open("rb") as file:
-        if file.read(len(OLD)) != OLD:
+        start = file.read(len(OLD))
+        if start.startswith(MEMBER):
+            raise ValueError("the archive is cut off")
+        if start != OLD:
             raise ValueError("neither an archive nor an older PyTorch file")
         used: dict[str, Storage] = {}
         if (version := unpickle(file, used)) != 1001:

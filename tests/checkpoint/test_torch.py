@@ -167,7 +167,7 @@ BAD = {
     "larger than its storage": (view(0, (2**40,), (0,)), "not inside its storage"),
     "half a number": (view(0, (1.5,), (1,)), "not inside its storage"),
     "storage beyond the file": (view(0, (1,), (1,), 2**40), "data/0 holds 16 bytes"),
-    "truncated": (cut, "must be a whole PyTorch file"),
+    "truncated": (cut, "must be a whole PyTorch file.*the archive is cut off"),
     "older, truncated": (old_cut, "cut off"),
     "text": (lambda path: path.write_text("hello"), "neither an archive nor"),
     "empty": (lambda path: path.write_bytes(b""), "neither an archive nor"),
@@ -195,3 +195,28 @@ def test_a_bad_file_is_refused_in_one_line(tmp_path, kind):
         tensors_of(path, read_torch(path))
     assert "\n" not in str(error.value)
     assert str(path) in str(error.value)
+
+
+def test_whatever_is_damaged_is_refused_or_stays_inside_the_file(tmp_path):
+    path, rng = tmp_path / "x.pth", np.random.default_rng(0)
+    torch.save({f"w{i}": torch.ones(2, 3) for i in range(3)}, path)
+    good = path.read_bytes()
+    cuts = [good[:size] for size in range(0, len(good), 41)]
+    flips = []
+    for place in range(0, len(good), 3):
+        bad = bytearray(good)
+        bad[place] = rng.integers(256)
+        flips.append(bytes(bad))
+    refused = []
+    for content in cuts + flips:
+        path.write_bytes(content)
+        try:
+            entries = tensors_of(path, read_torch(path))
+        except InputError as error:
+            refused.append(str(error))
+            continue
+        for name, entry in entries.items():
+            opened = Checkpoint(path, entries, {}, (path,))
+            assert opened.stored(name).size == entry.size
+    assert len(refused) > len(cuts)
+    assert not any("\n" in message for message in refused)
