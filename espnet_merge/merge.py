@@ -153,9 +153,8 @@ class Merge:
             bar.update(entry.nbytes)
             yield self.base.stored(name)
             return
-        step = PIECE if self.method.elementwise else max(1, entry.size)
-        for start in range(0, entry.size, step):
-            site, tensors = self._at(name, slice(start, start + step))
+        for piece in self._pieces(name):
+            site, tensors = self._at(name, piece)
             with np.errstate(over="ignore", invalid="ignore"):
                 merged = rule(tensors, site)
                 if self.method.space == "deltas":
@@ -165,6 +164,13 @@ class Merge:
             bits = to_stored(result, dtype)
             bar.update(bits.nbytes)
             yield bits
+
+    def _pieces(self, name: str) -> Iterator[slice]:
+        """Yield the pieces in which the method sees the tensor ``name``."""
+        size = self.base.entries[name].size
+        step = PIECE if self.method.elementwise else max(1, size)
+        for start in range(0, size, step):
+            yield slice(start, start + step)
 
     def _at(self, name: str, piece: slice = slice(None)) -> tuple[Site, list[Array]]:
         """Return what the method sees of the tensor ``name``."""
@@ -179,7 +185,10 @@ class Merge:
         if self.method.arrays == "torch":
             arrays = [_as_torch(array) for array in arrays]
         base, *tensors = arrays
-        return Site(name=name, role=role_of(name, shape), base=base), tensors
+        site = Site(
+            name=name, role=role_of(name, shape), base=base, start=piece.start or 0
+        )
+        return site, tensors
 
     def _read(self, source: Checkpoint, name: str, piece: slice) -> "NDArray[Any]":
         import numpy as np
@@ -205,7 +214,8 @@ class _Stream:
     def __iter__(self) -> Iterator[tuple[Site, list[Array]]]:
         for name, entry in self.merge.base.entries.items():
             if entry.is_float:
-                yield self.merge._at(name)
+                for piece in self.merge._pieces(name):
+                    yield self.merge._at(name, piece)
 
 
 def _as_torch(array: "NDArray[Any]") -> Array:

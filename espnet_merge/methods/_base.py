@@ -25,11 +25,13 @@ class Site:
         name: Name of the tensor in the checkpoint.
         role: What the tensor does in the network; spectral methods ask for it.
         base: The tensor in the base model, for methods in weight space.
+        start: Index of the first entry, where the tensor comes in flat pieces.
     """
 
     name: str = ""
     role: Role = "linear"
     base: Array | None = None
+    start: int = 0
 
 
 SITE = Site()
@@ -52,6 +54,7 @@ class Method(ABC):
     # Each entry depends on the same entry only: a tensor may come in pieces, flat.
     elementwise: ClassVar[bool] = False
     min_experts: ClassVar[int] = 1
+    max_experts: ClassVar[int | None] = None
 
     @abstractmethod
     def __call__(self, tensors: Sequence[Array], site: Site = SITE, /) -> Array:
@@ -72,6 +75,11 @@ class Method(ABC):
             raise InputError(
                 f"experts: the method needs at least {self.min_experts}, got {count};"
                 " add experts."
+            )
+        if self.max_experts is not None and count > self.max_experts:
+            raise InputError(
+                f"experts: the method takes at most {self.max_experts}, got {count};"
+                " leave some out."
             )
         expert_weights(getattr(self, "weights", None), count)
 

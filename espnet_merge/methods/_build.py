@@ -29,7 +29,7 @@ def build_method(name: str, params: Mapping[str, Any]) -> Method:
     known = [field.name for field in fields(method)]  # type: ignore[arg-type]
     for key in params:
         if key not in known:
-            raise InputError(_unknown(f"parameter of {name}", key, known))
+            raise InputError(_unknown(f"parameter of {name}", str(key), known))
     return method(**{k: _convert(k, v, hints[k]) for k, v in params.items()})
 
 
