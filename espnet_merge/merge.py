@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,7 +56,6 @@ class Merge:
 
     def __post_init__(self) -> None:
         """Check everything that does not need the weights."""
-        self.method.check_experts(len(self.experts))
         for checkpoint in (self.base, *self.experts):
             if self.output.resolve() == checkpoint.path.resolve():
                 raise InputError(
@@ -64,6 +63,8 @@ class Merge:
                     " --output."
                 )
         check_same_model(self.base, self.experts)
+        self.method.check_names([n for n, e in self.base.entries.items() if e.is_float])
+        self.method.check_experts(len(self.experts))
         check_output(self.output, overwrite=self.overwrite, mark=PROVENANCE)
 
     @property
@@ -126,9 +127,9 @@ class Merge:
                     f" {self.base.path}; its task vector is zero, leave it out."
                 )
         names = {kind: name for name, kind in METHODS.items()}
-        params = asdict(self.method)  # type: ignore[call-overload]
+        params = self.method.params
         return {
-            "method": names[type(self.method)],
+            "method": names[self.method.kind],
             "params": {
                 k: list(v) if isinstance(v, tuple) else v for k, v in params.items()
             },

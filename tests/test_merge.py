@@ -157,6 +157,52 @@ def test_pieces_join_into_the_whole(tmp_path):
     np.testing.assert_allclose(merged, base["x"] + 0.75, atol=1e-6)
 
 
+def test_parameters_by_patterns(models):
+    scale = {"default": 0.5, "fc1": 2.0, r"layers\.0\.": 1.0, "(?i)CONV": 0}
+    merged = merge(models, "task_arithmetic", {"scale": scale})
+    plain = {
+        value: merge(models, "task_arithmetic", {"scale": value}, output=str(value))
+        for value in (0.0, 0.5, 1.0, 2.0)
+    }
+    for name, tensor in merged.items():
+        value = 0.5
+        if "layers.0." in name:
+            value = 2.0 if "fc1" in name else 1.0
+        value = 0.0 if "conv" in name else value
+        assert tensor.tobytes() == plain[value][name].tobytes()
+    record = yaml.safe_load((models / "out" / "merge.yaml").read_text())
+    assert record["method"] == "task_arithmetic"
+    assert record["params"] == {"scale": scale, "weights": None}
+    assert list(record["params"]["scale"]) == list(scale)
+
+
+def test_each_set_of_parameters_looks_at_the_whole_model(models):
+    density = {"default": 0.1, "fc": 0.6}
+    merged = merge(models, "ties", {"trim": "global", "density": density})
+    for value in (0.1, 0.6):
+        params = {"trim": "global", "density": value}
+        plain = merge(models, "ties", params, output=str(value))
+        for name, tensor in merged.items():
+            if ("fc" in name) == (value == 0.6):
+                assert tensor.tobytes() == plain[name].tobytes()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_takes_patterns(models, method):
+    name, value = next(iter(build_method(method, {}).params.items()))
+    merge(models, method, {name: {"encoder": value}}, output="layered")
+    merge(models, method, output="plain")
+    for file in ("layered", "plain"):
+        assert (models / file / "model.safetensors").is_file()
+    layered, plain = (models / x / "model.safetensors" for x in ("layered", "plain"))
+    assert layered.read_bytes() == plain.read_bytes()
+
+
+def test_a_pattern_that_matches_nothing_is_refused(models):
+    with pytest.raises(InputError, match="scale: the pattern 'enc:' matches no"):
+        merge(models, "iso_c", {"scale": {"enc:": 1.0}})
+
+
 @pytest.mark.parametrize("name", ["dare", "pcb"])
 def test_elementwise_rules_of_the_whole_model_do_not_see_pieces(tmp_path, name):
     rng = np.random.default_rng(0)

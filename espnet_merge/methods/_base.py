@@ -7,7 +7,7 @@ or rejecting a parameter must not cost an import of either.
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Literal
 
 from espnet_merge.errors import InputError
@@ -68,6 +68,21 @@ class Method(ABC):
         """
         del stream
         return self
+
+    @property
+    def kind(self) -> "type[Method]":
+        """Class of the method, as the table of methods has it."""
+        return type(self)
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """Hyper-parameters by name: with ``kind``, all there is to know."""
+        names = [field.name for field in fields(self)]  # type: ignore[arg-type]
+        return {name: getattr(self, name) for name in names}
+
+    def check_names(self, names: Sequence[str]) -> None:
+        """Raise ``InputError`` where the parameters do not suit tensors so called."""
+        del names
 
     def check_experts(self, count: int) -> None:
         """Raise ``InputError`` where ``count`` experts do not suit the parameters."""
