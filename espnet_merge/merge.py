@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from espnet_merge.checkpoint import Checkpoint
 from espnet_merge.checkpoint.agree import check_same_model
 from espnet_merge.checkpoint.atomic import check_output, whole_directory
 from espnet_merge.checkpoint.hf import Writer, copy_side_files
-from espnet_merge.checkpoint.roles import role_of
+from espnet_merge.checkpoint.roles import layer_of, role_of
 from espnet_merge.checkpoint.safetensors import FLOATS, itemsize, to_stored
 from espnet_merge.errors import InputError
 from espnet_merge.methods import METHODS, Array, Method, Rule, Site
@@ -173,6 +174,15 @@ class Merge:
         for start in range(0, size, step):
             yield slice(start, start + step)
 
+    @cached_property
+    def _depths(self) -> dict[str, int]:
+        """Number of layers by the name of their stack, such as model.encoder.layers."""
+        depths: dict[str, int] = {}
+        for stack, layer in map(layer_of, self.base.entries):
+            if layer is not None:
+                depths[stack] = max(layer + 1, depths.get(stack, 0))
+        return depths
+
     def _at(self, name: str, piece: slice = slice(None)) -> tuple[Site, list[Array]]:
         """Return what the method sees of the tensor ``name``."""
         shape = self.base.entries[name].shape
@@ -186,8 +196,14 @@ class Merge:
         if self.method.arrays == "torch":
             arrays = [_as_torch(array) for array in arrays]
         base, *tensors = arrays
+        stack, layer = layer_of(name)
         site = Site(
-            name=name, role=role_of(name, shape), base=base, start=piece.start or 0
+            name=name,
+            role=role_of(name, shape),
+            base=base,
+            start=piece.start or 0,
+            layer=layer,
+            depth=self._depths.get(stack, 0),
         )
         return site, tensors
 

@@ -19,6 +19,8 @@ ONE_EXPERT = {
     "karcher": {},
     "multi_slerp": {},
     "task_arithmetic": {},
+    "lines": {"scale": 1.0, "beta": 0.0},
+    "consensus": {"agreement": 1, "ratio": 0.0},
     "ties": {"density": 1.0},
     "dare": {"density": 1.0},
     "della": {"density": 1.0, "epsilon": 0.0},
@@ -196,6 +198,18 @@ def test_every_method_takes_patterns(models, method):
         assert (models / file / "model.safetensors").is_file()
     layered, plain = (models / x / "model.safetensors" for x in ("layered", "plain"))
     assert layered.read_bytes() == plain.read_bytes()
+
+
+def test_a_method_knows_the_layer(tmp_path):
+    names = [f"model.{s}.layers.{i}.fc1.weight" for s, i in ("e0", "e1", "e2", "d0")]
+    names.append("model.e.conv1.weight")
+    base = {name: np.zeros((2, 2), np.float32) for name in names}
+    write_checkpoint(tmp_path / "base", base)
+    ones = {name: np.ones((2, 2), np.float32) for name in names}
+    write_checkpoint(tmp_path / "e1", ones)
+    merged = merge(tmp_path, "lines", {"scale": 1, "beta": 1}, experts=["e1"])
+    scales = [float(merged[name][0, 0]) for name in names]
+    assert scales == [1.0, 1.5, 2.0, 1.0, 1.0]
 
 
 def test_a_pattern_that_matches_nothing_is_refused(models):

@@ -26,12 +26,16 @@ class Site:
         role: What the tensor does in the network; spectral methods ask for it.
         base: The tensor in the base model, for methods in weight space.
         start: Index of the first entry, where the tensor comes in flat pieces.
+        layer: Number of the layer in its stack, from 0; None outside the layers.
+        depth: Number of layers of that stack.
     """
 
     name: str = ""
     role: Role = "linear"
     base: Array | None = None
     start: int = 0
+    layer: int | None = None
+    depth: int = 0
 
 
 SITE = Site()

@@ -116,6 +116,21 @@ CLAIMS = [
         for name in ("iso_c", "iso_cts", "boosted_tsv_m")
         for how in ("svd", "newton_schulz")
     ),
+    ("lines", {"scale": 1.0}, {"identical_experts_are_one": "it sums"}),
+    (
+        "consensus",
+        {},
+        {
+            "one_expert_is_itself": "it takes two to agree",
+            "identical_experts_are_one": "it sums",
+        },
+    ),
+    (
+        "consensus",
+        {"agreement": 1, "ratio": 0.0},
+        {"identical_experts_are_one": "it sums"},
+    ),
+    ("selective_attention", {}, {"order_free": "the first expert is another"}),
     *(
         (
             "tsv_m",
