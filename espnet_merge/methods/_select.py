@@ -41,16 +41,16 @@ class Mapped:
     """A stream of deltas, seen through a function, as often as it is needed."""
 
     stream: Iterable[tuple[object, Sequence["NDArray[Any]"]]]
-    function: Callable[[Sequence["NDArray[Any]"]], Sequence["NDArray[Any]"]]
+    function: Callable[[Sequence["NDArray[Any]"]], Iterable["NDArray[Any]"]]
 
-    def __iter__(self) -> Iterator[Sequence["NDArray[Any]"]]:
+    def __iter__(self) -> Iterator[Iterable["NDArray[Any]"]]:
         """Yield what the function makes of the deltas at each site."""
         for _, deltas in self.stream:
             yield self.function(deltas)
 
 
 def order_statistics(
-    stream: Iterable[Sequence["NDArray[Any]"]],
+    stream: Iterable[Iterable["NDArray[Any]"]],
     places: Callable[[int], Sequence[int]],
     *,
     signed: bool = False,
@@ -73,15 +73,15 @@ def order_statistics(
     # Of each row and place: the bits found, and the place among those that share them.
     bits: list[list[int]] = []
     left: list[list[int]] = []
-    width, shift = 0, 0
+    shift = 0
     dtype: np.dtype[Any] = np.dtype(np.float32)
     while not bits or shift > 0:
         histograms: dict[tuple[int, int], NDArray[np.int64]] = {}
         for arrays in stream:
-            if not width:
-                dtype = arrays[0].dtype
-                width = shift = 8 * dtype.itemsize
             for row, array in enumerate(arrays):
+                if not shift:
+                    dtype = array.dtype
+                    shift = 8 * dtype.itemsize
                 keys = _keys(array, signed=signed)
                 for prefix in set(bits[row]) if bits else {0}:
                     # The first pass has no prefix, and a shift by the width no meaning.
@@ -111,7 +111,7 @@ def thresholds(
     The magnitudes are counted over all tensors of the stream, largest first; the
     smallest is returned where there are no more.
     """
-    magnitudes = Mapped(stream, lambda deltas: [abs(delta) for delta in deltas])
+    magnitudes = Mapped(stream, lambda deltas: (abs(delta) for delta in deltas))
 
     def place(size: int) -> list[int]:
         return [size - min(int(density * size) + 1, size)]

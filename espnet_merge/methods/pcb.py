@@ -1,6 +1,6 @@
 """PCB: weigh each entry by its size and by its agreement with the other experts."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -31,17 +31,15 @@ class Pcb(Method):
         s_i = \mathrm{minmax}(\max(P_i, q_{1-d}(P_i))), \quad
         \Delta = \lambda \frac{\sum_i s_i \tilde\tau_i}{\max(\sum_i s_i, 10^{-12})}
 
-    with :math:`\tilde\tau_i` the task vector, magnitudes clipped at two quantiles, and
-    :math:`\hat\tau_i = \mathrm{minmax}\,|\tilde\tau_i|`. Quantiles, minimum and
-    maximum are those of the whole task vector.
+    with :math:`\tilde\tau_i` clipped at two quantiles of the magnitude, and
+    :math:`\hat\tau_i = \mathrm{minmax}\,|\tilde\tau_i|`, all of the whole task vector.
 
     Source: Du et al., *Parameter Competition Balancing for Model Merging*, NeurIPS
     2024, Sec. 3, https://arxiv.org/abs/2410.02396, and the authors' two scripts [code]:
     ``language`` clips the outer 0.01 % at each end; ``vision`` clips 1 % and takes
     :math:`\sum_j \mathrm{sgn}(\tau_j) \hat\tau_j` for the sum inside tanh.
-    Departures from it: the exact quantiles are found as the model streams by; the
-    factor :math:`e^{-n}`, which cancels, keeps many experts from overflow; a constant
-    is 0 after minmax [ours].
+    Departures from it: a factor :math:`e^{-n}`, which cancels, keeps many experts from
+    overflow; a constant is 0 after minmax [ours].
 
     Args:
         density: d, share of entries that score above zero, in (0, 1].
@@ -69,18 +67,15 @@ class Pcb(Method):
         check_range("density", self.density, 0, 1, open_low=True)
         check_finite("scale", self.scale)
 
-    def __call__(
-        self, deltas: Sequence["NDArray[Any]"], site: Site = SITE, /
-    ) -> "NDArray[Any]":
+    def __call__(self, deltas: Sequence[Array], site: Site = SITE, /) -> Array:
         """Merge ``deltas[i]`` as if they were the whole task vector."""
-        merged: NDArray[Any] = self.survey([(site, deltas)])(deltas, site)
-        return merged
+        return self.survey([(site, deltas)])(deltas, site)
 
     def survey(self, stream: Iterable[tuple[Site, Sequence[Array]]]) -> Rule:
         """Find the quantiles of each expert's magnitudes and of its scores."""
         import numpy as np
 
-        magnitudes = Mapped(stream, lambda deltas: [abs(delta) for delta in deltas])
+        magnitudes = Mapped(stream, lambda deltas: (abs(delta) for delta in deltas))
         limits = order_statistics(magnitudes, self._clipping)
         scores = Mapped(stream, lambda deltas: self._scores(deltas, limits))
         ends = order_statistics(
@@ -95,8 +90,8 @@ class Pcb(Method):
                 share = _minmax(score, *end)
                 total += share * np.sign(delta) * abs(delta).clip(*limit)
                 divisor += share
-            merged: NDArray[Any] = self.scale * total / divisor.clip(1e-12)
-            return merged
+            total *= self.scale / divisor.clip(1e-12)
+            return total
 
         return rule
 
@@ -107,19 +102,16 @@ class Pcb(Method):
 
     def _scores(
         self, deltas: Sequence["NDArray[Any]"], limits: Sequence[Sequence[Any]]
-    ) -> "list[NDArray[Any]]":
+    ) -> "Iterator[NDArray[Any]]":
         import numpy as np
 
-        pairs = zip(deltas, limits, strict=True)
-        sizes = [_minmax(abs(delta), *limit) for delta, limit in pairs]
+        sizes = [_minmax(abs(d), *ends) for d, ends in zip(deltas, limits, strict=True)]
         others: Any = sum(deltas)
         if self.variant == "vision":
             others = sum(np.sign(d) * s for d, s in zip(deltas, sizes, strict=True))
-        count = len(deltas)
-        return [
-            np.exp(count * (size * size - 1)) * np.tanh(delta * others)
-            for delta, size in zip(deltas, sizes, strict=True)
-        ]
+        for delta, size in zip(deltas, sizes, strict=True):
+            share = np.exp(len(deltas) * (size * size - 1))
+            yield share * np.tanh(delta * others)
 
 
 def _minmax(x: "NDArray[Any]", low: float, high: float) -> "NDArray[Any]":
