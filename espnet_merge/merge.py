@@ -2,7 +2,8 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,14 +18,12 @@ from espnet_merge.checkpoint.output import Output
 from espnet_merge.checkpoint.safetensors import FLOATS, itemsize, to_stored
 from espnet_merge.errors import InputError
 from espnet_merge.methods import METHODS, Method, Rule
-from espnet_merge.sites import Sites
+from espnet_merge.sites import PIECE, Sites
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 PROVENANCE = "merge.yaml"
-# Entries of an elementwise piece: base, experts and result together stay in cache.
-PIECE = 1 << 17
 # Largest finite value of a type.
 LARGEST = {"F32": 3.4028e38, "F16": 65504.0, "BF16": 3.3895e38}
 
@@ -58,7 +57,6 @@ class Merge:
 
     def __post_init__(self) -> None:
         """Check everything that does not need the weights."""
-        self.method.check_experts(len(self.experts))
         for checkpoint in (self.base, *self.experts):
             if self.output.resolve() in _directories(checkpoint):
                 raise InputError(
@@ -66,6 +64,8 @@ class Merge:
                     " --output."
                 )
         check_same_model(self.base, self.experts)
+        self.method.check_names([n for n, e in self.base.entries.items() if e.is_float])
+        self.method.check_experts(len(self.experts))
         _ = self.written
         check_output(self.output, overwrite=self.overwrite, mark=PROVENANCE)
 
@@ -75,7 +75,7 @@ class Merge:
         models = [x for x in (self.base, *self.experts) if isinstance(x, Checkpoint)]
         return Output(self.format or self.base.format, models)
 
-    @property
+    @cached_property
     def sites(self) -> Sites:
         """What the method sees."""
         return Sites(self.method, self.base, self.experts, self.compute_dtype)
@@ -142,9 +142,9 @@ class Merge:
             versions["torch"] = str(torch.__version__)
         inputs = [_hashes(checkpoint) for checkpoint in (self.base, *self.experts)]
         names = {kind: name for name, kind in METHODS.items()}
-        params = asdict(self.method)  # type: ignore[call-overload]
+        params = self.method.params
         return {
-            "method": names[type(self.method)],
+            "method": names[self.method.kind],
             "params": {
                 k: list(v) if isinstance(v, tuple) else v for k, v in params.items()
             },
@@ -170,9 +170,8 @@ class Merge:
             bar.update(entry.nbytes)
             yield self.base.stored(name)
             return
-        step = PIECE if self.method.elementwise else max(1, entry.size)
-        for start in range(0, entry.size, step):
-            site, tensors = self.sites.at(name, slice(start, start + step))
+        for piece in self.sites.pieces(name):
+            site, tensors = self.sites.at(name, piece)
             with np.errstate(over="ignore", invalid="ignore"):
                 merged = rule(tensors, site)
                 if self.method.space == "deltas":

@@ -69,7 +69,7 @@ class AdapterMerge:
     @property
     def is_linear(self) -> bool:
         """Whether the result is a sum of the deltas."""
-        return type(self.merge.method) in {METHODS[name] for name in LINEAR}
+        return self.merge.method.kind in {METHODS[name] for name in LINEAR}
 
     @property
     def names(self) -> list[str]:

@@ -2,16 +2,21 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from espnet_merge.checkpoint import Adapter, Checkpoint
 from espnet_merge.checkpoint.factored import Factored
-from espnet_merge.checkpoint.roles import role_of
+from espnet_merge.checkpoint.roles import layer_of, role_of
 from espnet_merge.errors import InputError
 from espnet_merge.methods import Array, Method, Site
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+
+# Entries of an elementwise piece: base, experts and result together stay in cache.
+PIECE = 1 << 17
 
 
 @dataclass(frozen=True)
@@ -33,15 +38,40 @@ class Sites:
     def __iter__(self) -> Iterator[tuple[Site, list[Array]]]:
         for name, entry in self.base.entries.items():
             if entry.is_float:
-                yield self.at(name)
+                for piece in self.pieces(name):
+                    yield self.at(name, piece)
+
+    def pieces(self, name: str) -> Iterator[slice]:
+        """Yield the pieces in which the method sees the tensor ``name``."""
+        size = self.base.entries[name].size
+        step = PIECE if self.method.elementwise else max(1, size)
+        for start in range(0, size, step):
+            yield slice(start, start + step)
 
     def at(self, name: str, piece: slice = slice(None)) -> tuple[Site, list[Array]]:
         """Return what the method sees of the tensor ``name``, or of a flat piece."""
         shape = self.base.entries[name].shape
         base = self._read(self.base, name, piece)
         tensors = [self._expert(expert, name, piece, base) for expert in self.experts]
-        site = Site(name=name, role=role_of(name, shape), base=self._form(base, shape))
+        stack, layer = layer_of(name)
+        site = Site(
+            name=name,
+            role=role_of(name, shape),
+            base=self._form(base, shape),
+            start=piece.start or 0,
+            layer=layer,
+            depth=self._depths.get(stack, 0),
+        )
         return site, [self._form(tensor, shape) for tensor in tensors]
+
+    @cached_property
+    def _depths(self) -> dict[str, int]:
+        """Number of layers by the name of their stack, such as model.encoder.layers."""
+        depths: dict[str, int] = {}
+        for stack, layer in map(layer_of, self.base.entries):
+            if layer is not None:
+                depths[stack] = max(layer + 1, depths.get(stack, 0))
+        return depths
 
     def delta(self, adapter: Adapter, name: str) -> Factored:
         """Return the delta of a tensor that the adapter changes, as factors."""
