@@ -1,8 +1,9 @@
 """Merge checkpoints: the only loop over tensors in this package."""
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,21 +11,19 @@ import yaml
 from tqdm import tqdm
 
 from espnet_merge import __version__
-from espnet_merge.checkpoint import Checkpoint
-from espnet_merge.checkpoint.agree import check_same_model
+from espnet_merge.checkpoint import Adapter, Checkpoint, Format
+from espnet_merge.checkpoint.agree import check_base_of, check_moved, check_same_model
 from espnet_merge.checkpoint.atomic import check_output, whole_directory
-from espnet_merge.checkpoint.hf import Writer, copy_side_files
-from espnet_merge.checkpoint.roles import role_of
+from espnet_merge.checkpoint.output import Output
 from espnet_merge.checkpoint.safetensors import FLOATS, itemsize, to_stored
 from espnet_merge.errors import InputError
-from espnet_merge.methods import METHODS, Array, Method, Rule, Site
+from espnet_merge.methods import METHODS, Method, Rule
+from espnet_merge.sites import PIECE, Sites
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 PROVENANCE = "merge.yaml"
-# Entries of an elementwise piece: base, experts and result together stay in cache.
-PIECE = 1 << 17
 # Largest finite value of a type.
 LARGEST = {"F32": 3.4028e38, "F16": 65504.0, "BF16": 3.3895e38}
 
@@ -36,8 +35,9 @@ class Merge:
     Args:
         method: What to do at each tensor.
         base: Checkpoint that all experts started from.
-        experts: Fine-tuned checkpoints of the same model.
+        experts: Fine-tuned checkpoints of the same model, or adapters of it.
         output: Directory to write; it appears only once complete.
+        format: What to write there; the format of the base by default.
         dtype: Type of the result's floats: float32, float16 or bfloat16.
         compute_dtype: Type of the arithmetic: float32 or float64.
         overwrite: Whether an older merge in ``output`` may be replaced.
@@ -48,23 +48,37 @@ class Merge:
 
     method: Method
     base: Checkpoint
-    experts: Sequence[Checkpoint]
+    experts: Sequence[Checkpoint | Adapter]
     output: Path
+    format: Format | None = None
     dtype: str = "float32"
     compute_dtype: str = "float32"
     overwrite: bool = False
 
     def __post_init__(self) -> None:
         """Check everything that does not need the weights."""
-        self.method.check_experts(len(self.experts))
         for checkpoint in (self.base, *self.experts):
-            if self.output.resolve() == checkpoint.path.resolve():
+            if self.output.resolve() in _directories(checkpoint):
                 raise InputError(
                     f"{self.output}: output and input are one directory; give another"
                     " --output."
                 )
         check_same_model(self.base, self.experts)
+        self.method.check_names([n for n, e in self.base.entries.items() if e.is_float])
+        self.method.check_experts(len(self.experts))
+        _ = self.written
         check_output(self.output, overwrite=self.overwrite, mark=PROVENANCE)
+
+    @property
+    def written(self) -> Output:
+        """The format of the result and what it takes from the inputs."""
+        models = [x for x in (self.base, *self.experts) if isinstance(x, Checkpoint)]
+        return Output(self.format or self.base.format, models)
+
+    @cached_property
+    def sites(self) -> Sites:
+        """What the method sees."""
+        return Sites(self.method, self.base, self.experts, self.compute_dtype)
 
     @property
     def plan(self) -> dict[str, tuple[str, tuple[int, ...]]]:
@@ -87,13 +101,21 @@ class Merge:
         copies = 2 * len(self.experts) + 4
         return size * itemsize(FLOATS[self.compute_dtype]) * copies
 
+    def check_weights(self) -> None:
+        """Check what the headers do not tell: that experts differ from their base."""
+        for expert in self.experts:
+            check_moved(self.base, expert)
+            if isinstance(expert, Adapter):
+                check_base_of(self.base, expert)
+
     def run(self) -> None:
         """Write the merged model, or nothing."""
+        self.check_weights()
         provenance = self.provenance()
         plan = self.plan
         with whole_directory(self.output) as directory:
-            rule = self.method.survey(_Stream(self))
-            writer = Writer(directory, plan)
+            rule = self.method.survey(self.sites)
+            writer = self.written.writer(directory, plan)
             with tqdm(
                 total=writer.total,
                 desc=f"merge {len(plan)} tensors",
@@ -105,7 +127,7 @@ class Merge:
                     (name, self._merge(rule, name, dtype, bar))
                     for name, (dtype, _) in plan.items()
                 )
-            copy_side_files(self.base, directory, self.dtype)
+            self.written.copy_side_files(directory, self.dtype)
             text = yaml.safe_dump(provenance, sort_keys=False, allow_unicode=True)
             (directory / PROVENANCE).write_text(text, encoding="utf-8")
 
@@ -119,19 +141,14 @@ class Merge:
 
             versions["torch"] = str(torch.__version__)
         inputs = [_hashes(checkpoint) for checkpoint in (self.base, *self.experts)]
-        for expert, hashes in zip(self.experts, inputs[1:], strict=True):
-            if _weights(hashes) == _weights(inputs[0]):
-                raise InputError(
-                    f"{expert.path}: holds the same weights as the base"
-                    f" {self.base.path}; its task vector is zero, leave it out."
-                )
         names = {kind: name for name, kind in METHODS.items()}
-        params = asdict(self.method)  # type: ignore[call-overload]
+        params = self.method.params
         return {
-            "method": names[type(self.method)],
+            "method": names[self.method.kind],
             "params": {
                 k: list(v) if isinstance(v, tuple) else v for k, v in params.items()
             },
+            "format": self.written.format,
             "dtype": self.dtype,
             "compute_dtype": self.compute_dtype,
             "base": {"path": str(self.base.path), "sha256": inputs[0]},
@@ -153,70 +170,21 @@ class Merge:
             bar.update(entry.nbytes)
             yield self.base.stored(name)
             return
-        step = PIECE if self.method.elementwise else max(1, entry.size)
-        for start in range(0, entry.size, step):
-            site, tensors = self._at(name, slice(start, start + step))
+        for piece in self.sites.pieces(name):
+            site, tensors = self.sites.at(name, piece)
             with np.errstate(over="ignore", invalid="ignore"):
                 merged = rule(tensors, site)
                 if self.method.space == "deltas":
                     merged = merged + site.base
             result = np.asarray(merged).ravel()
-            _check_overflow(name, result, dtype)
+            check_overflow(name, result, dtype)
             bits = to_stored(result, dtype)
             bar.update(bits.nbytes)
             yield bits
 
-    def _at(self, name: str, piece: slice = slice(None)) -> tuple[Site, list[Array]]:
-        """Return what the method sees of the tensor ``name``."""
-        shape = self.base.entries[name].shape
-        base = self._read(self.base, name, piece)
-        tensors = [self._read(expert, name, piece) for expert in self.experts]
-        if self.method.space == "deltas":
-            tensors = [tensor - base for tensor in tensors]
-        arrays: list[Array] = [base, *tensors]
-        if not self.method.elementwise:
-            arrays = [array.reshape(shape) for array in arrays]
-        if self.method.arrays == "torch":
-            arrays = [_as_torch(array) for array in arrays]
-        base, *tensors = arrays
-        return Site(name=name, role=role_of(name, shape), base=base), tensors
 
-    def _read(self, source: Checkpoint, name: str, piece: slice) -> "NDArray[Any]":
-        import numpy as np
-
-        values = source.read(name, self.compute_dtype, piece)
-        # The sum is one quick pass, and only a NaN, an Inf or an overflow spoils it.
-        with np.errstate(all="ignore"):
-            suspicious = not np.isfinite(values.sum())
-        if suspicious and not np.isfinite(values).all():
-            raise InputError(
-                f"{source.entries[name].file}: tensor {name} holds NaN or Inf;"
-                " the training diverged, use an earlier checkpoint."
-            )
-        return values
-
-
-@dataclass(frozen=True)
-class _Stream:
-    """All float tensors, as often as a survey needs them."""
-
-    merge: Merge
-
-    def __iter__(self) -> Iterator[tuple[Site, list[Array]]]:
-        for name, entry in self.merge.base.entries.items():
-            if entry.is_float:
-                yield self.merge._at(name)
-
-
-def _as_torch(array: "NDArray[Any]") -> Array:
-    """Return a tensor that may be written to, unlike a view of a read-only file."""
-    import numpy as np
-    import torch
-
-    return torch.from_numpy(array if array.flags.writeable else np.array(array))
-
-
-def _check_overflow(name: str, merged: "NDArray[Any]", dtype: str) -> None:
+def check_overflow(name: str, merged: "NDArray[Any]", dtype: str) -> None:
+    """Raise ``InputError`` where a value does not fit the type of the output."""
     peak = float(max(merged.max(initial=0), -merged.min(initial=0)))
     if not peak <= LARGEST[dtype]:
         raise InputError(
@@ -225,13 +193,15 @@ def _check_overflow(name: str, merged: "NDArray[Any]", dtype: str) -> None:
         )
 
 
-def _hashes(checkpoint: Checkpoint) -> dict[str, str]:
+def _directories(checkpoint: Checkpoint | Adapter) -> set[Path]:
+    """Return the input, and the directory that holds it where it is a file."""
+    path = checkpoint.path.resolve()
+    return {path, path.parent} if path.is_file() else {path}
+
+
+def _hashes(checkpoint: Checkpoint | Adapter) -> dict[str, str]:
     hashes = {}
     for path in checkpoint.files:
         with path.open("rb") as file:
             hashes[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
     return hashes
-
-
-def _weights(hashes: Mapping[str, str]) -> set[str]:
-    return {value for name, value in hashes.items() if name.endswith(".safetensors")}

@@ -1,5 +1,8 @@
 r"""Merge expert checkpoints into one.
 
+Base and experts are Hugging Face directories, OpenAI's .pt or ESPnet's .pth, experts
+also LoRA adapters; formats may be mixed where they describe the same model.
+
 For example:
   espnet-merge merge --method tsv_m --base exp/base \
     --experts exp/full_es/model exp/full_it/model \
@@ -24,14 +27,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--method", metavar="NAME", help="what to do; see 'espnet-merge methods'")
     add("--config", type=Path, metavar="FILE", help="YAML with 'method' and 'params'")
-    add("--base", type=Path, required=True, metavar="DIR", help="where experts began")
+    add("--base", type=Path, required=True, metavar="PATH", help="where experts began")
     add(
         "--experts",
         type=Path,
         required=True,
         nargs="+",
-        metavar="DIR",
-        help="Hugging Face directories of the same model",
+        metavar="PATH",
+        help="models or adapters of the base: Hugging Face or PEFT directories,"
+        " OpenAI's .pt, ESPnet's .pth",
     )
     add("--output", type=Path, required=True, metavar="DIR", help="directory to write")
     add(
@@ -55,33 +59,60 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="float32",
         help="type of the arithmetic (default: %(default)s)",
     )
-    add("--format", choices=("hf",), default="hf", help="format of the output")
+    add(
+        "--format",
+        choices=("hf", "openai", "espnet"),
+        help="format of the output (default: that of the base)",
+    )
+    add(
+        "--output-adapter",
+        metavar="RANK",
+        help="merge adapters into an adapter of this rank; 'exact' puts their factors"
+        " side by side and loses nothing (soup and task_arithmetic)",
+    )
     add("--dry-run", action="store_true", help="check the headers and print the plan")
     add("--overwrite", action="store_true", help="replace an older merge in --output")
 
 
 def main(args: argparse.Namespace) -> None:
     """Merge as told."""
-    from espnet_merge.checkpoint import open_checkpoint
+    from espnet_merge.checkpoint import open_checkpoint, open_expert
     from espnet_merge.merge import Merge
+    from espnet_merge.merge_adapter import AdapterMerge
     from espnet_merge.methods import build_method
 
     name, params = method_and_params(args)
     merge = Merge(
         method=build_method(name, params),
         base=open_checkpoint(args.base),
-        experts=[open_checkpoint(expert) for expert in args.experts],
+        experts=[open_expert(expert) for expert in args.experts],
         output=args.output,
+        format=args.format,
         dtype=args.dtype,
         compute_dtype=args.compute_dtype,
         overwrite=args.overwrite,
     )
+    adapter = None
+    if args.output_adapter:
+        if args.format:
+            raise InputError(
+                "--format is of a model, --output-adapter writes PEFT's; leave one of"
+                " them out."
+            )
+        adapter = AdapterMerge(merge, adapter_rank(args.output_adapter))
     size = sum(entry.nbytes for entry in merge.base.entries.values())
     print(f"{merge.method}")
     print(
         f"{len(merge.base.entries)} tensors, {size / 1e6:.1f} MB, {len(merge.experts)}"
         f" experts, about {merge.memory / 1e6:.0f} MB of memory -> {merge.output}"
     )
+    written = merge.written
+    if not adapter and written.format == "espnet" and written.template is None:
+        print(
+            "espnet-merge merge: warning: no input has ESPnet's config.yaml; the result"
+            " is weights alone, under the names of ESPnet's own Whisper.",
+            file=sys.stderr,
+        )
     if args.dry_run:
         return
     if args.dtype in ROUNDING:
@@ -90,7 +121,22 @@ def main(args: argparse.Namespace) -> None:
             f" {ROUNDING[args.dtype]} % of the merged task vector; float32 keeps it.",
             file=sys.stderr,
         )
-    merge.run()
+    if not adapter:
+        merge.run()
+        return
+    kept = adapter.run()
+    print(f"rank {adapter.written_rank} keeps {100 * kept:.2f} % of the merged energy")
+
+
+def adapter_rank(text: str) -> int | None:
+    """Return the rank in ``text``, None for 'exact'."""
+    if text == "exact":
+        return None
+    if not text.isdecimal():
+        raise InputError(
+            f"--output-adapter takes a rank or 'exact', got {text!r}; write 32."
+        )
+    return int(text)
 
 
 def method_and_params(args: argparse.Namespace) -> tuple[str, dict[str, Any]]:

@@ -2,33 +2,91 @@
 
 from pathlib import Path
 
-from espnet_merge.checkpoint.hf import INDEX, SINGLE, Checkpoint, open_hf
+from espnet_merge.checkpoint.adapter import (
+    ADAPTER_CONFIG,
+    Adapter,
+    is_task_adapter,
+    open_adapter,
+    open_task_adapter,
+)
+from espnet_merge.checkpoint.espnet import CONFIG, open_espnet
+from espnet_merge.checkpoint.hf import is_hf, open_hf
+from espnet_merge.checkpoint.openai import is_openai, open_openai
+from espnet_merge.checkpoint.opened import Checkpoint, Format
+from espnet_merge.checkpoint.torch_read import read_torch
+from espnet_merge.checkpoint.torch_write import FILES
 from espnet_merge.errors import InputError
 
-READ = "this version reads Hugging Face directories with .safetensors"
+READ = (
+    "a checkpoint is a Hugging Face directory, a PEFT adapter directory, OpenAI's .pt"
+    " or ESPnet's .pth"
+)
 
 
 def open_checkpoint(path: Path) -> Checkpoint:
-    """Open the checkpoint ``path``, whose format is detected; only headers are read.
+    """Open the model ``path``, whose format is detected; only headers are read.
+
+    Raises:
+        InputError: there is none, it is damaged, or an adapter.
+    """
+    opened = open_expert(path)
+    if isinstance(opened, Adapter):
+        raise InputError(
+            f"{path}: an adapter is no base; give the model that it was trained on as"
+            " --base, and the adapter among --experts."
+        )
+    return opened
+
+
+def open_expert(path: Path) -> Checkpoint | Adapter:
+    """Open the model or adapter ``path``, whose format is detected.
 
     Raises:
         InputError: there is none, it is damaged, or of a format that is not read.
     """
     if not path.exists():
         raise InputError(f"{path}: no such checkpoint; {READ}.")
-    if (path / SINGLE).exists() or (path / INDEX).exists():
+    if path.is_file():
+        return _open_file(path)
+    model, adapter = is_hf(path), (path / ADAPTER_CONFIG).exists()
+    if model and adapter:
+        raise InputError(
+            f"{path}: holds a model and an adapter; keep them in two directories."
+        )
+    if model:
         return open_hf(path)
-    if (path / "adapter_config.json").exists():
-        found = "a PEFT adapter; merge it into its base first"
-    elif any(path.glob("*.bin")):
-        found = "weights in .bin; save the model again with safetensors"
-    elif path.is_file() and path.suffix in (".pt", ".pth", ".bin"):
-        found = "a PyTorch file; convert it to a Hugging Face directory"
-    elif path.is_file() and path.suffix == ".safetensors":
-        found = "a single file; give the directory that holds it and config.json"
-    else:
-        found = f"no {SINGLE} and no {INDEX} in it"
-    raise InputError(f"{path}: {found}; {READ}.")
+    if adapter:
+        return open_adapter(path)
+    ours = [path / name for name in FILES.values() if (path / name).is_file()]
+    if len(ours) == 1:
+        return _open_file(ours[0])
+    raise InputError(f"{path}: {_what_is_in(path)}; {READ}.")
 
 
-__all__ = ["Checkpoint", "open_checkpoint"]
+def _open_file(path: Path) -> Checkpoint | Adapter:
+    if path.suffix == ".safetensors":
+        raise InputError(
+            f"{path}: a single file; give the directory that holds it and config.json."
+        )
+    content = read_torch(path)
+    if is_openai(content):
+        return open_openai(path, content)
+    if is_task_adapter(content):
+        return open_task_adapter(path, content)
+    if "model.decoder.embed_tokens.weight" in content:
+        raise InputError(
+            f"{path}: weights of a Hugging Face model; give the directory that holds"
+            " them and config.json."
+        )
+    return open_espnet(path, content)
+
+
+def _what_is_in(path: Path) -> str:
+    files = sorted(file.name for file in path.glob("*.pth"))
+    if files and (path / CONFIG).is_file():
+        best = [name for name in files if ".ave." in name] or files
+        return f"an ESPnet experiment, give one of its files, such as {best[-1]}"
+    return "holds no weights of a known name"
+
+
+__all__ = ["Adapter", "Checkpoint", "Format", "open_checkpoint", "open_expert"]

@@ -3,92 +3,83 @@
 import json
 import shutil
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from espnet_merge.checkpoint.opened import Checkpoint
 from espnet_merge.checkpoint.safetensors import (
-    DTYPES,
     Entry,
     itemsize,
     read_header,
-    to_float,
     write_header,
 )
+from espnet_merge.checkpoint.torch_read import read_torch, tensors_of
 from espnet_merge.errors import InputError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
+WEIGHTS = ((SINGLE, INDEX), ("pytorch_model.bin", "pytorch_model.bin.index.json"))
 # Configuration, tokenizer and generation files; never weights or an old index.
 SIDE_FILES = (".json", ".txt", ".model", ".tiktoken", ".jinja")
 MAX_SHARD = 5_000_000_000
-TIED = ("proj_out.weight", "model.decoder.embed_tokens.weight")
 
 
-@dataclass(frozen=True)
-class Checkpoint:
-    """A checkpoint on disk: names, shapes and places of its tensors.
-
-    Args:
-        path: The directory as the user named it.
-        entries: Name to place of each tensor; a tied copy is left out.
-        config: The content of ``config.json``.
-        files: Every file that was read, for the provenance.
-    """
-
-    path: Path
-    entries: dict[str, Entry]
-    config: dict[str, Any]
-    files: tuple[Path, ...]
-    _maps: dict[Path, "NDArray[Any]"] = field(default_factory=dict, repr=False)
-
-    def stored(self, name: str) -> "NDArray[Any]":
-        """Return the stored bits of the tensor, flat: a view of the file."""
-        import numpy as np
-
-        entry = self.entries[name]
-        if entry.file not in self._maps:
-            self._maps[entry.file] = np.memmap(entry.file, np.uint8, "r")
-        flat = self._maps[entry.file][entry.start : entry.start + entry.nbytes]
-        return np.asarray(flat).view(DTYPES[entry.dtype])
-
-    def read(
-        self, name: str, compute: str = "float32", piece: slice = slice(None)
-    ) -> "NDArray[Any]":
-        """Return a flat piece of the tensor as floats; maybe a view: do not write."""
-        return to_float(self.stored(name)[piece], self.entries[name].dtype, compute)
+def is_hf(path: Path) -> bool:
+    """Tell whether the directory ``path`` holds weights under Hugging Face's names."""
+    return any((path / name).exists() for pair in WEIGHTS for name in pair)
 
 
 def open_hf(path: Path) -> Checkpoint:
     """Open the directory ``path``; only headers are read.
 
+    Where there are both ``.safetensors`` and ``.bin``, as on the hub, the first are
+    read, as transformers does.
+
     Raises:
         InputError: something is missing, truncated or not a checkpoint.
     """
     config = read_json(path / "config.json")
-    files = [path / "config.json"]
-    if (path / SINGLE).exists():
-        entries = read_header(path / SINGLE)
-        files.append(path / SINGLE)
+    single, index = next(
+        pair for pair in WEIGHTS if any((path / name).exists() for name in pair)
+    )
+    if (path / single).exists():
+        files = [path / single]
+        entries = _read_file(path / single)
     else:
-        entries = {}
-        where = read_json(path / INDEX).get("weight_map")
+        where = read_json(path / index).get("weight_map")
         if not isinstance(where, dict) or not where:
-            raise InputError(f"{path / INDEX}: no weight_map; fetch it again.")
-        shards = sorted(set(where.values()))
-        files += [path / INDEX, *(path / shard for shard in shards)]
+            raise InputError(f"{path / index}: no weight_map; fetch it again.")
+        shards = sorted({_inside(path / index, shard) for shard in where.values()})
+        files = [path / index, *(path / shard for shard in shards)]
+        entries = {}
         for shard in shards:
-            entries |= read_header(path / shard)
+            entries |= _read_file(path / shard)
         if lost := sorted(set(where) ^ set(entries)):
             raise InputError(
-                f"{path / INDEX}: tensor {lost[0]} is in the index or in a shard, but"
+                f"{path / index}: tensor {lost[0]} is in the index or in a shard, but"
                 " not in both; fetch the checkpoint again."
             )
-    checkpoint = Checkpoint(path, entries, config, tuple(files))
-    _drop_tied(checkpoint)
+    checkpoint = Checkpoint(path, entries, config, (path / "config.json", *files))
+    if config.get("tie_word_embeddings", True):
+        checkpoint.drop_tied()
     return checkpoint
+
+
+def _read_file(path: Path) -> dict[str, Entry]:
+    if path.suffix == ".safetensors":
+        return read_header(path)
+    return tensors_of(path, read_torch(path))
+
+
+def _inside(index: Path, shard: object) -> str:
+    """Return the name of a shard, which must lie beside its index."""
+    if not isinstance(shard, str) or Path(shard).name != shard:
+        raise InputError(
+            f"{index}: {shard!r} is no name of a file beside it; fetch it again."
+        )
+    return shard
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -104,23 +95,6 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise InputError(f"{path}: must hold a JSON object; fetch it again.")
     return content
-
-
-def _drop_tied(checkpoint: Checkpoint) -> None:
-    """Leave out the output projection where it repeats the token embedding.
-
-    Merged twice it would count twice in every threshold; loaders tie it again.
-    """
-    copy, original = TIED
-    tied = checkpoint.config.get("tie_word_embeddings", True)
-    if not tied or not {copy, original} <= checkpoint.entries.keys():
-        return
-    if checkpoint.stored(copy).tobytes() != checkpoint.stored(original).tobytes():
-        raise InputError(
-            f"{checkpoint.path}: {copy} differs from {original}, but config.json ties"
-            " them; set tie_word_embeddings to false, or save the model again."
-        )
-    del checkpoint.entries[copy]
 
 
 class Writer:

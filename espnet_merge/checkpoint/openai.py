@@ -1,67 +1,108 @@
-"""Read a Whisper file of openai-whisper (``.pt``) as Hugging Face weights."""
+"""OpenAI's Whisper files, ``.pt``: 'model_state_dict', and its sizes in 'dims'."""
 
-import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from espnet_merge.checkpoint.names import OPENAI
+from espnet_merge.checkpoint.opened import Checkpoint
+from espnet_merge.checkpoint.torch_read import read_torch, tensors_of
 from espnet_merge.errors import InputError
 
-# openai-whisper's word -> Hugging Face's, applied to whole dotted parts in this order.
-_PARTS = (
-    (r"blocks", "layers"),
-    (r"cross_attn_ln", "encoder_attn_layer_norm"),
-    (r"cross_attn", "encoder_attn"),
-    (r"attn_ln", "self_attn_layer_norm"),
-    (r"attn", "self_attn"),
-    (r"query", "q_proj"),
-    (r"key", "k_proj"),
-    (r"value", "v_proj"),
-    (r"out", "out_proj"),
-    (r"mlp\.0", "fc1"),
-    (r"mlp\.2", "fc2"),
-    (r"mlp_ln", "final_layer_norm"),
-    (r"ln_post|ln", "layer_norm"),
-    (r"token_embedding", "embed_tokens"),
-    (r"positional_embedding", "embed_positions.weight"),
-)
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+KEYS = {"dims", "model_state_dict"}
+# OpenAI's name of a size -> Hugging Face's.
+DIMS = {
+    "n_mels": "num_mel_bins",
+    "n_vocab": "vocab_size",
+    "n_audio_ctx": "max_source_positions",
+    "n_audio_state": "d_model",
+    "n_audio_head": "encoder_attention_heads",
+    "n_audio_layer": "encoder_layers",
+    "n_text_ctx": "max_target_positions",
+    "n_text_state": "d_model",
+    "n_text_head": "decoder_attention_heads",
+    "n_text_layer": "decoder_layers",
+}
+_SAME = {"model_type": "whisper", "activation_function": "gelu"}
 
 
-def read_openai(path: Path) -> tuple[dict[str, NDArray[np.generic]], int]:
+def is_openai(content: Mapping[str, Any]) -> bool:
+    """Tell whether a PyTorch file with this ``content`` is a Whisper of OpenAI's."""
+    return content.keys() >= KEYS and all(isinstance(content[k], dict) for k in KEYS)
+
+
+def open_openai(path: Path, content: Mapping[str, Any]) -> Checkpoint:
+    """Open the file ``path``, whose ``content`` was read and ``is_openai``."""
+    config: dict[str, Any] = dict(_SAME)
+    for key, value in content["dims"].items():
+        if key not in DIMS or type(value) is not int:
+            raise InputError(
+                f"{path}: dims must hold Whisper's sizes; got {key}={value!r}: fetch it"
+                " again."
+            )
+        config[DIMS[key]] = value
+    entries = {
+        OPENAI.read(name): entry
+        for name, entry in tensors_of(path, content["model_state_dict"]).items()
+    }
+    return Checkpoint(path, entries, config, (path,), "openai", OPENAI)
+
+
+def read_openai(path: Path) -> tuple[dict[str, "NDArray[np.generic]"], int]:
     """Return the weights of an OpenAI Whisper file and its number of heads.
 
-    The file is a pickle; only tensors are read from it, no code is run.
+    Raises:
+        InputError: not a Whisper of openai-whisper, damaged, or with code in it.
+    """
+    content = read_torch(path)
+    if not is_openai(content) or "n_audio_head" not in content["dims"]:
+        raise InputError(
+            f"{path}: must be an OpenAI Whisper file with 'dims' and"
+            " 'model_state_dict'; it is not."
+        )
+    file = open_openai(path, content)
+    weights = {
+        name: (file.read(name) if entry.dtype == "BF16" else file.stored(name)).reshape(
+            entry.shape
+        )
+        for name, entry in file.entries.items()
+    }
+    return weights, file.config["encoder_attention_heads"]
+
+
+def dims_of(
+    shapes: Mapping[str, tuple[int, ...]], config: Mapping[str, Any], source: Path
+) -> dict[str, int]:
+    """Return the sizes that openai-whisper builds the model from.
+
+    Args:
+        shapes: Shape of every tensor, under Hugging Face's names.
+        config: Says the number of heads, which no shape tells.
+        source: For the message.
 
     Raises:
-        InputError: not a Whisper of openai-whisper, or damaged.
+        InputError: the tensors are no Whisper's, or the number of heads is unknown.
     """
-    import torch
-
+    sizes: dict[str, Any] = {"n_audio_layer": 0, "n_text_layer": 0}
     try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-        heads = int(checkpoint["dims"]["n_audio_head"])
-        state = checkpoint["model_state_dict"]
-    except (OSError, MemoryError):
-        raise
-    except Exception as error:  # arbitrary bytes break an unpickler in many ways
-        reason = str(error).split("\n")[0]
+        for side, long in (("audio", "encoder"), ("text", "decoder")):
+            positions = shapes[f"model.{long}.embed_positions.weight"]
+            sizes[f"n_{side}_ctx"], sizes[f"n_{side}_state"] = positions
+            sizes[f"n_{side}_layer"] = sum(
+                name.startswith(f"model.{long}.layers.")
+                and name.endswith(".fc1.weight")
+                for name in shapes
+            )
+            sizes[f"n_{side}_head"] = config[f"{long}_attention_heads"]
+        sizes["n_mels"] = shapes["model.encoder.conv1.weight"][1]
+        sizes["n_vocab"] = shapes["model.decoder.embed_tokens.weight"][0]
+    except KeyError as error:
         raise InputError(
-            f"{path}: must be an OpenAI Whisper file with 'dims' and "
-            f"'model_state_dict' and no code in it; it is not ({reason})."
+            f"{source}: --format openai needs {error.args[0]}, which no input has; give"
+            " a Whisper in Hugging Face's or OpenAI's format as base."
         ) from error
-    return {rename(name): tensor.numpy() for name, tensor in state.items()}, heads
-
-
-def rename(name: str) -> str:
-    """Return the Hugging Face name of one of openai-whisper's weights.
-
-    Example:
-        >>> rename("decoder.blocks.3.cross_attn.key.weight")
-        'model.decoder.layers.3.encoder_attn.k_proj.weight'
-        >>> rename("encoder.ln_post.bias")
-        'model.encoder.layer_norm.bias'
-    """
-    for old, new in _PARTS:
-        name = re.sub(rf"(?<=\.)(?:{old})(?=\.|$)", new, name)
-    return f"model.{name}"
+    return {key: int(sizes[key]) for key in DIMS}

@@ -8,6 +8,8 @@ from espnet_merge.methods import Role
 # and of attention and feed-forward weights.
 EMBEDDING = re.compile(r"embed|positional|proj_out|lm_head|output_layer|ctc_lo")
 NORM = re.compile(r"norm|(^|\.|_)ln(_post)?\.")
+# The stacks of Hugging Face, OpenAI and ESPnet.
+LAYER = re.compile(r"(.*?(?:layers|blocks|encoders|decoders))\.(\d+)\.")
 LINEAR = re.compile(r"attn\.|attention\.|mlp\.|\.fc\d+\.|feed_forward")
 
 
@@ -31,3 +33,16 @@ def role_of(name: str, shape: tuple[int, ...]) -> Role:
     if len(shape) == 2 and name.endswith("weight") and LINEAR.search(name):
         return "linear"
     return "other"
+
+
+def layer_of(name: str) -> tuple[str, int | None]:
+    """Return the stack and the number in it of the layer that ``name`` belongs to.
+
+    Example:
+        >>> layer_of("model.encoder.layers.3.fc1.weight")
+        ('model.encoder.layers', 3)
+        >>> layer_of("decoder.token_embedding.weight")
+        ('', None)
+    """
+    found = LAYER.match(name)
+    return (found[1], int(found[2])) if found else ("", None)

@@ -45,12 +45,16 @@ def itemsize(dtype: str) -> int:
 
 @dataclass(frozen=True)
 class Entry:
-    """Type, shape and place of one tensor in a file."""
+    """Type, shape and place of one tensor in a file.
+
+    ``strides`` counts entries, and is None where they lie one after another.
+    """
 
     dtype: str
     shape: tuple[int, ...]
     file: Path
     start: int
+    strides: tuple[int, ...] | None = None
 
     @property
     def is_float(self) -> bool:
@@ -113,6 +117,14 @@ def read_header(path: Path) -> dict[str, Entry]:
     return entries
 
 
+def read_metadata(path: Path) -> dict[str, str]:
+    """Return the texts in the header of a file that ``read_header`` has accepted."""
+    with path.open("rb") as file:
+        (length,) = struct.unpack("<Q", file.read(8))
+        metadata = json.loads(file.read(length)).get("__metadata__")
+    return dict(metadata) if isinstance(metadata, dict) else {}
+
+
 def _entry(path: Path, origin: int, field: Mapping[str, Any]) -> Entry:
     dtype, shape = field["dtype"], tuple(field["shape"])
     if dtype not in DTYPES:
@@ -146,10 +158,13 @@ def to_stored(values: "NDArray[Any]", dtype: str) -> "NDArray[Any]":
 
 
 def write_header(
-    file: BinaryIO, entries: Mapping[str, tuple[str, tuple[int, ...]]]
+    file: BinaryIO,
+    entries: Mapping[str, tuple[str, tuple[int, ...]]],
+    metadata: Mapping[str, str] | None = None,
 ) -> None:
     """Write the header for tensors that follow in the order of ``entries``."""
-    header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
+    texts = {"format": "pt"} | dict(metadata or {})
+    header: dict[str, Any] = {"__metadata__": texts}
     offset = 0
     for name, (dtype, shape) in entries.items():
         stop = offset + math.prod(shape) * itemsize(dtype)

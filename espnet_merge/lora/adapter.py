@@ -24,13 +24,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from espnet_merge.errors import InputError
+from espnet_merge.lora.defaults import DEFAULTS
 
-DEFAULTS: Mapping[str, Any] = {
-    "r": 32,
-    "lora_alpha": 64,
-    "lora_dropout": 0.0,
-    "target_modules": ["q_proj", "k_proj", "v_proj", "fc1", "fc2"],
-}
 WEIGHTS = "adapter_model.safetensors"
 
 

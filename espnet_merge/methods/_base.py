@@ -7,7 +7,7 @@ or rejecting a parameter must not cost an import of either.
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Literal
 
 from espnet_merge.errors import InputError
@@ -25,11 +25,17 @@ class Site:
         name: Name of the tensor in the checkpoint.
         role: What the tensor does in the network; spectral methods ask for it.
         base: The tensor in the base model, for methods in weight space.
+        start: Index of the first entry, where the tensor comes in flat pieces.
+        layer: Number of the layer in its stack, from 0; None outside the layers.
+        depth: Number of layers of that stack.
     """
 
     name: str = ""
     role: Role = "linear"
     base: Array | None = None
+    start: int = 0
+    layer: int | None = None
+    depth: int = 0
 
 
 SITE = Site()
@@ -52,6 +58,7 @@ class Method(ABC):
     # Each entry depends on the same entry only: a tensor may come in pieces, flat.
     elementwise: ClassVar[bool] = False
     min_experts: ClassVar[int] = 1
+    max_experts: ClassVar[int | None] = None
 
     @abstractmethod
     def __call__(self, tensors: Sequence[Array], site: Site = SITE, /) -> Array:
@@ -66,12 +73,32 @@ class Method(ABC):
         del stream
         return self
 
+    @property
+    def kind(self) -> "type[Method]":
+        """Class of the method, as the table of methods has it."""
+        return type(self)
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """Hyper-parameters by name: with ``kind``, all there is to know."""
+        names = [field.name for field in fields(self)]  # type: ignore[arg-type]
+        return {name: getattr(self, name) for name in names}
+
+    def check_names(self, names: Sequence[str]) -> None:
+        """Raise ``InputError`` where the parameters do not suit tensors so called."""
+        del names
+
     def check_experts(self, count: int) -> None:
         """Raise ``InputError`` where ``count`` experts do not suit the parameters."""
         if count < self.min_experts:
             raise InputError(
                 f"experts: the method needs at least {self.min_experts}, got {count};"
                 " add experts."
+            )
+        if self.max_experts is not None and count > self.max_experts:
+            raise InputError(
+                f"experts: the method takes at most {self.max_experts}, got {count};"
+                " leave some out."
             )
         expert_weights(getattr(self, "weights", None), count)
 

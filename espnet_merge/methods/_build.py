@@ -9,11 +9,14 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from espnet_merge.errors import InputError
 from espnet_merge.methods._base import Method
+from espnet_merge.methods._layered import Layered
 from espnet_merge.methods._table import METHODS
 
 
 def build_method(name: str, params: Mapping[str, Any]) -> Method:
     """Return the method called ``name`` with the hyper-parameters ``params``.
+
+    A value may be a mapping from regular expressions to values, see :class:`Layered`.
 
     Raises:
         InputError: unknown name or parameter, or a value of the wrong type or range.
@@ -29,8 +32,14 @@ def build_method(name: str, params: Mapping[str, Any]) -> Method:
     known = [field.name for field in fields(method)]  # type: ignore[arg-type]
     for key in params:
         if key not in known:
-            raise InputError(_unknown(f"parameter of {name}", key, known))
-    return method(**{k: _convert(k, v, hints[k]) for k, v in params.items()})
+            raise InputError(_unknown(f"parameter of {name}", str(key), known))
+
+    def build(plain: Mapping[str, Any]) -> Method:
+        return method(**{k: _convert(k, v, hints[k]) for k, v in plain.items()})
+
+    if any(isinstance(value, Mapping) for value in params.values()):
+        return Layered(build, params)
+    return build(params)
 
 
 def _unknown(kind: str, name: str, known: Iterable[str]) -> str:

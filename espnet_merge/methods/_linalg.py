@@ -1,12 +1,16 @@
 """Linear algebra in float64, shared by the spectral methods."""
 
 import contextlib
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from espnet_merge.methods._base import Site
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 type Orthogonaliser = Literal["svd", "eigh", "newton_schulz"]
+type Spectral = Literal["linear", "all_2d"]
 
 # Directions below this share of the largest singular value are the rounding of float32
 # checkpoints (about 1e-6 of a task vector), not knowledge. The Gram matrix squares
@@ -38,13 +42,19 @@ class Svd(NamedTuple):
         """Keep the first ``rank`` directions."""
         return Svd(self.u[:, :rank], self.s[:rank], self.v[:, :rank])
 
+    def above(self, floor: float) -> "Svd":
+        """Keep the directions whose singular value exceeds ``floor``."""
+        return self.cut(int((self.s > floor).sum()))
+
     def dense(self) -> "Tensor":
         """Multiply the factors."""
         return (self.u * self.s) @ self.v.T
 
 
-def svd(matrix: "Tensor") -> Svd:
+def svd(matrix: "Tensor", tolerance: float = RANK_TOLERANCE) -> Svd:
     """Decompose ``matrix`` up to its numerical rank, zero directions dropped.
+
+    Singular values within ``tolerance`` of the largest count as zero.
 
     Through the eigenvectors of the smaller Gram matrix: as accurate as needed in
     float64, and faster than a singular value decomposition for every shape.
@@ -58,12 +68,12 @@ def svd(matrix: "Tensor") -> Svd:
 
     rows, columns = matrix.shape
     if rows < columns:
-        v, s, u = svd(matrix.T)
+        v, s, u = svd(matrix.T, tolerance)
         return Svd(u, s, v)
     x = matrix.double()
     values, vectors = torch.linalg.eigh(x.T @ x)
     s = values.clamp(min=0).sqrt().flip(0)
-    s = s[s > RANK_TOLERANCE * s[0]]
+    s = s[s > tolerance * s[0]]
     v = vectors.flip(1)[:, : len(s)]
     return Svd(x @ v / s, s, v)
 
@@ -110,3 +120,40 @@ def newton_schulz(x: "Tensor") -> "Tensor":
         gram = x @ x.T
         x = a * x + (b * gram + c * gram @ gram) @ x
     return x
+
+
+def is_spectral(dim: int, site: Site, rule: Spectral) -> bool:
+    """Tell whether the tensor at ``site`` is decomposed under ``rule``."""
+    if rule == "all_2d":
+        return dim == 2 and "text_projection" not in site.name
+    return dim == 2 and site.role == "linear"
+
+
+def leading(parts: Sequence[Svd], each: int) -> list[Svd]:
+    """Cut each task to its share of ``each * len(parts)`` directions."""
+    top = max((float(part.s[0]) for part in parts if len(part.s)), default=0.0)
+    ranks = [int((part.s > RANK_TOLERANCE * top).sum()) for part in parts]
+    budget = each * len(parts)
+    level = each
+    while level < max(ranks) and sum(min(r, level + 1) for r in ranks) <= budget:
+        level += 1
+    return [part.cut(min(r, level)) for part, r in zip(parts, ranks, strict=True)]
+
+
+def recombine(parts: Sequence[Svd], how: Orthogonaliser) -> "Tensor":
+    """Decorrelate the directions of all ``parts`` and put them together again."""
+    import torch
+
+    u = torch.cat([part.u for part in parts], dim=1)
+    s = torch.cat([part.s for part in parts])
+    v = torch.cat([part.v for part in parts], dim=1)
+    if not len(s):
+        return u @ v.T
+    return (polar(u, how) * s) @ polar(v, how).T
+
+
+def mean(deltas: Sequence["Tensor"]) -> "Tensor":
+    """Average the task vectors, as the spectral methods do where they are no matrix."""
+    import torch
+
+    return torch.stack(list(deltas)).mean(dim=0)

@@ -15,7 +15,7 @@ from espnet_merge.methods._base import (
     check_range,
     expert_weights,
 )
-from espnet_merge.methods._select import keep_largest, thresholds
+from espnet_merge.methods._select import keep_largest, merge_agreeing, thresholds
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -95,13 +95,5 @@ class Ties(Method):
 
     def _elect(self, trimmed: Sequence["NDArray[Any]"]) -> "NDArray[Any]":
         weights = expert_weights(self.weights, len(trimmed))
-        positive = sum(w * t for w, t in zip(weights, trimmed, strict=True)) >= 0
-        total = trimmed[0] * 0
-        divisor = trimmed[0] * 0
-        for weight, tau in zip(weights, trimmed, strict=True):
-            agrees = (tau != 0) & ((tau > 0) == positive)
-            total += weight * tau * agrees
-            divisor += weight * agrees
-        if self.consensus == "mean":
-            total /= divisor + (divisor == 0)
-        return self.scale * total
+        mean = self.consensus == "mean"
+        return self.scale * merge_agreeing(trimmed, weights, mean=mean)

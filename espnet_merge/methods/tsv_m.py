@@ -5,7 +5,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from espnet_merge.methods._base import SITE, Method, Site, check_finite, check_range
-from espnet_merge.methods._linalg import RANK_TOLERANCE, Svd, polar, svd
+from espnet_merge.methods._linalg import (
+    is_spectral,
+    leading,
+    mean,
+    recombine,
+    svd,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -70,37 +76,11 @@ class TsvM(Method):
 
     def __call__(self, deltas: Sequence["Tensor"], site: Site = SITE, /) -> "Tensor":
         """Merge ``deltas[i]``, expert ``i`` minus base."""
-        import torch
-
         first = deltas[0]
         if not is_spectral(first.dim(), site, self.spectral):
-            return self.scale * torch.stack(list(deltas)).mean(dim=0)
+            return self.scale * mean(deltas)
         full = min(first.shape)
         fraction = self.rank_fraction
         each = full // len(deltas) if fraction is None else int(full * fraction)
         parts = leading([svd(delta) for delta in deltas], max(1, each))
-        if not any(len(part.s) for part in parts):
-            return torch.zeros_like(first)
-        u = torch.cat([part.u for part in parts], dim=1)
-        s = torch.cat([part.s for part in parts])
-        v = torch.cat([part.v for part in parts], dim=1)
-        left, right = (polar(side, self.orthogonalise) for side in (u, v))
-        return (self.scale * (left * s) @ right.T).to(first.dtype)
-
-
-def is_spectral(dim: int, site: Site, rule: Literal["linear", "all_2d"]) -> bool:
-    """Tell whether the tensor at ``site`` is decomposed under ``rule``."""
-    if rule == "all_2d":
-        return dim == 2 and "text_projection" not in site.name
-    return dim == 2 and site.role == "linear"
-
-
-def leading(parts: Sequence[Svd], each: int) -> list[Svd]:
-    """Cut each task to its share of ``each * len(parts)`` directions."""
-    top = max((float(part.s[0]) for part in parts if len(part.s)), default=0.0)
-    ranks = [int((part.s > RANK_TOLERANCE * top).sum()) for part in parts]
-    budget = each * len(parts)
-    level = each
-    while level < max(ranks) and sum(min(r, level + 1) for r in ranks) <= budget:
-        level += 1
-    return [part.cut(min(r, level)) for part, r in zip(parts, ranks, strict=True)]
+        return (self.scale * recombine(parts, self.orthogonalise)).to(first.dtype)

@@ -53,3 +53,48 @@ def fine_tuned(base, seed, size=0.01):
         else (value + rng.normal(0, size, value.shape)).astype(value.dtype)
         for name, value in base.items()
     }
+
+
+def _openai_names():
+    """Return the names of openai-whisper's ``Whisper`` with one layer a side."""
+    parts = {
+        "conv1": "conv1",
+        "conv2": "conv2",
+        "ln_post": "layer_norm",
+    }
+    layer = {
+        "attn.query": "self_attn.q_proj",
+        "attn.key": "self_attn.k_proj",
+        "attn.value": "self_attn.v_proj",
+        "attn.out": "self_attn.out_proj",
+        "attn_ln": "self_attn_layer_norm",
+        "mlp.0": "fc1",
+        "mlp.2": "fc2",
+        "mlp_ln": "final_layer_norm",
+    }
+    cross = {
+        "cross_attn.query": "encoder_attn.q_proj",
+        "cross_attn.key": "encoder_attn.k_proj",
+        "cross_attn.value": "encoder_attn.v_proj",
+        "cross_attn.out": "encoder_attn.out_proj",
+        "cross_attn_ln": "encoder_attn_layer_norm",
+    }
+    modules = {f"encoder.{a}": f"encoder.{b}" for a, b in parts.items()}
+    modules["decoder.ln"] = "decoder.layer_norm"
+    for side, names in (("encoder", layer), ("decoder", layer | cross)):
+        for a, b in names.items():
+            modules[f"{side}.blocks.0.{a}"] = f"{side}.layers.0.{b}"
+    names = {
+        f"{a}.{kind}": f"model.{b}.{kind}"
+        for a, b in modules.items()
+        for kind in ("weight", "bias")
+        if not (a.endswith("attn.key") and kind == "bias")
+    }
+    for side in ("encoder", "decoder"):
+        table = f"model.{side}.embed_positions.weight"
+        names[f"{side}.positional_embedding"] = table
+    names["decoder.token_embedding.weight"] = "model.decoder.embed_tokens.weight"
+    return names
+
+
+OPENAI_NAMES = _openai_names()

@@ -5,7 +5,7 @@ import pytest
 
 from espnet_merge.checkpoint import open_checkpoint
 from espnet_merge.checkpoint.agree import check_same_model
-from espnet_merge.checkpoint.hf import TIED
+from espnet_merge.checkpoint.opened import TIED
 from espnet_merge.checkpoint.roles import role_of
 from espnet_merge.errors import InputError
 from tests.checkpoint.build import write_checkpoint
@@ -34,33 +34,6 @@ def test_views_are_read_only(tmp_path):
     values = open_checkpoint(path).read("x")
     with pytest.raises(ValueError, match="read-only"):
         values += 1
-
-
-@pytest.mark.parametrize(
-    ("files", "message"),
-    [
-        ({"adapter_config.json": "{}"}, "a PEFT adapter"),
-        ({"pytorch_model.bin": "x"}, "weights in .bin"),
-        ({"readme": "x"}, "no model.safetensors and no"),
-        ({"model.safetensors": "x"}, "config.json: no such file"),
-        ({"model.safetensors": "x", "config.json": "{"}, "not valid JSON"),
-        ({"model.safetensors": "x", "config.json": "[]"}, "must hold a JSON object"),
-        ({"model.safetensors.index.json": "{}", "config.json": "{}"}, "no weight_map"),
-    ],
-)
-def test_says_which_formats_are_read(tmp_path, files, message):
-    for name, content in files.items():
-        (tmp_path / name).write_text(content)
-    with pytest.raises(InputError, match=message):
-        open_checkpoint(tmp_path)
-
-
-@pytest.mark.parametrize("name", ["small.pt", "10epoch.pth", "m.safetensors", "none"])
-def test_single_files_are_refused_by_kind(tmp_path, name):
-    if name != "none":
-        (tmp_path / name).write_bytes(b"x")
-    with pytest.raises(InputError, match="this version reads Hugging Face"):
-        open_checkpoint(tmp_path / name)
 
 
 def test_index_and_shards_must_agree(tmp_path):
@@ -96,6 +69,26 @@ def test_other_formatting_of_one_vocabulary_is_the_same(tmp_path):
     base = write_checkpoint(tmp_path / "b", {"x": TABLE}, {}, {"a": 0, "b": 1})
     expert = write_checkpoint(tmp_path / "e", {"x": TABLE}, {}, {"b": 1, "a": 0})
     check_same_model(open_checkpoint(base), [open_checkpoint(expert)])
+
+
+def test_a_fast_tokenizer_is_compared_too(tmp_path):
+    paths = [write_checkpoint(tmp_path / name, {"x": TABLE}) for name in "be"]
+    opened = [open_checkpoint(path) for path in paths]
+
+    def write(path, vocab, *added):
+        tokens = [{"id": index, "content": token} for token, index in added]
+        content = {"model": {"vocab": vocab}, "added_tokens": tokens}
+        (path / "tokenizer.json").write_text(json.dumps(content))
+
+    write(paths[0], {"a": 0}, ("<|es|>", 1))
+    write(paths[1], {"a": 0, "<|es|>": 1})
+    check_same_model(opened[0], opened[1:])
+    write(paths[1], {"a": 0}, ("<|it|>", 1))
+    with pytest.raises(InputError, match=r"e.tokenizer.json: another vocabulary"):
+        check_same_model(opened[0], opened[1:])
+    (paths[1] / "tokenizer.json").write_text("{}")
+    with pytest.raises(InputError, match="not a tokenizer of Hugging Face's"):
+        check_same_model(opened[0], opened[1:])
 
 
 ROLES = {

@@ -1,4 +1,4 @@
-"""The five methods against the code of their authors, through the whole merge."""
+"""The methods against the code of their authors, through the whole merge."""
 
 import json
 from pathlib import Path
@@ -39,14 +39,19 @@ def digest(x):
 @pytest.mark.parametrize("reference", CONTENT["references"])
 def test_reference(models, tmp_path, monkeypatch, reference, compute_dtype):
     case = CONTENT["references"][reference]
+    experts = case.get("experts", ["e1", "e2", "e3"])
     monkeypatch.setattr(
         "espnet_merge.methods.ties.thresholds",
         lambda *_: CONTENT["global_thresholds"],
     )
+    monkeypatch.setattr(
+        "espnet_merge.methods.pcb.order_statistics",
+        lambda *_, signed=False: case["quantiles"][signed],
+    )
     Merge(
         method=build_method(case["method"], case["params"]),
         base=open_checkpoint(models / "base"),
-        experts=[open_checkpoint(models / f"e{i}") for i in (1, 2, 3)],
+        experts=[open_checkpoint(models / name) for name in experts],
         output=tmp_path / "merged",
         compute_dtype=compute_dtype,
     ).run()

@@ -18,8 +18,8 @@ def as_arrays(method, stacked):
 
 def delta_of(method, stacked, site=None):
     """Return the merged delta over a zero base, as numpy, for stacked numpy deltas."""
-    arrays = as_arrays(method, stacked)
-    merged = method(arrays, site or Site())
+    base, *arrays = as_arrays(method, [np.zeros_like(stacked[0]), *stacked])
+    merged = method(arrays, site or Site(base=base))
     return np.asarray(merged)
 
 

@@ -27,9 +27,41 @@ def test_values_become_the_types_of_the_fields():
         ("soup", {"normalize": 1}, "normalize must be true or false, got 1"),
         ("soup", {"weights": ["a"]}, "weights must be a number, got 'a'"),
         ("ties", {"scale": None}, "scale must be a number, got None"),
+        ("ties", {"density": {"default": "x"}}, "density must be a number, got 'x'"),
+        ("ties", {"density": {"default": 2}}, r"density must lie in \(0, 1\], got 2.0"),
+        ("ties", {"density": {"fc(": 1}}, r"density: 'fc\(' is not a regular expr"),
+        ("ties", {"density": {1: 1}}, "density: a pattern must be a string, got 1"),
+        ("ties", {"densty": {"fc": 1}}, "unknown parameter of ties"),
+        ("multi_slerp", {True: "deltas"}, "unknown parameter of multi_slerp 'True'"),
         ("ties", {"density": 2}, r"density must lie in \(0, 1\], got 2.0"),
     ],
 )
 def test_says_what_is_wrong(name, params, message):
     with pytest.raises(InputError, match=message):
         build_method(name, params)
+
+
+def test_the_first_pattern_found_decides():
+    values = {"default": 0.3, r"encoder\..*attn": 0.5, "encoder": 0.7}
+    method = build_method("ties", {"scale": values, "density": {"decoder": 1.0}})
+    assert method.at("model.encoder.layers.0.self_attn.q_proj.weight").scale == 0.5
+    assert method.at("model.encoder.conv1.weight") == Ties(scale=0.7)
+    assert method.at("model.decoder.layer_norm.bias") == Ties(scale=0.3, density=1.0)
+    assert str(method).startswith("Ties(density={'decoder': 1.0}, scale={'default'")
+
+
+def test_a_pattern_for_each_number_of_experts_is_checked():
+    method = build_method("soup", {"weights": {"encoder": [1, 2]}})
+    method.check_names(["encoder.conv1.weight", "decoder.bias"])
+    method.check_experts(2)
+    with pytest.raises(InputError, match="got 2 for 3 experts"):
+        method.check_experts(3)
+
+
+def test_the_value_of_a_pattern_is_checked_where_it_is_used():
+    values = {"density": {"fc": 0.95}, "epsilon": {"fc": 0.05}}
+    build_method("della", values).check_names(["fc1", "conv1"])
+    for bad, message in ((0.99, "epsilon must lie in"), ("x", "must be a number")):
+        method = build_method("della", {"density": {"fc": bad}})
+        with pytest.raises(InputError, match=message):
+            method.check_names(["fc1", "conv1"])

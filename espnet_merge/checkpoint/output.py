@@ -1,0 +1,96 @@
+"""Write a model in one of the formats, with the files that belong to it."""
+
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from espnet_merge.checkpoint.espnet import CONFIG
+from espnet_merge.checkpoint.hf import Writer, copy_side_files
+from espnet_merge.checkpoint.names import ESPNET_WHISPER, OPENAI
+from espnet_merge.checkpoint.openai import dims_of
+from espnet_merge.checkpoint.opened import Checkpoint, Format
+from espnet_merge.checkpoint.torch_write import FILES, TorchWriter
+from espnet_merge.errors import InputError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+type Plan = Mapping[str, tuple[str, tuple[int, ...]]]
+
+
+class TensorWriter(Protocol):
+    """Writes tensors in the order of its plan."""
+
+    total: int
+
+    def write(self, tensors: Iterable[tuple[str, Iterable["NDArray[Any]"]]]) -> None:
+        """Write names and pieces of stored bits."""
+
+
+@dataclass(frozen=True)
+class Output:
+    """The format of a result, and the input that lends it what is not weights.
+
+    Args:
+        format: What to write.
+        models: The base, then the experts that are models. The first of the same
+            format lends configuration and tokenizer.
+
+    Raises:
+        InputError: the format needs such an input and there is none.
+    """
+
+    format: Format
+    models: Sequence[Checkpoint]
+
+    def __post_init__(self) -> None:
+        """Check that the directory can be made complete."""
+        if self.format == "hf" and self.template is None:
+            raise InputError(
+                "--format hf needs config.json and tokenizer, and no input is a Hugging"
+                " Face directory; make one with 'espnet-merge fetch' and use it as"
+                " --base."
+            )
+        if self.format == "openai":
+            self._dims()
+
+    @property
+    def template(self) -> Checkpoint | None:
+        """The first input of the format that is written."""
+        same = (model for model in self.models if model.format == self.format)
+        return next(same, None)
+
+    def writer(
+        self, directory: Path, plan: Plan, max_shard: int | None = None
+    ) -> TensorWriter:
+        """Return what writes the tensors of ``plan`` into ``directory``."""
+        if self.format == "hf":
+            return Writer(directory, plan, *([max_shard] if max_shard else []))
+        path = directory / FILES[self.format]
+        if self.format == "openai":
+            return TorchWriter(path, plan, OPENAI, dims=self._dims())
+        if self.template is None:
+            return TorchWriter(path, plan, ESPNET_WHISPER)
+        return TorchWriter(path, plan, self.template.naming, self.template.copies)
+
+    def copy_side_files(self, directory: Path, dtype: str) -> None:
+        """Copy what a model needs beside its weights."""
+        if self.template is None:
+            return
+        if self.format == "hf":
+            copy_side_files(self.template, directory, dtype)
+        config = self.template.path.parent / CONFIG
+        if self.format == "espnet" and config.is_file():
+            shutil.copyfile(config, directory / CONFIG)
+
+    def _dims(self) -> dict[str, int]:
+        config: dict[str, Any] = {}
+        for model in reversed(self.models):
+            config |= model.config
+        base = self.models[0]
+        shapes = {name: entry.shape for name, entry in base.entries.items()}
+        for name in shapes:
+            OPENAI.write(name)
+        return dims_of(shapes, config, base.path)

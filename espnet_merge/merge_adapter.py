@@ -1,0 +1,184 @@
+"""Merge adapters into one adapter."""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from espnet_merge.checkpoint import Adapter
+from espnet_merge.checkpoint.adapter import ADAPTER_CONFIG, PREFIX, WEIGHTS
+from espnet_merge.checkpoint.atomic import whole_directory
+from espnet_merge.checkpoint.factored import Factored, concatenate, cut
+from espnet_merge.checkpoint.safetensors import FLOATS, to_stored, write_header
+from espnet_merge.errors import InputError
+from espnet_merge.merge import PROVENANCE, Merge, check_overflow
+from espnet_merge.methods import METHODS, Rule, Site
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+# Methods whose result is a sum of the deltas, which factors can hold exactly.
+LINEAR = ("soup", "task_arithmetic")
+
+
+@dataclass(frozen=True)
+class AdapterMerge:
+    """A merge whose result is a PEFT adapter of the base.
+
+    Args:
+        merge: What to merge; every expert is an adapter.
+        rank: Rank of the result, the best approximation of the merged delta; None
+            puts the factors of all experts side by side, which loses nothing.
+
+    Raises:
+        InputError: an expert is no adapter, or the method does not suit the rank.
+    """
+
+    merge: Merge
+    rank: int | None
+
+    def __post_init__(self) -> None:
+        """Check everything that does not need the weights."""
+        for expert in self.merge.experts:
+            if not isinstance(expert, Adapter):
+                raise InputError(
+                    f"{expert.path}: --output-adapter takes adapters only, and this is"
+                    " a whole model; leave the option out."
+                )
+        if self.rank is None and not self.is_linear:
+            raise InputError(
+                "--output-adapter exact needs a method that sums the deltas,"
+                f" {' or '.join(LINEAR)}; choose a rank instead."
+            )
+        shapes = [self.merge.base.entries[name].shape for name in self.names]
+        full = max(map(min, shapes), default=0)
+        if self.rank is not None and not 1 <= self.rank <= full:
+            raise InputError(
+                f"--output-adapter: the rank must lie in [1, {full}], got {self.rank};"
+                f" {full} is the full rank of the largest layer."
+            )
+
+    @property
+    def adapters(self) -> list[Adapter]:
+        """The experts."""
+        return [x for x in self.merge.experts if isinstance(x, Adapter)]
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether the result is a sum of the deltas."""
+        return self.merge.method.kind in {METHODS[name] for name in LINEAR}
+
+    @property
+    def names(self) -> list[str]:
+        """The tensors that an expert changes; the others stay the base's."""
+        return sorted(set().union(*(adapter.scales for adapter in self.adapters)))
+
+    @property
+    def written_rank(self) -> int:
+        """Rank of every factor that is written; smaller ones are padded with zeros."""
+        if self.rank is not None:
+            return self.rank
+        return max(
+            sum(x.rank(name) for x in self.adapters if name in x.scales)
+            for name in self.names
+        )
+
+    def run(self) -> float:
+        """Write the adapter, or nothing; return the share of energy that it keeps."""
+        self.merge.check_weights()
+        provenance = self.merge.provenance() | {
+            "format": "adapter",
+            "rank": "exact" if self.rank is None else self.rank,
+        }
+        energy = [0.0, 0.0]
+        with whole_directory(self.merge.output) as directory:
+            rule = self.merge.method.survey(self.merge.sites)
+            with (directory / WEIGHTS[0]).open("wb") as file:
+                write_header(file, self._plan(), self._metadata())
+                for name in self.names:
+                    for bits in self._factors(rule, name, energy):
+                        file.write(bits.data)
+            config = json.dumps(self._config(), indent=2) + "\n"
+            (directory / ADAPTER_CONFIG).write_text(config, encoding="utf-8")
+            text = yaml.safe_dump(provenance, sort_keys=False, allow_unicode=True)
+            (directory / PROVENANCE).write_text(text, encoding="utf-8")
+        kept, whole = energy
+        return kept / whole if whole else 1.0
+
+    def _plan(self) -> dict[str, tuple[str, tuple[int, ...]]]:
+        plan: dict[str, tuple[str, tuple[int, ...]]] = {}
+        dtype, rank = FLOATS[self.merge.dtype], self.written_rank
+        for name in self.names:
+            rows, columns = self.merge.base.entries[name].shape
+            module = PREFIX + name.removesuffix(".weight")
+            plan[f"{module}.lora_A.weight"] = (dtype, (rank, columns))
+            plan[f"{module}.lora_B.weight"] = (dtype, (rows, rank))
+        return plan
+
+    def _factors(
+        self, rule: Rule, name: str, energy: list[float]
+    ) -> Iterator["NDArray[Any]"]:
+        """Yield the stored bits of A and B, and add up the energy kept and whole."""
+        import numpy as np
+
+        if self.rank is None:
+            delta = self._sum(rule, name)
+        else:
+            merged = self._sum if self.is_linear else self._dense
+            delta, kept, whole = cut(merged(rule, name), self.rank)
+            energy[0] += kept
+            energy[1] += whole
+        missing = self.written_rank - delta.b.shape[1]
+        a = np.pad(delta.a, ((0, missing), (0, 0)))
+        b = np.pad(delta.b * delta.scale, ((0, 0), (0, missing)))
+        dtype = FLOATS[self.merge.dtype]
+        for factor in (a, b):
+            check_overflow(name, factor, dtype)
+            yield to_stored(factor, dtype).ravel()
+
+    def _sum(self, rule: Rule, name: str) -> Factored:
+        """Put the factors of all experts side by side."""
+        import numpy as np
+
+        # What a sum makes of ones and zeros is the coefficient of each expert.
+        units = np.eye(len(self.adapters))
+        site = Site(name=name, base=np.zeros(1))
+        parts = []
+        for adapter, unit in zip(self.adapters, units, strict=True):
+            if name in adapter.scales:
+                (weight,) = rule([unit[i : i + 1] for i in range(len(units))], site)
+                delta = self.merge.sites.delta(adapter, name)
+                parts.append((float(weight), delta))
+        return concatenate(parts)
+
+    def _dense(self, rule: Rule, name: str) -> "NDArray[Any]":
+        import numpy as np
+
+        site, tensors = self.merge.sites.at(name)
+        merged = rule(tensors, site)
+        if self.merge.method.space == "weights":
+            merged = merged - site.base
+        return np.asarray(merged).reshape(self.merge.base.entries[name].shape)
+
+    def _metadata(self) -> dict[str, str]:
+        known = [x.base_sha256 for x in self.adapters if x.base_sha256]
+        return {"base_sha256": known[0]} if known else {}
+
+    def _config(self) -> dict[str, Any]:
+        modules = [name.removesuffix(".weight") for name in self.names]
+        bases = {x.weights.config.get("base_model_name_or_path") for x in self.adapters}
+        rank = self.written_rank
+        return {
+            "peft_type": "LORA",
+            "base_model_name_or_path": bases.pop() if len(bases) == 1 else None,
+            "r": rank,
+            "lora_alpha": rank,
+            "lora_dropout": 0.0,
+            "bias": "none",
+            "inference_mode": True,
+            # As a pattern, so that no other layer whose name ends so gets an adapter.
+            "target_modules": "|".join(map(re.escape, modules)),
+        }

@@ -1,0 +1,29 @@
+"""Random numbers that depend on where they are used and on nothing else."""
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+from espnet_merge.methods._base import Site
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+# Philox makes four words of 64 bits, eight of ours, at each value of its counter.
+BLOCK = 8
+
+
+def random_bits(seed: int, site: Site, expert: int, size: int) -> "NDArray[Any]":
+    """Return ``size`` uniform integers of 32 bits for the entries at ``site``.
+
+    They are a function of the seed, the number of the expert, the name of the tensor
+    and the index of the entry: neither order nor pieces nor workers change a bit.
+    """
+    import numpy as np
+
+    text = f"{seed} {expert} {site.name}".encode()
+    key = np.frombuffer(hashlib.sha256(text).digest()[:16], "<u8")
+    block, skip = divmod(site.start, BLOCK)
+    generator = np.random.Philox(key=key)
+    generator.advance(block)
+    words = generator.random_raw((skip + size + 1) // 2)
+    return words.astype("<u8", copy=False).view("<u4")[skip : skip + size]

@@ -1,0 +1,86 @@
+"""Breadcrumbs: drop the smallest and the largest entries of the task vectors."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from espnet_merge.methods._base import (
+    SITE,
+    Method,
+    Site,
+    check_finite,
+    check_range,
+    expert_weights,
+)
+from espnet_merge.methods._select import keep_largest, merge_agreeing
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, kw_only=True)
+class Breadcrumbs(Method):
+    r"""Keep the entries of medium magnitude and sum them.
+
+    .. math::
+        \Delta = \lambda \sum_i w_i \, (m_i \odot \tau_i)
+
+    where :math:`m_i` keeps, in each tensor of N entries, the int(d N) that follow the
+    int(gamma N) of largest magnitude.
+
+    Source: Davari and Belilovsky, *Model Breadcrumbs*, ECCV 2024, Sec. 3,
+    https://arxiv.org/abs/2312.06795 [paper]; the counts, the weights and the election
+    of a sign (``breadcrumbs_ties``) follow mergekit 0.1.5: where d + gamma > 1 fewer of
+    the largest are dropped [code].
+    Departures from it: a tensor keeps at least one entry [ours].
+
+    Args:
+        density: d, share of entries kept, in (0, 1].
+        gamma: Share of the largest entries dropped, in [0, 1].
+        sign_consensus: Drop the entries against the sign of the weighted sum.
+        scale: :math:`\lambda`, no unit, finite.
+        weights: One weight an expert, no unit, finite; ones by default.
+
+    Raises:
+        InputError: a value is out of its range.
+
+    Example:
+        >>> import numpy as np
+        >>> tau = np.array([[9.0, -3.0, 2.0, 0.5]])
+        >>> Breadcrumbs(density=0.5, gamma=0.25)(tau).tolist()
+        [0.0, -3.0, 2.0, 0.0]
+    """
+
+    density: float = 0.9
+    gamma: float = 0.01
+    sign_consensus: bool = False
+    scale: float = 1.0
+    weights: tuple[float, ...] | None = None
+
+    def __post_init__(self) -> None:
+        """Check the parameters."""
+        check_range("density", self.density, 0, 1, open_low=True)
+        check_range("gamma", self.gamma, 0, 1)
+        check_finite("scale", self.scale)
+        check_finite("weights", *self.weights or ())
+
+    def __call__(
+        self, deltas: Sequence["NDArray[Any]"], site: Site = SITE, /
+    ) -> "NDArray[Any]":
+        """Merge ``deltas[i]``, expert ``i`` minus base."""
+        weights = expert_weights(self.weights, len(deltas))
+        kept = [self._middle(delta) for delta in deltas]
+        if self.sign_consensus:
+            return self.scale * merge_agreeing(kept, weights, mean=False)
+        total = deltas[0] * 0
+        for weight, tau in zip(weights, kept, strict=True):
+            total += weight * tau
+        return self.scale * total
+
+    def _middle(self, delta: "NDArray[Any]") -> "NDArray[Any]":
+        size = delta.size
+        count = max(1, int(self.density * size))
+        top = min(int(self.gamma * size), size - count)
+        middle: NDArray[Any] = keep_largest(delta, top + count)
+        middle -= keep_largest(delta, top)
+        return middle

@@ -1,0 +1,68 @@
+"""LiNeS: scale the task vectors up from shallow to deep layers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from espnet_merge.methods._base import (
+    SITE,
+    Array,
+    Method,
+    Site,
+    check_finite,
+    expert_weights,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lines(Method):
+    r"""Sum the task vectors with a scale that grows linearly with the layer.
+
+    .. math::
+        \Delta^{(l)} = \Big(\alpha + \beta \frac{l - 1}{L - 1}\Big)
+        \sum_i w_i \tau_i^{(l)}, \quad l = 1 \dots L
+
+    Source: Wang et al., *LiNeS: Post-training Layer Scaling Prevents Forgetting and
+    Enhances Model Merging*, ICLR 2025, Sec. 4, https://arxiv.org/abs/2410.17146
+    [paper]; tensors outside the layers take alpha [code].
+    Departures from it: encoder and decoder count their own layers, since their number
+    may differ; a stack of one layer takes alpha; optional weights per expert [ours].
+
+    Args:
+        scale: :math:`\alpha`, scale of the first layer, no unit, finite.
+        beta: :math:`\beta`, what the last layer has more, no unit, finite.
+        weights: One weight an expert, no unit, finite; ones by default.
+
+    Raises:
+        InputError: a value is not finite.
+
+    Example:
+        >>> import numpy as np
+        >>> method = Lines(scale=0.2, beta=0.6)
+        >>> [method(np.ones((1, 1)), Site(layer=l, depth=4)).item() for l in (0, 1, 3)]
+        [0.2, 0.4, 0.8]
+    """
+
+    elementwise: ClassVar[bool] = True
+
+    scale: float = 0.3
+    beta: float = 0.4
+    weights: tuple[float, ...] | None = None
+
+    def __post_init__(self) -> None:
+        """Check the coefficients."""
+        check_finite("scale", self.scale)
+        check_finite("beta", self.beta)
+        check_finite("weights", *self.weights or ())
+
+    def __call__(self, deltas: Sequence[Array], site: Site = SITE, /) -> Array:
+        """Merge ``deltas[i]``, expert ``i`` minus base."""
+        weights = expert_weights(self.weights, len(deltas))
+        total = weights[0] * deltas[0]
+        for weight, delta in zip(weights[1:], deltas[1:], strict=True):
+            total += weight * delta
+        scale = self.scale
+        if site.layer is not None and site.depth > 1:
+            scale += self.beta * site.layer / (site.depth - 1)
+        total *= scale
+        return total
