@@ -24,20 +24,20 @@ run_stage() {
 
 log() { printf '%(%FT%T)T %s: %s\n' -1 "${0##*/}" "$*" >&2; }
 
-# run_parallel N COMMAND ITEM...: COMMAND ITEM for every item, N at a time; fails when
-# one of them failed, after the others are done.
+# run_parallel N COMMAND ITEM...: COMMAND ITEM for every item, N at a time; ends with the status
+# of the last that failed, after all are done.
 run_parallel() {
   local limit=$1 command=$2 item failed=0 running=0
   shift 2
   for item; do
     if ((running == limit)); then
-      wait -n || failed=1
+      wait -n || failed=$?
       running=$((running - 1))
     fi
     "$command" "$item" &
     running=$((running + 1))
   done
-  for ((; running > 0; running--)); do wait -n || failed=1; done
+  for ((; running > 0; running--)); do wait -n || failed=$?; done
   return "$failed"
 }
 

@@ -150,6 +150,29 @@ def test_bad_options(recipe, options, message):
     assert message in done.stderr.splitlines()[-1]
 
 
+def test_corrupt_recording_is_named_in_one_line(tmp_path, micro_whisper):
+    recipe = Recipe(tmp_path, micro_whisper)
+    assert recipe.run(stop_stage="1").returncode == 0
+    (tmp_path / "bad.wav").write_bytes(b"RIFF, and no more")
+    table = recipe.directory / "data" / "es_train" / "wav.scp"
+    lines = table.read_text("utf-8").splitlines()
+    name = lines[0].split()[0]
+    lines[0] = f"{name} {tmp_path / 'bad.wav'}"
+    table.write_text("\n".join(lines) + "\n", "utf-8")
+    done = recipe.run(stage="3", stop_stage="3")
+    assert done.returncode == 2
+    errors = [line for line in done.stderr.splitlines() if "error: " in line]
+    assert len(errors) == 1
+    assert "data/es_train has a recording that cannot be read" in errors[0]
+    assert "bad.wav" in errors[0]
+
+
+def test_place_that_cannot_be_written(recipe):
+    done = recipe.run(expdir="/proc/none")
+    assert done.returncode == 2
+    assert "must be places to write to" in done.stderr.splitlines()[-1]
+
+
 def test_stage_that_fails_says_where(recipe, tmp_path):
     done = recipe.run(stage="1", stop_stage="1", experts="es ru")
     assert done.returncode == 2

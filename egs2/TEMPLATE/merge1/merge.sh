@@ -112,7 +112,8 @@ if [[ $joint == true ]]; then datasets+=(joint); fi
 
 # Jobs inherit the lock: it is free when the last one is done, also those of a run that
 # was killed. Two runs in one directory would write the same files.
-mkdir -p "$expdir" "$dumpdir"
+mkdir -p "$expdir" "$dumpdir" ||
+  fail "--expdir '$expdir' and --dumpdir '$dumpdir' must be places to write to."
 exec 9>"$expdir/.lock"
 if ! flock --nonblock 9; then
   log "jobs of another run are at work in $expdir: waiting for them"
