@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 import yaml
 
+from espnet_merge.checkpoint.atomic import whole_directory
 from espnet_merge.errors import InputError
 from espnet_merge.lora.adapter import save_adapter
 from espnet_merge.tasks.whisper import WhisperModel, WhisperTask
@@ -24,21 +25,16 @@ def export(checkpoint: Path, output: Path, *, overwrite: bool = False) -> None:
     if output.exists() and not overwrite:
         raise InputError(f"{output}: must not exist; remove it or say --overwrite.")
     model, base = _load(checkpoint)
-    part = output.with_name(f".{output.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    if model.has_adapter:
-        save_adapter(model.network, part)
-    else:
+    with whole_directory(output) as part:
+        if model.has_adapter:
+            save_adapter(model.network, part)
+            return
         model.whisper.save_pretrained(part)
         for file in base.iterdir():
             # Tokenizer and generation settings are the base's, byte for byte:
             # transformers rewrites the latter and drops what it does not know.
             if file.suffix not in WEIGHT_SUFFIXES and file.name != "config.json":
                 shutil.copy2(file, part / file.name)
-    if output.exists():
-        shutil.rmtree(output)
-    part.rename(output)
 
 
 def _load(checkpoint: Path) -> tuple[WhisperModel, Path]:

@@ -7,7 +7,6 @@ mended before resuming.
 """
 
 import logging
-import os
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -19,6 +18,7 @@ from espnet2.train.reporter import Reporter
 from espnet2.train.trainer import Trainer
 from torch import Tensor, nn
 
+from espnet_merge.data.whole_file import whole_file
 from espnet_merge.errors import InputError
 from espnet_merge.lora.guards import check_adapter_acts, check_gradients, frozen_digest
 
@@ -91,9 +91,8 @@ def mend_checkpoint(directory: Path) -> None:
     reporter.load_state_dict(states["reporter"])
     epoch = directory / f"{reporter.get_epoch()}epoch.pth"
     if not _is_whole(epoch):
-        part = epoch.with_suffix(".part")
-        torch.save(states["model"], part)
-        os.replace(part, epoch)
+        with whole_file(epoch) as part:
+            torch.save(states["model"], part)
 
 
 def show_labels(tokenizer: Any, batch: Batch, count: int = 5) -> None:  # noqa: ANN401

@@ -247,7 +247,6 @@ class WhisperTask(AbsTask):  # type: ignore[misc]
             default={},
             help="Arguments of WhisperModel: label_smoothing, ...",
         )
-        group.add_argument("--use_preprocessor", type=str2bool, default=True)
         for choices in cls.class_choices_list:
             choices.add_arguments(group)
         parser.set_defaults(required=["output_dir", "whisper"])

@@ -18,6 +18,7 @@ from espnet_merge.__main__ import main
 from espnet_merge.errors import InputError
 from espnet_merge.whisper import fetch, packages
 from tests.checkpoint.ct2_file import ct2_variables, pack
+from tests.formats import openai_name
 from tests.micro import _byte_symbols
 
 END = 50257
@@ -130,30 +131,7 @@ def test_packages_become_the_model_they_were_made_of(cache, small, tmp_path):
 
 
 def test_openai_file_becomes_the_same_model(cache, small, tmp_path):
-    names = (
-        ("model.", ""),
-        ("layers.", "blocks."),
-        ("self_attn_layer_norm", "attn_ln"),
-        ("encoder_attn_layer_norm", "cross_attn_ln"),
-        ("final_layer_norm", "mlp_ln"),
-        ("encoder.layer_norm", "encoder.ln_post"),
-        ("decoder.layer_norm", "decoder.ln"),
-        ("self_attn", "attn"),
-        ("encoder_attn", "cross_attn"),
-        ("q_proj", "query"),
-        ("k_proj", "key"),
-        ("v_proj", "value"),
-        ("out_proj", "out"),
-        ("fc1", "mlp.0"),
-        ("fc2", "mlp.2"),
-        ("embed_tokens", "token_embedding"),
-        ("embed_positions.weight", "positional_embedding"),
-    )
-    state = {}
-    for name, tensor in small.state_dict().items():
-        for theirs, ours in names:
-            name = name.replace(theirs, ours)
-        state[name] = tensor
+    state = {openai_name(name): t for name, t in small.state_dict().items()}
     del state["proj_out.weight"]
     file = {"dims": {"n_audio_head": 2}, "model_state_dict": state}
     torch.save(file, tmp_path / "small.pt")
