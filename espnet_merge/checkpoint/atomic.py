@@ -41,8 +41,12 @@ def whole_directory(output: Path) -> Iterator[Path]:
     partial.mkdir()
     try:
         yield partial
-        for path in [*partial.iterdir(), partial]:
+        for path in partial.iterdir():
+            # safetensors lets only their owner read the files it writes.
+            if path.is_file():
+                path.chmod(partial.stat().st_mode & 0o666)
             sync(path)
+        sync(partial)
         if output.exists():
             shutil.rmtree(old, ignore_errors=True)
             output.rename(old)

@@ -156,11 +156,19 @@ def _shards(
     return shards
 
 
+def side_files(directory: Path) -> list[Path]:
+    """Return what a Hugging Face directory holds beside weights, in order of names."""
+    return [
+        file
+        for file in sorted(directory.iterdir())
+        if file.suffix in SIDE_FILES and not file.name.endswith(".index.json")
+    ]
+
+
 def copy_side_files(base: Checkpoint, directory: Path, dtype: str) -> None:
     """Copy what a model needs beside its weights; ``config.json`` states ``dtype``."""
-    for file in sorted(base.path.iterdir()):
-        if file.suffix in SIDE_FILES and not file.name.endswith(".index.json"):
-            shutil.copyfile(file, directory / file.name)
+    for file in side_files(base.path):
+        shutil.copyfile(file, directory / file.name)
     key = "torch_dtype" if "torch_dtype" in base.config else "dtype"
     config = json.dumps(base.config | {key: dtype}, indent=2, ensure_ascii=False)
     (directory / "config.json").write_text(config + "\n", encoding="utf-8")

@@ -1,6 +1,7 @@
 """Write a trained checkpoint as a Hugging Face or PEFT directory."""
 
 import argparse
+import hashlib
 import pickle
 import shutil
 from pathlib import Path
@@ -8,12 +9,14 @@ from pathlib import Path
 import torch
 import yaml
 
-from espnet_merge.checkpoint.atomic import whole_directory
+from espnet_merge.checkpoint.atomic import check_output, whole_directory
+from espnet_merge.checkpoint.hf import side_files
 from espnet_merge.errors import InputError
 from espnet_merge.lora.adapter import save_adapter
 from espnet_merge.tasks.whisper import WhisperModel, WhisperTask
 
-WEIGHT_SUFFIXES = {".safetensors", ".bin", ".pt", ".pth"}
+# What was exported: marks the directory as a result that may be replaced.
+PROVENANCE = "export.yaml"
 
 
 def export(checkpoint: Path, output: Path, *, overwrite: bool = False) -> None:
@@ -22,19 +25,22 @@ def export(checkpoint: Path, output: Path, *, overwrite: bool = False) -> None:
     Raises:
         InputError: a file is missing or broken, or ``output`` exists.
     """
-    if output.exists() and not overwrite:
-        raise InputError(f"{output}: must not exist; remove it or say --overwrite.")
+    check_output(output, overwrite=overwrite, mark=PROVENANCE)
     model, base = _load(checkpoint)
     with whole_directory(output) as part:
         if model.has_adapter:
             save_adapter(model.network, part)
-            return
-        model.whisper.save_pretrained(part)
-        for file in base.iterdir():
+        else:
+            model.whisper.save_pretrained(part)
             # Tokenizer and generation settings are the base's, byte for byte:
             # transformers rewrites the latter and drops what it does not know.
-            if file.suffix not in WEIGHT_SUFFIXES and file.name != "config.json":
-                shutil.copy2(file, part / file.name)
+            for file in side_files(base):
+                if file.name != "config.json":
+                    shutil.copyfile(file, part / file.name)
+        with checkpoint.open("rb") as weights:
+            digest = hashlib.file_digest(weights, "sha256").hexdigest()
+        origin = {"checkpoint": str(checkpoint), "sha256": digest}
+        (part / PROVENANCE).write_text(yaml.safe_dump(origin), encoding="utf-8")
 
 
 def _load(checkpoint: Path) -> tuple[WhisperModel, Path]:

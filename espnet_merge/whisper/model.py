@@ -15,6 +15,7 @@ from torch.nn.functional import dropout, gelu, linear
 from transformers import WhisperForConditionalGeneration
 from transformers.cache_utils import DynamicCache, EncoderDecoderCache
 from transformers.models.whisper.modeling_whisper import WhisperDecoder, WhisperEncoder
+from transformers.utils import logging
 
 from espnet_merge.errors import InputError
 
@@ -43,6 +44,7 @@ def load_whisper(
             f"{path}: a Hugging Face Whisper directory (config.json, "
             "model.safetensors) is needed; make one with 'espnet-merge fetch'."
         )
+    logging.disable_progress_bar()  # a second of loading among bars of our own
     model, info = WhisperForConditionalGeneration.from_pretrained(
         path, dtype=dtype, local_files_only=True, output_loading_info=True
     )

@@ -18,6 +18,13 @@ def test_appears_whole(tmp_path):
     assert os.listdir(tmp_path / "a") == ["out"]
 
 
+def test_the_files_may_be_read_by_whom_the_directory_may(tmp_path):
+    with whole_directory(tmp_path / "out") as directory:
+        (directory / "secret").touch(mode=0o600)
+    mode = (tmp_path / "out").stat().st_mode
+    assert (tmp_path / "out" / "secret").stat().st_mode & 0o777 == mode & 0o666
+
+
 def test_a_failure_leaves_nothing_or_what_was_there(tmp_path):
     out = tmp_path / "out"
     for before in ([], ["out"]):
