@@ -44,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         group.add_argument(name, type=kind, default=argparse.SUPPRESS, help=text)
 
     setting("--pad-to", float, "seconds to pad to; 30: as trained, 0: true length (30)")
+    setting("--tail", float, "seconds of silence after each utterance (0)")
     setting("--beam", int, "beams; 1: greedy search (1)")
     setting("--batch-size", int, "utterances decoded together (8)")
     setting("--language", str, "of all utterances (each one's in utt2lang)")

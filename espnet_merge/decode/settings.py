@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from espnet_merge.errors import InputError
-from espnet_merge.whisper.features import check_pad_to
+from espnet_merge.whisper.features import check_seconds
 from espnet_merge.whisper.prompt import TASKS, check_language
 
 CHOICES = {
@@ -33,6 +33,7 @@ class Settings:
     Attributes:
         pad_to: seconds to pad each utterance to; 30 is Whisper's window, 0 the true
             length, between them the least length.
+        tail: seconds of silence after each utterance, before it is padded.
         beam: texts kept open an utterance; 1 is greedy search.
         batch_size: utterances decoded together.
         language: of all utterances; None takes each one's from ``utt2lang``.
@@ -48,6 +49,7 @@ class Settings:
     """
 
     pad_to: float = 30.0
+    tail: float = 0.0
     beam: int = 1
     batch_size: int = 8
     language: str | None = None
@@ -58,11 +60,8 @@ class Settings:
     threads: int = 1
 
     def __post_init__(self) -> None:
-        if isinstance(self.pad_to, bool) or not isinstance(self.pad_to, int | float):
-            raise InputError(
-                f"pad_to must be a number of seconds; got {self.pad_to!r}."
-            )
-        check_pad_to(self.pad_to)
+        check_seconds("pad_to", self.pad_to)
+        check_seconds("tail", self.tail)
         for name, (least, most) in RANGES.items():
             value = getattr(self, name)
             whole = isinstance(value, int) and not isinstance(value, bool)

@@ -177,6 +177,7 @@ def _decode(
                 read_audio(utterance),
                 n_mels=config.num_mel_bins,
                 pad_to=settings.pad_to,
+                tail=settings.tail,
             )
         )
         for utterance in batch

@@ -11,7 +11,7 @@ from espnet_merge.errors import InputError
 from espnet_merge.report.performance import difference, gap_closed, mean, relative
 
 # Settings of decoding that change the hypotheses; the others change the time.
-SETTINGS = ("pad_to", "beam", "language", "task", "max_new_tokens")
+SETTINGS = ("pad_to", "tail", "beam", "language", "task", "max_new_tokens")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -170,9 +170,11 @@ def describe(settings: Mapping[str, Any]) -> str:
     if not settings:
         return "decoding mode unknown"
     pad_to, beam = settings.get("pad_to"), settings.get("beam")
+    tail = settings.get("tail")
     language = settings.get("language")
     parts = [
         "true length" if pad_to == 0 else f"padded to {pad_to:g} s" if pad_to else "",
+        f"{tail:g} s of silence after it" if tail else "",
         "greedy" if beam == 1 else f"beam {beam}" if beam else "",
         f"language {language or 'given'}",
     ]

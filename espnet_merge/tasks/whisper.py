@@ -30,7 +30,7 @@ from transformers import (
 from espnet_merge.errors import InputError
 from espnet_merge.lora.adapter import add_adapter
 from espnet_merge.tasks.trainer import WhisperTrainer
-from espnet_merge.whisper.features import check_pad_to, log_mel
+from espnet_merge.whisper.features import check_seconds, log_mel
 from espnet_merge.whisper.model import decode, encode, load_whisper, logits
 from espnet_merge.whisper.prompt import encode_target, load_tokenizer
 
@@ -48,15 +48,18 @@ class WhisperPreprocessor:
     Args:
         model: directory of the Whisper whose tokenizer and mel bins to use.
         pad_to: seconds to pad to; 30 as Whisper was trained, 0 for true length.
+        tail: seconds of silence after each utterance, before it is padded.
     """
 
-    def __init__(self, model: Path, *, pad_to: float) -> None:
-        check_pad_to(pad_to)
+    def __init__(self, model: Path, *, pad_to: float, tail: float = 0.0) -> None:
+        check_seconds("pad_to", pad_to)
+        check_seconds("tail", tail)
         config = WhisperConfig.from_pretrained(model)
         self.tokenizer = load_tokenizer(model)
         self.n_mels = config.num_mel_bins
         self.max_tokens = config.max_target_positions
         self.pad_to = pad_to
+        self.tail = tail
 
     def __call__(self, uid: str, data: dict[str, Any]) -> dict[str, NDArray[Any]]:
         """Map speech (samples,), text, lang, task to speech (frames, mels), text (n,).
@@ -65,7 +68,9 @@ class WhisperPreprocessor:
             InputError: what is wrong, with the utterance's id.
         """
         try:
-            speech = log_mel(data["speech"], n_mels=self.n_mels, pad_to=self.pad_to)
+            speech = log_mel(
+                data["speech"], n_mels=self.n_mels, pad_to=self.pad_to, tail=self.tail
+            )
             task = data.get("task", "transcribe")
             ids = encode_target(self.tokenizer, data["text"], data["lang"], task)
         except InputError as error:
@@ -218,6 +223,12 @@ class WhisperTask(AbsTask):  # type: ignore[misc]
             help="Pad audio to these seconds; 30 is Whisper's window, 0 is true length",
         )
         group.add_argument(
+            "--tail",
+            type=float,
+            default=0.0,
+            help="Seconds of silence after each utterance, before it is padded",
+        )
+        group.add_argument(
             "--gradient_checkpointing",
             type=str2bool,
             default=False,
@@ -265,7 +276,9 @@ class WhisperTask(AbsTask):  # type: ignore[misc]
         cls, args: argparse.Namespace, train: bool
     ) -> WhisperPreprocessor:
         """Return the function that ESPnet's dataset calls for each utterance."""
-        return WhisperPreprocessor(Path(args.whisper), pad_to=args.pad_to)
+        return WhisperPreprocessor(
+            Path(args.whisper), pad_to=args.pad_to, tail=args.tail
+        )
 
     @classmethod
     def required_data_names(

@@ -15,7 +15,11 @@ MIN_SAMPLES = 2 * HOP  # shorter than this, the encoder would see no frame
 
 
 def log_mel(
-    audio: NDArray[np.floating], *, n_mels: int, pad_to: float = WINDOW
+    audio: NDArray[np.floating],
+    *,
+    n_mels: int,
+    pad_to: float = WINDOW,
+    tail: float = 0.0,
 ) -> NDArray[np.float32]:
     """Return Whisper's log-mel spectrogram, frames first.
 
@@ -24,15 +28,18 @@ def log_mel(
         n_mels: 80, or 128 for large-v3.
         pad_to: Seconds of audio to pad to with silence; 30 is how Whisper was
             trained, 0 keeps the true length.
+        tail: Seconds of silence to append first. It is the silence after the last
+            word that tells Whisper to stop; without it, it loops.
 
     Returns:
         Array of shape (frames, n_mels), 100 frames a second, an even number.
 
     Raises:
         InputError: the audio is not one channel, shorter than 20 ms, longer than
-            30 s, or ``pad_to`` is outside [0, 30].
+            30 s, or ``pad_to`` or ``tail`` is outside [0, 30].
     """
-    check_pad_to(pad_to)
+    check_seconds("pad_to", pad_to)
+    check_seconds("tail", tail)
     if audio.ndim != 1:
         raise InputError(
             f"audio must have one channel, shape (samples,); got shape {audio.shape}: "
@@ -44,7 +51,8 @@ def log_mel(
             f"audio must last 0.02 to {WINDOW:g} seconds; got "
             f"{audio.shape[0] / SAMPLE_RATE:.2f}: filter or segment it first."
         )
-    samples = max(audio.shape[0], int(pad_to * SAMPLE_RATE))
+    samples = audio.shape[0] + int(tail * SAMPLE_RATE)
+    samples = max(samples, int(pad_to * SAMPLE_RATE))
     # The strided second convolution halves the frames: keep their number even.
     samples = min(-(-samples // (2 * HOP)) * 2 * HOP, limit)
     padded = np.zeros(samples, np.float32)
@@ -57,12 +65,13 @@ def log_mel(
     return np.ascontiguousarray(mel, dtype=np.float32)
 
 
-def check_pad_to(pad_to: float) -> None:
-    """Raise ``InputError`` unless 0 <= ``pad_to`` <= 30 seconds."""
-    if not 0 <= pad_to <= WINDOW:
+def check_seconds(name: str, value: float) -> None:
+    """Raise ``InputError`` unless ``value`` is a time within Whisper's window."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise InputError(f"{name} must be a number of seconds; got {value!r}.")
+    if not 0 <= value <= WINDOW:
         raise InputError(
-            f"pad_to must be 0 (true length) to {WINDOW:g} seconds (Whisper's "
-            f"window); got {pad_to:g}."
+            f"{name} must be 0 to {WINDOW:g} seconds (Whisper's window); got {value:g}."
         )
 
 

@@ -33,7 +33,7 @@ def test_the_command_line_stands_over_the_file(tmp_path):
         ("beam: 1.5", "beam must be a whole number"),
         ("beam: yes", "beam must be a whole number"),
         ("pad_to: 31", "pad_to must be 0"),
-        ("pad_to: long", "pad_to must be a number"),
+        ("tail: long", "tail must be a number"),
         ("task: sing", "task must be one of transcribe, translate"),
         ("device: tpu", "device must be one of cpu, cuda"),
         ("language: spanish", "did you mean 'es'"),
