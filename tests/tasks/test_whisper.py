@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 from espnet_merge.bin.whisper_train import main as whisper_train
 from espnet_merge.errors import InputError
-from espnet_merge.tasks.export import export
+from espnet_merge.export import export
 from espnet_merge.tasks.trainer import mend_checkpoint
 from tests.speech import write_data
 
@@ -194,5 +194,5 @@ def test_export_refuses(micro_whisper, tmp_path):
     with pytest.raises(InputError, match=r"config\.yaml"):
         export(tmp_path / "valid.loss.ave.pth", tmp_path / "model")
     (tmp_path / "there").mkdir()
-    with pytest.raises(InputError, match="must not exist"):
+    with pytest.raises(InputError, match="exists; give another"):
         export(tmp_path / "x.pth", tmp_path / "there")

@@ -1,0 +1,79 @@
+"""Write a trained checkpoint as a Hugging Face or PEFT directory.
+
+ESPnet is not imported: that costs more than the work, and a recipe exports each expert.
+"""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from espnet_merge.checkpoint import Adapter, Checkpoint, open_checkpoint, open_expert
+from espnet_merge.checkpoint.agree import check_same_model
+from espnet_merge.checkpoint.atomic import check_output, whole_directory
+from espnet_merge.checkpoint.espnet import CONFIG, read_config
+from espnet_merge.checkpoint.output import Output
+from espnet_merge.errors import InputError
+
+# What was exported: marks the directory as a result that may be replaced.
+PROVENANCE = "export.yaml"
+
+
+def export(checkpoint: Path, output: Path, *, overwrite: bool = False) -> None:
+    """Write the model of ``checkpoint``, whose ``config.yaml`` lies beside it.
+
+    Raises:
+        InputError: a file is missing or broken, or ``output`` exists.
+    """
+    check_output(output, overwrite=overwrite, mark=PROVENANCE)
+    for file in (checkpoint.parent / CONFIG, checkpoint):
+        if not file.is_file():
+            raise InputError(
+                f"{file}: an experiment needs this file; train it first, or name "
+                "another --checkpoint."
+            )
+    config = read_config(checkpoint.parent / CONFIG)
+    base = open_checkpoint(Path(str(config.get("whisper"))))
+    trained = open_expert(checkpoint)
+    check_same_model(base, [trained])
+    with whole_directory(output) as directory:
+        if isinstance(trained, Adapter):
+            _write_adapter(checkpoint, base, config, directory)
+        else:
+            _write_model(trained, base, directory)
+        with checkpoint.open("rb") as weights:
+            digest = hashlib.file_digest(weights, "sha256").hexdigest()
+        origin = {"checkpoint": str(checkpoint), "sha256": digest}
+        (directory / PROVENANCE).write_text(yaml.safe_dump(origin), encoding="utf-8")
+
+
+def _write_model(trained: Checkpoint, base: Checkpoint, directory: Path) -> None:
+    """Write the weights under Hugging Face's names, and the base's files beside."""
+    output = Output("hf", [base])
+    plan = {name: (e.dtype, e.shape) for name, e in trained.entries.items()}
+    stream = ((name, [trained.stored(name)]) for name in plan)
+    output.writer(directory, plan).write(stream)
+    output.copy_side_files(directory, "float32")
+
+
+def _write_adapter(
+    checkpoint: Path, base: Checkpoint, config: dict[str, Any], directory: Path
+) -> None:
+    import torch
+    from peft import set_peft_model_state_dict
+
+    from espnet_merge.checkpoint.adapter import TASK_PREFIX
+    from espnet_merge.lora.adapter import add_adapter, save_adapter
+    from espnet_merge.whisper.model import load_whisper
+
+    model = add_adapter(
+        load_whisper(base.path), config["lora_conf"], max_trainable_share=1.0
+    )
+    state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    weights = {
+        name.removeprefix(TASK_PREFIX).replace(".default.", "."): tensor
+        for name, tensor in state.items()
+    }
+    set_peft_model_state_dict(model, weights)
+    save_adapter(model, directory)
