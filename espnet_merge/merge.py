@@ -17,8 +17,8 @@ from espnet_merge.checkpoint.atomic import check_output, whole_directory
 from espnet_merge.checkpoint.output import Output
 from espnet_merge.checkpoint.safetensors import FLOATS, itemsize, to_stored
 from espnet_merge.errors import InputError
-from espnet_merge.methods import METHODS, Method, Rule
-from espnet_merge.sites import PIECE, Sites
+from espnet_merge.methods import METHODS, Method
+from espnet_merge.sites import Sites
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -94,9 +94,7 @@ class Merge:
     @property
     def memory(self) -> int:
         """Rough peak of memory in bytes: copies of the largest tensor or piece."""
-        size = max((entry.size for entry in self.base.entries.values()), default=0)
-        if self.method.elementwise:
-            size = min(size, PIECE)
+        size = max(map(self.sites.largest, self.base.entries), default=0)
         # Deltas, what a method makes of each of them, and a few of its own.
         copies = 2 * len(self.experts) + 4
         return size * itemsize(FLOATS[self.compute_dtype]) * copies
@@ -114,7 +112,6 @@ class Merge:
         provenance = self.provenance()
         plan = self.plan
         with whole_directory(self.output) as directory:
-            rule = self.method.survey(self.sites)
             writer = self.written.writer(directory, plan)
             with tqdm(
                 total=writer.total,
@@ -124,7 +121,7 @@ class Merge:
                 disable=None,
             ) as bar:
                 writer.write(
-                    (name, self._merge(rule, name, dtype, bar))
+                    (name, self._merge(name, dtype, bar))
                     for name, (dtype, _) in plan.items()
                 )
             self.written.copy_side_files(directory, self.dtype)
@@ -160,7 +157,7 @@ class Merge:
         }
 
     def _merge(
-        self, rule: Rule, name: str, dtype: str, bar: "tqdm[Any]"
+        self, name: str, dtype: str, bar: "tqdm[Any]"
     ) -> Iterator["NDArray[Any]"]:
         """Yield the stored bits of the merged tensor ``name``, piece by piece."""
         import numpy as np
@@ -170,8 +167,8 @@ class Merge:
             bar.update(entry.nbytes)
             yield self.base.stored(name)
             return
-        for piece in self.sites.pieces(name):
-            site, tensors = self.sites.at(name, piece)
+        rule = self.sites.rule(name)
+        for site, tensors in self.sites.pieces(name):
             with np.errstate(over="ignore", invalid="ignore"):
                 merged = rule(tensors, site)
                 if self.method.space == "deltas":

@@ -11,11 +11,11 @@ import yaml
 from espnet_merge.checkpoint import Adapter
 from espnet_merge.checkpoint.adapter import ADAPTER_CONFIG, PREFIX, WEIGHTS
 from espnet_merge.checkpoint.atomic import whole_directory
-from espnet_merge.checkpoint.factored import Factored, concatenate, cut
 from espnet_merge.checkpoint.safetensors import FLOATS, to_stored, write_header
 from espnet_merge.errors import InputError
 from espnet_merge.merge import PROVENANCE, Merge, check_overflow
-from espnet_merge.methods import METHODS, Rule, Site
+from espnet_merge.methods import METHODS, Site
+from espnet_merge.methods._factored import Factored, concatenate, cut
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -95,11 +95,10 @@ class AdapterMerge:
         }
         energy = [0.0, 0.0]
         with whole_directory(self.merge.output) as directory:
-            rule = self.merge.method.survey(self.merge.sites)
             with (directory / WEIGHTS[0]).open("wb") as file:
                 write_header(file, self._plan(), self._metadata())
                 for name in self.names:
-                    for bits in self._factors(rule, name, energy):
+                    for bits in self._factors(name, energy):
                         file.write(bits.data)
             config = json.dumps(self._config(), indent=2) + "\n"
             (directory / ADAPTER_CONFIG).write_text(config, encoding="utf-8")
@@ -118,17 +117,15 @@ class AdapterMerge:
             plan[f"{module}.lora_B.weight"] = (dtype, (rows, rank))
         return plan
 
-    def _factors(
-        self, rule: Rule, name: str, energy: list[float]
-    ) -> Iterator["NDArray[Any]"]:
+    def _factors(self, name: str, energy: list[float]) -> Iterator["NDArray[Any]"]:
         """Yield the stored bits of A and B, and add up the energy kept and whole."""
         import numpy as np
 
         if self.rank is None:
-            delta = self._sum(rule, name)
+            delta = self._sum(name)
         else:
             merged = self._sum if self.is_linear else self._dense
-            delta, kept, whole = cut(merged(rule, name), self.rank)
+            delta, kept, whole = cut(merged(name), self.rank)
             energy[0] += kept
             energy[1] += whole
         missing = self.written_rank - delta.b.shape[1]
@@ -139,13 +136,14 @@ class AdapterMerge:
             check_overflow(name, factor, dtype)
             yield to_stored(factor, dtype).ravel()
 
-    def _sum(self, rule: Rule, name: str) -> Factored:
+    def _sum(self, name: str) -> Factored:
         """Put the factors of all experts side by side."""
         import numpy as np
 
         # What a sum makes of ones and zeros is the coefficient of each expert.
         units = np.eye(len(self.adapters))
         site = Site(name=name, base=np.zeros(1))
+        rule = self.merge.sites.rule(name)
         parts = []
         for adapter, unit in zip(self.adapters, units, strict=True):
             if name in adapter.scales:
@@ -154,14 +152,16 @@ class AdapterMerge:
                 parts.append((float(weight), delta))
         return concatenate(parts)
 
-    def _dense(self, rule: Rule, name: str) -> "NDArray[Any]":
+    def _dense(self, name: str) -> "NDArray[Any]":
         import numpy as np
 
-        site, tensors = self.merge.sites.at(name)
-        merged = rule(tensors, site)
-        if self.merge.method.space == "weights":
-            merged = merged - site.base
-        return np.asarray(merged).reshape(self.merge.base.entries[name].shape)
+        rule, parts = self.merge.sites.rule(name), []
+        for site, tensors in self.merge.sites.pieces(name):
+            merged = rule(tensors, site)
+            if self.merge.method.space == "weights":
+                merged = merged - site.base
+            parts.append(np.asarray(merged).ravel())
+        return np.concatenate(parts).reshape(self.merge.base.entries[name].shape)
 
     def _metadata(self) -> dict[str, str]:
         known = [x.base_sha256 for x in self.adapters if x.base_sha256]

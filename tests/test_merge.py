@@ -9,8 +9,9 @@ from safetensors.torch import load_file as load_torch
 
 from espnet_merge.checkpoint import open_checkpoint
 from espnet_merge.errors import InputError
-from espnet_merge.merge import PIECE, Merge
-from espnet_merge.methods import METHODS, Site, build_method
+from espnet_merge.merge import Merge
+from espnet_merge.methods import METHODS, build_method
+from espnet_merge.sites import PIECE
 from tests.checkpoint.build import fine_tuned, whisper_tensors, write_checkpoint
 
 # Methods that keep a single expert as it is, and what they must be told to do so.
@@ -217,27 +218,41 @@ def test_a_pattern_that_matches_nothing_is_refused(models):
         merge(models, "iso_c", {"scale": {"enc:": 1.0}})
 
 
-@pytest.mark.parametrize("name", ["dare", "pcb"])
-def test_elementwise_rules_of_the_whole_model_do_not_see_pieces(tmp_path, name):
+# Methods that see no whole tensor, and parameters that make them need its numbers.
+IN_PIECES = [
+    ("dare", {}),
+    ("della", {}),
+    ("slerp", {"t": 0.3}),
+    ("karcher", {}),
+    ("multi_slerp", {}),
+    ("multi_slerp", {"on": "deltas"}),
+    ("model_stock", {}),
+    ("model_stock", {"filter_wise": True}),
+    ("ties", {}),
+    ("ties", {"trim": "global"}),
+    ("breadcrumbs", {"gamma": 0.1}),
+    ("breadcrumbs", {"sign_consensus": True}),
+    ("sce", {"density": 0.5}),
+    ("pcb", {}),
+]
+
+
+@pytest.mark.parametrize(("name", "params"), IN_PIECES)
+def test_pieces_are_merged_as_the_whole(tmp_path, monkeypatch, name, params):
     rng = np.random.default_rng(0)
-    tensors = {"x": np.zeros((3, PIECE - 5), np.float32), "y": np.zeros(7, np.float32)}
-    experts = [
-        {
-            n: rng.normal(size=value.shape).astype(np.float32)
-            for n, value in tensors.items()
-        }
-        for _ in range(2)
-    ]
-    for directory, content in zip(
-        ("base", "e1", "e2"), (tensors, *experts), strict=True
-    ):
-        write_checkpoint(tmp_path / directory, content)
-    merged = merge(tmp_path, name, experts=["e1", "e2"])
-    sites = {n: Site(name=n) for n in tensors}
-    stream = [(sites[n], [expert[n] for expert in experts]) for n in tensors]
-    rule = build_method(name, {}).survey(stream)
-    for site, deltas in stream:
-        np.testing.assert_array_equal(merged[site.name], rule(deltas, site))
+    base = {"x": np.ones((9, 4, 6), np.float32), "y": np.zeros(70, np.float32)}
+    write_checkpoint(tmp_path / "base", base)
+    for expert in ("e1", "e2"):
+        # Eighths, so that many entries are tied.
+        moved = {n: v + rng.integers(-4, 10, v.shape) / 8 for n, v in base.items()}
+        moved = {n: v.astype(np.float32) for n, v in moved.items()}
+        write_checkpoint(tmp_path / expert, moved)
+    whole = merge(tmp_path, name, params, ["e1", "e2"], output="whole")
+    monkeypatch.setattr("espnet_merge.sites.PIECE", 50)
+    pieces = merge(tmp_path, name, params, ["e1", "e2"], output="pieces")
+    for tensor, value in whole.items():
+        assert (value != base[tensor]).any()
+        np.testing.assert_allclose(pieces[tensor], value, rtol=1e-6)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])

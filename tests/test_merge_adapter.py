@@ -10,8 +10,8 @@ from safetensors.torch import load_file, save_file
 
 from espnet_merge.__main__ import main
 from espnet_merge.checkpoint import open_expert
-from espnet_merge.checkpoint.factored import Factored, cut
 from espnet_merge.lora.adapter import add_adapter, load_adapter, save_adapter
+from espnet_merge.methods._factored import Factored, cut
 from espnet_merge.whisper.model import load_whisper
 from tests.formats import write_fine_tuned
 

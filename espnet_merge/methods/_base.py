@@ -6,8 +6,8 @@ or rejecting a parameter must not cost an import of either.
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar, Literal
 
 from espnet_merge.errors import InputError
@@ -15,6 +15,7 @@ from espnet_merge.errors import InputError
 # numpy.ndarray or torch.Tensor, as ``Method.arrays`` says.
 type Array = Any
 type Role = Literal["linear", "embedding", "conv", "norm", "bias", "other"]
+type Scope = Literal["entry", "tensor", "model"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,22 +25,50 @@ class Site:
     Args:
         name: Name of the tensor in the checkpoint.
         role: What the tensor does in the network; spectral methods ask for it.
-        base: The tensor in the base model, for methods in weight space.
+        base: The tensor in the base model, or the piece of it that is at hand.
+        shape: Shape of the whole tensor.
         start: Index of the first entry, where the tensor comes in flat pieces.
         layer: Number of the layer in its stack, from 0; None outside the layers.
         depth: Number of layers of that stack.
+        cache: Where ``once`` keeps its values; None keeps nothing.
     """
 
     name: str = ""
     role: Role = "linear"
     base: Array | None = None
+    shape: tuple[int, ...] = ()
     start: int = 0
     layer: int | None = None
     depth: int = 0
+    cache: dict[Hashable, Any] | None = field(
+        default_factory=dict, compare=False, repr=False
+    )
+
+    def once[T](self, key: Hashable, make: Callable[[], T]) -> T:
+        """Return ``make()``, computed once a tensor for all methods of one pass.
+
+        Args:
+            key: Names the computation and all of its parameters.
+            make: Computes it from the tensors at this site.
+        """
+        if self.cache is None:
+            return make()
+        if key not in self.cache:
+            self.cache[key] = make()
+        value: T = self.cache[key]
+        return value
 
 
-SITE = Site()
+# For a call without a site: nothing is kept from one call to the next.
+SITE = Site(cache=None)
 
+
+def row_length(shape: Sequence[int]) -> int:
+    """Return the entries of a slice of the first axis; a vector is one row."""
+    return math.prod(shape[1:] if len(shape) > 1 else shape)
+
+
+type Stream = Iterable[tuple[Site, Sequence[Array]]]
 type Rule = Callable[[Sequence[Array], Site], Array]
 
 
@@ -55,22 +84,41 @@ class Method(ABC):
     space: ClassVar[Literal["deltas", "weights"]] = "deltas"
     # torch costs a second to import: only where there are matrices to decompose.
     arrays: ClassVar[Literal["numpy", "torch"]] = "numpy"
-    # Each entry depends on the same entry only: a tensor may come in pieces, flat.
-    elementwise: ClassVar[bool] = False
+    # Whether an adapter's delta may come as ``Factored`` where ``is_matrix``.
+    factored: ClassVar[bool] = False
     min_experts: ClassVar[int] = 1
     max_experts: ClassVar[int | None] = None
 
     @abstractmethod
     def __call__(self, tensors: Sequence[Array], site: Site = SITE, /) -> Array:
-        """Merge ``tensors[i]`` of expert ``i``; the inputs stay as they are."""
+        """Merge ``tensors[i]`` of expert ``i``; the inputs stay as they are.
 
-    def survey(self, stream: Iterable[tuple[Site, Sequence[Array]]]) -> Rule:
-        """Look at the whole model first; return the rule to apply tensor by tensor.
+        Where ``is_matrix``, they are whole matrices, each made when it is asked for;
+        elsewhere flat pieces, a number of whole rows.
+        """
 
-        ``stream`` may be iterated several times, each time through all tensors. Most
-        methods need no look and return themselves, which reads nothing.
+    @property
+    def scope(self) -> Scope:
+        """What has to be seen before an entry can be merged: the widest survey."""
+        return "entry"
+
+    def is_matrix(self, site: Site) -> bool:
+        """Tell whether the tensor at ``site`` must come whole, to be decomposed."""
+        del site
+        return False
+
+    def survey(self, stream: Stream) -> Rule:
+        """Look at all pieces within ``scope``; return the rule to apply to each.
+
+        ``stream`` may be iterated several times. The loop over tensors calls this
+        once a tensor, once a model, or never, as ``scope`` says.
         """
         del stream
+        return self
+
+    def at(self, name: str) -> "Method":
+        """Return the method, with its parameters, for the tensor ``name``."""
+        del name
         return self
 
     @property
@@ -101,6 +149,27 @@ class Method(ABC):
                 " leave some out."
             )
         expert_weights(getattr(self, "weights", None), count)
+
+
+class Surveyed(Method):
+    """A method that is elementwise once it knows numbers of a whole tensor or model."""
+
+    @property
+    def scope(self) -> Scope:
+        """The survey is of a tensor."""
+        return "tensor"
+
+    @abstractmethod
+    def survey(self, stream: Stream) -> Rule:
+        """Look at all pieces within ``scope``; return the rule to apply to each."""
+
+    def __call__(self, tensors: Sequence[Array], site: Site = SITE, /) -> Array:
+        """Merge ``tensors[i]`` of expert ``i`` as if they were all there is."""
+        shape = tensors[0].shape
+        base = None if site.base is None else site.base.ravel()
+        site = replace(site, base=base, shape=site.shape or tuple(shape))
+        flat = [tensor.ravel() for tensor in tensors]
+        return self.survey([(site, flat)])(flat, site).reshape(shape)
 
 
 def expert_weights(weights: Sequence[float] | None, count: int) -> Sequence[float]:

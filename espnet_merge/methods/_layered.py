@@ -1,23 +1,23 @@
 """Parameters that differ from tensor to tensor, by patterns on the names."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from espnet_merge.errors import InputError
-from espnet_merge.methods._base import SITE, Array, Method, Rule, Site
+from espnet_merge.methods._base import SITE, Array, Method, Site
 
 DEFAULT = "default"
 # What the loop over tensors asks a method, one answer for all methods of a kind.
-ATTRIBUTES = ("space", "arrays", "elementwise", "min_experts", "max_experts")
+ATTRIBUTES = ("space", "arrays", "factored", "min_experts", "max_experts")
 
 
 class Layered(Method):
     """A plain method at each tensor, with the parameters that its name selects.
 
     A value that is a mapping holds regular expressions: at a tensor the first one found
-    in its name decides, ``default`` where there is none. A method that looks at the
-    whole model does so once for each set of parameters.
+    in its name decides, ``default`` where there is none. The loop over tensors asks
+    for the plain method of each, and lets each distinct one look at the whole model.
 
     Args:
         build: Makes the plain method of some parameters.
@@ -62,18 +62,6 @@ class Layered(Method):
         if name not in self._methods:
             self._methods[name] = self._at(name)
         return self._methods[name]
-
-    def survey(self, stream: Iterable[tuple[Site, Sequence[Array]]]) -> Rule:
-        """Let each plain method that is met look at the whole model, once."""
-        rules: dict[Method, Rule] = {}
-
-        def rule(tensors: Sequence[Array], site: Site) -> Array:
-            method = self.at(site.name)
-            if method not in rules:
-                rules[method] = method.survey(stream)
-            return rules[method](tensors, site)
-
-        return rule
 
     def check_experts(self, count: int) -> None:
         """Raise ``InputError`` where ``count`` experts do not suit a tensor met."""

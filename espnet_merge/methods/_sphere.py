@@ -13,19 +13,20 @@ if TYPE_CHECKING:
 PIECE = 1 << 16
 
 
-def gram(tensors: Sequence["NDArray[Any]"]) -> "NDArray[Any]":
-    """Return the dot products of the flattened ``tensors`` in float64.
+def gram(stream: Iterable[Sequence["NDArray[Any]"]]) -> "NDArray[Any]":
+    """Return the dot products of flat tensors that come in pieces, in float64.
 
     In float32 the angle between two experts of one base, often 1e-3, would be noise.
     """
     import numpy as np
 
-    flat = [np.asarray(tensor).ravel() for tensor in tensors]
-    total = np.zeros((len(flat), len(flat)))
-    for start in range(0, flat[0].size, PIECE):
-        rows = np.stack([x[start : start + PIECE] for x in flat]).astype(np.float64)
-        total += rows @ rows.T
-    return total
+    total: Any = 0.0
+    for tensors in stream:
+        for start in range(0, tensors[0].size, PIECE):
+            part = np.stack([x[start : start + PIECE] for x in tensors])
+            rows = part.astype(np.float64)
+            total = total + rows @ rows.T
+    return np.asarray(total)
 
 
 def norms_and_cosines(gram: "NDArray[Any]") -> tuple["NDArray[Any]", "NDArray[Any]"]:
@@ -47,6 +48,10 @@ def combine(
     return total
 
 
-def all_equal(tensors: Sequence["NDArray[Any]"]) -> bool:
+def all_equal(stream: Iterable[Sequence["NDArray[Any]"]]) -> bool:
     """Tell whether there is but one tensor, which then needs no arithmetic."""
-    return all(bool((tensor == tensors[0]).all()) for tensor in tensors[1:])
+    return all(
+        bool((tensor == tensors[0]).all())
+        for tensors in stream
+        for tensor in tensors[1:]
+    )

@@ -75,6 +75,10 @@ class BoostedTsvM(Method):
         if self.rank_fraction is not None:
             check_range("rank_fraction", self.rank_fraction, 0, 1, open_low=True)
 
+    def is_matrix(self, site: Site) -> bool:
+        """Tell whether the tensor at ``site`` is decomposed."""
+        return is_spectral(len(site.shape), site, self.spectral)
+
     def __call__(self, deltas: Sequence["Tensor"], site: Site = SITE, /) -> "Tensor":
         """Merge ``deltas[i]``, expert ``i`` minus base."""
         first = deltas[0]

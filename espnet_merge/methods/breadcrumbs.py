@@ -5,21 +5,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from espnet_merge.methods._base import (
-    SITE,
-    Method,
+    Rule,
     Site,
+    Stream,
+    Surveyed,
     check_finite,
     check_range,
     expert_weights,
 )
-from espnet_merge.methods._select import keep_largest, merge_agreeing
+from espnet_merge.methods._select import cuts, merge_agreeing
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, kw_only=True)
-class Breadcrumbs(Method):
+class Breadcrumbs(Surveyed):
     r"""Keep the entries of medium magnitude and sum them.
 
     .. math::
@@ -64,23 +65,28 @@ class Breadcrumbs(Method):
         check_finite("scale", self.scale)
         check_finite("weights", *self.weights or ())
 
-    def __call__(
-        self, deltas: Sequence["NDArray[Any]"], site: Site = SITE, /
-    ) -> "NDArray[Any]":
-        """Merge ``deltas[i]``, expert ``i`` minus base."""
-        weights = expert_weights(self.weights, len(deltas))
-        kept = [self._middle(delta) for delta in deltas]
-        if self.sign_consensus:
-            return self.scale * merge_agreeing(kept, weights, mean=False)
-        total = deltas[0] * 0
-        for weight, tau in zip(weights, kept, strict=True):
-            total += weight * tau
-        return self.scale * total
+    def survey(self, stream: Stream) -> Rule:
+        """Find the entries of medium magnitude of each expert."""
+        limits = cuts(stream, self._counts)
 
-    def _middle(self, delta: "NDArray[Any]") -> "NDArray[Any]":
-        size = delta.size
+        def rule(deltas: Sequence["NDArray[Any]"], site: Site) -> "NDArray[Any]":
+            weights = expert_weights(self.weights, len(deltas))
+            kept = []
+            for delta, (largest, stay) in zip(deltas, limits, strict=True):
+                size = abs(delta)
+                middle = stay.keeps(size, site.start) > largest.keeps(size, site.start)
+                kept.append(delta * middle)
+            if self.sign_consensus:
+                return self.scale * merge_agreeing(kept, weights, mean=False)
+            total = deltas[0] * 0
+            for weight, tau in zip(weights, kept, strict=True):
+                total += weight * tau
+            return self.scale * total
+
+        return rule
+
+    def _counts(self, size: int) -> list[int]:
+        """Return how many entries are too large, and how many those and the kept."""
         count = max(1, int(self.density * size))
         top = min(int(self.gamma * size), size - count)
-        middle: NDArray[Any] = keep_largest(delta, top + count)
-        middle -= keep_largest(delta, top)
-        return middle
+        return [top, top + count]

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from espnet_merge.errors import InputError
 from espnet_merge.methods._base import SITE, Method, Site, check_finite, check_range
@@ -41,8 +41,6 @@ class Consensus(Method):
         >>> Consensus(ratio=0.4)(np.array([[1.0, 1.0, 0.0], [1.0, 9.0, 0.0]])).tolist()
         [2.0, 0.0, 0.0]
     """
-
-    elementwise: ClassVar[bool] = True
 
     ratio: float = 0.4
     agreement: int = 2

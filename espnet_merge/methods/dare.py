@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from espnet_merge.methods._base import (
     SITE,
@@ -47,8 +47,6 @@ class Dare(Method):
         >>> Dare(density=0.5)(np.ones((1, 6))).tolist()
         [2.0, 0.0, 0.0, 2.0, 0.0, 0.0]
     """
-
-    elementwise: ClassVar[bool] = True
 
     density: float = 0.1
     scale: float = 1.0

@@ -12,6 +12,7 @@ from espnet_merge.methods._base import (
     check_finite,
     check_range,
     expert_weights,
+    row_length,
 )
 from espnet_merge.methods._random import random_bits
 from espnet_merge.methods._select import merge_agreeing
@@ -89,7 +90,7 @@ class Della(Method):
     def _drop(self, delta: "NDArray[Any]", site: Site, expert: int) -> "NDArray[Any]":
         import numpy as np
 
-        rows = delta.reshape(len(delta) if delta.ndim > 1 else 1, -1)
+        rows = delta.reshape(-1, row_length(site.shape or delta.shape))
         order = np.argsort(np.abs(rows), axis=1, kind="stable")
         ranks = np.empty_like(order)
         np.put_along_axis(ranks, order, np.arange(rows.shape[1])[None], axis=1)

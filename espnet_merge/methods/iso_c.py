@@ -63,6 +63,10 @@ class IsoC(Method):
         """Check the scale."""
         check_finite("scale", self.scale)
 
+    def is_matrix(self, site: Site) -> bool:
+        """Tell whether the tensor at ``site`` is decomposed."""
+        return is_spectral(len(site.shape), site, self.spectral)
+
     def __call__(self, deltas: Sequence["Tensor"], site: Site = SITE, /) -> "Tensor":
         """Merge ``deltas[i]``, expert ``i`` minus base."""
         import torch

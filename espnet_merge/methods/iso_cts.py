@@ -72,6 +72,10 @@ class IsoCts(Method):
         check_finite("scale", self.scale)
         check_range("common_fraction", self.common_fraction, 0, 1)
 
+    def is_matrix(self, site: Site) -> bool:
+        """Tell whether the tensor at ``site`` is decomposed."""
+        return is_spectral(len(site.shape), site, self.spectral)
+
     def __call__(self, deltas: Sequence["Tensor"], site: Site = SITE, /) -> "Tensor":
         """Merge ``deltas[i]``, expert ``i`` minus base."""
         import torch

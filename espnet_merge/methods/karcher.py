@@ -1,10 +1,9 @@
 """Karcher: the mean of the experts' directions on the sphere."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from espnet_merge.methods._base import SITE, Method, Site, check_range
+from espnet_merge.methods._base import Rule, Stream, Surveyed, check_range
 from espnet_merge.methods._sphere import all_equal, combine, gram, norms_and_cosines
 
 if TYPE_CHECKING:
@@ -12,7 +11,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Karcher(Method):
+class Karcher(Surveyed):
     r"""Take the Riemannian mean of the directions, and the mean of the lengths.
 
     .. math::
@@ -53,20 +52,19 @@ class Karcher(Method):
         check_range("max_iter", self.max_iter, 0, float("inf"))
         check_range("tol", self.tol, 0, 1, open_low=True)
 
-    def __call__(
-        self, experts: Sequence["NDArray[Any]"], site: Site = SITE, /
-    ) -> "NDArray[Any]":
-        """Average ``experts[i]``, the weights themselves; the base is not used."""
+    def survey(self, stream: Stream) -> Rule:
+        """Find the coefficients of the experts; the base is not used."""
         import numpy as np
 
-        if all_equal(experts):
-            return combine([1.0], experts[:1])
-        norms, cosines = norms_and_cosines(gram(experts))
+        if all_equal(experts for _, experts in stream):
+            return lambda experts, _: combine([1.0], experts[:1])
+        norms, cosines = norms_and_cosines(gram(experts for _, experts in stream))
         directions = norms > 0
         mean = np.zeros(len(norms))
         mean[directions] = self._mean(cosines[np.ix_(directions, directions)])
         mean[directions] /= norms[directions]
-        return combine(mean * norms.mean(), experts)
+        shares = mean * norms.mean()
+        return lambda experts, _: combine(shares, experts)
 
     def _mean(self, cosines: "NDArray[Any]") -> "NDArray[Any]":
         """Return the coefficients of the mean of unit vectors, given their cosines."""

@@ -64,6 +64,10 @@ class Lors(Method):
         if self.rank is not None:
             check_range("rank", self.rank, 0, float("inf"))
 
+    def is_matrix(self, site: Site) -> bool:
+        """Tell whether the task vectors at ``site`` are compressed."""
+        return len(site.shape) == 2 and site.role == "linear"
+
     def __call__(self, deltas: Sequence["Tensor"], site: Site = SITE, /) -> "Tensor":
         """Merge ``deltas[i]``, expert ``i`` minus base."""
         import torch

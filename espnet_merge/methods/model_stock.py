@@ -1,19 +1,26 @@
 """Model Stock: how far to trust the mean of the experts, told by their angles."""
 
-import itertools
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from espnet_merge.methods._base import SITE, Method, Site, check_range
+from espnet_merge.methods._base import (
+    Rule,
+    Scope,
+    Site,
+    Stream,
+    Surveyed,
+    check_range,
+)
+from espnet_merge.methods._sphere import gram
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, kw_only=True)
-class ModelStock(Method):
+class ModelStock(Surveyed):
     r"""Move from the base towards the mean as far as the task vectors agree.
 
     .. math::
@@ -56,33 +63,47 @@ class ModelStock(Method):
         """Check the floor."""
         check_range("floor", self.floor, 0, float("inf"))
 
-    def __call__(
-        self, deltas: Sequence["NDArray[Any]"], site: Site = SITE, /
+    @property
+    def scope(self) -> Scope:
+        """What t is of; the rows of a tensor are never cut."""
+        return "entry" if self.filter_wise else "tensor"
+
+    def survey(self, stream: Stream) -> Rule:
+        """Find t of the tensor, or leave it to each of its rows."""
+        if self.filter_wise:
+            return lambda deltas, site: self._move(deltas, self._of_rows(deltas, site))
+        dots = gram(deltas for _, deltas in stream)
+        site, _ = next(iter(stream))
+        ratio = self._ratio(dots[None], site)
+        return lambda deltas, _: self._move(deltas, ratio)
+
+    def _move(
+        self, deltas: Sequence["NDArray[Any]"], ratio: "NDArray[Any]"
     ) -> "NDArray[Any]":
-        """Merge ``deltas[i]``, expert ``i`` minus base."""
         first = deltas[0]
-        width = first.shape[-1] if self.filter_wise and first.ndim else first.size
-        ratio = self._ratio([delta.reshape(-1, width) for delta in deltas], site)
         mean = sum(deltas[1:], start=first) / first.dtype.type(len(deltas))
-        rows = mean.reshape(-1, width) * ratio[:, None].astype(first.dtype)
-        merged: NDArray[Any] = rows.reshape(first.shape)
+        rows = mean.reshape(len(ratio), -1) * ratio[:, None].astype(first.dtype)
+        merged: NDArray[Any] = rows.ravel()
         return merged
 
-    def _ratio(self, rows: Sequence["NDArray[Any]"], site: Site) -> "NDArray[Any]":
-        """Return t for each row."""
+    def _of_rows(self, deltas: Sequence["NDArray[Any]"], site: Site) -> "NDArray[Any]":
         import numpy as np
 
-        def dots(a: "NDArray[Any]", b: "NDArray[Any]") -> "NDArray[Any]":
-            return np.asarray(np.einsum("ij,ij->i", a, b, dtype=np.float64))
+        width = site.shape[-1] if site.shape else 1
+        rows = np.stack([delta.reshape(-1, width) for delta in deltas], axis=1)
+        dots = np.einsum("rik,rjk->rij", rows, rows, dtype=np.float64)
+        return self._ratio(dots, site)
 
-        norms = [np.sqrt(dots(row, row)) for row in rows]
-        cosines = []
-        for i, j in itertools.combinations(range(len(rows)), 2):
-            product = np.maximum(norms[i] * norms[j], self.floor)
-            product[product == 0] = 1
-            cosines.append(np.clip(dots(rows[i], rows[j]) / product, -1, 1))
-        cosine = np.mean(cosines, axis=0)
-        count = len(rows)
+    def _ratio(self, dots: "NDArray[Any]", site: Site) -> "NDArray[Any]":
+        """Return t for each Gram matrix of ``dots``."""
+        import numpy as np
+
+        count = dots.shape[1]
+        i, j = np.triu_indices(count, 1)
+        norms = np.sqrt(np.einsum("rii->ri", dots))
+        product = np.maximum(norms[:, i] * norms[:, j], self.floor)
+        product[product == 0] = 1
+        cosine = np.clip(dots[:, i, j] / product, -1, 1).mean(axis=1)
         if self.clamp:
             below = int(np.count_nonzero(cosine < 0))
             if below:

@@ -1,12 +1,19 @@
 """Multi-SLERP: the mean of many directions in one step."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from espnet_merge.errors import InputError
-from espnet_merge.methods._base import SITE, Method, Site, check_finite, expert_weights
+from espnet_merge.methods._base import (
+    Rule,
+    Site,
+    Stream,
+    Surveyed,
+    check_finite,
+    expert_weights,
+)
 from espnet_merge.methods._sphere import all_equal, combine, gram, norms_and_cosines
 
 if TYPE_CHECKING:
@@ -14,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class MultiSlerp(Method):
+class MultiSlerp(Surveyed):
     r"""Average the directions of the experts and, apart from them, their lengths.
 
     .. math::
@@ -60,26 +67,42 @@ class MultiSlerp(Method):
                 f"weights must not sum to 0, got {self.weights}; change them."
             )
 
-    def __call__(
-        self, experts: Sequence["NDArray[Any]"], site: Site = SITE, /
-    ) -> "NDArray[Any]":
-        """Average ``experts[i]``, the weights; ``site.base`` serves ``on="deltas"``."""
-        if self.on == "weights" or site.base is None:
-            return self._mean(experts)
-        deltas = [expert - site.base for expert in experts]
-        merged: NDArray[Any] = site.base + self._mean(deltas)
-        return merged
+    def survey(self, stream: Stream) -> Rule:
+        """Find the coefficients of the experts, or of their deltas from the base."""
+        shares = self._shares(lambda: (self._vectors(x, site) for site, x in stream))
 
-    def _mean(self, vectors: Sequence["NDArray[Any]"]) -> "NDArray[Any]":
+        def rule(experts: Sequence["NDArray[Any]"], site: Site) -> "NDArray[Any]":
+            merged = combine(shares, self._vectors(experts, site))
+            if self._on_deltas(site):
+                merged += site.base
+            return merged
+
+        return rule
+
+    def _on_deltas(self, site: Site) -> bool:
+        return self.on == "deltas" and site.base is not None
+
+    def _vectors(
+        self, experts: Sequence["NDArray[Any]"], site: Site
+    ) -> Sequence["NDArray[Any]"]:
+        if self._on_deltas(site):
+            return [expert - site.base for expert in experts]
+        return experts
+
+    def _shares(
+        self, vectors: Callable[[], Iterator[Sequence["NDArray[Any]"]]]
+    ) -> "NDArray[Any]":
+        """Return the coefficient of each vector."""
         import numpy as np
 
-        if all_equal(vectors):
-            return combine([1.0], vectors[:1])
-        weights = np.array(expert_weights(self.weights, len(vectors)), float)
+        dots = gram(vectors())
+        if all_equal(vectors()):
+            return np.asarray(np.eye(len(dots))[0])
+        weights = np.array(expert_weights(self.weights, len(dots)), float)
         weights /= weights.sum()
-        norms, cosines = norms_and_cosines(gram(vectors))
+        norms, cosines = norms_and_cosines(dots)
         length = math.sqrt(max(0.0, weights @ cosines @ weights))
         if length < 1e-8:
-            return combine([0.0], vectors[:1])
+            return np.zeros(len(dots))
         units = weights / np.where(norms > 0, norms, 1)
-        return combine(units * (weights @ norms) / length, vectors)
+        return np.asarray(units * (weights @ norms) / length)

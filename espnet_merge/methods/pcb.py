@@ -1,15 +1,15 @@
 """PCB: weigh each entry by its size and by its agreement with the other experts."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from espnet_merge.methods._base import (
-    SITE,
-    Array,
-    Method,
     Rule,
+    Scope,
     Site,
+    Stream,
+    Surveyed,
     check_finite,
     check_range,
 )
@@ -23,7 +23,7 @@ CLIPPED = {"language": 0.0001, "vision": 0.01}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pcb(Method):
+class Pcb(Surveyed):
     r"""Balance the experts entry by entry, and keep only what scores best.
 
     .. math::
@@ -56,8 +56,6 @@ class Pcb(Method):
         [2.0, 0.0, 0.0, 0.0]
     """
 
-    elementwise: ClassVar[bool] = True
-
     density: float = 0.05
     scale: float = 1.2
     variant: Literal["language", "vision"] = "language"
@@ -67,11 +65,12 @@ class Pcb(Method):
         check_range("density", self.density, 0, 1, open_low=True)
         check_finite("scale", self.scale)
 
-    def __call__(self, deltas: Sequence[Array], site: Site = SITE, /) -> Array:
-        """Merge ``deltas[i]`` as if they were the whole task vector."""
-        return self.survey([(site, deltas)])(deltas, site)
+    @property
+    def scope(self) -> Scope:
+        """Quantiles are of the whole task vector."""
+        return "model"
 
-    def survey(self, stream: Iterable[tuple[Site, Sequence[Array]]]) -> Rule:
+    def survey(self, stream: Stream) -> Rule:
         """Find the quantiles of each expert's magnitudes and of its scores."""
         import numpy as np
 

@@ -4,8 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from espnet_merge.methods._base import SITE, Method, Site, check_finite, check_range
-from espnet_merge.methods._select import keep_largest, merge_agreeing
+from espnet_merge.methods._base import (
+    Rule,
+    Site,
+    Stream,
+    Surveyed,
+    check_finite,
+    check_range,
+)
+from espnet_merge.methods._select import Cut, Mapped, cuts, merge_agreeing
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -15,7 +22,7 @@ SMALL = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sce(Method):
+class Sce(Surveyed):
     r"""Average the entries of largest variance, experts weighted by their energy.
 
     .. math::
@@ -54,26 +61,48 @@ class Sce(Method):
         check_range("density", self.density, 0, 1, open_low=True)
         check_finite("scale", self.scale)
 
-    def __call__(
-        self, deltas: Sequence["NDArray[Any]"], site: Site = SITE, /
-    ) -> "NDArray[Any]":
-        """Merge ``deltas[i]``, expert ``i`` minus base."""
+    def survey(self, stream: Stream) -> Rule:
+        """Find the entries of largest variance, and the energy of each expert there."""
         import numpy as np
 
-        kept = list(deltas)
-        if self.density < 1:
-            mask = self._where_they_differ(deltas)
-            kept = [delta * mask for delta in deltas]
-        energy = [float(np.mean(tau * tau, dtype=np.float64)) for tau in kept]
-        if sum(energy) < SMALL:
-            energy = [1.0] * len(kept)
-        weights = [value / sum(energy) for value in energy]
-        votes = sum(kept[1:], start=kept[0])
-        return self.scale * merge_agreeing(kept, weights, votes=votes, mean=True)
+        kept = self._largest_variance(stream) if self.density < 1 else Cut(0)
+        size = 0
 
-    def _where_they_differ(self, deltas: Sequence["NDArray[Any]"]) -> "NDArray[Any]":
-        mean = sum(deltas[1:], start=deltas[0]) / len(deltas)
-        variance: Any = sum((delta - mean) ** 2 for delta in deltas)
-        count = int(self.density * int((variance > 0).sum()))
-        kept: NDArray[Any] = keep_largest(variance, count) > 0
-        return kept
+        def selected(
+            deltas: Sequence["NDArray[Any]"], site: Site
+        ) -> Sequence["NDArray[Any]"]:
+            if self.density == 1:
+                return deltas
+            mask = kept.keeps(_variance(deltas), site.start)
+            return [delta * mask for delta in deltas]
+
+        energy: Any = 0.0
+        for site, deltas in stream:
+            taus = selected(deltas, site)
+            energy += np.array([np.sum(tau * tau, dtype=np.float64) for tau in taus])
+            size += taus[0].size
+        if energy.sum() < SMALL * size:
+            energy = np.ones_like(energy)
+        weights = (energy / energy.sum()).tolist()
+
+        def rule(deltas: Sequence["NDArray[Any]"], site: Site) -> "NDArray[Any]":
+            taus = selected(deltas, site)
+            votes = sum(taus[1:], start=taus[0])
+            return self.scale * merge_agreeing(taus, weights, votes=votes, mean=True)
+
+        return rule
+
+    def _largest_variance(self, stream: Stream) -> Cut:
+        import numpy as np
+
+        variances = Mapped(stream, lambda deltas: [_variance(deltas)])
+        moved = sum(int(np.count_nonzero(x)) for _, (x,) in variances)
+        ((cut,),) = cuts(variances, lambda size: [int(self.density * moved)])
+        return cut
+
+
+def _variance(deltas: Sequence["NDArray[Any]"]) -> "NDArray[Any]":
+    """Return the variance of the experts at each entry, times their number."""
+    mean = sum(deltas[1:], start=deltas[0]) / len(deltas)
+    variance: NDArray[Any] = sum(((d - mean) ** 2 for d in deltas), start=mean * 0)
+    return variance

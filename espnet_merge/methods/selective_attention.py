@@ -45,7 +45,6 @@ class SelectiveAttention(Method):
         [3.0]
     """
 
-    elementwise: ClassVar[bool] = True
     min_experts: ClassVar[int] = 2
     max_experts: ClassVar[int | None] = 2
 

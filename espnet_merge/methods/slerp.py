@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from espnet_merge.methods._base import SITE, Method, Site, check_range
+from espnet_merge.methods._base import Rule, Site, Stream, Surveyed, check_range
 from espnet_merge.methods._sphere import combine, gram, norms_and_cosines
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ COLLINEAR = 0.9995
 
 
 @dataclass(frozen=True, kw_only=True)
-class Slerp(Method):
+class Slerp(Surveyed):
     r"""Interpolate two experts along the arc between their directions.
 
     .. math::
@@ -54,17 +54,19 @@ class Slerp(Method):
         """Check the parameter."""
         check_range("t", self.t, 0, 1)
 
-    def __call__(
-        self, experts: Sequence["NDArray[Any]"], site: Site = SITE, /
-    ) -> "NDArray[Any]":
-        """Interpolate ``experts[0]`` and ``experts[1]``; the base is not used."""
-        first, second = experts
-        norms, cosines = norms_and_cosines(gram(experts))
+    def survey(self, stream: Stream) -> Rule:
+        """Measure the angle between the two experts; the base is not used."""
+        norms, cosines = norms_and_cosines(gram(experts for _, experts in stream))
         cosine = float(cosines[0, 1])
         if abs(cosine) > COLLINEAR or not norms.all():
-            # So written, what the experts share stays as it is to the last bit.
-            step: NDArray[Any] = first + self.t * (second - first)
-            return step
+            return self._line
         angle = math.acos(cosine)
         near, far = math.sin((1 - self.t) * angle), math.sin(self.t * angle)
-        return combine((near / math.sin(angle), far / math.sin(angle)), experts)
+        shares = near / math.sin(angle), far / math.sin(angle)
+        return lambda experts, _: combine(shares, experts)
+
+    def _line(self, experts: Sequence["NDArray[Any]"], _: Site) -> "NDArray[Any]":
+        # So written, what the experts share stays as it is to the last bit.
+        first, second = experts
+        step: NDArray[Any] = first + self.t * (second - first)
+        return step

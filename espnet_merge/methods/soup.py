@@ -40,8 +40,6 @@ class Soup(Method):
     """
 
     space: ClassVar[Literal["deltas", "weights"]] = "weights"
-    elementwise: ClassVar[bool] = True
-
     weights: tuple[float, ...] | None = None
     normalize: bool = True
 

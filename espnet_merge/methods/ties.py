@@ -1,28 +1,28 @@
 """TIES: trim, elect a sign, and merge what agrees with it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from espnet_merge.errors import InputError
 from espnet_merge.methods._base import (
-    SITE,
-    Array,
-    Method,
     Rule,
+    Scope,
     Site,
+    Stream,
+    Surveyed,
     check_finite,
     check_range,
     expert_weights,
 )
-from espnet_merge.methods._select import keep_largest, merge_agreeing, thresholds
+from espnet_merge.methods._select import Cut, cuts, merge_agreeing, thresholds
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ties(Method):
+class Ties(Surveyed):
     r"""Trim small entries, elect a sign for each entry, merge those that agree.
 
     .. math::
@@ -73,25 +73,24 @@ class Ties(Method):
                 " use task_arithmetic to subtract a task."
             )
 
-    def survey(self, stream: Iterable[tuple[Site, Sequence[Array]]]) -> Rule:
-        """Find the threshold of each expert over the whole model, if asked to."""
-        if self.trim == "tensor":
-            return self
-        cuts = thresholds(stream, self.density)
+    @property
+    def scope(self) -> Scope:
+        """The vector that is trimmed."""
+        return "model" if self.trim == "global" else "tensor"
+
+    def survey(self, stream: Stream) -> Rule:
+        """Find the entries of each expert that stay."""
+        if self.trim == "global":
+            kept = [Cut(threshold) for threshold in thresholds(stream, self.density)]
+        else:
+            count = cuts(stream, lambda size: [max(1, int(self.density * size))])
+            kept = [cut for (cut,) in count]
 
         def rule(deltas: Sequence["NDArray[Any]"], site: Site) -> "NDArray[Any]":
-            pairs = zip(deltas, cuts, strict=True)
-            return self._elect([delta * (abs(delta) >= cut) for delta, cut in pairs])
+            pairs = zip(deltas, kept, strict=True)
+            return self._elect([d * cut.keeps(abs(d), site.start) for d, cut in pairs])
 
         return rule
-
-    def __call__(
-        self, deltas: Sequence["NDArray[Any]"], site: Site = SITE, /
-    ) -> "NDArray[Any]":
-        """Merge ``deltas[i]``, trimmed as if they were the whole task vector."""
-        return self._elect(
-            [keep_largest(d, max(1, int(self.density * d.size))) for d in deltas]
-        )
 
     def _elect(self, trimmed: Sequence["NDArray[Any]"]) -> "NDArray[Any]":
         weights = expert_weights(self.weights, len(trimmed))

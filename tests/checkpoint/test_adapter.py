@@ -12,11 +12,11 @@ import yaml
 from safetensors.torch import load_file, save_file
 
 from espnet_merge.checkpoint import open_checkpoint, open_expert
-from espnet_merge.checkpoint.factored import Factored
 from espnet_merge.errors import InputError
 from espnet_merge.lora.adapter import add_adapter, save_adapter
 from espnet_merge.merge import Merge
 from espnet_merge.methods import Method, build_method
+from espnet_merge.methods._factored import Factored
 from espnet_merge.sites import Sites
 from espnet_merge.whisper.model import load_whisper
 from tests.formats import write_fine_tuned
@@ -122,6 +122,9 @@ class TakesFactors(Method):
     factored: ClassVar[bool] = True
     arrays: ClassVar[str] = "torch"
 
+    def is_matrix(self, site):
+        return len(site.shape) == 2
+
     def __call__(self, tensors, site):
         return tensors[0]
 
@@ -130,14 +133,14 @@ def test_a_method_may_ask_for_the_factors(micro_whisper, trained):
     adapter = open_expert(trained["plain"][0])
     base = open_checkpoint(micro_whisper)
     sites = Sites(TakesFactors(), base, [adapter], "float64")
-    _, (delta,) = sites.at(TENSOR)
+    ((_, (delta,)),) = sites.pieces(TENSOR)
     assert isinstance(delta, Factored)
     assert delta.b.shape == (64, 2)
     assert delta.shape == (64, 64)
     assert delta.a.dtype == torch.float64
     assert delta.scale == 32
-    _, (untouched,) = sites.at("model.encoder.conv1.weight")
-    assert not untouched.any()
+    for _, (untouched,) in sites.pieces("model.encoder.conv1.weight"):
+        assert not untouched.any()
 
 
 def test_a_piece_of_the_product_is_that_piece():

@@ -23,7 +23,7 @@ def test_gram_matrix_is_exact_over_pieces():
     x = np.ones((2, PIECE + 5), np.float32)
     x[1, -1] = 3
     size = PIECE + 5
-    assert gram(list(x)).tolist() == [[size, size + 2], [size + 2, size + 8]]
+    assert gram([list(x)]).tolist() == [[size, size + 2], [size + 2, size + 8]]
 
 
 def test_slerp_goes_along_the_arc():

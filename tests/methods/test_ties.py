@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from espnet_merge.errors import InputError
 from espnet_merge.methods import Site
 from espnet_merge.methods._select import keep_largest, thresholds
+from espnet_merge.methods.dare import Dare
 from espnet_merge.methods.ties import Ties
 
 SITE = Site()
@@ -53,7 +54,7 @@ def test_no_survey_is_made_for_nothing():
         raise AssertionError("the model was read")
         yield
 
-    method = Ties()
+    method = Dare()
     assert method.survey(stream()) is method
 
 
