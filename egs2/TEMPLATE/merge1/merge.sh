@@ -26,8 +26,8 @@ lora_config=conf/train/lora.yaml # training configuration of "lora"
 train_args=       # further options of whisper_train, as "--max_epoch 2 --seed 1"
 merge_kind=full   # which kind of experts to merge
 merge_configs="soup task_arithmetic ties tsv_m lors" # names in conf/merge, or files
-decode_configs=tail              # names in conf/decode, or files
-base_decode_config= # how the untrained base is decoded in every table, if not alike
+decode_configs="tail" # names in conf/decode, or files
+base_decode_config=padded # how the base is decoded: as it was trained; "" for like the others
 normalizer=basic  # how text is normalised before the main scores; raw ones are beside
 decode_args=      # further options of "espnet-merge decode"
 nj=2              # data sets prepared at the same time
@@ -88,6 +88,12 @@ for name in $decode_configs; do
   modes+=("$(basename "$file" .yaml)")
   decode_file[${modes[-1]}]=$file
 done
+base_modes=("${modes[@]}")
+if [[ -n $base_decode_config ]]; then
+  file=$(conf_file decode "$base_decode_config")
+  base_modes=("$(basename "$file" .yaml)")
+  decode_file[${base_modes[0]}]=$file
+fi
 
 train_sets=("${expert_names[@]/%/_train}")
 valid_sets=("${expert_names[@]/%/_valid}")
@@ -320,9 +326,10 @@ decode_systems() {
 }
 
 decode_system() { # SYSTEM
-  local dir=$expdir/$1 mode out words model=(--model "$expdir/$1/model")
+  local dir=$expdir/$1 mode out words model=(--model "$expdir/$1/model") ways
   if [[ $1 == lora_* ]]; then model=(--model "$expdir/base" --adapter "$dir/model"); fi
-  for mode in "${modes[@]}"; do
+  read -ra ways <<<"$(modes_of "$1")"
+  for mode in "${ways[@]}"; do
     out=$dir/inference_$mode
     words="$(fingerprint "${decode_file[$mode]}") $decode_args $(fingerprint "$dir/.done")"
     words+=" $(cd "$dumpdir" && fingerprint "${tests[@]/%//.done}")"
@@ -336,13 +343,17 @@ decode_system() { # SYSTEM
   log "decoded by $1"
 }
 
+modes_of() { # SYSTEM
+  if [[ $1 == zero_shot ]]; then echo "${base_modes[@]}"; else echo "${modes[@]}"; fi
+}
+
 # Stage 10
 score_systems() { run_parallel "$nj" score_set "${tests[@]}"; }
 
 score_set() { # SET: all systems in one go
   local mode system dir stale=()
-  for mode in "${modes[@]}"; do
-    for system in "${systems[@]}"; do
+  for system in "${systems[@]}"; do
+    for mode in $(modes_of "$system"); do
       dir=$expdir/$system/inference_$mode/$1
       if [[ ! $dir/score.json -nt $dir/text.json ]]; then stale+=("$dir"); fi
     done
@@ -358,7 +369,7 @@ write_report() {
     for name in "${expert_names[@]}"; do args+=("${name%%_*}=${kind}_$name"); done
   done
   if [[ $joint == true ]]; then args+=(--joint joint); fi
-  if [[ -n $base_decode_config ]]; then args+=(--base-inference "$base_decode_config"); fi
+  if [[ -n $base_decode_config ]]; then args+=(--base-inference "${base_modes[0]}"); fi
   espnet-merge report --expdir "$expdir" --base zero_shot "${args[@]}" \
     --sets "${tests[@]}" --trained "${expert_names[@]}" --untrained "${untrained[@]}" \
     --inference "${modes[@]}"
