@@ -7,8 +7,8 @@ from espnet_merge.checkpoint.safetensors import FLOATS, itemsize
 from espnet_merge.merge import Merge
 from espnet_merge.sites import PIECE, Sites
 
-# Bytes of an interpreter with numpy, and what PyTorch adds.
-NUMPY, TORCH = 30_000_000, 250_000_000
+# Bytes of an interpreter with numpy, and what scipy adds.
+NUMPY, SCIPY = 30_000_000, 30_000_000
 # Measured on one core of 2.5 GHz: seconds an entry of an expert, each time that it is
 # read; and float64 operations a second.
 ENTRY = 2e-9
@@ -26,7 +26,7 @@ def memory(merge: Merge, jobs: int) -> int:
         factors = 2 * len(merge.experts) * min(rows, columns)
         # Two whole matrices, and in float64 one more and the factors of all experts.
         most = max(most, 16 * rows * columns + 8 * factors * (rows + columns) // 2)
-    start = NUMPY + (TORCH if merge.method.arrays == "torch" else 0)
+    start = NUMPY + (SCIPY if merge.method.factored else 0)
     return start + most * (jobs + 1)
 
 

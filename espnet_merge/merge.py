@@ -18,6 +18,7 @@ from espnet_merge.checkpoint.output import Output, TensorWriter
 from espnet_merge.checkpoint.safetensors import FLOATS, itemsize, to_stored
 from espnet_merge.errors import InputError
 from espnet_merge.methods import Array, Method, Rule, Site
+from espnet_merge.methods._factored import Factored
 from espnet_merge.provenance import (
     PROVENANCE,
     describe,
@@ -156,9 +157,10 @@ def run(
     """
     first = merges[0]
     first.check_weights()
-    torch = any(merge.method.arrays == "torch" for merge in merges)
-    check_device(device, torch=torch)
-    with Workers(jobs) as workers, one_thread_each(torch=torch), ExitStack() as stack:
+    check_device(device, torch=any(x.method.arrays == "torch" for x in merges))
+    scipy = any(merge.method.factored for merge in merges)
+    limits = one_thread_each(scipy=scipy, torch=device != "cpu")
+    with Workers(jobs) as workers, limits, ExitStack() as stack:
         hashes = digests(first, workers)
         records = [describe(merge, hashes) for merge in merges]
         for record in records:
@@ -251,9 +253,11 @@ def _bits(
 
     with np.errstate(over="ignore", invalid="ignore"):
         merged = rule(tensors, site)
+        if isinstance(merged, Factored):
+            merged = merged.dense()
         if merge.method.space == "deltas":
             merged += site.base
-    if merge.method.arrays == "torch":
+    if not isinstance(merged, np.ndarray):
         merged = merged.cpu().numpy()
     dtype = FLOATS[merge.dtype]
     check_overflow(site.name, merged, dtype)

@@ -107,11 +107,10 @@ class AdapterMerge:
             check: Looks at the record: before the merge, then with its result.
         """
         self.merge.check_weights()
-        torch = self.merge.method.arrays == "torch"
         kept, whole, checksum = 0.0, 0.0, 0
         with (
             Workers(jobs) as workers,
-            one_thread_each(torch=torch),
+            one_thread_each(scipy=self.merge.method.factored, torch=False),
             whole_directory(self.merge.output) as directory,
         ):
             record = describe(self.merge, digests(self.merge, workers)) | {
@@ -151,7 +150,7 @@ class AdapterMerge:
         if self.rank is None:
             delta = self._sum(name)
         else:
-            merged = self._sum if self.is_linear else self._dense
+            merged = self._sum if self.is_linear else self._whole
             delta, kept, whole = cut(merged(name), self.rank)
         missing = self.written_rank - delta.b.shape[1]
         a = np.pad(delta.a, ((0, missing), (0, 0)))
@@ -177,7 +176,8 @@ class AdapterMerge:
                 parts.append((float(weight), delta))
         return concatenate(parts)
 
-    def _dense(self, name: str) -> "NDArray[Any]":
+    def _whole(self, name: str) -> "Factored | NDArray[Any]":
+        """Merge by any method; those that work on factors may return some."""
         import numpy as np
 
         method = self.merge.method.at(name)
@@ -185,6 +185,8 @@ class AdapterMerge:
         parts = []
         for site, tensors in self.sites.parts(method, name):
             merged = rule(tensors, site)
+            if isinstance(merged, Factored):
+                return merged
             if self.merge.method.space == "weights":
                 merged = merged - site.base
             parts.append(np.asarray(merged).ravel())

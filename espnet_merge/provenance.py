@@ -1,5 +1,6 @@
 """What determines the bytes of a merge, as it is written beside the result."""
 
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,10 +36,9 @@ def describe(merge: "Merge", inputs: list[dict[str, str]]) -> dict[str, Any]:
     import numpy as np
 
     versions = {"espnet_merge": __version__, "numpy": np.__version__}
-    if merge.method.arrays == "torch":
-        import torch
-
-        versions["torch"] = str(torch.__version__)
+    if merge.method.factored:
+        # They decompose: with scipy on the CPU, with torch elsewhere.
+        versions |= {name: version(name) for name in ("scipy", "torch")}
     names = {kind: name for name, kind in METHODS.items()}
     return {
         "method": names[merge.method.kind],

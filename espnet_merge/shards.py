@@ -76,10 +76,10 @@ def run_shard(
         InputError: a part is there and belongs to another merge.
     """
     merge.check_weights()
-    torch = merge.method.arrays == "torch"
-    check_device(device, torch=torch)
+    check_device(device, torch=merge.method.arrays == "torch")
     directory = parts_of(merge.output) / f"{number}-of-{count}"
-    with Workers(jobs) as workers, one_thread_each(torch=torch):
+    limits = one_thread_each(scipy=merge.method.factored, torch=device != "cpu")
+    with Workers(jobs) as workers, limits:
         record = describe(merge, digests(merge, workers))
         record |= {"shard": f"{number}/{count}"}
         if directory.exists():

@@ -114,7 +114,7 @@ class Tensor:
         return site, Experts(make, len(self.experts))
 
     def _form(self, method: Method) -> "Callable[[NDArray[Any]], Array]":
-        if method.arrays == "numpy":
+        if method.arrays == "numpy" or self.device == "cpu":
             return lambda array: array
         return lambda array: _as_torch(array, self.device)
 

@@ -53,12 +53,19 @@ class Workers:
 
 
 @contextlib.contextmanager
-def one_thread_each(*, torch: bool) -> Iterator[None]:
-    """Let the libraries below numpy and torch compute in the thread that asks them.
+def one_thread_each(*, scipy: bool, torch: bool) -> Iterator[None]:
+    """Let the libraries below numpy compute in the thread that asks them.
 
     Their own threads would compete with the workers, and sum in another order.
+
+    Args:
+        scipy: Whether scipy is going to be used; only what is loaded can be limited.
+        torch: Whether torch is going to be used.
     """
     from threadpoolctl import threadpool_limits
+
+    if scipy:
+        import scipy.linalg.cython_lapack  # noqa: F401
 
     with threadpool_limits(1):
         if not torch:

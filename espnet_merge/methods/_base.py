@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal
 
 from espnet_merge.errors import InputError
 
-# numpy.ndarray or torch.Tensor, as ``Method.arrays`` says.
+# numpy.ndarray, or torch.Tensor as ``Method.arrays`` says.
 type Array = Any
 type Role = Literal["linear", "embedding", "conv", "norm", "bias", "other"]
 type Scope = Literal["entry", "tensor", "model"]
@@ -97,7 +97,7 @@ class Method(ABC):
     # "deltas": expert minus base in, merged delta out. "weights": the weights as
     # they are in, merged weight out.
     space: ClassVar[Literal["deltas", "weights"]] = "deltas"
-    # torch costs a second to import: only where there are matrices to decompose.
+    # "torch": torch's on any device but the CPU. Importing torch costs seconds.
     arrays: ClassVar[Literal["numpy", "torch"]] = "numpy"
     # Whether ``site.base`` is looked at in weight space; else its file is not read.
     base: ClassVar[bool] = True
