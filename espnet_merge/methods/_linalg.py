@@ -144,7 +144,12 @@ def polar(blocks: Sequence[Array], how: Orthogonaliser) -> Array:
         wide = library(blocks[0]).concatenate(list(blocks), 1)
         return polar([wide.T], how).T
     values, vectors = _spectrum(blocks)
-    gains = newton_schulz(values) if how == "newton_schulz" else _inverse_roots(values)
+    floor = NULL_TOLERANCE**2
+    if how == "newton_schulz":
+        gains = newton_schulz(values)
+    else:
+        gains = values.clip(floor) ** -0.5
+    gains = gains * (values > floor)
     root = vectors * gains**0.5
     return times(blocks, root @ root.T)
 
@@ -162,12 +167,6 @@ def newton_schulz(values: Array) -> Array:
         squares = values * gains**2
         gains = gains * (a + b * squares + c * squares**2)
     return gains
-
-
-def _inverse_roots(values: Array) -> Array:
-    """Return the reciprocal of the root of each value, 0 where that is no number."""
-    floor = NULL_TOLERANCE**2
-    return (values > floor) / values.clip(floor) ** 0.5
 
 
 def _spectrum(blocks: Sequence[Array]) -> tuple[Array, Array]:
@@ -209,8 +208,8 @@ def leading(decompose: Callable[[int, int], Svd], tasks: int, each: int) -> list
         each: Directions of a task, >= 1, where none leaves rank free.
     """
     parts = [decompose(task, each) for task in range(tasks)]
-    top = max((float(part.s[0]) for part in parts if len(part.s)), default=0.0)
-    ranks = [int((part.s > RANK_TOLERANCE * top).sum()) for part in parts]
+    floor = RANK_TOLERANCE * largest(parts)
+    ranks = [int((part.s > floor).sum()) for part in parts]
     level = each
     while level < max(ranks) and sum(min(r, level + 1) for r in ranks) <= each * tasks:
         level += 1
@@ -219,6 +218,11 @@ def leading(decompose: Callable[[int, int], Svd], tasks: int, each: int) -> list
             parts[task] = decompose(task, rank)
         parts[task] = parts[task].cut(rank)
     return parts
+
+
+def largest(parts: Sequence[Svd]) -> float:
+    """Return the largest singular value over all ``parts``."""
+    return max((float(part.s[0]) for part in parts if len(part.s)), default=0.0)
 
 
 def add(deltas: Iterable[Array]) -> Array:

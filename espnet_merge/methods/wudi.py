@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from espnet_merge.methods._base import Array, Site, check_range
 from espnet_merge.methods._factored import Factored
-from espnet_merge.methods._linalg import library, like, svd
+from espnet_merge.methods._linalg import RANK_TOLERANCE, largest, library, like, svd
 from espnet_merge.methods._spectral import Spectral
 
 
@@ -31,8 +31,8 @@ class Wudi(Spectral):
     vectors, without the Gram matrices: with :math:`\tau_i = U_i S_i V_i^\top` and
     :math:`[V_i S_i / \|S_i\|]_i = P D [W_i]_i^\top` it is :math:`\sum_i U_i
     (S_i^2 / \|S_i\| + \rho \|S_i\|) W_i D (D^2 + \rho)^{-1} P^\top`. Directions below
-    1e-5 of the largest of D are dropped, so are those of a task below 1e-5 of its
-    largest. Where a tensor is not decomposed, the mean is taken.
+    1e-5 of the largest of D are dropped, so are those of a task below 1e-5 of the
+    largest over the tasks. Where a tensor is not decomposed, the mean is taken.
 
     Args:
         scale: :math:`\lambda`, no unit, finite; 1 in the paper.
@@ -65,6 +65,9 @@ class Wudi(Spectral):
 
     def _solve(self, deltas: Sequence[Array]) -> Factored:
         first, parts = deltas[0], [svd(delta) for delta in deltas]
+        # Each task weighs the same: one that is rounding alone must not.
+        floor = RANK_TOLERANCE * largest(parts)
+        parts = [part.above(floor) for part in parts]
         parts = [part for part in parts if part.rank] or parts[:1]
         if not parts[0].rank:
             return Factored(like(parts[0].u, first), like(parts[0].v.T, first), 1.0)

@@ -9,7 +9,7 @@ from espnet_merge.methods import Site
 
 
 def as_arrays(method, stacked):
-    if method.arrays == "numpy":
+    if method.arrays != "torch":
         return [np.array(x) for x in stacked]
     import torch
 

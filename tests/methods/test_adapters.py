@@ -75,6 +75,31 @@ def test_the_result_keeps_factors_and_type(name):
     assert merged.b.dtype == merged.a.dtype == merged.dense().dtype == np.float32
 
 
+@pytest.mark.parametrize("method", [m for m in METHODS if m.arrays == "any"], ids=repr)
+def test_torch_gives_what_numpy_gives(method):
+    import torch
+
+    def on_device(delta):
+        b, a = torch.from_numpy(delta.b), torch.from_numpy(delta.a)
+        return Factored(b, a, delta.scale)
+
+    deltas = adapters(12, 20, (2, 3))
+    for kind in (lambda delta: delta, dense):
+        expected = dense(method([kind(delta) for delta in deltas]))
+        merged = dense(method([kind(on_device(delta)) for delta in deltas]))
+        np.testing.assert_allclose(merged.numpy(), expected, atol=1e-8)
+
+
+@pytest.mark.parametrize("name", ["tsv_m", "boosted_tsv_m", "iso_c", "iso_cts"])
+def test_a_site_decomposes_once_for_all_scales(name, monkeypatch):
+    deltas, site = adapters(12, 20, (2, 3)), Site(shape=(12, 20))
+    first = build_method(name, {})(deltas, site).dense()
+    for module in ("tsv_m", "iso_c", "iso_cts"):
+        monkeypatch.setattr(f"espnet_merge.methods.{module}.svd", None)
+    other = build_method(name, {"scale": 0.5})(deltas, site)
+    np.testing.assert_allclose(other.dense(), first / 2, atol=1e-12)
+
+
 def test_singular_values_and_norm_of_factors():
     (delta,) = adapters(30, 20, (4,))
     part, expected = svd(delta), np.linalg.svd(delta.dense(), compute_uv=False)

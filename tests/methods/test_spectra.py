@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from espnet_merge.errors import InputError
 from espnet_merge.methods import Site
@@ -12,6 +14,7 @@ from espnet_merge.methods.boosted_tsv_m import BoostedTsvM
 from espnet_merge.methods.iso_c import IsoC
 from espnet_merge.methods.iso_cts import IsoCts
 from espnet_merge.methods.tsv_m import TsvM
+from espnet_merge.methods.wudi import Wudi
 from tests.methods.test_tsv_m import assert_close, kinds, low, normal
 
 METHODS = [
@@ -19,6 +22,7 @@ METHODS = [
     for kind in (IsoC, IsoCts, BoostedTsvM)
     for how in ("svd", "eigh", "newton_schulz")
 ]
+TSV = [TsvM(orthogonalise=how) for how in ("svd", "eigh", "newton_schulz")]
 
 
 @pytest.mark.parametrize("method", METHODS, ids=repr)
@@ -33,6 +37,37 @@ def test_a_small_change_of_the_input_moves_the_result_little(kind, shape, method
         pairs = zip(deltas, noise, strict=True)
         moved = method([d + 1e-9 * largest * x / np.linalg.norm(x) for d, x in pairs])
         assert np.linalg.norm(moved - merged) < 1e-5 * np.linalg.norm(merged)
+
+
+@st.composite
+def tasks(draw):
+    """Full, low-rank, frozen, repeated and opposite task vectors of one shape."""
+    rows, columns = draw(st.integers(6, 30)), draw(st.integers(6, 30))
+    stack = []
+    for i, kind in enumerate(draw(st.lists(st.sampled_from("flzdo"), min_size=2))[:5]):
+        if kind == "l":
+            stack.append(low(rows, columns, draw(st.integers(1, 5)), seed=i))
+        elif kind == "z":
+            stack.append(np.zeros((rows, columns)))
+        elif kind == "f" or not stack:
+            stack.append(normal(rows, columns, seed=i))
+        else:
+            stack.append(stack[0] if kind == "d" else -stack[0])
+    return stack
+
+
+@pytest.mark.parametrize("method", [*METHODS, *TSV, Wudi()], ids=repr)
+@settings(max_examples=20, deadline=None, derandomize=True)
+@given(deltas=tasks())
+def test_a_small_change_moves_any_merge_little(method, deltas):
+    merged = method(deltas)
+    longest = max(np.linalg.norm(delta) for delta in deltas)
+    noise = [normal(*deltas[0].shape, seed=99 + i) for i in range(len(deltas))]
+    pairs = zip(deltas, noise, strict=True)
+    moved = method([d + 1e-9 * longest * x / np.linalg.norm(x) for d, x in pairs])
+    # Opposite task vectors cancel: what is left is measured by what went in.
+    size = max(longest, np.linalg.norm(merged))
+    assert np.linalg.norm(moved - merged) <= 1e-5 * size
 
 
 def test_iso_c_levels_the_spectrum_of_the_sum():
