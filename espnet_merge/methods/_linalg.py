@@ -115,11 +115,8 @@ def _svd_of_factors(delta: Factored, count: int | None, tolerance: float) -> Svd
     xp = library(delta.b)
     left, upper = xp.linalg.qr(double(delta.b))
     right, lower = xp.linalg.qr(double(delta.a).T)
-    core = delta.scale * (upper @ lower.T)
-    u, s, vt = xp.linalg.svd(core, full_matrices=False)
-    s = s[s > tolerance * s[:1]]
-    rank = len(s) if count is None else min(count, len(s))
-    return Svd(left @ u[:, :rank], s, right @ vt[:rank].T)
+    part = svd(delta.scale * (upper @ lower.T), count, tolerance)
+    return Svd(left @ part.u, part.s, right @ part.v)
 
 
 def polar(blocks: Sequence[Array], how: Orthogonaliser) -> Array:
