@@ -1,6 +1,7 @@
 """Threads that run one function over a stream."""
 
 import contextlib
+import importlib
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -65,7 +66,7 @@ def one_thread_each(*, scipy: bool, torch: bool) -> Iterator[None]:
     from threadpoolctl import threadpool_limits
 
     if scipy:
-        import scipy.linalg.cython_lapack  # noqa: F401
+        importlib.import_module("scipy.linalg.cython_lapack")
 
     with threadpool_limits(1):
         if not torch:
