@@ -1,29 +1,37 @@
 """Merge checkpoints: the only loop over tensors in this package."""
 
-import hashlib
-from collections.abc import Iterator, Sequence
+import math
+import zlib
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import cached_property
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
 from tqdm import tqdm
 
-from espnet_merge import __version__
 from espnet_merge.checkpoint import Adapter, Checkpoint, Format
 from espnet_merge.checkpoint.agree import check_base_of, check_moved, check_same_model
 from espnet_merge.checkpoint.atomic import check_output, whole_directory
-from espnet_merge.checkpoint.output import Output
+from espnet_merge.checkpoint.output import Output, TensorWriter
 from espnet_merge.checkpoint.safetensors import FLOATS, itemsize, to_stored
 from espnet_merge.errors import InputError
-from espnet_merge.methods import METHODS, Method
+from espnet_merge.methods import Array, Method, Rule, Site
+from espnet_merge.methods._factored import Factored
+from espnet_merge.provenance import (
+    PROVENANCE,
+    describe,
+    digests,
+    result_of,
+    write_record,
+)
 from espnet_merge.sites import Sites
+from espnet_merge.workers import Workers, one_thread_each
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-PROVENANCE = "merge.yaml"
 # Largest finite value of a type.
 LARGEST = {"F32": 3.4028e38, "F16": 65504.0, "BF16": 3.3895e38}
 
@@ -75,11 +83,6 @@ class Merge:
         models = [x for x in (self.base, *self.experts) if isinstance(x, Checkpoint)]
         return Output(self.format or self.base.format, models)
 
-    @cached_property
-    def sites(self) -> Sites:
-        """What the method sees."""
-        return Sites(self.method, self.base, self.experts, self.compute_dtype)
-
     @property
     def plan(self) -> dict[str, tuple[str, tuple[int, ...]]]:
         """Header type and shape of every tensor of the result, widest types first."""
@@ -91,14 +94,6 @@ class Merge:
         # The widest first keeps every tensor aligned to its own size.
         return dict(sorted(plan.items(), key=lambda kv: (-itemsize(kv[1][0]), kv[0])))
 
-    @property
-    def memory(self) -> int:
-        """Rough peak of memory in bytes: copies of the largest tensor or piece."""
-        size = max(map(self.sites.largest, self.base.entries), default=0)
-        # Deltas, what a method makes of each of them, and a few of its own.
-        copies = 2 * len(self.experts) + 4
-        return size * itemsize(FLOATS[self.compute_dtype]) * copies
-
     def check_weights(self) -> None:
         """Check what the headers do not tell: that experts differ from their base."""
         for expert in self.experts:
@@ -106,82 +101,192 @@ class Merge:
             if isinstance(expert, Adapter):
                 check_base_of(self.base, expert)
 
-    def run(self) -> None:
-        """Write the merged model, or nothing."""
-        self.check_weights()
-        provenance = self.provenance()
-        plan = self.plan
-        with whole_directory(self.output) as directory:
-            writer = self.written.writer(directory, plan)
-            with tqdm(
-                total=writer.total,
-                desc=f"merge {len(plan)} tensors",
-                unit="B",
-                unit_scale=True,
-                disable=None,
-            ) as bar:
-                writer.write(
-                    (name, self._merge(name, dtype, bar))
-                    for name, (dtype, _) in plan.items()
-                )
-            self.written.copy_side_files(directory, self.dtype)
-            text = yaml.safe_dump(provenance, sort_keys=False, allow_unicode=True)
-            (directory / PROVENANCE).write_text(text, encoding="utf-8")
+    def run(self, jobs: int = 1, device: str = "cpu") -> None:
+        """Write the merged model, or nothing.
 
-    def provenance(self) -> dict[str, Any]:
-        """Return what determines the bytes of the result; no time, no host."""
-        import numpy as np
+        Args:
+            jobs: Number of threads; the bytes do not depend on it.
+            device: Where torch's arrays are made: cpu or cuda.
+        """
+        run([self], jobs, device)
 
-        versions = {"espnet_merge": __version__, "numpy": np.__version__}
-        if self.method.arrays == "torch":
-            import torch
 
-            versions["torch"] = str(torch.__version__)
-        inputs = [_hashes(checkpoint) for checkpoint in (self.base, *self.experts)]
-        names = {kind: name for name, kind in METHODS.items()}
-        params = self.method.params
-        return {
-            "method": names[self.method.kind],
-            "params": {
-                k: list(v) if isinstance(v, tuple) else v for k, v in params.items()
-            },
-            "format": self.written.format,
-            "dtype": self.dtype,
-            "compute_dtype": self.compute_dtype,
-            "base": {"path": str(self.base.path), "sha256": inputs[0]},
-            "experts": [
-                {"path": str(expert.path), "sha256": hashes}
-                for expert, hashes in zip(self.experts, inputs[1:], strict=True)
-            ],
-            "versions": versions,
-        }
+@dataclass
+class Target:
+    """A result that is being written.
 
-    def _merge(
-        self, name: str, dtype: str, bar: "tqdm[Any]"
-    ) -> Iterator["NDArray[Any]"]:
-        """Yield the stored bits of the merged tensor ``name``, piece by piece."""
-        import numpy as np
+    Args:
+        merge: What is written.
+        directory: Where, for the time being.
+        writer: Takes the tensors.
+        crc32: Checksum of the stored bits of all tensors, one after another.
+    """
 
-        entry = self.base.entries[name]
-        if not entry.is_float:
-            bar.update(entry.nbytes)
-            yield self.base.stored(name)
-            return
-        rule = self.sites.rule(name)
-        for site, tensors in self.sites.pieces(name):
-            with np.errstate(over="ignore", invalid="ignore"):
-                merged = rule(tensors, site)
-                if self.method.space == "deltas":
-                    merged = merged + site.base
-            result = np.asarray(merged).ravel()
-            check_overflow(name, result, dtype)
-            bits = to_stored(result, dtype)
-            bar.update(bits.nbytes)
-            yield bits
+    merge: Merge
+    directory: Path
+    writer: TensorWriter
+    crc32: int = 0
+
+    def put(self, bits: "NDArray[Any]") -> None:
+        """Write stored bits of the tensor that was begun."""
+        self.crc32 = zlib.crc32(bits.data, self.crc32)
+        self.writer.put(bits)
+
+    def finish(self, record: dict[str, Any]) -> None:
+        """Write what belongs to the tensors, and where they come from."""
+        self.merge.written.copy_side_files(self.directory, self.merge.dtype)
+        write_record(self.directory, record | result_of(self.crc32))
+
+
+def run(
+    merges: Sequence[Merge],
+    jobs: int = 1,
+    device: str = "cpu",
+    check: "Callable[[dict[str, Any]], None]" = lambda record: None,
+) -> None:
+    """Write the results of several merges of the same inputs in one pass over them.
+
+    Args:
+        merges: They differ in method and output alone.
+        jobs: Number of threads; the bytes do not depend on it.
+        device: Where torch's arrays are made: cpu or cuda.
+        check: Looks at the record of each: before the merge, then with its result.
+
+    Raises:
+        InputError: the weights do not suit; no result is left then.
+    """
+    first = merges[0]
+    first.check_weights()
+    check_device(device, torch=any(x.method.arrays == "torch" for x in merges))
+    scipy = any(merge.method.factored for merge in merges)
+    limits = one_thread_each(scipy=scipy, torch=device != "cpu")
+    with Workers(jobs) as workers, limits, ExitStack() as stack:
+        hashes = digests(first, workers)
+        records = [describe(merge, hashes) for merge in merges]
+        for record in records:
+            check(record)
+        sites = Sites(first.base, first.experts, first.compute_dtype, device, workers)
+        directories = [stack.enter_context(whole_directory(m.output)) for m in merges]
+        with ExitStack() as files:
+            targets = [
+                Target(m, x, files.enter_context(m.written.writer(x, m.plan)))
+                for m, x in zip(merges, directories, strict=True)
+            ]
+            write(sites, targets, list(first.plan))
+        for target, record in zip(targets, records, strict=True):
+            check(record | result_of(target.crc32))
+            target.finish(record)
+
+
+def write(sites: Sites, targets: Sequence[Target], names: Sequence[str]) -> None:
+    """Merge the tensors ``names`` and write them to all targets, in this order."""
+    merges = [target.merge for target in targets]
+    total = sum(target.writer.total for target in targets)
+    with tqdm(total=total, unit="B", unit_scale=True, disable=None) as bar:
+        steps = (
+            (name, step)
+            for name in names
+            for step in (list, *_steps(sites, merges, name))
+        )
+        done = 0
+        for name, parts in sites.workers.map(lambda x: (x[0], x[1]()), steps):
+            if not parts:
+                for target in targets:
+                    target.writer.begin(name)
+                done += 1
+                bar.set_description(f"tensor {done} of {len(names)}", refresh=False)
+            for number, bits in parts:
+                targets[number].put(bits)
+                bar.update(bits.nbytes)
+
+
+# Number of the merge, and stored bits of a tensor or of its next piece.
+type Parts = list[tuple[int, NDArray[Any]]]
+
+
+def _steps(
+    sites: Sites, merges: Sequence[Merge], name: str
+) -> Iterator[Callable[[], Parts]]:
+    """Yield functions that merge the tensor ``name``, piece by piece.
+
+    Methods that take a whole matrix follow one another, and share what they compute of
+    it; the others take the pieces as they are read.
+    """
+    if not sites.base.entries[name].is_float:
+        stored = sites.base.stored(name)
+        yield lambda: [(number, stored) for number in range(len(merges))]
+        return
+    tensor = sites.open(name)
+    methods = [merge.method.at(name) for merge in merges]
+    whole = [i for i, method in enumerate(methods) if method.is_matrix(tensor.site)]
+    rest = [i for i in range(len(methods)) if i not in whole]
+    rules = {i: sites.rule(methods[i], name) for i in rest}
+
+    def matrices() -> Parts:
+        cache: dict[Hashable, Any] = {}
+        return [
+            (i, _bits(merges[i], methods[i], *tensor.matrix(methods[i], cache)))
+            for i in whole
+        ]
+
+    def pieces(piece: slice) -> Parts:
+        forms: dict[Any, tuple[Site, Sequence[Array]]] = {}
+        parts = []
+        for i, rule in rules.items():
+            form = (methods[i].space, methods[i].arrays, methods[i].base)
+            if form not in forms:
+                forms[form] = tensor.piece(piece, methods[i])
+            parts.append((i, _bits(merges[i], rule, *forms[form])))
+        return parts
+
+    if whole:
+        yield matrices
+    if rest:
+        yield from (partial(pieces, piece) for piece in tensor.pieces())
+
+
+def _bits(
+    merge: Merge, rule: Rule, site: Site, tensors: Sequence[Array]
+) -> "NDArray[Any]":
+    """Return the stored bits of what the rule makes of the tensors."""
+    import numpy as np
+
+    with np.errstate(over="ignore", invalid="ignore"):
+        merged = rule(tensors, site)
+        if isinstance(merged, Factored):
+            merged = merged.dense()
+        if merge.method.space == "deltas":
+            merged += site.base
+    if not isinstance(merged, np.ndarray):
+        merged = merged.cpu().numpy()
+    dtype = FLOATS[merge.dtype]
+    check_overflow(site.name, merged, dtype)
+    return to_stored(merged.ravel(), dtype)
+
+
+def check_device(device: str, *, torch: bool) -> None:
+    """Raise ``InputError`` where the device is not there or not of use."""
+    if device == "cpu":
+        return
+    if not torch:
+        raise InputError(
+            f"--device {device}: no matrix is decomposed, and the disk is slower than"
+            " the processor; leave the option out."
+        )
+    from torch import cuda
+
+    if not cuda.is_available():
+        raise InputError(
+            f"--device {device}: PyTorch finds no GPU; use --device cpu, or a machine"
+            " with one."
+        )
 
 
 def check_overflow(name: str, merged: "NDArray[Any]", dtype: str) -> None:
     """Raise ``InputError`` where a value does not fit the type of the output."""
+    # One pass where nothing but an infinity can be too large.
+    if dtype == "F32" and merged.dtype == "f4" and math.isfinite(merged.sum()):
+        return
     peak = float(max(merged.max(initial=0), -merged.min(initial=0)))
     if not peak <= LARGEST[dtype]:
         raise InputError(
@@ -194,11 +299,3 @@ def _directories(checkpoint: Checkpoint | Adapter) -> set[Path]:
     """Return the input, and the directory that holds it where it is a file."""
     path = checkpoint.path.resolve()
     return {path, path.parent} if path.is_file() else {path}
-
-
-def _hashes(checkpoint: Checkpoint | Adapter) -> dict[str, str]:
-    hashes = {}
-    for path in checkpoint.files:
-        with path.open("rb") as file:
-            hashes[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
-    return hashes

@@ -2,20 +2,23 @@
 
 import json
 import re
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
-
-import yaml
 
 from espnet_merge.checkpoint import Adapter
 from espnet_merge.checkpoint.adapter import ADAPTER_CONFIG, PREFIX, WEIGHTS
 from espnet_merge.checkpoint.atomic import whole_directory
 from espnet_merge.checkpoint.safetensors import FLOATS, to_stored, write_header
 from espnet_merge.errors import InputError
-from espnet_merge.merge import PROVENANCE, Merge, check_overflow
+from espnet_merge.merge import Merge, check_overflow
 from espnet_merge.methods import METHODS, Site
 from espnet_merge.methods._factored import Factored, concatenate, cut
+from espnet_merge.provenance import describe, digests, result_of, write_record
+from espnet_merge.sites import Sites
+from espnet_merge.workers import Workers, one_thread_each
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -61,6 +64,12 @@ class AdapterMerge:
                 f" {full} is the full rank of the largest layer."
             )
 
+    @cached_property
+    def sites(self) -> Sites:
+        """What the method sees."""
+        merge = self.merge
+        return Sites(merge.base, merge.experts, merge.compute_dtype)
+
     @property
     def adapters(self) -> list[Adapter]:
         """The experts."""
@@ -86,25 +95,41 @@ class AdapterMerge:
             for name in self.names
         )
 
-    def run(self) -> float:
-        """Write the adapter, or nothing; return the share of energy that it keeps."""
+    def run(
+        self,
+        jobs: int = 1,
+        check: Callable[[dict[str, Any]], None] = lambda record: None,
+    ) -> float:
+        """Write the adapter, or nothing; return the share of energy that it keeps.
+
+        Args:
+            jobs: Number of threads; the bytes do not depend on it.
+            check: Looks at the record: before the merge, then with its result.
+        """
         self.merge.check_weights()
-        provenance = self.merge.provenance() | {
-            "format": "adapter",
-            "rank": "exact" if self.rank is None else self.rank,
-        }
-        energy = [0.0, 0.0]
-        with whole_directory(self.merge.output) as directory:
+        kept, whole, checksum = 0.0, 0.0, 0
+        with (
+            Workers(jobs) as workers,
+            one_thread_each(scipy=self.merge.method.factored, torch=False),
+            whole_directory(self.merge.output) as directory,
+        ):
+            record = describe(self.merge, digests(self.merge, workers)) | {
+                "format": "adapter",
+                "rank": "exact" if self.rank is None else self.rank,
+            }
+            check(record)
             with (directory / WEIGHTS[0]).open("wb") as file:
                 write_header(file, self._plan(), self._metadata())
-                for name in self.names:
-                    for bits in self._factors(name, energy):
+                for factors, *energy in workers.map(self._factors, self.names):
+                    for bits in factors:
+                        checksum = zlib.crc32(bits.data, checksum)
                         file.write(bits.data)
+                    kept, whole = kept + energy[0], whole + energy[1]
             config = json.dumps(self._config(), indent=2) + "\n"
             (directory / ADAPTER_CONFIG).write_text(config, encoding="utf-8")
-            text = yaml.safe_dump(provenance, sort_keys=False, allow_unicode=True)
-            (directory / PROVENANCE).write_text(text, encoding="utf-8")
-        kept, whole = energy
+            record |= result_of(checksum)
+            check(record)
+            write_record(directory, record)
         return kept / whole if whole else 1.0
 
     def _plan(self) -> dict[str, tuple[str, tuple[int, ...]]]:
@@ -117,24 +142,23 @@ class AdapterMerge:
             plan[f"{module}.lora_B.weight"] = (dtype, (rows, rank))
         return plan
 
-    def _factors(self, name: str, energy: list[float]) -> Iterator["NDArray[Any]"]:
-        """Yield the stored bits of A and B, and add up the energy kept and whole."""
+    def _factors(self, name: str) -> tuple[list["NDArray[Any]"], float, float]:
+        """Return the stored bits of A and B, and the energy kept and whole."""
         import numpy as np
 
+        kept = whole = 0.0
         if self.rank is None:
             delta = self._sum(name)
         else:
-            merged = self._sum if self.is_linear else self._dense
+            merged = self._sum if self.is_linear else self._whole
             delta, kept, whole = cut(merged(name), self.rank)
-            energy[0] += kept
-            energy[1] += whole
         missing = self.written_rank - delta.b.shape[1]
         a = np.pad(delta.a, ((0, missing), (0, 0)))
         b = np.pad(delta.b * delta.scale, ((0, 0), (0, missing)))
         dtype = FLOATS[self.merge.dtype]
         for factor in (a, b):
             check_overflow(name, factor, dtype)
-            yield to_stored(factor, dtype).ravel()
+        return [to_stored(factor, dtype).ravel() for factor in (a, b)], kept, whole
 
     def _sum(self, name: str) -> Factored:
         """Put the factors of all experts side by side."""
@@ -143,21 +167,26 @@ class AdapterMerge:
         # What a sum makes of ones and zeros is the coefficient of each expert.
         units = np.eye(len(self.adapters))
         site = Site(name=name, base=np.zeros(1))
-        rule = self.merge.sites.rule(name)
+        rule = self.merge.method.at(name)
         parts = []
         for adapter, unit in zip(self.adapters, units, strict=True):
             if name in adapter.scales:
                 (weight,) = rule([unit[i : i + 1] for i in range(len(units))], site)
-                delta = self.merge.sites.delta(adapter, name)
+                delta = self.sites.delta(adapter, name)
                 parts.append((float(weight), delta))
         return concatenate(parts)
 
-    def _dense(self, name: str) -> "NDArray[Any]":
+    def _whole(self, name: str) -> "Factored | NDArray[Any]":
+        """Merge by any method; those that work on factors may return some."""
         import numpy as np
 
-        rule, parts = self.merge.sites.rule(name), []
-        for site, tensors in self.merge.sites.pieces(name):
+        method = self.merge.method.at(name)
+        rule = self.sites.rule(method, name)
+        parts = []
+        for site, tensors in self.sites.parts(method, name):
             merged = rule(tensors, site)
+            if isinstance(merged, Factored):
+                return merged
             if self.merge.method.space == "weights":
                 merged = merged - site.base
             parts.append(np.asarray(merged).ravel())

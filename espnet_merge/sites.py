@@ -1,8 +1,9 @@
 """What a method sees of a tensor: the tensors of all experts, base subtracted."""
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+import math
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, overload
 
 from espnet_merge.checkpoint import Adapter, Checkpoint
@@ -12,6 +13,7 @@ from espnet_merge.errors import InputError
 from espnet_merge.methods import Array, Method, Rule, Site
 from espnet_merge.methods._base import row_length
 from espnet_merge.methods._factored import Factored
+from espnet_merge.workers import Workers
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,9 +22,11 @@ if TYPE_CHECKING:
 # Entries of a piece: base, experts and result together stay in cache.
 PIECE = 1 << 17
 
+# Reads a flat piece of a stored tensor as floats.
 type Reader = Callable[[slice], NDArray[Any]]
-# The same of an expert, given the same piece of the base.
-type ExpertReader = Callable[[slice, NDArray[Any]], NDArray[Any]]
+# Reads a piece of an expert, given the base there, if that is needed: its task vector,
+# or its weights.
+type ExpertReader = Callable[[slice, Any, bool], NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -52,75 +56,138 @@ class Experts(Sequence[Array]):
 
 
 @dataclass(frozen=True)
-class Sites:
-    """All float tensors of a merge; iterate as often as a survey needs them.
+class Tensor:
+    """One tensor of all inputs, opened.
 
     Args:
-        method: Says in which form it takes tensors.
+        site: What is known of it before it is read.
+        base: Reads it in the base.
+        experts: Read it in the experts.
+        factors: The deltas of those experts that are adapters and change it.
+        models: Whether no expert is an adapter, whose weights need the base.
+        device: Where torch's arrays are made.
+    """
+
+    site: Site
+    base: Reader
+    experts: Sequence[ExpertReader]
+    factors: Mapping[int, Factored]
+    models: bool
+    device: str
+
+    def pieces(self) -> list[slice]:
+        """Return the flat pieces in which the tensor is read."""
+        step, size = piece_size(self.site.shape), math.prod(self.site.shape)
+        return [slice(start, start + step) for start in range(0, size, step)]
+
+    def piece(self, piece: slice, method: Method) -> tuple[Site, list[Array]]:
+        """Read a piece of all inputs, in the form that ``method`` takes."""
+        deltas = method.space == "deltas"
+        needed = deltas or method.base or not self.models
+        base = self.base(piece) if needed else None
+        form = self._form(method)
+        tensors = [form(read(piece, base, deltas)) for read in self.experts]
+        there = None if base is None else form(base)
+        return replace(self.site, base=there, start=piece.start), tensors
+
+    def matrix(
+        self, method: Method, cache: dict[Hashable, Any]
+    ) -> tuple[Site, Experts]:
+        """Read the base; the experts are read one by one when asked for.
+
+        Args:
+            method: Says in which form it takes arrays.
+            cache: Where ``Site.once`` keeps what methods share.
+        """
+        whole, form = slice(None), self._form(method)
+        deltas, base = method.space == "deltas", self.base(slice(None))
+
+        def make(number: int) -> Array:
+            if method.factored and number in self.factors:
+                delta = self.factors[number]
+                return Factored(form(delta.b), form(delta.a), delta.scale)
+            values = self.experts[number](whole, base, deltas)
+            return form(values.reshape(self.site.shape))
+
+        there = form(base.reshape(self.site.shape))
+        site = replace(self.site, base=there, cache=cache)
+        return site, Experts(make, len(self.experts))
+
+    def _form(self, method: Method) -> "Callable[[NDArray[Any]], Array]":
+        if method.arrays == "numpy" or self.device == "cpu":
+            return lambda array: array
+        return lambda array: _as_torch(array, self.device)
+
+
+@dataclass(frozen=True)
+class Sites:
+    """The float tensors of base and experts, as methods see them.
+
+    Args:
         base: Checkpoint that all experts started from.
         experts: Models and adapters that belong to it.
         compute: Type of the arithmetic: float32 or float64.
+        device: Where torch's arrays are made.
+        workers: Threads that read the model while a method surveys it.
     """
 
-    method: Method
     base: Checkpoint
     experts: Sequence[Checkpoint | Adapter]
-    compute: str
+    compute: str = "float32"
+    device: str = "cpu"
+    workers: Workers = field(default_factory=Workers)
+    _surveyed: dict[Method, Rule] = field(default_factory=dict, repr=False)
 
-    def __iter__(self) -> Iterator[tuple[Site, Sequence[Array]]]:
-        for name, entry in self.base.entries.items():
-            if entry.is_float:
-                yield from self.pieces(name)
+    @property
+    def names(self) -> list[str]:
+        """Names of the tensors that are merged."""
+        return [name for name, entry in self.base.entries.items() if entry.is_float]
 
-    def rule(self, name: str) -> Rule:
-        """Return what merges the pieces of the tensor ``name``."""
-        method = self.method.at(name)
+    def rule(self, method: Method, name: str) -> Rule:
+        """Return what merges the pieces of the tensor ``name``.
+
+        Args:
+            method: The plain method for it.
+            name: One of ``names``.
+        """
         match method.scope:
             case "entry":
                 return method
             case "tensor":
-                return method.survey(_Pieces(self, name))
+                return method.survey(Pieces(self, method, [name]))
             case "model":
-                return self.surveyed[method]
+                if method not in self._surveyed:
+                    whole = Pieces(self, method, self.names)
+                    self._surveyed[method] = method.survey(whole)
+                return self._surveyed[method]
 
-    @cached_property
-    def surveyed(self) -> dict[Method, Rule]:
-        """Rules of the methods that look at the whole model, found once."""
-        names = [name for name, entry in self.base.entries.items() if entry.is_float]
-        methods = {self.method.at(name) for name in names}
-        return {m: m.survey(self) for m in methods if m.scope == "model"}
+    def open(self, name: str) -> Tensor:
+        """Open the tensor ``name`` in all inputs."""
+        factors = {
+            number: self.delta(expert, name)
+            for number, expert in enumerate(self.experts)
+            if isinstance(expert, Adapter) and name in expert.scales
+        }
+        experts = [
+            self._expert(expert, name, factors.get(number))
+            for number, expert in enumerate(self.experts)
+        ]
+        models = all(isinstance(expert, Checkpoint) for expert in self.experts)
+        base = self._reader(self.base, name)
+        return Tensor(self.site(name), base, experts, factors, models, self.device)
 
-    def pieces(
-        self, name: str, cache: dict[Hashable, Any] | None = None
+    def parts(
+        self, method: Method, name: str
     ) -> Iterator[tuple[Site, Sequence[Array]]]:
-        """Yield the tensor ``name`` as the method sees it.
+        """Yield the tensor ``name`` as ``method`` takes it: a matrix, or pieces."""
+        tensor = self.open(name)
+        if method.is_matrix(tensor.site):
+            yield tensor.matrix(method, {})
+        else:
+            yield from Pieces(self, method, [name])
 
-        Args:
-            name: A float tensor of the base.
-            cache: What methods before this one have computed of it, to be shared.
-        """
-        entry = self.base.entries[name]
-        site = replace(self._site(name), cache={} if cache is None else cache)
-        read = self._reader(self.base, name)
-        experts = [self._expert(expert, name) for expert in self.experts]
-        if self.method.at(name).is_matrix(site):
-            yield self._matrix(site, read(slice(None)), experts)
-            return
-        step = _step(site)
-        for start in range(0, entry.size, step):
-            piece = slice(start, start + step)
-            base = read(piece)
-            tensors = [self._form(expert(piece, base)) for expert in experts]
-            yield replace(site, base=self._form(base), start=start), tensors
-
-    def largest(self, name: str) -> int:
-        """Return the number of entries of the largest piece of the tensor ``name``."""
-        site, size = self._site(name), self.base.entries[name].size
-        if self.method.at(name).is_matrix(site):
-            return size
-        return min(size, _step(site))
-
-    def _site(self, name: str) -> Site:
+    def site(self, name: str) -> Site:
+        """Return what names and shapes tell of the tensor ``name``."""
         stack, layer = layer_of(name)
         shape = self.base.entries[name].shape
         return Site(
@@ -132,6 +199,13 @@ class Sites:
             cache=None,
         )
 
+    def delta(self, adapter: Adapter, name: str) -> Factored:
+        """Return the delta of a tensor that the adapter changes, as factors."""
+        delta = adapter.delta(name, self.compute)
+        for letter, factor in (("B", delta.b), ("A", delta.a)):
+            _check_finite(factor, f"{adapter.path}: lora_{letter} of {name}")
+        return delta
+
     @cached_property
     def _depths(self) -> dict[str, int]:
         """Number of layers by the name of their stack, such as model.encoder.layers."""
@@ -141,53 +215,23 @@ class Sites:
                 depths[stack] = max(layer + 1, depths.get(stack, 0))
         return depths
 
-    def delta(self, adapter: Adapter, name: str) -> Factored:
-        """Return the delta of a tensor that the adapter changes, as factors."""
-        delta = adapter.delta(name, self.compute)
-        for letter, factor in (("B", delta.b), ("A", delta.a)):
-            _check_finite(factor, f"{adapter.path}: lora_{letter} of {name}")
-        return delta
-
-    def _matrix(
-        self, site: Site, base: "NDArray[Any]", experts: Sequence[ExpertReader]
-    ) -> tuple[Site, Experts]:
-        def make(number: int) -> Array:
-            expert = self.experts[number]
-            if (
-                self.method.factored
-                and isinstance(expert, Adapter)
-                and site.name in expert.scales
-            ):
-                delta = self.delta(expert, site.name)
-                b, a = self._form(delta.b), self._form(delta.a)
-                return Factored(b, a, delta.scale)
-            return self._form(experts[number](slice(None), base).reshape(site.shape))
-
-        whole = self._form(base.reshape(site.shape))
-        return replace(site, base=whole), Experts(make, len(experts))
-
-    def _expert(self, expert: Checkpoint | Adapter, name: str) -> ExpertReader:
-        """Return what reads pieces of an expert's tensor, or of its delta."""
+    def _expert(
+        self, expert: Checkpoint | Adapter, name: str, delta: Factored | None
+    ) -> ExpertReader:
         import numpy as np
 
-        deltas = self.method.space == "deltas"
         if isinstance(expert, Checkpoint):
             read = self._reader(expert, name)
-            if deltas:
-                return lambda piece, base: read(piece) - base
-            return lambda piece, base: read(piece)
-        if name not in expert.scales:
-            return lambda piece, base: np.zeros_like(base) if deltas else base
-        delta = self.delta(expert, name)
-        if deltas:
-            return lambda piece, base: delta.piece(piece)
-        return lambda piece, base: base + delta.piece(piece)
-
-    def _form(self, array: "NDArray[Any]") -> Array:
-        return _as_torch(array) if self.method.arrays == "torch" else array
+            return lambda piece, base, deltas: (
+                read(piece) - base if deltas else read(piece)
+            )
+        if delta is None:
+            return lambda piece, base, deltas: np.zeros_like(base) if deltas else base
+        return lambda piece, base, deltas: (
+            delta.piece(piece) if deltas else base + delta.piece(piece)
+        )
 
     def _reader(self, source: Checkpoint, name: str) -> Reader:
-        """Return what reads flat pieces of the tensor ``name``."""
         entry, stored = source.entries[name], source.stored(name)
 
         def read(piece: slice) -> "NDArray[Any]":
@@ -199,19 +243,36 @@ class Sites:
 
 
 @dataclass(frozen=True)
-class _Pieces:
-    """The pieces of one tensor; iterate as often as a survey needs them."""
+class Pieces:
+    """The pieces of some tensors; iterate as often as a survey needs them.
+
+    Args:
+        sites: All tensors.
+        method: Says in which form it takes them.
+        names: Which of them.
+    """
 
     sites: Sites
-    name: str
+    method: Method
+    names: Sequence[str]
 
-    def __iter__(self) -> Iterator[tuple[Site, Sequence[Array]]]:
-        return self.sites.pieces(self.name)
+    def __iter__(self) -> Iterator[tuple[Site, list[Array]]]:
+        return (read() for read in self._reads())
+
+    def map[R](self, function: Callable[[Site, Sequence[Array]], R]) -> Iterator[R]:
+        """Yield ``function(site, tensors)`` of each piece, computed by the workers."""
+        return self.sites.workers.map(lambda read: function(*read()), self._reads())
+
+    def _reads(self) -> Iterator[Callable[[], tuple[Site, list[Array]]]]:
+        for name in self.names:
+            tensor = self.sites.open(name)
+            for piece in tensor.pieces():
+                yield partial(tensor.piece, piece, self.method)
 
 
-def _step(site: Site) -> int:
+def piece_size(shape: tuple[int, ...]) -> int:
     """Return the entries of a piece: as many whole rows as fit, at least one."""
-    row = max(1, row_length(site.shape))
+    row = max(1, row_length(shape))
     return row * max(1, PIECE // row)
 
 
@@ -228,9 +289,10 @@ def _check_finite(values: "NDArray[Any]", what: str) -> None:
         )
 
 
-def _as_torch(array: "NDArray[Any]") -> Array:
+def _as_torch(array: "NDArray[Any]", device: str) -> Array:
     """Return a tensor that may be written to, unlike a view of a read-only file."""
     import numpy as np
     import torch
 
-    return torch.from_numpy(array if array.flags.writeable else np.array(array))
+    own = array if array.flags.writeable else np.array(array)
+    return torch.from_numpy(own).to(device)

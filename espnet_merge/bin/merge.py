@@ -13,10 +13,16 @@ For example:
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from espnet_merge.errors import InputError
+from espnet_merge.workers import cores
+
+if TYPE_CHECKING:
+    from espnet_merge.checkpoint import Adapter, Checkpoint
+    from espnet_merge.merge import Merge
 
 # Measured share of the merged task vector that rounding to the type destroys.
 ROUNDING = {"float16": 3, "bfloat16": 16}
@@ -27,6 +33,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--method", metavar="NAME", help="what to do; see 'espnet-merge methods'")
     add("--config", type=Path, metavar="FILE", help="YAML with 'method' and 'params'")
+    add_inputs(parser)
+    add("--output", type=Path, required=True, metavar="DIR", help="directory to write")
+    add(
+        "--output-adapter",
+        metavar="RANK",
+        help="merge adapters into an adapter of this rank; 'exact' puts their factors"
+        " side by side and loses nothing (soup and task_arithmetic)",
+    )
+    add(
+        "--shard",
+        metavar="I/N",
+        help="write part I of N, for job arrays; 'espnet-merge join' joins them",
+    )
+    add("--dry-run", action="store_true", help="check the headers and print the plan")
+
+
+def add_inputs(parser: argparse.ArgumentParser) -> None:
+    """Declare the options that a sweep has as well."""
+    add = parser.add_argument
     add("--base", type=Path, required=True, metavar="PATH", help="where experts began")
     add(
         "--experts",
@@ -37,7 +62,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="models or adapters of the base: Hugging Face or PEFT directories,"
         " OpenAI's .pt, ESPnet's .pth",
     )
-    add("--output", type=Path, required=True, metavar="DIR", help="directory to write")
     add(
         "--set",
         nargs="+",
@@ -64,68 +88,123 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("hf", "openai", "espnet"),
         help="format of the output (default: that of the base)",
     )
+    add_run(parser)
+
+
+def add_run(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of everything that merges."""
+    add = parser.add_argument
     add(
-        "--output-adapter",
-        metavar="RANK",
-        help="merge adapters into an adapter of this rank; 'exact' puts their factors"
-        " side by side and loses nothing (soup and task_arithmetic)",
+        "--jobs",
+        type=int,
+        default=cores(),
+        metavar="N",
+        help="threads; the result does not depend on it (default: the cores that are"
+        " there, at most 8)",
     )
-    add("--dry-run", action="store_true", help="check the headers and print the plan")
+    add(
+        "--device",
+        choices=("cpu", "cuda"),
+        default="cpu",
+        help="where matrices are decomposed (default: %(default)s)",
+    )
     add("--overwrite", action="store_true", help="replace an older merge in --output")
 
 
 def main(args: argparse.Namespace) -> None:
     """Merge as told."""
+    from espnet_merge import estimate
     from espnet_merge.checkpoint import open_checkpoint, open_expert
-    from espnet_merge.merge import Merge
     from espnet_merge.merge_adapter import AdapterMerge
-    from espnet_merge.methods import build_method
 
     name, params = method_and_params(args)
-    merge = Merge(
-        method=build_method(name, params),
-        base=open_checkpoint(args.base),
-        experts=[open_expert(expert) for expert in args.experts],
-        output=args.output,
-        format=args.format,
-        dtype=args.dtype,
-        compute_dtype=args.compute_dtype,
-        overwrite=args.overwrite,
-    )
+    check_jobs(args.jobs)
+    base = open_checkpoint(args.base)
+    experts = [open_expert(expert) for expert in args.experts]
+    merge = merge_of(args, name, params, base, experts, args.output)
     adapter = None
     if args.output_adapter:
-        if args.format:
+        if args.format or args.shard:
+            other = "--format is of a model" if args.format else "--shard is of a model"
             raise InputError(
-                "--format is of a model, --output-adapter writes PEFT's; leave one of"
-                " them out."
+                f"{other}, --output-adapter writes PEFT's; leave one of them out."
             )
         adapter = AdapterMerge(merge, adapter_rank(args.output_adapter))
     size = sum(entry.nbytes for entry in merge.base.entries.values())
     print(f"{merge.method}")
     print(
         f"{len(merge.base.entries)} tensors, {size / 1e6:.1f} MB, {len(merge.experts)}"
-        f" experts, about {merge.memory / 1e6:.0f} MB of memory -> {merge.output}"
+        f" experts, about {estimate.memory(merge, args.jobs) / 1e6:.0f} MB of memory"
+        f" and {estimate.seconds([merge], args.jobs):.0f} s -> {merge.output}"
     )
+    warn_of_names(merge, to_adapter=bool(adapter))
+    if args.dry_run:
+        return
+    warn_of_rounding(args.dtype)
+    if adapter:
+        kept = adapter.run(args.jobs)
+        rank = adapter.written_rank
+        print(f"rank {rank} keeps {100 * kept:.2f} % of the merged energy")
+    elif args.shard:
+        from espnet_merge.shards import parse_shard, parts_of, run_shard
+
+        shard = parse_shard(args.shard)
+        written = run_shard(merge, *shard, args.jobs, args.device)
+        what = "written" if written else "was there already"
+        print(f"{parts_of(merge.output)}: part {args.shard} {what}")
+    else:
+        merge.run(args.jobs, args.device)
+
+
+def merge_of(
+    args: argparse.Namespace,
+    name: str,
+    params: dict[str, Any],
+    base: "Checkpoint",
+    experts: "Sequence[Checkpoint | Adapter]",
+    output: Path,
+) -> "Merge":
+    """Return the merge of opened inputs that the options tell."""
+    from espnet_merge.merge import Merge
+    from espnet_merge.methods import build_method
+
+    return Merge(
+        method=build_method(name, params),
+        base=base,
+        experts=experts,
+        output=output,
+        format=args.format,
+        dtype=args.dtype,
+        compute_dtype=args.compute_dtype,
+        overwrite=args.overwrite,
+    )
+
+
+def check_jobs(jobs: int) -> None:
+    """Raise ``InputError`` where there is no such number of threads."""
+    if jobs < 1:
+        raise InputError(f"--jobs must be >= 1, got {jobs}; leave it out.")
+
+
+def warn_of_names(merge: "Merge", *, to_adapter: bool) -> None:
+    """Say so where a result lacks the configuration that ESPnet wants."""
     written = merge.written
-    if not adapter and written.format == "espnet" and written.template is None:
+    if not to_adapter and written.format == "espnet" and written.template is None:
         print(
             "espnet-merge merge: warning: no input has ESPnet's config.yaml; the result"
             " is weights alone, under the names of ESPnet's own Whisper.",
             file=sys.stderr,
         )
-    if args.dry_run:
-        return
-    if args.dtype in ROUNDING:
+
+
+def warn_of_rounding(dtype: str) -> None:
+    """Say how much of the task vectors a short type loses."""
+    if dtype in ROUNDING:
         print(
-            f"espnet-merge merge: warning: {args.dtype} rounds away about"
-            f" {ROUNDING[args.dtype]} % of the merged task vector; float32 keeps it.",
+            f"espnet-merge merge: warning: {dtype} rounds away about"
+            f" {ROUNDING[dtype]} % of the merged task vector; float32 keeps it.",
             file=sys.stderr,
         )
-    if not adapter:
-        merge.run()
-        return
-    kept = adapter.run()
-    print(f"rank {adapter.written_rank} keeps {100 * kept:.2f} % of the merged energy")
 
 
 def adapter_rank(text: str) -> int | None:
@@ -145,8 +224,6 @@ def method_and_params(args: argparse.Namespace) -> tuple[str, dict[str, Any]]:
     Raises:
         InputError: the file or an option does not have the form that is asked for.
     """
-    import yaml
-
     name: str | None = args.method
     params: dict[str, Any] = {}
     if args.config:
@@ -158,6 +235,14 @@ def method_and_params(args: argparse.Namespace) -> tuple[str, dict[str, Any]]:
             )
     if not name:
         raise InputError("--method is missing; give it, or a --config with 'method'.")
+    return name, params | params_of(args)
+
+
+def params_of(args: argparse.Namespace) -> dict[str, Any]:
+    """Return the parameters in --set and --weights."""
+    import yaml
+
+    params: dict[str, Any] = {}
     for item in args.set:
         key, equals, value = item.partition("=")
         if not (key and equals):
@@ -168,7 +253,7 @@ def method_and_params(args: argparse.Namespace) -> tuple[str, dict[str, Any]]:
             raise InputError(f"--set {item}: not valid YAML ({error}).") from error
     if args.weights is not None:
         params["weights"] = args.weights
-    return name, params
+    return params
 
 
 def read_config(path: Path) -> tuple[str, dict[str, Any]]:

@@ -2,9 +2,9 @@
 
 import json
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from espnet_merge.checkpoint.opened import Checkpoint
 from espnet_merge.checkpoint.safetensors import (
@@ -113,28 +113,47 @@ class Writer:
         max_shard: int = MAX_SHARD,
     ) -> None:
         self._directory = directory
-        self._shards = _shards(plan, max_shard)
+        shards = _shards(plan, max_shard)
+        count = len(shards)
+        self._shards = {
+            SINGLE if count == 1 else f"model-{i:05}-of-{count:05}.safetensors": shard
+            for i, shard in enumerate(shards, 1)
+        }
+        self._where = {name: file for file, x in self._shards.items() for name in x}
+        self._left = iter(self._where)
+        self._file: BinaryIO | None = None
+        self._name = ""
         self.total = sum(_nbytes(*spec) for spec in plan.values())
 
-    def write(self, tensors: Iterable[tuple[str, Iterable["NDArray[Any]"]]]) -> None:
-        """Write ``tensors``: names and pieces of stored bits, in order of the plan."""
-        stream = iter(tensors)
-        count, where = len(self._shards), {}
-        for number, shard in enumerate(self._shards, 1):
-            name = (
-                SINGLE if count == 1 else f"model-{number:05}-of-{count:05}.safetensors"
-            )
-            with (self._directory / name).open("wb") as file:
-                write_header(file, shard)
-                for expected in shard:
-                    tensor, pieces = next(stream)
-                    if tensor != expected:
-                        raise AssertionError(f"planned {expected}, got {tensor}")
-                    for bits in pieces:
-                        file.write(bits.data)
-                    where[tensor] = name
-        if count > 1:
-            index = {"metadata": {"total_size": self.total}, "weight_map": where}
+    def __enter__(self) -> Self:
+        self._open(next(iter(self._shards)))
+        return self
+
+    def begin(self, name: str) -> None:
+        """Go on to the tensor ``name``, the next of the plan."""
+        if name != (expected := next(self._left)):
+            raise AssertionError(f"planned {expected}, got {name}")
+        if self._where[name] != self._name:
+            self._open(self._where[name])
+
+    def put(self, bits: "NDArray[Any]") -> None:
+        """Write stored bits of the tensor that was begun."""
+        assert self._file
+        self._file.write(bits.data)
+
+    def _open(self, name: str) -> None:
+        self._close()
+        self._name, self._file = name, (self._directory / name).open("wb")
+        write_header(self._file, self._shards[name])
+
+    def _close(self) -> None:
+        if self._file:
+            self._file.close()
+
+    def __exit__(self, *_: object) -> None:
+        self._close()
+        if len(self._shards) > 1:
+            index = {"metadata": {"total_size": self.total}, "weight_map": self._where}
             (self._directory / INDEX).write_text(json.dumps(index, indent=2) + "\n")
 
 

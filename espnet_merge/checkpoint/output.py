@@ -1,7 +1,8 @@
 """Write a model in one of the formats, with the files that belong to it."""
 
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -20,13 +21,16 @@ if TYPE_CHECKING:
 type Plan = Mapping[str, tuple[str, tuple[int, ...]]]
 
 
-class TensorWriter(Protocol):
-    """Writes tensors in the order of its plan."""
+class TensorWriter(AbstractContextManager["TensorWriter"], Protocol):
+    """Writes tensors in the order of its plan; complete once the context is left."""
 
     total: int
 
-    def write(self, tensors: Iterable[tuple[str, Iterable["NDArray[Any]"]]]) -> None:
-        """Write names and pieces of stored bits."""
+    def begin(self, name: str) -> None:
+        """Go on to the tensor ``name``, the next of the plan."""
+
+    def put(self, bits: "NDArray[Any]") -> None:
+        """Write stored bits of the tensor that was begun."""
 
 
 @dataclass(frozen=True)

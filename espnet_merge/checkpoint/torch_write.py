@@ -11,7 +11,7 @@ import struct
 import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import IO, TYPE_CHECKING, Any, BinaryIO, Self
 
 from espnet_merge.checkpoint.names import Naming
 from espnet_merge.checkpoint.safetensors import itemsize
@@ -48,7 +48,8 @@ class TorchWriter:
         dims: Mapping[str, int] | None = None,
     ) -> None:
         self._path = path
-        self._plan = plan
+        self._left = iter(enumerate(plan.items()))
+        self._storage: IO[bytes] | None = None
         for name, (dtype, _) in plan.items():
             if dtype not in _CLASSES:
                 raise InputError(
@@ -67,24 +68,37 @@ class TorchWriter:
         self._pickle = pickle.PROTO + b"\x02" + state + pickle.STOP
         self.total = sum(_nbytes(*spec) for spec in plan.values())
 
-    def write(self, tensors: Iterable[tuple[str, Iterable["NDArray[Any]"]]]) -> None:
-        """Write ``tensors``: names and pieces of stored bits, in order of the plan."""
-        with self._path.open("wb") as file, zipfile.ZipFile(file, "w") as archive:
-            archive.writestr(_member("data.pkl"), self._pickle)
-            archive.writestr(_member("byteorder"), b"little")
-            planned = enumerate(self._plan.items())
-            for (number, (expected, spec)), (tensor, pieces) in zip(
-                planned, tensors, strict=True
-            ):
-                if tensor != expected:
-                    raise AssertionError(f"planned {expected}, got {tensor}")
-                member = _member(f"data/{number}")
-                member.file_size = _nbytes(*spec)
-                _align(file, member)
-                with archive.open(member, "w") as storage:
-                    for bits in pieces:
-                        storage.write(bits.data)
-            archive.writestr(_member("version"), b"3\n")
+    def __enter__(self) -> Self:
+        self._file = self._path.open("wb")
+        self._archive = zipfile.ZipFile(self._file, "w")
+        self._archive.writestr(_member("data.pkl"), self._pickle)
+        self._archive.writestr(_member("byteorder"), b"little")
+        return self
+
+    def begin(self, name: str) -> None:
+        """Go on to the tensor ``name``, the next of the plan."""
+        number, (expected, spec) = next(self._left)
+        if name != expected:
+            raise AssertionError(f"planned {expected}, got {name}")
+        self._close()
+        member = _member(f"data/{number}")
+        member.file_size = _nbytes(*spec)
+        _align(self._file, member)
+        self._storage = self._archive.open(member, "w")
+
+    def put(self, bits: "NDArray[Any]") -> None:
+        """Write stored bits of the tensor that was begun."""
+        assert self._storage
+        self._storage.write(bits.data)
+
+    def _close(self) -> None:
+        if self._storage:
+            self._storage.close()
+
+    def __exit__(self, *_: object) -> None:
+        with self._file, self._archive:
+            self._close()
+            self._archive.writestr(_member("version"), b"3\n")
 
 
 def _nbytes(dtype: str, shape: tuple[int, ...]) -> int:

@@ -6,13 +6,13 @@ or rejecting a parameter must not cost an import of either.
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar, Literal
 
 from espnet_merge.errors import InputError
 
-# numpy.ndarray or torch.Tensor, as ``Method.arrays`` says.
+# numpy.ndarray, or torch.Tensor as ``Method.arrays`` says.
 type Array = Any
 type Role = Literal["linear", "embedding", "conv", "norm", "bias", "other"]
 type Scope = Literal["entry", "tensor", "model"]
@@ -69,6 +69,21 @@ def row_length(shape: Sequence[int]) -> int:
 
 
 type Stream = Iterable[tuple[Site, Sequence[Array]]]
+
+
+def over[R](
+    stream: Stream, function: Callable[[Site, Sequence[Array]], R]
+) -> Iterator[R]:
+    """Yield ``function(site, tensors)`` over the stream, by its workers if it has any.
+
+    ``function`` must be pure: it may run in many threads.
+    """
+    if hasattr(stream, "map"):
+        yield from stream.map(function)
+    else:
+        yield from (function(site, tensors) for site, tensors in stream)
+
+
 type Rule = Callable[[Sequence[Array], Site], Array]
 
 
@@ -82,8 +97,10 @@ class Method(ABC):
     # "deltas": expert minus base in, merged delta out. "weights": the weights as
     # they are in, merged weight out.
     space: ClassVar[Literal["deltas", "weights"]] = "deltas"
-    # torch costs a second to import: only where there are matrices to decompose.
+    # "torch": torch's on any device but the CPU. Importing torch costs seconds.
     arrays: ClassVar[Literal["numpy", "torch"]] = "numpy"
+    # Whether ``site.base`` is looked at in weight space; else its file is not read.
+    base: ClassVar[bool] = True
     # Whether an adapter's delta may come as ``Factored`` where ``is_matrix``.
     factored: ClassVar[bool] = False
     min_experts: ClassVar[int] = 1

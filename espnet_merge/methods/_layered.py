@@ -9,7 +9,7 @@ from espnet_merge.methods._base import SITE, Array, Method, Site
 
 DEFAULT = "default"
 # What the loop over tensors asks a method, one answer for all methods of a kind.
-ATTRIBUTES = ("space", "arrays", "factored", "min_experts", "max_experts")
+ATTRIBUTES = ("space", "arrays", "base", "factored", "min_experts", "max_experts")
 
 
 class Layered(Method):

@@ -4,11 +4,13 @@ from espnet_merge.methods._base import Method
 from espnet_merge.methods.boosted_tsv_m import BoostedTsvM
 from espnet_merge.methods.breadcrumbs import Breadcrumbs
 from espnet_merge.methods.consensus import Consensus
+from espnet_merge.methods.core_space import CoreSpace
 from espnet_merge.methods.dare import Dare
 from espnet_merge.methods.della import Della
 from espnet_merge.methods.iso_c import IsoC
 from espnet_merge.methods.iso_cts import IsoCts
 from espnet_merge.methods.karcher import Karcher
+from espnet_merge.methods.knots import Knots
 from espnet_merge.methods.lines import Lines
 from espnet_merge.methods.lors import Lors
 from espnet_merge.methods.model_stock import ModelStock
@@ -21,6 +23,7 @@ from espnet_merge.methods.soup import Soup
 from espnet_merge.methods.task_arithmetic import TaskArithmetic
 from espnet_merge.methods.ties import Ties
 from espnet_merge.methods.tsv_m import TsvM
+from espnet_merge.methods.wudi import Wudi
 
 METHODS: dict[str, type[Method]] = {
     "soup": Soup,
@@ -42,5 +45,8 @@ METHODS: dict[str, type[Method]] = {
     "tsv_m": TsvM,
     "boosted_tsv_m": BoostedTsvM,
     "lors": Lors,
+    "wudi": Wudi,
+    "knots": Knots,
+    "core_space": CoreSpace,
     "selective_attention": SelectiveAttention,
 }

@@ -1,22 +1,20 @@
 """Iso-C: give all directions of the summed task vectors the same weight."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import Literal
 
-from espnet_merge.methods._base import SITE, Method, Site, check_finite
-from espnet_merge.methods._linalg import is_spectral, mean, newton_schulz, svd
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from espnet_merge.methods._base import Array, Site
+from espnet_merge.methods._factored import Factored
+from espnet_merge.methods._linalg import add, like, newton_schulz, norm, svd
+from espnet_merge.methods._spectral import Spectral
 
 # Share of the largest that float64 arithmetic on a Gram matrix still resolves.
 ROUNDING = 1e-7
 
 
 @dataclass(frozen=True, kw_only=True)
-class IsoC(Method):
+class IsoC(Spectral):
     r"""Replace the singular values of the summed task vectors by their mean.
 
     .. math::
@@ -36,59 +34,37 @@ class IsoC(Method):
 
     Args:
         scale: :math:`\alpha`, no unit, finite; 1 in the paper.
-        orthogonalise: How U Vᵀ is computed: ``svd``, ``eigh`` (here the same), or
-            ``newton_schulz``, which leaves weak directions weak.
         spectral: Which tensors are decomposed: weights of attention and feed-forward
             (``linear``), or every matrix not named text_projection (``all_2d``).
+        orthogonalise: U Vᵀ is exact (``svd`` or ``eigh``, here the same), or
+            approached by ``newton_schulz``, which leaves weak directions weak.
 
     Raises:
         InputError: ``scale`` is not finite.
 
     Example:
-        >>> import torch
-        >>> one, two = torch.diag(torch.tensor([4.0, 0])), torch.zeros(2, 2)
-        >>> two[1, 1] = 2
-        >>> IsoC()([one, two])
-        tensor([[3., 0.],
-                [0., 3.]])
+        >>> import numpy as np
+        >>> IsoC()([np.diag([4.0, 0.0]), np.diag([0.0, 2.0])]).round(6)
+        array([[3., 0.],
+               [0., 3.]])
     """
 
-    arrays: ClassVar[Literal["numpy", "torch"]] = "torch"
-
-    scale: float = 1.0
     orthogonalise: Literal["svd", "eigh", "newton_schulz"] = "svd"
-    spectral: Literal["linear", "all_2d"] = "linear"
 
-    def __post_init__(self) -> None:
-        """Check the scale."""
-        check_finite("scale", self.scale)
+    def merged(self, deltas: Sequence[Array], site: Site) -> Factored:
+        """Level the spectrum of the sum; ``site`` keeps it for other scales."""
+        key = ("iso_c", self.orthogonalise)
+        return site.once(key, lambda: self._level(deltas, site))
 
-    def is_matrix(self, site: Site) -> bool:
-        """Tell whether the tensor at ``site`` is decomposed."""
-        return is_spectral(len(site.shape), site, self.spectral)
-
-    def __call__(self, deltas: Sequence["Tensor"], site: Site = SITE, /) -> "Tensor":
-        """Merge ``deltas[i]``, expert ``i`` minus base."""
-        import torch
-
-        first = deltas[0]
-        if not is_spectral(first.dim(), site, self.spectral):
-            return self.scale * mean(deltas)
-        matrices = torch.stack(list(deltas)).double()
-        total = matrices.sum(dim=0)
-        floor = ROUNDING * float(torch.linalg.matrix_norm(matrices).max())
+    def _level(self, deltas: Sequence[Array], site: Site) -> Factored:
+        first, count = deltas[0], len(deltas)
+        floor = ROUNDING * max(norm(delta) for delta in deltas)
         if site.base is not None:
-            size = float(torch.linalg.matrix_norm(site.base.double()))
-            share = len(deltas) / math.sqrt(min(total.shape))
-            floor = max(floor, 2**-24 * share * size)
-        part = svd(total, ROUNDING).above(floor)
-        if not len(part.s):
-            return torch.zeros_like(first)
-        # The eigenvalues of a Gram matrix are not exact enough for weak directions.
-        lengths = torch.linalg.vector_norm(part.u, dim=0)
-        factor = (part.u / lengths) @ part.v.T
-        if self.orthogonalise == "newton_schulz":
-            wide = total.shape[0] <= total.shape[1]
-            factor = newton_schulz(total) if wide else newton_schulz(total.T).T
-        merged: Tensor = self.scale * (part.s * lengths).mean() * factor
-        return merged.to(first.dtype)
+            share = count / min(first.shape) ** 0.5
+            floor = max(floor, 2**-24 * share * norm(site.base))
+        u, s, v = svd(add(deltas), tolerance=ROUNDING).above(floor)
+        mean = float(s.sum()) / max(1, len(s))
+        gains = (
+            s * newton_schulz(s**2) if self.orthogonalise == "newton_schulz" else 1.0
+        )
+        return Factored(like(u * (mean * gains), first), like(v.T, first), 1.0)

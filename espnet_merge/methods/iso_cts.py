@@ -1,26 +1,26 @@
 """Iso-CTS: Iso-C with room for what only one task needs."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from dataclasses import dataclass, replace
+from typing import Literal
 
-from espnet_merge.methods._base import SITE, Method, Site, check_finite, check_range
+from espnet_merge.methods._base import Array, Site, check_range
+from espnet_merge.methods._factored import Factored
 from espnet_merge.methods._linalg import (
     RANK_TOLERANCE,
-    Svd,
-    is_spectral,
+    add,
+    double,
     leading,
-    mean,
-    recombine,
+    like,
+    norm,
+    polar,
     svd,
 )
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from espnet_merge.methods._spectral import Spectral
 
 
 @dataclass(frozen=True, kw_only=True)
-class IsoCts(Method):
+class IsoCts(Spectral):
     r"""Join the common directions of the tasks with some of each task's own.
 
     .. math::
@@ -43,58 +43,55 @@ class IsoCts(Method):
 
     Args:
         scale: :math:`\alpha`, no unit, finite; 1 in the paper.
-        common_fraction: f, share of common directions, in [0, 1]; 0.8 in the paper.
-        orthogonalise: As for ``tsv_m``: ``svd``, ``eigh`` or ``newton_schulz``.
         spectral: Which tensors are decomposed: weights of attention and feed-forward
             (``linear``), or every matrix not named text_projection (``all_2d``).
+        orthogonalise: As for ``tsv_m``: ``svd``, ``eigh`` or ``newton_schulz``.
+        common_fraction: f, share of common directions, in [0, 1]; 0.8 in the paper.
 
     Raises:
         InputError: a value is out of its range.
 
     Example:
-        >>> import torch
-        >>> one, two = torch.diag(torch.tensor([4.0, 0])), torch.zeros(2, 2)
-        >>> two[1, 1] = 2
-        >>> IsoCts()([one, two])
-        tensor([[3., 0.],
-                [0., 3.]])
+        >>> import numpy as np
+        >>> IsoCts()([np.diag([4.0, 0.0]), np.diag([0.0, 2.0])]).round(6)
+        array([[3., 0.],
+               [0., 3.]])
     """
 
-    arrays: ClassVar[Literal["numpy", "torch"]] = "torch"
-
-    scale: float = 1.0
-    common_fraction: float = 0.8
     orthogonalise: Literal["svd", "eigh", "newton_schulz"] = "svd"
-    spectral: Literal["linear", "all_2d"] = "linear"
+    common_fraction: float = 0.8
 
     def __post_init__(self) -> None:
         """Check the parameters."""
-        check_finite("scale", self.scale)
+        super().__post_init__()
         check_range("common_fraction", self.common_fraction, 0, 1)
 
-    def is_matrix(self, site: Site) -> bool:
-        """Tell whether the tensor at ``site`` is decomposed."""
-        return is_spectral(len(site.shape), site, self.spectral)
+    def merged(self, deltas: Sequence[Array], site: Site) -> Factored:
+        """Level common and own directions; ``site`` keeps them for other scales."""
+        key = ("iso_cts", self.orthogonalise, self.common_fraction)
+        return site.once(key, lambda: self._level(deltas))
 
-    def __call__(self, deltas: Sequence["Tensor"], site: Site = SITE, /) -> "Tensor":
-        """Merge ``deltas[i]``, expert ``i`` minus base."""
-        import torch
-
-        first = deltas[0]
-        if not is_spectral(first.dim(), site, self.spectral):
-            return self.scale * mean(deltas)
-        matrices = torch.stack(list(deltas)).double()
-        floor = RANK_TOLERANCE * float(torch.linalg.matrix_norm(matrices).max())
-        full, count = min(first.shape), len(deltas)
+    def _level(self, deltas: Sequence[Array]) -> Factored:
+        first, count = deltas[0], len(deltas)
+        full = min(first.shape)
+        floor = RANK_TOLERANCE * max(norm(delta) for delta in deltas)
         each = round((full - int(full * self.common_fraction)) / count)
         each = min(each, full // count)
-        common = svd(matrices.sum(dim=0)).above(floor).cut(full - each * count)
-        parts = [
-            svd(tau - common.u @ (common.u.T @ tau)).above(floor) for tau in matrices
-        ]
-        kept = [*leading(parts, each), common]
-        s = torch.cat([part.s for part in kept])
-        if not len(s):
-            return torch.zeros_like(first)
-        flat = [Svd(u, s.mean().expand(len(own)), v) for u, own, v in kept]
-        return (self.scale * recombine(flat, self.orthogonalise)).to(first.dtype)
+        common = svd(add(deltas), full - each * count).above(floor)
+        parts = leading(
+            lambda i, k: svd(without(deltas[i], common.u), k).above(floor), count, each
+        )
+        kept = [*parts, common]
+        values = [float(part.kept.sum()) for part in kept]
+        mean = sum(values) / max(1, sum(part.rank for part in kept))
+        u = polar([part.u for part in kept], self.orthogonalise)
+        v = polar([part.v for part in kept], self.orthogonalise)
+        return Factored(like(mean * u, first), like(v.T, first), 1.0)
+
+
+def without(delta: Array, u: Array) -> Array:
+    """Project the columns of ``delta`` to what is orthogonal to those of ``u``."""
+    if isinstance(delta, Factored):
+        return replace(delta, b=without(delta.b, u))
+    x = double(delta)
+    return x - u @ (u.T @ x)

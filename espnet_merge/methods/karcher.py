@@ -43,6 +43,7 @@ class Karcher(Surveyed):
     """
 
     space: ClassVar[Literal["deltas", "weights"]] = "weights"
+    base: ClassVar[bool] = False
 
     max_iter: int = 10
     tol: float = 1e-5

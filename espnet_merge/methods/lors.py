@@ -1,14 +1,19 @@
 """LoRS-Merging: a low-rank part and a sparse rest of each task vector."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal
 
-from espnet_merge.methods._base import SITE, Method, Site, check_finite, check_range
-from espnet_merge.methods._linalg import svd
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from espnet_merge.methods._base import (
+    SITE,
+    Array,
+    Method,
+    Site,
+    check_finite,
+    check_range,
+)
+from espnet_merge.methods._factored import Factored
+from espnet_merge.methods._linalg import add, double, library, like, svd
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,15 +45,15 @@ class Lors(Method):
         InputError: a value is out of its range.
 
     Example:
-        >>> import torch
-        >>> tau = torch.tensor([[9.0, 0.0, 0.0], [0.0, 2.0, 0.0], [0.0, 0.0, 1.0]])
-        >>> Lors(rank=1, density=0.12)([tau])
-        tensor([[9., 0., 0.],
-                [0., 2., 0.],
-                [0., 0., 0.]])
+        >>> import numpy as np
+        >>> Lors(rank=1, density=0.12)([np.diag([9.0, 2.0, 1.0])]).round(6)
+        array([[9., 0., 0.],
+               [0., 2., 0.],
+               [0., 0., 0.]])
     """
 
     arrays: ClassVar[Literal["numpy", "torch"]] = "torch"
+    factored: ClassVar[bool] = True
 
     scale: float = 1.0
     rank_ratio: float = 0.01
@@ -65,40 +70,50 @@ class Lors(Method):
             check_range("rank", self.rank, 0, float("inf"))
 
     def is_matrix(self, site: Site) -> bool:
-        """Tell whether the task vectors at ``site`` are compressed."""
-        return len(site.shape) == 2 and site.role == "linear"
+        """Tell whether the tensor at ``site`` is compressed."""
+        linear = len(site.shape) == 2 and site.role == "linear"
+        return linear and self.compress != "none"
 
-    def __call__(self, deltas: Sequence["Tensor"], site: Site = SITE, /) -> "Tensor":
+    def __call__(self, deltas: Sequence[Array], site: Site = SITE, /) -> Array:
         """Merge ``deltas[i]``, expert ``i`` minus base."""
-        import torch
+        if not site.shape:
+            site = replace(site, shape=tuple(deltas[0].shape))
+        if not self.is_matrix(site):
+            return self.scale * sum(deltas)
+        key = ("lors", self.rank_ratio, self.rank, self.density, self.compress)
+        return self.scale * site.once(key, lambda: self._sum(deltas))
 
-        total = torch.zeros_like(deltas[0])
-        matrix = total.dim() == 2 and site.role == "linear"
-        for delta in deltas:
-            # In float64, so that the order of the residual's entries is right.
-            total += self._compressed(delta.double()) if matrix else delta
-        return self.scale * total
-
-    def _compressed(self, delta: "Tensor") -> "Tensor":
-        if self.compress == "none":
-            return delta
-        if self.compress == "mp":
-            return largest(delta, self.density)
-        full = min(delta.shape)
+    def _sum(self, deltas: Sequence[Array]) -> Array:
+        first = deltas[0]
+        full = min(first.shape)
         rank = int(full * self.rank_ratio) if self.rank is None else self.rank
-        if rank >= full:
-            return delta
-        low = svd(delta).cut(rank).dense()
-        if self.compress == "svp":
-            return low
-        return low + largest(delta - low, self.density)
+        if self.compress == "mp":
+            rank = 0
+        elif rank >= full:
+            return like(dense(add(deltas)), first)
+        total: Array = 0.0
+        for delta in deltas:
+            part = svd(delta, rank)
+            low = part.dense()
+            total = total + low
+            # An adapter of that rank leaves no residual, and is not multiplied out.
+            if self.compress != "svp" and rank < len(part.s):
+                # In float64, so that the order of the residual's entries is right.
+                total += largest(double(dense(delta)) - low, self.density)
+        return like(total, first)
 
 
-def largest(x: "Tensor", density: float) -> "Tensor":
-    """Zero all but the ``int(density * numel)`` entries of largest magnitude."""
-    import torch
+def dense(delta: Array) -> Array:
+    """Multiply the factors, if there are any."""
+    return delta.dense() if isinstance(delta, Factored) else delta
+
+
+def largest(x: Array, density: float) -> Array:
+    """Zero all but the ``int(density * size)`` entries of largest magnitude."""
+    import numpy as np
 
     from espnet_merge.methods._select import keep_largest
 
-    count = int(density * x.numel())
-    return torch.from_numpy(keep_largest(x.cpu().numpy(), count)).to(x.device)
+    on_cpu = x if isinstance(x, np.ndarray) else x.cpu().numpy()
+    kept = keep_largest(on_cpu, int(density * on_cpu.size))
+    return library(x).asarray(kept, device=x.device)

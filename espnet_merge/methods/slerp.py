@@ -45,6 +45,7 @@ class Slerp(Surveyed):
     """
 
     space: ClassVar[Literal["deltas", "weights"]] = "weights"
+    base: ClassVar[bool] = False
     min_experts: ClassVar[int] = 2
     max_experts: ClassVar[int | None] = 2
 

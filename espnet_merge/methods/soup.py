@@ -40,6 +40,7 @@ class Soup(Method):
     """
 
     space: ClassVar[Literal["deltas", "weights"]] = "weights"
+    base: ClassVar[bool] = False
     weights: tuple[float, ...] | None = None
     normalize: bool = True
 

@@ -2,23 +2,25 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import Literal, NamedTuple
 
-from espnet_merge.methods._base import SITE, Method, Site, check_finite, check_range
-from espnet_merge.methods._linalg import (
-    is_spectral,
-    leading,
-    mean,
-    recombine,
-    svd,
-)
+from espnet_merge.methods._base import Array, Site, check_range
+from espnet_merge.methods._factored import Factored
+from espnet_merge.methods._linalg import leading, library, like, polar, svd
+from espnet_merge.methods._spectral import Spectral
 
-if TYPE_CHECKING:
-    from torch import Tensor
+
+class Aligned(NamedTuple):
+    """Decorrelated directions of all tasks side by side, the spectra task by task."""
+
+    u: Array
+    spectra: list[Array]
+    ranks: list[int]
+    v: Array
 
 
 @dataclass(frozen=True, kw_only=True)
-class TsvM(Method):
+class TsvM(Spectral):
     r"""Keep the leading singular vectors of each task and orthogonalise them jointly.
 
     .. math::
@@ -42,10 +44,10 @@ class TsvM(Method):
 
     Args:
         scale: :math:`\alpha`, no unit, finite; 1 in the paper.
-        orthogonalise: How the polar factor is computed: ``svd``, ``eigh`` of the Gram
-            matrix, or ``newton_schulz``.
         spectral: Which tensors are decomposed: weights of attention and feed-forward
             (``linear``), or every matrix not named text_projection (``all_2d``).
+        orthogonalise: The polar factor, ``svd`` or ``eigh``, which are computed in
+            one way, or its approximation ``newton_schulz``.
         rank_fraction: Share of the full rank kept for a task, in (0, 1]; 1/n by
             default. Above 1/n the columns cannot stay orthonormal: tune scale again.
 
@@ -53,38 +55,42 @@ class TsvM(Method):
         InputError: a value is out of its range.
 
     Example:
-        >>> import torch
-        >>> one, two = torch.diag(torch.tensor([2.0, 0])), torch.zeros(2, 2)
-        >>> two[1, 1] = 3
-        >>> TsvM()([one, two])
-        tensor([[2., 0.],
-                [0., 3.]])
+        >>> import numpy as np
+        >>> abs(TsvM()([np.diag([2.0, 0.0]), np.diag([0.0, 3.0])])).round(6)
+        array([[2., 0.],
+               [0., 3.]])
     """
 
-    arrays: ClassVar[Literal["numpy", "torch"]] = "torch"
-
-    scale: float = 1.0
     orthogonalise: Literal["svd", "eigh", "newton_schulz"] = "svd"
-    spectral: Literal["linear", "all_2d"] = "linear"
     rank_fraction: float | None = None
 
     def __post_init__(self) -> None:
         """Check the parameters."""
-        check_finite("scale", self.scale)
+        super().__post_init__()
         if self.rank_fraction is not None:
             check_range("rank_fraction", self.rank_fraction, 0, 1, open_low=True)
 
-    def is_matrix(self, site: Site) -> bool:
-        """Tell whether the tensor at ``site`` is decomposed."""
-        return is_spectral(len(site.shape), site, self.spectral)
+    def merged(self, deltas: Sequence[Array], site: Site) -> Factored:
+        """Put the aligned directions together; ``site`` keeps them for other scales."""
+        key = ("tsv_m", self.orthogonalise, self.rank_fraction)
+        tasks = site.once(key, lambda: self._align(deltas))
+        kept = [
+            self.spectrum(s)[:rank]
+            for s, rank in zip(tasks.spectra, tasks.ranks, strict=True)
+        ]
+        s = library(tasks.u).concatenate(kept, 0)
+        return Factored(tasks.u * like(s, tasks.u), tasks.v.T, 1.0)
 
-    def __call__(self, deltas: Sequence["Tensor"], site: Site = SITE, /) -> "Tensor":
-        """Merge ``deltas[i]``, expert ``i`` minus base."""
-        first = deltas[0]
-        if not is_spectral(first.dim(), site, self.spectral):
-            return self.scale * mean(deltas)
-        full = min(first.shape)
-        fraction = self.rank_fraction
-        each = full // len(deltas) if fraction is None else int(full * fraction)
-        parts = leading([svd(delta) for delta in deltas], max(1, each))
-        return (self.scale * recombine(parts, self.orthogonalise)).to(first.dtype)
+    def spectrum(self, s: Array) -> Array:
+        """Return the singular values to use in place of a task's ``s``, of all."""
+        return s
+
+    def _align(self, deltas: Sequence[Array]) -> Aligned:
+        first, count = deltas[0], len(deltas)
+        full, fraction = min(first.shape), self.rank_fraction
+        each = full // count if fraction is None else int(full * fraction)
+        parts = leading(lambda i, k: svd(deltas[i], k), count, max(1, each))
+        u = polar([part.u for part in parts], self.orthogonalise)
+        v = polar([part.v for part in parts], self.orthogonalise)
+        spectra, ranks = [part.s for part in parts], [part.rank for part in parts]
+        return Aligned(like(u, first), spectra, ranks, like(v, first))

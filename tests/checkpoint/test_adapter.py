@@ -120,7 +120,6 @@ def test_bin_and_checkpoints_of_the_trainer_are_the_same(
 @dataclass(frozen=True)
 class TakesFactors(Method):
     factored: ClassVar[bool] = True
-    arrays: ClassVar[str] = "torch"
 
     def is_matrix(self, site):
         return len(site.shape) == 2
@@ -132,14 +131,14 @@ class TakesFactors(Method):
 def test_a_method_may_ask_for_the_factors(micro_whisper, trained):
     adapter = open_expert(trained["plain"][0])
     base = open_checkpoint(micro_whisper)
-    sites = Sites(TakesFactors(), base, [adapter], "float64")
-    ((_, (delta,)),) = sites.pieces(TENSOR)
+    sites = Sites(base, [adapter], "float64")
+    ((_, (delta,)),) = sites.parts(TakesFactors(), TENSOR)
     assert isinstance(delta, Factored)
     assert delta.b.shape == (64, 2)
     assert delta.shape == (64, 64)
-    assert delta.a.dtype == torch.float64
+    assert delta.a.dtype == "float64"
     assert delta.scale == 32
-    for _, (untouched,) in sites.pieces("model.encoder.conv1.weight"):
+    for _, (untouched,) in sites.parts(TakesFactors(), "model.encoder.conv1.weight"):
         assert not untouched.any()
 
 

@@ -97,7 +97,11 @@ def test_a_writer_splits_into_shards_that_the_reference_reads(tmp_path):
     tensors = {name: np.full(4, i, np.float32) for i, name in enumerate("abcde")}
     plan = dict.fromkeys(tensors, ("F32", (2, 2)))
     pieces = {name: [value[:1], value[1:]] for name, value in tensors.items()}
-    Writer(tmp_path, plan, max_shard=32).write(pieces.items())
+    with Writer(tmp_path, plan, max_shard=32) as writer:
+        for name, parts in pieces.items():
+            writer.begin(name)
+            for bits in parts:
+                writer.put(bits)
     (tmp_path / "config.json").write_text("{}")
     shards = sorted(tmp_path.glob("*.safetensors"))
     assert [path.name for path in shards] == [

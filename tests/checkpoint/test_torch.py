@@ -79,7 +79,11 @@ def test_torch_reads_what_is_written(tensors, tmp_path, mmap):
     plan = {name: (dtype, shape) for name, (dtype, shape, _) in found.items()}
     writer = TorchWriter(path, plan, PLAIN, {"copy": "F32"}, {"n_vocab": 70000})
     pieces = {name: np.frombuffer(stored, "u1") for name, (*_, stored) in found.items()}
-    writer.write((name, [flat[:5], flat[5:]]) for name, flat in pieces.items())
+    with writer:
+        for name, flat in pieces.items():
+            writer.begin(name)
+            for bits in (flat[:5], flat[5:]):
+                writer.put(bits)
     again = torch.load(path, weights_only=True, mmap=mmap)
     assert again["dims"] == {"n_vocab": 70000}
     state = again["model_state_dict"]

@@ -8,6 +8,7 @@ from hypothesis.extra import numpy as hnp
 
 from espnet_merge.methods import METHODS, build_method
 from espnet_merge.methods.boosted_tsv_m import BoostedTsvM
+from espnet_merge.methods.wudi import Wudi
 from tests.methods._laws import LAWS, delta_of
 
 # One set of parameters a line, and the laws that it disclaims, each with its reason.
@@ -144,6 +145,23 @@ CLAIMS = [
         )
         for how in ("svd", "eigh", "newton_schulz")
     ),
+    (
+        "wudi",
+        {},
+        {"identical_experts_are_one": "weak directions stay at the sum"},
+    ),
+    *((name, {"density": 1.0}, {}) for name in ("knots", "core_space")),
+    *(
+        (
+            name,
+            {"density": 0.3},
+            {
+                "one_expert_is_itself": "it trims",
+                "identical_experts_are_one": "it trims",
+            },
+        )
+        for name in ("knots", "core_space")
+    ),
     ("lors", {"density": 1.0}, {"identical_experts_are_one": "it sums"}),
     ("lors", {"compress": "none"}, {"identical_experts_are_one": "it sums"}),
     *(
@@ -217,8 +235,8 @@ def test_any_delta_gives_a_finite_result_of_its_shape(method, data):
     assert merged.dtype == deltas.dtype
     assert np.isfinite(merged).all()
     # A polar factor has norm 1, a sum adds norms: no method blows up. Boosting brings
-    # all directions up to the norm at most.
-    stretch = 1.3 * (4 if isinstance(method, BoostedTsvM) else 1)
+    # all directions up to the norm at most, a ridge of rho divides by 2 sqrt(rho).
+    stretch = 1.3 * {BoostedTsvM: 4, Wudi: 5}.get(type(method), 1)
     bound = stretch * sum(np.linalg.norm(delta) for delta in deltas)
     assert np.linalg.norm(merged) <= bound + 1e-300
 

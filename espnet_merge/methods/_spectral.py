@@ -1,0 +1,54 @@
+"""What all methods share that decompose matrices and average all other tensors."""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal
+
+from espnet_merge.methods._base import SITE, Array, Method, Site, check_finite
+from espnet_merge.methods._factored import Factored
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spectral(Method):
+    """A merge of whole matrices, factored or not; the mean everywhere else.
+
+    Args:
+        scale: What the merged delta is multiplied by, no unit, finite.
+        spectral: Which tensors are decomposed: weights of attention and feed-forward
+            (``linear``), or every matrix not named text_projection (``all_2d``).
+
+    Raises:
+        InputError: ``scale`` is not finite.
+    """
+
+    arrays: ClassVar[Literal["numpy", "torch"]] = "torch"
+    factored: ClassVar[bool] = True
+
+    scale: float = 1.0
+    spectral: Literal["linear", "all_2d"] = "linear"
+
+    def __post_init__(self) -> None:
+        """Check the scale."""
+        check_finite("scale", self.scale)
+
+    def is_matrix(self, site: Site) -> bool:
+        """Tell whether the tensor at ``site`` is decomposed."""
+        if self.spectral == "all_2d":
+            return len(site.shape) == 2 and "text_projection" not in site.name
+        return len(site.shape) == 2 and site.role == "linear"
+
+    def __call__(self, deltas: Sequence[Array], site: Site = SITE, /) -> Array:
+        """Merge ``deltas[i]``, expert ``i`` minus base; factored if the first is."""
+        first = deltas[0]
+        if not site.shape:
+            site = replace(site, shape=tuple(first.shape))
+        if not self.is_matrix(site):
+            return self.scale * sum(deltas) / len(deltas)
+        merged = self.merged(deltas, site)
+        merged = replace(merged, scale=self.scale * merged.scale)
+        return merged if isinstance(first, Factored) else merged.dense()
+
+    @abstractmethod
+    def merged(self, deltas: Sequence[Array], site: Site) -> Factored:
+        """Merge matrices, in the type of the deltas, before they are scaled."""

@@ -1,0 +1,75 @@
+"""KnOTS: merge the tasks in a basis of outputs that they share."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from espnet_merge.methods._base import Array, Site, check_range
+from espnet_merge.methods._factored import Factored
+from espnet_merge.methods._linalg import library, like, svd
+from espnet_merge.methods._spectral import Spectral
+from espnet_merge.methods.ties import Ties
+
+
+@dataclass(frozen=True, kw_only=True)
+class Knots(Spectral):
+    r"""Align the tasks by one joint decomposition, then merge by TIES.
+
+    .. math::
+        [\tau_1 \dots \tau_n] = U \Sigma \, [V_1^\top \dots V_n^\top], \quad
+        \Delta = \lambda \, U \, \mathrm{TIES}(\Sigma V_1^\top, \dots,
+        \Sigma V_n^\top)
+
+    Source: Stoica et al., *Model Merging with SVD to Tie the KnOTS*, ICLR 2025,
+    https://arxiv.org/abs/2410.19735 [paper]; TIES on :math:`\Sigma V_i^\top`, 20 % of
+    the entries, mean of the agreeing ones [code]. Meant for adapters, whose factors
+    alone are decomposed; the update of a whole model has no joint basis smaller than
+    itself. Summing instead of TIES would be task arithmetic, whatever the basis.
+    Departures from it [ours]: entries are trimmed matrix by matrix, not over the whole
+    model. Directions below 1e-5 of the largest are dropped, the code has 1e-5 itself.
+    Where singular values coincide the basis is arbitrary, and with it the result.
+    Where a tensor is not decomposed, the mean is taken.
+
+    Args:
+        scale: :math:`\lambda`, no unit, finite; the authors search it.
+        spectral: Which tensors are decomposed: weights of attention and feed-forward
+            (``linear``), or every matrix not named text_projection (``all_2d``).
+        density: Share of entries kept of a task, in (0, 1]; 0.2 in the code.
+        consensus: ``mean`` over the agreeing experts or their ``sum``.
+
+    Raises:
+        InputError: a value is out of its range.
+
+    Example:
+        >>> import numpy as np
+        >>> Knots(density=1.0)([np.diag([4.0, 0.0]), np.diag([2.0, 1.0])]).round(6)
+        array([[3., 0.],
+               [0., 1.]])
+    """
+
+    # Selection by magnitude is numpy's.
+    arrays: ClassVar[Literal["numpy", "torch"]] = "numpy"
+
+    density: float = 0.2
+    consensus: Literal["mean", "sum"] = "mean"
+
+    def __post_init__(self) -> None:
+        """Check the parameters."""
+        super().__post_init__()
+        check_range("density", self.density, 0, 1, open_low=True)
+
+    def merged(self, deltas: Sequence[Array], site: Site) -> Factored:
+        """Merge what the tasks are in the joint basis; ``site`` keeps that."""
+        first = deltas[0]
+        u, tasks = site.once(("knots",), lambda: _align(deltas))
+        ties = Ties(density=self.density, consensus=self.consensus)
+        return Factored(like(u, first), like(ties(tasks), first), 1.0)
+
+
+def _align(deltas: Sequence[Array]) -> tuple[Array, list[Array]]:
+    """Return U, and of each task its coordinates in it, Σ Vᵢᵀ."""
+    parts = [svd(delta) for delta in deltas]
+    lefts = [part.u * part.s for part in parts]
+    # The right vectors are orthonormal: they do not change the singular values.
+    u = svd(library(lefts[0]).concatenate(lefts, 1)).u
+    return u, [(u.T @ left) @ part.v.T for left, part in zip(lefts, parts, strict=True)]

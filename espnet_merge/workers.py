@@ -1,0 +1,82 @@
+"""Threads that run one function over a stream."""
+
+import contextlib
+import importlib
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Self
+
+# More threads than this wait for one disk, and each may hold matrices.
+MOST = 8
+
+
+def cores() -> int:
+    """Return the number of cores that this process may use, at most ``MOST``."""
+    return min(MOST, len(os.sched_getaffinity(0)))
+
+
+class Workers:
+    """Threads for arithmetic that leaves Python's lock alone, as numpy's does.
+
+    Args:
+        jobs: Number of threads; with 1, all is done in the thread that asks.
+    """
+
+    def __init__(self, jobs: int = 1) -> None:
+        self.jobs = jobs
+        self._pool = ThreadPoolExecutor(jobs) if jobs > 1 else None
+
+    def map[T, R](self, function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+        """Yield ``function(item)`` in the order of ``items``, a few of them ahead."""
+        if self._pool is None:
+            yield from map(function, items)
+            return
+        running: deque[Future[R]] = deque()
+        try:
+            for item in items:
+                running.append(self._pool.submit(function, item))
+                if len(running) > self.jobs:
+                    yield running.popleft().result()
+            while running:
+                yield running.popleft().result()
+        finally:
+            for future in running:
+                future.cancel()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._pool:
+            self._pool.shutdown(cancel_futures=True)
+
+
+@contextlib.contextmanager
+def one_thread_each(*, scipy: bool, torch: bool) -> Iterator[None]:
+    """Let the libraries below numpy compute in the thread that asks them.
+
+    Their own threads would compete with the workers, and sum in another order.
+
+    Args:
+        scipy: Whether scipy is going to be used; only what is loaded can be limited.
+        torch: Whether torch is going to be used.
+    """
+    from threadpoolctl import threadpool_limits
+
+    if scipy:
+        importlib.import_module("scipy.linalg.cython_lapack")
+
+    with threadpool_limits(1):
+        if not torch:
+            yield
+            return
+        from torch import get_num_threads, set_num_threads
+
+        before = get_num_threads()
+        set_num_threads(1)
+        try:
+            yield
+        finally:
+            set_num_threads(before)

@@ -1,0 +1,53 @@
+"""The leading eigenvectors against numpy's."""
+
+import threading
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from espnet_merge.methods._eigh import _call, eigh
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(n=st.integers(1, 40), rank=st.integers(0, 40), count=st.integers(0, 40))
+def test_solves_the_eigenproblem(n, rank, count):
+    x = np.random.default_rng(n).normal(size=(n, rank))
+    matrix, count = x @ x.T, min(n, count)
+    before = matrix.copy()
+    values, vectors = eigh(matrix, count)
+    np.testing.assert_array_equal(matrix, before)
+    np.testing.assert_allclose(
+        values, np.linalg.eigvalsh(matrix)[::-1], atol=1e-12 * (1 + values[0])
+    )
+    assert vectors.shape == (n, count)
+    np.testing.assert_allclose(vectors.T @ vectors, np.eye(count), atol=1e-12)
+    np.testing.assert_allclose(
+        matrix @ vectors, vectors * values[:count], atol=1e-12 * (1 + values[0])
+    )
+
+
+def test_other_threads_go_on_meanwhile():
+    matrix = np.cov(np.random.default_rng(0).normal(size=(900, 1000)))
+    ticks, done = [], threading.Event()
+
+    def tick():
+        while not done.wait(0.002):
+            ticks.append(time.perf_counter())
+
+    thread = threading.Thread(target=tick)
+    thread.start()
+    start = time.perf_counter()
+    eigh(matrix, 10)
+    end = time.perf_counter()
+    done.set()
+    thread.join()
+    assert sum(start < at < end for at in ticks) >= 3
+
+
+def test_says_which_routine_failed():
+    x = np.zeros(1)
+    with pytest.raises(np.linalg.LinAlgError, match=r"dsytrd ended with -2"):
+        _call("dsytrd", b"L", -1, x, 1, x, x, x, x, 1)
