@@ -107,14 +107,21 @@ class Bench:
     def output(self) -> Path:
         return self.work / "output"
 
-    def ours(self, method: str, models: Sequence[Path], *options: str) -> list[str]:
+    def ours(
+        self,
+        method: str,
+        models: Sequence[Path],
+        *options: str,
+        command: str = "merge",
+        jobs: int = 1,
+    ) -> list[str]:
         name, *params = OURS[method]
         base, *experts = map(str, models)
         return [
-            *(str(PROJECT / "espnet-merge"), "merge", "--method", name),
+            *(str(PROJECT / "espnet-merge"), command, "--method", name),
             *("--base", base, "--experts", *experts, "--output", str(self.output)),
             *(["--set", *params] if params else []),
-            *options,
+            *("--jobs", str(jobs), *options),
         ]
 
     def floor(self, models: Sequence[Path]) -> list[str]:
@@ -193,7 +200,7 @@ def _compared(method: str, runs: list[dict[str, Costs]]) -> list[str]:
         shown(runs, "floor"),
         shown(runs, "ours"),
         ratio(runs, "ours", "floor"),
-        f"{statistics.median(work):.1f}" if work else "–",
+        f"{statistics.median(work):.2f}×" if work else "–",
         shown(runs, "mergekit"),
         ratio(runs, "mergekit", "ours"),
         shown(runs, "fusion_bench"),
@@ -336,6 +343,53 @@ def draw(
     figure.savefig(path, dpi=150)
 
 
+def workers(bench: Bench, size: str, methods: str) -> str:
+    """Measure what a second worker gains."""
+    rows = []
+    for method in methods.split(","):
+        key = f"workers {size} {method}"
+
+        def commands(method: str = method) -> Commands:
+            models = bench.models(size, dtype_of(size), 4)
+            ways = {"one": 1, "two": 2}
+            return {
+                n: bench.ours(method, models, jobs=jobs) for n, jobs in ways.items()
+            }
+
+        bench.rounds(key, commands)
+        runs = bench.results.get(key, [])
+        if any(runs):
+            seconds = [f"{median(runs, name, 'wall'):.2f}" for name in ("one", "two")]
+            rows.append([method, *seconds, ratio(runs, "two", "one", "wall")])
+    return table(
+        f"Workers, Whisper {size}, 4 experts: wall seconds",
+        "method | one | two | two / one",
+        rows,
+    )
+
+
+def sweep(bench: Bench, size: str) -> str:
+    """Measure ten settings of one method against one."""
+    key = f"sweep {size}"
+
+    def commands() -> Commands:
+        models = bench.models(size, dtype_of(size), 4)
+        grid = ("--grid", "beta=0,0.25,0.5,0.75,1", "scale=0.5,1")
+        return {
+            "one": bench.ours("boosted_tsv_m", models),
+            "ten": bench.ours("boosted_tsv_m", models, *grid, command="sweep"),
+        }
+
+    bench.rounds(key, commands)
+    runs = bench.results.get(key, [])
+    row = [shown(runs, "one"), shown(runs, "ten"), ratio(runs, "ten", "one")]
+    return table(
+        f"Ten settings of BoostedTSV-M, Whisper {size}, 4 experts: CPU seconds, [MB]",
+        "one merge | a sweep of ten | ratio",
+        [row],
+    )
+
+
 def start_up(bench: Bench) -> str:
     """Measure what answers at once."""
     program = str(PROJECT / "espnet-merge")
@@ -371,10 +425,10 @@ def median(runs: list[dict[str, Costs]], name: str, what: str) -> float:
     return statistics.median(run[name][what] for run in runs if name in run)
 
 
-def ratio(runs: list[dict[str, Costs]], one: str, other: str) -> str:
+def ratio(runs: list[dict[str, Costs]], one: str, other: str, what: str = "cpu") -> str:
     both = [run for run in runs if {one, other} <= run.keys()]
-    ratios = [run[one]["cpu"] / run[other]["cpu"] for run in both]
-    return f"{statistics.median(ratios):.1f}×" if ratios else "–"
+    ratios = [run[one][what] / run[other][what] for run in both]
+    return f"{statistics.median(ratios):.2f}×" if ratios else "–"
 
 
 def environment(peers: Path | None) -> str:
@@ -395,7 +449,11 @@ def environment(peers: Path | None) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add = parser.add_argument
-    add("parts", nargs="*", help="compare, adapters, memory, growth, start; all")
+    add(
+        "parts",
+        nargs="*",
+        help="compare, adapters, memory, growth, workers, sweep, start; all",
+    )
     add("--work", type=Path, required=True, help="models, results.json, merging.md")
     add("--peers", type=Path, help="directory that peers.sh has filled")
     add("--size", default="base,medium", help=f"of compare: {', '.join(SIZES)}")
@@ -408,6 +466,8 @@ def main() -> None:
     add("--growth-experts", default="2,4,8,16")
     add("--growth-sizes", default="tiny,base,small,medium,large-v3")
     add("--growth-methods", default="soup,task_arithmetic,ties")
+    add("--workers-size", default="base", help="of workers and sweep")
+    add("--workers-methods", default="task_arithmetic,ties,tsv_m")
     add("--repeats", type=int, default=3)
     add("--heavy", action="store_true", help="let FusionBench trim, 11 GB and more")
     args = parser.parse_args()
@@ -428,6 +488,8 @@ def main() -> None:
             args.growth_sizes.split(","),
             args.growth_methods,
         ),
+        "workers": lambda: workers(bench, args.workers_size, args.workers_methods),
+        "sweep": lambda: sweep(bench, args.workers_size),
         "start": lambda: start_up(bench),
     }
     if unknown := set(args.parts) - parts.keys():
