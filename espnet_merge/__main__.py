@@ -4,6 +4,7 @@ import argparse
 import importlib
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from espnet_merge import __version__
 from espnet_merge.errors import InputError
@@ -35,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         parser.parse_args(argv or ["--help"])
     name = argv[0]
     command = importlib.import_module(f"espnet_merge.bin.{name}")
-    subparser = argparse.ArgumentParser(
+    subparser = _Parser(
         prog=f"espnet-merge {name}",
         description=command.__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -50,9 +51,16 @@ def main(argv: Sequence[str] | None = None) -> None:
         sys.exit(2)
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, as the commands do."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: error: {message}; see '{self.prog} --help'.\n")
+
+
 def _parser() -> argparse.ArgumentParser:
     lines = "\n".join(f"  {name:10}{text}" for name, text in COMMANDS.items())
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="espnet-merge",
         description=f"{__doc__}\n\ncommands:\n{lines}\n\n"
         "'espnet-merge COMMAND --help' explains one command.",

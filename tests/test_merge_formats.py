@@ -8,6 +8,7 @@ import pytest
 import torch
 import yaml
 from safetensors.numpy import load_file
+from transformers import WhisperForConditionalGeneration, WhisperProcessor
 
 from espnet_merge.__main__ import main
 from espnet_merge.checkpoint import open_checkpoint
@@ -111,6 +112,36 @@ def test_any_model_of_espnets_is_merged_by_name(tmp_path):
     assert yaml.safe_load((out / "config.yaml").read_text())["encoder"] == "conformer"
     again = open_checkpoint(out)
     assert np.array_equal(again.read("ctc.ctc_lo.bias"), merged["ctc.ctc_lo.bias"])
+
+
+# generate() warns of how it was called; what it returns is what counts here.
+@pytest.mark.filterwarnings("ignore")
+@torch.no_grad()
+def test_a_merged_model_runs_in_transformers(models, tmp_path):
+    experts = models / "hf", models / "other"
+    out = merge(tmp_path / "o", models / "base", *experts, method="soup")
+    noise = 0.1 * np.random.default_rng(0).standard_normal(16_000)
+
+    def generate(directory, weights=None):
+        model = WhisperForConditionalGeneration.from_pretrained(directory).eval()
+        if weights:
+            model.load_state_dict(weights, strict=False)
+        processor = WhisperProcessor.from_pretrained(directory)
+        features = processor(noise, sampling_rate=16_000, return_tensors="pt")
+        tokens = model.generate(features.input_features, max_new_tokens=12)
+        start = model.config.decoder_start_token_id
+        scores = model(
+            features.input_features, decoder_input_ids=torch.tensor([[start]])
+        )
+        return processor.decode(tokens[0]), scores.logits
+
+    one, two = map(weights_of, experts)
+    mean = {name: (one[name] + two[name]) / 2 for name in one}
+    text, scores = generate(out)
+    expected_text, expected_scores = generate(models / "base", mean)
+    assert text == expected_text
+    torch.testing.assert_close(scores, expected_scores, rtol=0, atol=1e-5)
+    assert not torch.allclose(scores, generate(models / "base")[1], rtol=0, atol=1e-3)
 
 
 def conformers(root, **config):

@@ -1,12 +1,16 @@
 """Write a directory so that it exists whole or not at all."""
 
 import contextlib
+import errno
 import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 from espnet_merge.errors import InputError
+
+# A full disk, a quota, a limit on the size of files.
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def check_output(output: Path, *, overwrite: bool, mark: str) -> None:
@@ -33,6 +37,9 @@ def whole_directory(output: Path) -> Iterator[Path]:
     """Give a temporary directory beside ``output``, renamed to it on success.
 
     A run that was killed leaves only the temporary name, which the next run removes.
+
+    Raises:
+        InputError: what is written does not fit on the disk.
     """
     output.parent.mkdir(parents=True, exist_ok=True)
     partial = output.with_name(f".{output.name}.partial")
@@ -51,8 +58,13 @@ def whole_directory(output: Path) -> Iterator[Path]:
             shutil.rmtree(old, ignore_errors=True)
             output.rename(old)
         partial.rename(output)
-    except BaseException:
+    except BaseException as error:
         shutil.rmtree(partial, ignore_errors=True)
+        if isinstance(error, OSError) and error.errno in NO_ROOM:
+            raise InputError(
+                f"{output}: cannot be written: {os.strerror(error.errno)}; make room"
+                " there or give another --output."
+            ) from error
         raise
     sync(output.parent)
     shutil.rmtree(old, ignore_errors=True)

@@ -132,6 +132,8 @@ def _entry(path: Path, origin: int, field: Mapping[str, Any]) -> Entry:
     if not all(type(side) is int and side >= 0 for side in shape):
         raise ValueError(f"shape {shape}")
     start, stop = field["data_offsets"]
+    if not type(start) is type(stop) is int:
+        raise ValueError(f"data_offsets {start}, {stop}")
     entry = Entry(dtype, shape, path, origin + start)
     if stop - start != entry.nbytes:
         raise ValueError(f"{stop - start} bytes for {dtype} of shape {shape}")

@@ -1,11 +1,13 @@
 import json
 import struct
+import tracemalloc
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from espnet_merge.checkpoint.opened import Checkpoint
 from espnet_merge.checkpoint.safetensors import (
     read_header,
     to_float,
@@ -67,12 +69,63 @@ def test_refuses_what_is_no_safetensors_file(tmp_path, kind):
         (entry(), bytes(7), "truncated"),
         (entry(), bytes(9), "longer than its header says"),
         ({"x": entry()["x"], "y": entry()["x"]}, bytes(8), "starts at byte"),
+        (entry() | {"y": entry(data_offsets=[4, 12])["x"]}, bytes(12), "starts at"),
+        (entry() | {"y": entry(data_offsets=[9, 17])["x"]}, bytes(17), "starts at"),
+        (entry(data_offsets=[-8, 0]), bytes(8), "starts at byte"),
+        (entry(data_offsets=[0.0, 8.0]), bytes(8), "data_offsets"),
+        (entry(data_offsets=["0", "8"]), bytes(8), "header is not valid"),
+        (entry(shape="12"), bytes(8), "shape"),
     ],
 )
 def test_refuses_headers_that_lie(tmp_path, header, data, message):
     with pytest.raises(InputError, match=message) as caught:
         read_header(file_of(tmp_path / "x.safetensors", header, data))
     assert str(tmp_path / "x.safetensors") in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        struct.pack("<Q", 1 << 62) + b"{}",
+        struct.pack("<Q", 99_000_000) + b"{}",
+        struct.pack("<Q", 75) + json.dumps(entry(shape=[1 << 60])).encode().ljust(75),
+    ],
+    ids=["2^62 bytes of header", "99 MB of header", "2^60 numbers"],
+)
+def test_what_a_header_claims_is_not_allocated(tmp_path, content):
+    (tmp_path / "x.safetensors").write_bytes(content)
+    tracemalloc.start()
+    try:
+        with pytest.raises(InputError):
+            read_header(tmp_path / "x.safetensors")
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_whatever_is_damaged_is_refused_or_stays_inside_the_file(tmp_path):
+    path, rng = tmp_path / "x.safetensors", np.random.default_rng(0)
+    save_file({f"w{i}": torch.ones(2, 3) for i in range(3)}, path)
+    good = path.read_bytes()
+    header = 8 + struct.unpack("<Q", good[:8])[0]
+    damaged = [good[:size] for size in range(0, len(good), 7)]
+    for place in range(header):
+        bad = bytearray(good)
+        bad[place] = rng.choice(list(b'019-.,:"[]{}eFx\xff\x00'))
+        damaged.append(bytes(bad))
+    refused = []
+    for content in damaged:
+        path.write_bytes(content)
+        try:
+            entries = read_header(path)
+        except InputError as error:
+            refused.append(str(error))
+            continue
+        opened = Checkpoint(path, entries, {}, (path,))
+        for name, found in entries.items():
+            assert opened.stored(name).size == found.size
+    assert len(refused) > len(damaged) // 2
+    assert not any("\n" in message for message in refused)
 
 
 def test_missing_file_is_named(tmp_path):

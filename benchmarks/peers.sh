@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Make the environments of the peers in DIR, each apart from the project's own:
+#   benchmarks/peers.sh DIR
+set -euo pipefail
+
+MERGEKIT=(mergekit==0.1.5 "transformers>=5,<6")
+FUSION_BENCH=(fusion-bench==0.2.33 torch)
+
+root=$(cd "$(dirname "$0")/.." && pwd)
+[[ $# == 1 ]] || { echo "usage: benchmarks/peers.sh DIR" >&2; exit 2; }
+
+make_peer() { # directory, packages …
+  local directory=$1 python
+  shift
+  [[ ! -e $directory/.installed ]] || return 0
+  python=$("$root/tools/find_python.sh")
+  echo "peers.sh: installing $* into $directory"
+  "$python" -m venv --clear "$directory"
+  "$directory/bin/python" -m pip install --quiet uv
+  "$directory/bin/uv" pip install --quiet --python "$directory/bin/python" "$@"
+  touch "$directory/.installed"
+}
+
+make_peer "$1/mergekit" "${MERGEKIT[@]}"
+make_peer "$1/fusion_bench" "${FUSION_BENCH[@]}"
