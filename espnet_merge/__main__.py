@@ -17,6 +17,7 @@ COMMANDS = {
     "perturb": "write speed-perturbed copies of a data directory",
     "export": "turn a trained ESPnet checkpoint into a Hugging Face or PEFT directory",
     "methods": "list the merge methods with their defaults",
+    "statistics": "collect what fisher and regmean must know of an expert's data",
     "merge": "merge expert checkpoints into one",
     "decode": "transcribe a data directory",
     "score": "score hypotheses: WER and CER, raw and normalised",
@@ -48,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    lines = "\n".join(f"  {name:10}{text}" for name, text in COMMANDS.items())
+    lines = "\n".join(f"  {name:12}{text}" for name, text in COMMANDS.items())
     parser = argparse.ArgumentParser(
         prog="espnet-merge",
         description=f"{__doc__}\n\ncommands:\n{lines}\n\n"
