@@ -14,6 +14,7 @@ from espnet_merge import __version__
 from espnet_merge.checkpoint import Adapter, Checkpoint, Format
 from espnet_merge.checkpoint.agree import check_base_of, check_moved, check_same_model
 from espnet_merge.checkpoint.atomic import check_output, whole_directory
+from espnet_merge.checkpoint.identity import expert_digest
 from espnet_merge.checkpoint.output import Output
 from espnet_merge.checkpoint.safetensors import FLOATS, itemsize, to_stored
 from espnet_merge.errors import InputError
@@ -105,6 +106,9 @@ class Merge:
             check_moved(self.base, expert)
             if isinstance(expert, Adapter):
                 check_base_of(self.base, expert)
+        if self.method.files:
+            digests = [expert_digest(self.base, expert) for expert in self.experts]
+            self.method.check_digests(digests)
 
     def run(self) -> None:
         """Write the merged model, or nothing."""
@@ -140,6 +144,7 @@ class Merge:
         inputs = [_hashes(checkpoint) for checkpoint in (self.base, *self.experts)]
         names = {kind: name for name, kind in METHODS.items()}
         params = self.method.params
+        files = {str(path): _sha256(path) for path in self.method.files}
         return {
             "method": names[self.method.kind],
             "params": {
@@ -154,7 +159,7 @@ class Merge:
                 for expert, hashes in zip(self.experts, inputs[1:], strict=True)
             ],
             "versions": versions,
-        }
+        } | ({"files": files} if files else {})
 
     def _merge(
         self, name: str, dtype: str, bar: "tqdm[Any]"
@@ -197,8 +202,9 @@ def _directories(checkpoint: Checkpoint | Adapter) -> set[Path]:
 
 
 def _hashes(checkpoint: Checkpoint | Adapter) -> dict[str, str]:
-    hashes = {}
-    for path in checkpoint.files:
-        with path.open("rb") as file:
-            hashes[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
-    return hashes
+    return {path.name: _sha256(path) for path in checkpoint.files}
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

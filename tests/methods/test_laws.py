@@ -144,6 +144,11 @@ CLAIMS = [
         )
         for how in ("svd", "eigh", "newton_schulz")
     ),
+    # All experts have the same statistics here.
+    ("fisher", {}, {}),
+    ("fisher", {"normalize": False}, {}),
+    ("regmean", {}, {}),
+    ("regmean", {"off_diagonal": 1.0}, {}),
     ("lors", {"density": 1.0}, {"identical_experts_are_one": "it sums"}),
     ("lors", {"compress": "none"}, {"identical_experts_are_one": "it sums"}),
     *(
