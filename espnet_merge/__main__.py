@@ -18,6 +18,7 @@ COMMANDS = {
     "perturb": "write speed-perturbed copies of a data directory",
     "export": "turn a trained ESPnet checkpoint into a Hugging Face or PEFT directory",
     "methods": "list the merge methods with their defaults",
+    "statistics": "collect what fisher and regmean must know of an expert's data",
     "merge": "merge expert checkpoints into one",
     "sweep": "merge with many settings in one pass",
     "join": "join the parts of a merge that job arrays made",
@@ -59,7 +60,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser() -> argparse.ArgumentParser:
-    lines = "\n".join(f"  {name:10}{text}" for name, text in COMMANDS.items())
+    lines = "\n".join(f"  {name:12}{text}" for name, text in COMMANDS.items())
     parser = _Parser(
         prog="espnet-merge",
         description=f"{__doc__}\n\ncommands:\n{lines}\n\n"

@@ -14,6 +14,7 @@ from tqdm import tqdm
 from espnet_merge.checkpoint import Adapter, Checkpoint, Format
 from espnet_merge.checkpoint.agree import check_base_of, check_moved, check_same_model
 from espnet_merge.checkpoint.atomic import check_output, whole_directory
+from espnet_merge.checkpoint.identity import expert_digest
 from espnet_merge.checkpoint.output import Output, TensorWriter
 from espnet_merge.checkpoint.safetensors import FLOATS, itemsize, to_stored
 from espnet_merge.errors import InputError
@@ -100,6 +101,9 @@ class Merge:
             check_moved(self.base, expert)
             if isinstance(expert, Adapter):
                 check_base_of(self.base, expert)
+        if self.method.files:
+            trained = [expert_digest(self.base, expert) for expert in self.experts]
+            self.method.check_digests(trained)
 
     def run(self, jobs: int = 1, device: str = "cpu") -> None:
         """Write the merged model, or nothing.

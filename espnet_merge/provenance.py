@@ -40,6 +40,7 @@ def describe(merge: "Merge", inputs: list[dict[str, str]]) -> dict[str, Any]:
         # They decompose: with scipy on the CPU, with torch elsewhere.
         versions |= {name: version(name) for name in ("scipy", "torch")}
     names = {kind: name for name, kind in METHODS.items()}
+    files = {str(path): sha256(path) for path in merge.method.files}
     return {
         "method": names[merge.method.kind],
         "params": {
@@ -55,7 +56,7 @@ def describe(merge: "Merge", inputs: list[dict[str, str]]) -> dict[str, Any]:
             for expert, hashes in zip(merge.experts, inputs[1:], strict=True)
         ],
         "versions": versions,
-    }
+    } | ({"files": files} if files else {})
 
 
 def result_of(crc32: int) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from espnet_merge.merge import Merge
 from espnet_merge.methods import METHODS, build_method
 from espnet_merge.sites import PIECE
 from tests.checkpoint.build import fine_tuned, whisper_tensors, write_checkpoint
+from tests.statistics_of import KINDS, statistics_of
 
 # Methods that keep a single expert as it is, and what they must be told to do so.
 ONE_EXPERT = {
@@ -30,6 +31,8 @@ ONE_EXPERT = {
     "tsv_m": {},
     "boosted_tsv_m": {"beta": 1.0, "orthogonalise": "svd"},
     "lors": {"density": 1.0},
+    "fisher": {},
+    "regmean": {},
 }
 
 
@@ -44,9 +47,12 @@ def models(tmp_path):
 
 def run(root, method, params=None, experts=None, **options):
     experts = experts or ["e1", "e2", "e3"][: METHODS[method].max_experts]
+    params = dict(params or {})
+    if method in KINDS:
+        params["statistics"] = statistics_of(root, KINDS[method], "base", experts)
     output = root / options.pop("output", "out")
     Merge(
-        method=build_method(method, params or {}),
+        method=build_method(method, params),
         base=open_checkpoint(root / "base"),
         experts=[open_checkpoint(root / name) for name in experts],
         output=output,
@@ -192,7 +198,8 @@ def test_each_set_of_parameters_looks_at_the_whole_model(models):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_takes_patterns(models, method):
-    name, value = next(iter(build_method(method, {}).params.items()))
+    params = build_method(method, {}).params.items()
+    name, value = next((k, v) for k, v in params if k != "statistics")
     merge(models, method, {name: {"encoder": value}}, output="layered")
     merge(models, method, output="plain")
     for file in ("layered", "plain"):

@@ -25,4 +25,6 @@ def main(args: argparse.Namespace) -> None:
 
 def _shown(default: object) -> str:
     """Return ``default`` as it is written in YAML."""
+    if default == ():
+        return "[]"
     return "null" if default is None else str(default).lower()

@@ -1,12 +1,12 @@
 """Checks that experts and base are checkpoints of one and the same model."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from espnet_merge.checkpoint.adapter import Adapter
 from espnet_merge.checkpoint.hf import read_json
+from espnet_merge.checkpoint.identity import weights_digest
 from espnet_merge.checkpoint.opened import Checkpoint
 from espnet_merge.errors import InputError
 
@@ -70,17 +70,10 @@ def check_moved(base: Checkpoint, expert: Checkpoint | Adapter) -> None:
 
 
 def check_base_of(base: Checkpoint, adapter: Adapter) -> None:
-    """Raise ``InputError`` where the adapter says that it belongs to another base.
-
-    The digest is that of ``lora.adapter.base_digest``.
-    """
+    """Raise ``InputError`` where the adapter says that it belongs to another base."""
     if adapter.base_sha256 is None:
         return
-    digest = hashlib.sha256()
-    for name in sorted(base.entries):
-        digest.update(name.encode())
-        digest.update(base.read(name).tobytes())
-    if (found := digest.hexdigest()) != adapter.base_sha256:
+    if (found := weights_digest(base)) != adapter.base_sha256:
         raise InputError(
             f"{adapter.path}: the adapter was trained on another base (digest"
             f" {adapter.base_sha256[:12]}) than {base.path} ({found[:12]}); give the"

@@ -1,7 +1,6 @@
 """Decode a data directory into ``text`` and ``text.json``."""
 
 import hashlib
-import itertools
 import json
 import sys
 import time
@@ -11,20 +10,18 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from torch.nn.utils.rnn import pad_sequence
 from tqdm import tqdm
 from transformers import WhisperForConditionalGeneration, WhisperTokenizer
 
 from espnet_merge.data.table import write_table
 from espnet_merge.data.whole_file import whole_file
+from espnet_merge.decode.batches import batches, encode_batch
+from espnet_merge.decode.expert import check_expert, load_expert
 from espnet_merge.decode.journal import Journal, Record
 from espnet_merge.decode.search import Rules, search
 from espnet_merge.decode.settings import Settings
-from espnet_merge.decode.utterances import Utterance, read_audio, read_utterances
+from espnet_merge.decode.utterances import Utterance, read_utterances
 from espnet_merge.errors import InputError
-from espnet_merge.lora.adapter import load_adapter
-from espnet_merge.whisper.features import log_mel
-from espnet_merge.whisper.model import encode, load_whisper
 from espnet_merge.whisper.prompt import load_tokenizer, prompt_ids, token_id
 
 # Of the mode, what names a place or a time and changes no result.
@@ -63,7 +60,7 @@ def transcribe(
     Raises:
         InputError: bad input, or other hypotheses are there already.
     """
-    _check_models(model, adapter)
+    check_expert(model, adapter)
     common = _mode(model, adapter, settings)
     jobs = []
     for data, output in sets:
@@ -81,7 +78,9 @@ def transcribe(
             jobs.append(job)
     if jobs:
         torch.set_num_threads(settings.threads)
-        whisper = _load(model, adapter, settings)
+        whisper = load_expert(
+            model, adapter, device=settings.device, dtype=settings.dtype
+        )
         tokenizer = load_tokenizer(model)
         for job in jobs:
             _run(job, whisper, tokenizer, settings)
@@ -102,35 +101,6 @@ def repeats(tokens: Sequence[int]) -> int:
     return most
 
 
-def _check_models(model: Path, adapter: Path | None) -> None:
-    if (model / "adapter_config.json").is_file():
-        raise InputError(
-            f"{model}: --model must be a whole Whisper; this is a LoRA adapter: give "
-            f"its base as --model and --adapter {model}."
-        )
-    if adapter is not None and not (adapter / "adapter_config.json").is_file():
-        raise InputError(
-            f"{adapter}: a PEFT adapter directory needs adapter_config.json; it has "
-            "none: give the model/ directory of a LoRA expert."
-        )
-
-
-def _load(
-    model: Path, adapter: Path | None, settings: Settings
-) -> WhisperForConditionalGeneration:
-    if settings.device == "cuda" and not torch.cuda.is_available():
-        raise InputError(
-            "device cuda needs a GPU that torch can use; there is none: use cpu."
-        )
-    dtype: torch.dtype = getattr(torch, settings.dtype)
-    if adapter is None:
-        whisper = load_whisper(model, dtype)
-    else:
-        # The adapter knows its base by a digest of the float32 weights.
-        whisper = load_adapter(load_whisper(model), adapter).get_base_model()
-    return whisper.to(settings.device, dtype)
-
-
 def _run(
     job: Job,
     whisper: WhisperForConditionalGeneration,
@@ -138,28 +108,22 @@ def _run(
     settings: Settings,
 ) -> None:
     (job.output / "text.json").unlink(missing_ok=True)
-    batches = _batches(job.utterances, settings.batch_size)
+    todo = batches(job.utterances, settings.batch_size)
     with Journal(job.output / ".partial", _compared(job.mode)) as journal:
         done = len(journal.batches)
         start = time.monotonic()
         with tqdm(
             desc=str(job.output),
             total=len(job.utterances),
-            initial=sum(map(len, batches[:done])),
+            initial=sum(map(len, todo[:done])),
             unit="utt",
         ) as bar:
-            for batch in batches[done:]:
+            for batch in todo[done:]:
                 journal.append(_decode(whisper, tokenizer, batch, settings))
                 bar.update(len(batch))
-        _summarise(batches[done:], journal.batches, time.monotonic() - start)
+        _summarise(todo[done:], journal.batches, time.monotonic() - start)
         _write(job, journal.batches)
         journal.remove()
-
-
-def _batches(utterances: list[Utterance], size: int) -> list[list[Utterance]]:
-    """Longest first: what does not fit into memory fails at once, not at the end."""
-    ordered = sorted(utterances, key=lambda u: (-u.samples, u.name))
-    return [list(batch) for batch in itertools.batched(ordered, size)]
 
 
 @torch.inference_mode()
@@ -170,24 +134,7 @@ def _decode(
     settings: Settings,
 ) -> Record:
     """Return a record for each utterance of the batch."""
-    config = whisper.config
-    mels = [
-        torch.from_numpy(
-            log_mel(
-                read_audio(utterance),
-                n_mels=config.num_mel_bins,
-                pad_to=settings.pad_to,
-                tail=settings.tail,
-            )
-        )
-        for utterance in batch
-    ]
-    place = {"device": whisper.device, "dtype": whisper.dtype}
-    encoded = encode(
-        whisper.model.encoder,
-        pad_sequence(mels, batch_first=True).to(**place),
-        torch.tensor([len(mel) for mel in mels], device=whisper.device),
-    )
+    encoded = encode_batch(whisper, batch, settings.pad_to, settings.tail)
     prompts = torch.tensor(
         [prompt_ids(tokenizer, u.language, u.task) for u in batch],
         device=whisper.device,

@@ -8,6 +8,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from espnet_merge.errors import InputError
@@ -148,6 +149,20 @@ class Method(ABC):
         """Hyper-parameters by name: with ``kind``, all there is to know."""
         names = [field.name for field in fields(self)]  # type: ignore[arg-type]
         return {name: getattr(self, name) for name in names}
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Files that the method reads beside the checkpoints, for the provenance."""
+        return ()
+
+    def check_digests(self, digests: Sequence[str]) -> None:
+        """Raise ``InputError`` where ``files`` do not belong to experts so digested.
+
+        Args:
+            digests: one an expert, by ``checkpoint.identity.expert_digest``; asked for
+                only where there are files.
+        """
+        del digests
 
     def check_names(self, names: Sequence[str]) -> None:
         """Raise ``InputError`` where the parameters do not suit tensors so called."""

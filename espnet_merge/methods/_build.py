@@ -12,6 +12,14 @@ from espnet_merge.methods._base import Method
 from espnet_merge.methods._layered import Layered
 from espnet_merge.methods._table import METHODS
 
+# What a user calls one value of a type, and many. Texts are names of files.
+NAMES = {
+    bool: ("true or false", "true or false"),
+    int: ("a whole number", "whole numbers"),
+    float: ("a number", "numbers"),
+    str: ("a path", "paths"),
+}
+
 
 def build_method(name: str, params: Mapping[str, Any]) -> Method:
     """Return the method called ``name`` with the hyper-parameters ``params``.
@@ -58,8 +66,9 @@ def _convert(name: str, value: Any, hint: Any) -> Any:  # noqa: ANN401
     if get_origin(hint) is Literal and value in get_args(hint):
         return value
     if get_origin(hint) is tuple and isinstance(value, list | tuple):
-        return tuple(_convert(name, item, float) for item in value)
-    if hint in (bool, int) and type(value) is hint:
+        item_hint = get_args(hint)[0]
+        return tuple(_convert(name, item, item_hint) for item in value)
+    if hint in (bool, int, str) and type(value) is hint:
         return value
     if hint is float and type(value) in (int, float, str):
         # YAML reads 1e-3 as a string: it wants a dot in a number.
@@ -74,5 +83,5 @@ def _describe(hint: Any) -> str:  # noqa: ANN401
     if get_origin(hint) is Literal:
         return "one of " + ", ".join(map(str, get_args(hint)))
     if get_origin(hint) is tuple:
-        return "a list of numbers"
-    return {bool: "true or false", int: "a whole number", float: "a number"}[hint]
+        return f"a list of {NAMES[get_args(hint)[0]][1]}"
+    return NAMES[hint][0]

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from espnet_merge.errors import InputError
@@ -38,6 +39,7 @@ class Layered(Method):
         for attribute in ATTRIBUTES:
             setattr(self, attribute, getattr(self.default, attribute))
         self._methods: dict[str, Method] = {}
+        self._distinct = {self.default: self.default}
 
     @property
     def kind(self) -> type[Method]:
@@ -60,13 +62,27 @@ class Layered(Method):
     def at(self, name: str) -> Method:
         """Return the plain method for the tensor ``name``."""
         if name not in self._methods:
-            self._methods[name] = self._at(name)
+            # Equal ones are one object: the files that it reads are opened once.
+            method = self._at(name)
+            self._methods[name] = self._distinct.setdefault(method, method)
         return self._methods[name]
 
     def check_experts(self, count: int) -> None:
         """Raise ``InputError`` where ``count`` experts do not suit a tensor met."""
-        for method in {self.default, *self._methods.values()}:
+        for method in self._distinct:
             method.check_experts(count)
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Files of all plain methods."""
+        return tuple(
+            dict.fromkeys(f for method in self._distinct for f in method.files)
+        )
+
+    def check_digests(self, digests: Sequence[str]) -> None:
+        """Raise ``InputError`` where files of a plain method are of other experts."""
+        for method in self._distinct:
+            method.check_digests(digests)
 
     def check_names(self, names: Sequence[str]) -> None:
         """Raise ``InputError`` for a pattern without a tensor, or a bad value."""
@@ -78,6 +94,8 @@ class Layered(Method):
                 )
         for name in names:
             self.at(name)
+        for method in self._distinct:
+            method.check_names(names)
 
     def _patterns(self) -> list[tuple[str, Any, Any]]:
         return [

@@ -7,6 +7,7 @@ from espnet_merge.methods.consensus import Consensus
 from espnet_merge.methods.core_space import CoreSpace
 from espnet_merge.methods.dare import Dare
 from espnet_merge.methods.della import Della
+from espnet_merge.methods.fisher import Fisher
 from espnet_merge.methods.iso_c import IsoC
 from espnet_merge.methods.iso_cts import IsoCts
 from espnet_merge.methods.karcher import Karcher
@@ -16,6 +17,7 @@ from espnet_merge.methods.lors import Lors
 from espnet_merge.methods.model_stock import ModelStock
 from espnet_merge.methods.multi_slerp import MultiSlerp
 from espnet_merge.methods.pcb import Pcb
+from espnet_merge.methods.regmean import RegMean
 from espnet_merge.methods.sce import Sce
 from espnet_merge.methods.selective_attention import SelectiveAttention
 from espnet_merge.methods.slerp import Slerp
@@ -49,4 +51,6 @@ METHODS: dict[str, type[Method]] = {
     "knots": Knots,
     "core_space": CoreSpace,
     "selective_attention": SelectiveAttention,
+    "fisher": Fisher,
+    "regmean": RegMean,
 }

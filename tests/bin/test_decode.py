@@ -113,7 +113,7 @@ def test_a_killed_run_goes_on_and_writes_the_same(micro_whisper, data, tmp_path)
     slow = data / "0.wav"
     audio = slow.read_bytes()
     script = (
-        "import sys, time; from espnet_merge.decode import transcribe as t\n"
+        "import sys, time; from espnet_merge.decode import batches as t\n"
         "read = t.read_audio\n"
         "t.read_audio = lambda u: time.sleep(600) if u.name == 'utt-0' else read(u)\n"
         "from espnet_merge.__main__ import main; main(sys.argv[1:])"

@@ -162,6 +162,11 @@ CLAIMS = [
         )
         for name in ("knots", "core_space")
     ),
+    # All experts have the same statistics here.
+    ("fisher", {}, {}),
+    ("fisher", {"normalize": False}, {}),
+    ("regmean", {}, {}),
+    ("regmean", {"off_diagonal": 1.0}, {}),
     ("lors", {"density": 1.0}, {"identical_experts_are_one": "it sums"}),
     ("lors", {"compress": "none"}, {"identical_experts_are_one": "it sums"}),
     *(

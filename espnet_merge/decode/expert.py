@@ -1,0 +1,51 @@
+"""The expert that decodes: a Whisper, or a Whisper with an adapter on it."""
+
+from pathlib import Path
+
+import torch
+from transformers import WhisperForConditionalGeneration
+
+from espnet_merge.errors import InputError
+from espnet_merge.lora.adapter import load_adapter
+from espnet_merge.whisper.model import load_whisper
+
+
+def check_expert(model: Path, adapter: Path | None) -> None:
+    """Raise ``InputError`` where a model and an adapter are taken for each other."""
+    if (model / "adapter_config.json").is_file():
+        raise InputError(
+            f"{model}: --model must be a whole Whisper; this is a LoRA adapter: give "
+            f"its base as --model and --adapter {model}."
+        )
+    if adapter is not None and not (adapter / "adapter_config.json").is_file():
+        raise InputError(
+            f"{adapter}: a PEFT adapter directory needs adapter_config.json; it has "
+            "none: give the model/ directory of a LoRA expert."
+        )
+
+
+def load_expert(
+    model: Path,
+    adapter: Path | None = None,
+    *,
+    device: str = "cpu",
+    dtype: str = "float32",
+    fold: bool = False,
+) -> WhisperForConditionalGeneration:
+    """Return the Whisper, its adapter beside the weights or folded into them.
+
+    Raises:
+        InputError: bad files, an adapter of another base, or no GPU where one is asked.
+    """
+    if device == "cuda" and not torch.cuda.is_available():
+        raise InputError(
+            "device cuda needs a GPU that torch can use; there is none: use cpu."
+        )
+    kind: torch.dtype = getattr(torch, dtype)
+    if adapter is None:
+        whisper = load_whisper(model, kind)
+    else:
+        # The adapter knows its base by a digest of the float32 weights.
+        network = load_adapter(load_whisper(model), adapter)
+        whisper = network.merge_and_unload() if fold else network.get_base_model()
+    return whisper.to(device, kind)

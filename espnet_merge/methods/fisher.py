@@ -1,0 +1,74 @@
+"""Fisher: the mean of the experts, weighted by how much each entry matters to each."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from espnet_merge.methods._base import SITE, Site, check_range
+from espnet_merge.methods._statistics import StatisticsMethod
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fisher(StatisticsMethod):
+    r"""Average each entry, weighted by the Fisher information of each expert.
+
+    .. math::
+        \Delta = \frac{\sum_i w_i \tilde F_i \tau_i}{\sum_i w_i \tilde F_i}, \quad
+        \tilde F_i = \frac{\max(F_i, \epsilon \bar F_i)}{\|F_i\|_2}
+
+    with F the diagonal that :mod:`espnet_merge.statistics.fisher` collects, and its
+    mean and its norm over the whole model. The same holds of the weights in place of
+    the task vectors, since the coefficients of an entry sum to 1.
+
+    Source: Matena and Raffel, *Merging Models with Fisher-Weighted Averaging*, NeurIPS
+    2022, Sec. 2, https://arxiv.org/abs/2111.09832 [paper]; the norm as in the authors'
+    code [code].
+    Departures from it: the floor is a share of the mean of each expert's own F, and of
+    every expert alike; the authors' code takes 1e-6 as it is, for the first expert
+    only. So neither the scale of the loss nor the order of experts matters [ours].
+
+    Args:
+        statistics: Directories of kind fisher, one an expert.
+        weights: w, one an expert, no unit, >= 0, not all 0; ones by default.
+        floor: epsilon, no unit, in (0, 1]; what matters to no expert is averaged.
+        normalize: Divide each F by its norm, so that no expert counts for its larger
+            gradients.
+
+    Raises:
+        InputError: a value is out of its range.
+
+    Example:
+        With F of 3 and 1 for some entry, the deltas 4 and 0 become 3.
+    """
+
+    statistics_kind: ClassVar[str] = "fisher"
+
+    floor: float = 1e-6
+    normalize: bool = True
+
+    def __post_init__(self) -> None:
+        """Check the parameters."""
+        super().__post_init__()
+        check_range("floor", self.floor, 0, 1, open_low=True)
+
+    def __call__(
+        self, deltas: Sequence["NDArray[Any]"], site: Site = SITE, /
+    ) -> "NDArray[Any]":
+        """Merge ``deltas[i]``, or the piece of them that begins at ``site.start``."""
+        import numpy as np
+
+        shares = self.shares(len(deltas))
+        piece = slice(site.start, site.start + deltas[0].size)
+        merged, total = np.zeros_like(deltas[0]), np.zeros_like(deltas[0])
+        for delta, share, statistics in zip(deltas, shares, self.opened, strict=True):
+            fisher = statistics.read(site.name, delta.dtype.name, piece)
+            mean, norm = statistics.facts["mean"], statistics.facts["norm"]
+            scale = share / norm if self.normalize else share
+            weight = np.maximum(fisher, self.floor * mean).reshape(delta.shape) * scale
+            merged += weight * delta
+            total += weight
+        merged /= total
+        return merged

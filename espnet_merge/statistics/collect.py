@@ -1,0 +1,189 @@
+"""Collect the statistics of an expert from a data directory, once."""
+
+import hashlib
+import json
+import sys
+import time
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from tqdm import tqdm
+from transformers import WhisperConfig
+
+from espnet_merge.checkpoint import open_checkpoint, open_expert
+from espnet_merge.checkpoint.atomic import check_output, whole_directory
+from espnet_merge.checkpoint.identity import expert_digest
+from espnet_merge.decode.batches import batches
+from espnet_merge.decode.expert import check_expert, load_expert
+from espnet_merge.errors import InputError
+from espnet_merge.statistics.fisher import Fisher
+from espnet_merge.statistics.gram import Gram
+from espnet_merge.statistics.stored import FILE, write_tensors
+from espnet_merge.statistics.sums import as_array
+from espnet_merge.statistics.utterances import data_digest, read_labelled, spread
+from espnet_merge.whisper.features import check_seconds
+from espnet_merge.whisper.prompt import load_tokenizer
+
+RECORD = "statistics.yaml"
+# Utterances in one forward pass. The Fisher squares each utterance's own gradient.
+BATCH_SIZES = {"fisher": 1, "gram": 8}
+LABELS = ("reference", "model")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What to collect, and how.
+
+    Attributes:
+        kind: ``fisher`` or ``gram``.
+        labels: of the Fisher: the ``reference`` or drawn from the ``model``.
+        pad_to: seconds to pad each utterance to; 30 is Whisper's window, 0 the true
+            length.
+        tail: seconds of silence after each utterance, before it is padded.
+        batch_size: utterances in one forward pass.
+        utterances: how many to take, at equal distances; None takes all.
+        language: of all utterances; None takes each one's from ``utt2lang``.
+        task: of all utterances; None takes each one's from ``utt2task``.
+        device: ``cpu`` or ``cuda``.
+        threads: of the CPU.
+
+    Raises:
+        InputError: a value is out of range, or does not suit the kind.
+    """
+
+    kind: str
+    labels: str = "reference"
+    pad_to: float = 30.0
+    tail: float = 0.0
+    batch_size: int | None = None
+    utterances: int | None = None
+    language: str | None = None
+    task: str | None = None
+    device: str = "cpu"
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        check_seconds("pad_to", self.pad_to)
+        check_seconds("tail", self.tail)
+        for name in ("batch_size", "utterances", "threads"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise InputError(f"{name} must be 1 at least; got {value}.")
+        if self.kind == "fisher" and self.size > 1:
+            raise InputError(
+                f"batch_size must be 1 for fisher, which squares the gradient of each"
+                f" utterance; got {self.size}: leave it out."
+            )
+        if self.kind == "gram" and self.labels != "reference":
+            raise InputError(
+                f"labels are of the fisher, a gram needs none; got {self.labels}: leave"
+                " it out."
+            )
+
+    @property
+    def size(self) -> int:
+        """Utterances in one forward pass."""
+        return self.batch_size or BATCH_SIZES[self.kind]
+
+
+def collect(
+    model: Path,
+    data: Path,
+    output: Path,
+    settings: Settings,
+    adapter: Path | None = None,
+    *,
+    overwrite: bool = False,
+    every: float = 60.0,
+) -> None:
+    """Write the statistics of an expert into the new directory ``output``.
+
+    The sums are kept beside it while it is not there: a run that was killed goes on
+    from them, and ends in the same bytes. Statistics of the same are left as they are.
+
+    Args:
+        model: Hugging Face Whisper directory.
+        data: Kaldi data directory with ``wav.scp``, ``text`` and ``utt2lang``.
+        output: directory to write.
+        settings: what to collect, and how.
+        adapter: PEFT adapter directory, trained on ``model``.
+        overwrite: replace other statistics in ``output``.
+        every: seconds after which the sums are kept again.
+
+    Raises:
+        InputError: bad input, or other statistics are there already.
+    """
+    check_expert(model, adapter)
+    tokenizer = load_tokenizer(model)
+    limit = WhisperConfig.from_pretrained(model).max_target_positions
+    found = read_labelled(data, tokenizer, limit, settings.language, settings.task)
+    labelled = {x.utterance.name: x for x in spread(found, settings.utterances)}
+    base = open_checkpoint(model)
+    expert = expert_digest(base, open_expert(adapter) if adapter else base)
+    record = _record(settings, expert, data_digest(list(labelled.values())))
+    if _is_there(output, record):
+        print(f"{output}: already collected.", file=sys.stderr)
+        return
+    check_output(output, overwrite=overwrite, mark=RECORD)
+    torch.set_num_threads(settings.threads)
+    whisper = load_expert(model, adapter, device=settings.device, fold=True)
+    silence = {"pad_to": settings.pad_to, "tail": settings.tail}
+    collector: Fisher | Gram
+    if settings.kind == "fisher":
+        collector = Fisher(whisper, labels=settings.labels, **silence)
+    else:
+        collector = Gram(whisper, **silence)
+    todo = batches([item.utterance for item in labelled.values()], settings.size)
+    sums = collector.sums
+    kept = output.with_name(f".{output.name}.sums.safetensors")
+    job = hashlib.sha256(json.dumps(record).encode()).hexdigest()
+    sums.resume(kept, job)
+    done = sums.batches
+    saved = time.monotonic()
+    with tqdm(
+        desc=f"{settings.kind} {output}",
+        total=len(labelled),
+        initial=sum(map(len, todo[:done])),
+        unit="utt",
+    ) as bar:
+        for batch in todo[done:]:
+            collector.add([labelled[utterance.name] for utterance in batch])
+            sums.batches += 1
+            if time.monotonic() - saved >= every:
+                sums.save(kept, job)
+                saved = time.monotonic()
+            bar.update(len(batch))
+    means = sums.means()
+    metadata = {"kind": settings.kind, "expert": expert}
+    metadata["facts"] = json.dumps(collector.facts())
+    paths = {"model": model, "adapter": adapter, "data": data}
+    places = {name: path and str(path) for name, path in paths.items()}
+    text = yaml.safe_dump(record | places | {"versions": _versions()}, sort_keys=False)
+    with whole_directory(output) as part:
+        write_tensors(part / FILE, sums.shapes, map(as_array, means.values()), metadata)
+        (part / RECORD).write_text(text, encoding="utf-8")
+    kept.unlink(missing_ok=True)
+
+
+def _record(settings: Settings, expert: str, data: str) -> dict[str, Any]:
+    """Return what determines the statistics."""
+    values = vars(settings) | {"batch_size": settings.size}
+    del values["threads"]
+    return values | {"expert_sha256": expert, "data_sha256": data}
+
+
+def _versions() -> dict[str, str]:
+    names = ("espnet_merge", "torch", "transformers")
+    return {name: version(name) for name in names}
+
+
+def _is_there(output: Path, record: dict[str, Any]) -> bool:
+    try:
+        there = yaml.safe_load((output / RECORD).read_text("utf-8"))
+        return {name: there[name] for name in record} == record
+    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
+        return False
