@@ -1,6 +1,5 @@
 """Merge checkpoints: the only loop over tensors in this package."""
 
-import math
 import zlib
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import ExitStack
@@ -8,8 +7,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from tqdm import tqdm
 
 from espnet_merge.checkpoint import Adapter, Checkpoint, Format
 from espnet_merge.checkpoint.agree import check_base_of, check_moved, check_same_model
@@ -28,7 +25,12 @@ from espnet_merge.provenance import (
     write_record,
 )
 from espnet_merge.sites import Sites
-from espnet_merge.workers import Workers, one_thread_each
+from espnet_merge.workers import (
+    Workers,
+    keep_freed_memory,
+    one_thread_each,
+    progress,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -164,6 +166,7 @@ def run(
     check_device(device, torch=any(x.method.arrays == "torch" for x in merges))
     scipy = any(merge.method.factored for merge in merges)
     limits = one_thread_each(scipy=scipy, torch=device != "cpu")
+    keep_freed_memory()
     with Workers(jobs) as workers, limits, ExitStack() as stack:
         hashes = digests(first, workers)
         records = [describe(merge, hashes) for merge in merges]
@@ -186,7 +189,7 @@ def write(sites: Sites, targets: Sequence[Target], names: Sequence[str]) -> None
     """Merge the tensors ``names`` and write them to all targets, in this order."""
     merges = [target.merge for target in targets]
     total = sum(target.writer.total for target in targets)
-    with tqdm(total=total, unit="B", unit_scale=True, disable=None) as bar:
+    with progress(total) as bar:
         steps = (
             (name, step)
             for name in names
@@ -198,10 +201,12 @@ def write(sites: Sites, targets: Sequence[Target], names: Sequence[str]) -> None
                 for target in targets:
                     target.writer.begin(name)
                 done += 1
-                bar.set_description(f"tensor {done} of {len(names)}", refresh=False)
+                if bar:
+                    bar.set_description(f"tensor {done} of {len(names)}", refresh=False)
             for number, bits in parts:
                 targets[number].put(bits)
-                bar.update(bits.nbytes)
+                if bar:
+                    bar.update(bits.nbytes)
 
 
 # Number of the merge, and stored bits of a tensor or of its next piece.
@@ -288,9 +293,12 @@ def check_device(device: str, *, torch: bool) -> None:
 
 def check_overflow(name: str, merged: "NDArray[Any]", dtype: str) -> None:
     """Raise ``InputError`` where a value does not fit the type of the output."""
+    import numpy as np
+
     # One pass where nothing but an infinity can be too large.
-    if dtype == "F32" and merged.dtype == "f4" and math.isfinite(merged.sum()):
-        return
+    with np.errstate(all="ignore"):
+        if dtype == "F32" and merged.dtype == "f4" and np.isfinite(merged.sum()):
+            return
     peak = float(max(merged.max(initial=0), -merged.min(initial=0)))
     if not peak <= LARGEST[dtype]:
         raise InputError(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 # Entries of a piece: base, experts and result together stay in cache.
-PIECE = 1 << 17
+PIECE = 1 << 16
 
 # Reads a flat piece of a stored tensor as floats.
 type Reader = Callable[[slice], NDArray[Any]]
@@ -78,7 +78,8 @@ class Tensor:
     def pieces(self) -> list[slice]:
         """Return the flat pieces in which the tensor is read."""
         step, size = piece_size(self.site.shape), math.prod(self.site.shape)
-        return [slice(start, start + step) for start in range(0, size, step)]
+        starts = range(0, size, step)
+        return [slice(start, min(size, start + step)) for start in starts]
 
     def piece(self, piece: slice, method: Method) -> tuple[Site, list[Array]]:
         """Read a piece of all inputs, in the form that ``method`` takes."""
@@ -259,15 +260,39 @@ class Pieces:
     def __iter__(self) -> Iterator[tuple[Site, list[Array]]]:
         return (read() for read in self._reads())
 
-    def map[R](self, function: Callable[[Site, Sequence[Array]], R]) -> Iterator[R]:
-        """Yield ``function(site, tensors)`` of each piece, computed by the workers."""
-        return self.sites.workers.map(lambda read: function(*read()), self._reads())
+    @property
+    def entries(self) -> int:
+        """Number of entries of all the tensors."""
+        return sum(self.sites.base.entries[name].size for name in self.names)
 
-    def _reads(self) -> Iterator[Callable[[], tuple[Site, list[Array]]]]:
+    def __len__(self) -> int:
+        entries = self.sites.base.entries
+        return sum(
+            -(-entries[name].size // piece_size(entries[name].shape))
+            for name in self.names
+        )
+
+    def map[R](
+        self, function: Callable[[Site, Sequence[Array]], R], share: int = 1
+    ) -> Iterator[R]:
+        """Yield ``function(site, tensors)`` of each piece, computed by the workers.
+
+        Args:
+            function: What to compute.
+            share: Of so many parts of each piece, read but the first.
+        """
+        reads = self._reads(share)
+        return self.sites.workers.map(lambda read: function(*read()), reads)
+
+    def _reads(
+        self, share: int = 1
+    ) -> Iterator[Callable[[], tuple[Site, list[Array]]]]:
         for name in self.names:
             tensor = self.sites.open(name)
             for piece in tensor.pieces():
-                yield partial(tensor.piece, piece, self.method)
+                stop = piece.start - (piece.start - piece.stop) // share
+                part = slice(piece.start, stop)
+                yield partial(tensor.piece, part, self.method)
 
 
 def piece_size(shape: tuple[int, ...]) -> int:

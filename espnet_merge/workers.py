@@ -3,13 +3,19 @@
 import contextlib
 import importlib
 import os
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Self
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 # More threads than this wait for one disk, and each may hold matrices.
 MOST = 8
+# Parameters of glibc's mallopt.
+TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
 
 
 def cores() -> int:
@@ -51,6 +57,33 @@ class Workers:
     def __exit__(self, *_: object) -> None:
         if self._pool:
             self._pool.shutdown(cancel_futures=True)
+
+
+def keep_freed_memory() -> None:
+    """Let the C library reuse what is freed instead of returning it to the system.
+
+    The arrays of a piece come and go so often that fresh pages for each would cost
+    more than the arithmetic. Without effect where the library is not glibc.
+    """
+    import ctypes
+
+    with contextlib.suppress(AttributeError, OSError):
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(TRIM_THRESHOLD, 1 << 26)
+        mallopt(MMAP_THRESHOLD, 1 << 24)
+
+
+@contextlib.contextmanager
+def progress(total: int) -> "Iterator[tqdm[Any] | None]":
+    """Show bytes and the time left where somebody looks on, else give None."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    # It costs as much to import as numpy does.
+    from tqdm import tqdm
+
+    with tqdm(total=total, unit="B", unit_scale=True) as bar:
+        yield bar
 
 
 @contextlib.contextmanager

@@ -73,16 +73,25 @@ type Stream = Iterable[tuple[Site, Sequence[Array]]]
 
 
 def over[R](
-    stream: Stream, function: Callable[[Site, Sequence[Array]], R]
+    stream: Iterable[tuple[Site, Any]],
+    function: Callable[[Site, Any], R],
+    share: int = 1,
 ) -> Iterator[R]:
     """Yield ``function(site, tensors)`` over the stream, by its workers if it has any.
 
-    ``function`` must be pure: it may run in many threads.
+    Args:
+        stream: Pieces of tensors.
+        function: It must be pure, for it may run in many threads.
+        share: Of so many parts of each piece, read but the first.
     """
     if hasattr(stream, "map"):
-        yield from stream.map(function)
+        yield from stream.map(function, share)
+    elif share == 1:
+        yield from (function(*piece) for piece in stream)
     else:
-        yield from (function(site, tensors) for site, tensors in stream)
+        for site, tensors in stream:
+            flat = [tensor.ravel() for tensor in tensors]
+            yield function(site, [x[: -(-x.size // share)] for x in flat])
 
 
 type Rule = Callable[[Sequence[Array], Site], Array]

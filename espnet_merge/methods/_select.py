@@ -6,10 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from espnet_merge.methods._base import Site
+from espnet_merge.methods._base import Site, over
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 
@@ -40,6 +39,15 @@ def keep_largest(values: "NDArray[Any]", count: int) -> "NDArray[Any]":
     return np.where(keep.reshape(values.shape), values, values.dtype.type(0))
 
 
+# Entries of a row that are kept to look for the wanted one among them.
+MOST = 1 << 22
+# A first sample is of the begin of each piece, one part of so many.
+SHARE = 8
+# Its size, by the number of entries: one of so many of them, least and most.
+SAMPLE = (64, 1 << 12, 1 << 19)
+# How far the quantiles of a sample are off at most, in all likelihood.
+DEVIATIONS = 4
+
 # The pieces of some vectors, the rows, with their site.
 type Rows = Iterable[tuple[Site, Iterable[NDArray[Any]]]]
 
@@ -56,6 +64,22 @@ class Mapped:
         for site, deltas in self.stream:
             yield site, self.function(deltas)
 
+    def __len__(self) -> int:
+        return len(self.stream)  # type: ignore[arg-type]
+
+    @property
+    def entries(self) -> int:
+        """Number of entries of each row."""
+        return _entries(self.stream)
+
+    def map[R](self, function: Callable[[Site, Any], R], share: int = 1) -> Iterator[R]:
+        """Yield ``function(site, rows)`` as ``over`` does."""
+
+        def seen(site: Site, deltas: Any) -> R:  # noqa: ANN401 - as the stream has them
+            return function(site, self.function(deltas))
+
+        return over(self.stream, seen, share)
+
 
 class Statistic(NamedTuple):
     """An entry found by its place in ascending order.
@@ -63,12 +87,12 @@ class Statistic(NamedTuple):
     Args:
         value: The entry.
         before: Number of entries equal to it whose place is lower.
-        equal: Number of entries equal to it.
+        where: Indices of all entries equal to it, where they were kept.
     """
 
     value: Any
     before: int
-    equal: int
+    where: "NDArray[Any] | None"
 
 
 @dataclass(frozen=True)
@@ -115,7 +139,8 @@ def cuts(stream: Rows, counts: Callable[[int], Sequence[int]]) -> list[list[Cut]
         sizes.append(size)
         return [min(max(0, size - count), size - 1) for count in counts(size)]
 
-    found = _statistics(magnitudes, places, signed=False)
+    magnitudes = _magnitudes(stream)
+    found = _statistics(magnitudes, places)
     return [
         [
             _cut(magnitudes, row, least, count)
@@ -127,34 +152,33 @@ def cuts(stream: Rows, counts: Callable[[int], Sequence[int]]) -> list[list[Cut]
 
 def _cut(stream: Rows, row: int, least: Statistic, count: int) -> Cut:
     """Return the cut above which there are exactly ``count`` entries of a row."""
+    import numpy as np
+
     if count <= 0:
         return NONE
     # What is equal to zero is worth nothing, kept or not.
     if not least.before or not least.value:
         return Cut(least.value)
-    import numpy as np
-
-    left = least.equal - least.before
-    for site, arrays in stream:
-        equal = np.flatnonzero(tuple(arrays)[row] == least.value)
-        if equal.size >= left:
-            return Cut(least.value, site.start + int(equal[left - 1]) + 1)
-        left -= equal.size
-    raise AssertionError("the stream has changed")
+    where = least.where
+    if where is None:
+        equal = over(
+            stream,
+            lambda site, rows: (
+                site.start + np.flatnonzero(tuple(rows)[row] == least.value)
+            ),
+        )
+        where = np.concatenate(list(equal))
+    return Cut(least.value, int(where[len(where) - least.before - 1]) + 1)
 
 
 def order_statistics(
-    stream: Rows,
-    places: Callable[[int], Sequence[int]],
-    *,
-    signed: bool = False,
+    stream: Rows, places: Callable[[int], Sequence[int]]
 ) -> list[list[Any]]:
     """Return entries of each row of the stream by their places in ascending order.
 
-    ``places`` tells them from the size of a row; ``signed`` is needed where entries
-    may be negative. Exact, and in little memory: the bit patterns of non-negative
-    floats are ordered as the floats are, so a pass for each 16 bits narrows the
-    pattern down, from a histogram of 65,536 counts.
+    ``places`` tells them from the size of a row. Exact, and in little memory: a sample
+    tells between which values an entry lies, a look at all entries which of them lie
+    there, and so on until they can be sorted.
 
     Example:
         >>> import numpy as np
@@ -163,60 +187,124 @@ def order_statistics(
         >>> [[float(x) for x in row] for row in found]
         [[3.0], [8.0]]
     """
-    found = _statistics(stream, places, signed=signed)
+    found = _statistics(stream, places)
     return [[statistic.value for statistic in row] for row in found]
 
 
 def _statistics(
-    stream: Rows,
-    places: Callable[[int], Sequence[int]],
-    *,
-    signed: bool,
+    stream: Rows, places: Callable[[int], Sequence[int]]
 ) -> list[list[Statistic]]:
     import numpy as np
 
-    # Of each row and place: the bits found, the place among the entries that share
-    # them, and the number of these.
-    bits: list[list[int]] = []
-    left: list[list[int]] = []
-    sharing: list[list[int]] = []
-    shift = 0
-    dtype: np.dtype[Any] = np.dtype(np.float32)
-    while not bits or shift > 0:
-        histograms: dict[tuple[int, int], NDArray[np.int64]] = {}
-        for _, arrays in stream:
-            for row, array in enumerate(arrays):
-                if not shift:
-                    dtype = array.dtype
-                    shift = 8 * dtype.itemsize
-                keys = _keys(array, signed=signed)
-                for prefix in set(bits[row]) if bits else {0}:
-                    # The first pass has no prefix, and a shift by the width no meaning.
-                    share = keys[keys >> shift == prefix] if bits else keys
-                    digits = (share >> (shift - 16)) & 0xFFFF
-                    found = np.bincount(digits, minlength=1 << 16)
-                    histograms[row, prefix] = found + histograms.get((row, prefix), 0)
-        if not bits:
-            sizes = [int(histogram.sum()) for histogram in histograms.values()]
-            left = [list(places(size)) for size in sizes]
-            bits = [[0] * len(wanted) for wanted in left]
-            sharing = [[0] * len(wanted) for wanted in left]
-        for row, wanted in enumerate(left):
-            for i, place in enumerate(wanted):
-                histogram = histograms[row, bits[row][i]]
-                below = np.cumsum(histogram)
-                digit = int(np.searchsorted(below, place, side="right"))
-                wanted[i] -= int(below[digit - 1]) if digit else 0
-                bits[row][i] = bits[row][i] << 16 | digit
-                sharing[row][i] = int(histogram[digit])
-        shift -= 16
-    return [
-        [
-            Statistic(_float(key, dtype, signed=signed), before, equal)
-            for key, before, equal in zip(*parts, strict=True)
-        ]
-        for parts in zip(bits, left, sharing, strict=True)
-    ]
+    size, pieces = _entries(stream), len(stream)  # type: ignore[arg-type]
+    if not size:
+        return []
+    rate, least, most = SAMPLE
+    step = max(1, size // SHARE // min(most, max(least, size // rate)))
+    parts = over(stream, lambda _, rows: [row.ravel()[::step] for row in rows], SHARE)
+    samples = [np.concatenate(row) for row in zip(*parts, strict=True)]
+    searches = [[_Search(place) for place in places(size)] for _ in samples]
+    for row, sample in zip(searches, samples, strict=True):
+        ordered = np.sort(sample)
+        for search in row:
+            search.narrow(ordered, search.place / size)
+    most = max(1, MOST // pieces)
+    while any(search.found is None for row in searches for search in row):
+
+        def look(site: Site, rows: Iterable["NDArray[Any]"]) -> list[list[_Seen]]:
+            return [
+                [s.look(array.ravel(), site.start, most) for s in row if not s.found]
+                for row, array in zip(searches, rows, strict=True)
+            ]
+
+        seen = zip(*over(stream, look), strict=True)
+        for row, parts_of_row in zip(searches, list(seen), strict=True):
+            still = [search for search in row if not search.found]
+            of_each = zip(*parts_of_row, strict=True)
+            for search, parts_of_search in zip(still, of_each, strict=True):
+                search.conclude(parts_of_search)
+    return [[s.found for s in row if s.found] for row in searches]
+
+
+class _Seen(NamedTuple):
+    """What a search sees of a piece: entries below its interval, and those inside."""
+
+    below: int
+    inside: int
+    values: "NDArray[Any]"
+    where: "NDArray[Any]"
+
+
+@dataclass
+class _Search:
+    """A search for an entry by its place in ascending order.
+
+    It lies in [floor, ceiling] for certain, and in [low, high] in all likelihood.
+    """
+
+    place: int
+    floor: Any = -math.inf
+    ceiling: Any = math.inf
+    low: Any = -math.inf
+    high: Any = math.inf
+    found: Statistic | None = None
+
+    def narrow(self, sample: "NDArray[Any]", share: float) -> None:
+        """Set the interval around the quantile of an ascending sample."""
+        count = len(sample)
+        if not count:
+            return
+        middle = min(int(share * count), count - 1)
+        spread = 1 + int(DEVIATIONS * math.sqrt(count * share * (1 - share)))
+        first, last = middle - spread, middle + spread
+        self.low = sample[first] if first >= 0 else self.floor
+        self.high = sample[last] if last < count else self.ceiling
+
+    def look(self, row: "NDArray[Any]", start: int, most: int) -> _Seen:
+        """Look at a piece of the row, keeping at most about ``most`` entries."""
+        import numpy as np
+
+        under, within = row < self.low, row <= self.high
+        below = int(np.count_nonzero(under))
+        inside = int(np.count_nonzero(within)) - below
+        within &= ~under
+        where = np.flatnonzero(within)[:: 1 + inside // (most + 1)]
+        return _Seen(below, inside, row[where], where + start)
+
+    def conclude(self, parts: Iterable[_Seen]) -> None:
+        """Find the entry among those inside, or a better interval."""
+        import numpy as np
+
+        belows, insides, values, where = zip(*parts, strict=True)
+        rank, inside = self.place - sum(belows), sum(insides)
+        kept = np.concatenate(values)
+        if rank < 0:
+            self.ceiling = np.nextafter(self.low, self.low - np.inf)
+        elif rank >= inside:
+            self.floor = np.nextafter(self.high, self.high + np.inf)
+        elif len(kept) == inside:
+            value = np.partition(kept, rank)[rank]
+            before = rank - int(np.count_nonzero(kept < value))
+            equal = np.concatenate(where)[kept == value]
+            self.found = Statistic(value, before, equal)
+        elif self.low == self.high:
+            self.found = Statistic(self.low, rank, None)
+        else:
+            self.floor, self.ceiling = self.low, self.high
+            ordered = np.sort(kept)
+            self.narrow(ordered, rank / inside)
+            if (self.low, self.high) == (self.floor, self.ceiling):
+                # So many are equal that one of these values must be tried alone.
+                self.low = self.high = ordered[int(rank / inside * len(ordered))]
+            return
+        self.low, self.high = self.floor, self.ceiling
+
+
+def _entries(stream: Rows) -> int:
+    """Return the number of entries of each row."""
+    if hasattr(stream, "entries"):
+        return int(stream.entries)
+    return sum(next(iter(rows)).size for _, rows in stream)
 
 
 def thresholds(stream: Rows, density: float) -> list[Any]:
@@ -234,28 +322,6 @@ def thresholds(stream: Rows, density: float) -> list[Any]:
 
 def _magnitudes(stream: Rows) -> Mapped:
     return Mapped(stream, lambda rows: (abs(row) for row in rows))
-
-
-def _keys(array: "NDArray[Any]", *, signed: bool) -> "NDArray[Any]":
-    """Return the floats as unsigned integers of the same order."""
-    import numpy as np
-
-    width = 8 * array.dtype.itemsize
-    bits = np.ascontiguousarray(array).ravel().view(f"u{array.dtype.itemsize}")
-    if not signed:
-        return bits
-    negative = bits >> (width - 1) == 1
-    return np.where(negative, ~bits, bits | bits.dtype.type(1 << (width - 1)))
-
-
-def _float(key: int, dtype: "np.dtype[Any]", *, signed: bool) -> Any:  # noqa: ANN401
-    """Return the float of a key."""
-    import numpy as np
-
-    top = 1 << (8 * dtype.itemsize - 1)
-    if signed:
-        key = key ^ top if key & top else key ^ (2 * top - 1)
-    return np.array(key, f"u{dtype.itemsize}").view(dtype)[()]
 
 
 def merge_agreeing(
@@ -276,15 +342,18 @@ def merge_agreeing(
         >>> merge_agreeing(taus, (1, 1), mean=True).tolist()
         [2.0, -2.0]
     """
-    pairs = list(zip(weights, taus, strict=True))
-    elected: Any = sum(w * t for w, t in pairs) if votes is None else votes
+    own = [t if w == 1 else w * t for w, t in zip(weights, taus, strict=True)]
+    elected: Any = sum(own[1:], start=own[0]) if votes is None else votes
     positive = elected >= 0
-    total = taus[0] * 0
-    divisor = taus[0] * 0
-    for weight, tau in pairs:
-        agrees = (tau != 0) & ((tau > 0) == positive)
-        total += weight * tau * agrees
-        divisor += weight * agrees
+    total, divisor = taus[0] * 0, taus[0] * 0
+    for weight, tau, weighted in zip(weights, taus, own, strict=True):
+        agrees = (tau > 0) == positive
+        agrees &= tau != 0
+        share = agrees.astype(tau.dtype)
+        total += weighted * share
+        if mean:
+            divisor += share if weight == 1 else weight * share
     if mean:
-        total /= divisor + (divisor == 0)
+        divisor += divisor == 0
+        total /= divisor
     return total

@@ -4,29 +4,33 @@ A mean of directions is a linear combination of the experts, so that one Gram ma
 in float64, whatever the size of the tensor, gives its coefficients.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
+
+from espnet_merge.methods._base import Site, Stream, over
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-PIECE = 1 << 16
+type Vectors = Callable[[Site, Sequence[NDArray[Any]]], Sequence[NDArray[Any]]]
 
 
-def gram(stream: Iterable[Sequence["NDArray[Any]"]]) -> "NDArray[Any]":
+def gram(stream: Stream, vectors: Vectors = lambda site, tensors: tensors) -> Any:  # noqa: ANN401
     """Return the dot products of flat tensors that come in pieces, in float64.
 
     In float32 the angle between two experts of one base, often 1e-3, would be noise.
+
+    Args:
+        stream: The pieces.
+        vectors: What is to be multiplied, made of the tensors at a site.
     """
     import numpy as np
 
-    total: Any = 0.0
-    for tensors in stream:
-        for start in range(0, tensors[0].size, PIECE):
-            part = np.stack([x[start : start + PIECE] for x in tensors])
-            rows = part.astype(np.float64)
-            total = total + rows @ rows.T
-    return np.asarray(total)
+    def part(site: Site, tensors: Sequence["NDArray[Any]"]) -> "NDArray[Any]":
+        rows = np.stack(vectors(site, tensors)).astype(np.float64)
+        return np.asarray(rows @ rows.T)
+
+    return sum(over(stream, part))
 
 
 def norms_and_cosines(gram: "NDArray[Any]") -> tuple["NDArray[Any]", "NDArray[Any]"]:
@@ -48,10 +52,9 @@ def combine(
     return total
 
 
-def all_equal(stream: Iterable[Sequence["NDArray[Any]"]]) -> bool:
+def all_equal(stream: Stream, vectors: Vectors = lambda site, tensors: tensors) -> bool:
     """Tell whether there is but one tensor, which then needs no arithmetic."""
+    pieces = (vectors(site, tensors) for site, tensors in stream)
     return all(
-        bool((tensor == tensors[0]).all())
-        for tensors in stream
-        for tensor in tensors[1:]
+        bool((tensor == piece[0]).all()) for piece in pieces for tensor in piece[1:]
     )

@@ -57,9 +57,9 @@ class Karcher(Surveyed):
         """Find the coefficients of the experts; the base is not used."""
         import numpy as np
 
-        if all_equal(experts for _, experts in stream):
+        if all_equal(stream):
             return lambda experts, _: combine([1.0], experts[:1])
-        norms, cosines = norms_and_cosines(gram(experts for _, experts in stream))
+        norms, cosines = norms_and_cosines(gram(stream))
         directions = norms > 0
         mean = np.zeros(len(norms))
         mean[directions] = self._mean(cosines[np.ix_(directions, directions)])

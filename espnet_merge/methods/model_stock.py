@@ -72,7 +72,7 @@ class ModelStock(Surveyed):
         """Find t of the tensor, or leave it to each of its rows."""
         if self.filter_wise:
             return lambda deltas, site: self._move(deltas, self._of_rows(deltas, site))
-        dots = gram(deltas for _, deltas in stream)
+        dots = gram(stream)
         site, _ = next(iter(stream))
         ratio = self._ratio(dots[None], site)
         return lambda deltas, _: self._move(deltas, ratio)

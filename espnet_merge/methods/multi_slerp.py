@@ -1,7 +1,7 @@
 """Multi-SLERP: the mean of many directions in one step."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -69,10 +69,10 @@ class MultiSlerp(Surveyed):
 
     def survey(self, stream: Stream) -> Rule:
         """Find the coefficients of the experts, or of their deltas from the base."""
-        shares = self._shares(lambda: (self._vectors(x, site) for site, x in stream))
+        shares = self._shares(stream)
 
         def rule(experts: Sequence["NDArray[Any]"], site: Site) -> "NDArray[Any]":
-            merged = combine(shares, self._vectors(experts, site))
+            merged = combine(shares, self._vectors(site, experts))
             if self._on_deltas(site):
                 merged += site.base
             return merged
@@ -83,20 +83,18 @@ class MultiSlerp(Surveyed):
         return self.on == "deltas" and site.base is not None
 
     def _vectors(
-        self, experts: Sequence["NDArray[Any]"], site: Site
+        self, site: Site, experts: Sequence["NDArray[Any]"]
     ) -> Sequence["NDArray[Any]"]:
         if self._on_deltas(site):
             return [expert - site.base for expert in experts]
         return experts
 
-    def _shares(
-        self, vectors: Callable[[], Iterator[Sequence["NDArray[Any]"]]]
-    ) -> "NDArray[Any]":
+    def _shares(self, stream: Stream) -> "NDArray[Any]":
         """Return the coefficient of each vector."""
         import numpy as np
 
-        dots = gram(vectors())
-        if all_equal(vectors()):
+        dots = gram(stream, self._vectors)
+        if all_equal(stream, self._vectors):
             return np.asarray(np.eye(len(dots))[0])
         weights = np.array(expert_weights(self.weights, len(dots)), float)
         weights /= weights.sum()

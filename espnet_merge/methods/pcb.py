@@ -78,7 +78,7 @@ class Pcb(Surveyed):
         limits = order_statistics(magnitudes, self._clipping)
         scores = Mapped(stream, lambda deltas: self._scores(deltas, limits))
         ends = order_statistics(
-            scores, lambda size: [int(size * (1 - self.density)), size - 1], signed=True
+            scores, lambda size: [int(size * (1 - self.density)), size - 1]
         )
 
         def rule(deltas: Sequence["NDArray[Any]"], site: Site) -> "NDArray[Any]":

@@ -11,6 +11,7 @@ from espnet_merge.methods._base import (
     Surveyed,
     check_finite,
     check_range,
+    over,
 )
 from espnet_merge.methods._select import Cut, Mapped, cuts, merge_agreeing
 
@@ -66,7 +67,6 @@ class Sce(Surveyed):
         import numpy as np
 
         kept = self._largest_variance(stream) if self.density < 1 else Cut(0)
-        size = 0
 
         def selected(
             deltas: Sequence["NDArray[Any]"], site: Site
@@ -76,11 +76,12 @@ class Sce(Surveyed):
             mask = kept.keeps(_variance(deltas), site.start)
             return [delta * mask for delta in deltas]
 
-        energy: Any = 0.0
-        for site, deltas in stream:
-            taus = selected(deltas, site)
-            energy += np.array([np.sum(tau * tau, dtype=np.float64) for tau in taus])
-            size += taus[0].size
+        def squares(site: Site, deltas: Sequence["NDArray[Any]"]) -> "NDArray[Any]":
+            sums = [np.sum(x * x, dtype=np.float64) for x in selected(deltas, site)]
+            return np.array([deltas[0].size, *sums])
+
+        size, *sums = np.sum(list(over(stream, squares)), axis=0)
+        energy = np.array(sums)
         if energy.sum() < SMALL * size:
             energy = np.ones_like(energy)
         weights = (energy / energy.sum()).tolist()
@@ -96,7 +97,7 @@ class Sce(Surveyed):
         import numpy as np
 
         variances = Mapped(stream, lambda deltas: [_variance(deltas)])
-        moved = sum(int(np.count_nonzero(x)) for _, (x,) in variances)
+        moved = sum(over(variances, lambda _, rows: np.count_nonzero(rows[0])))
         ((cut,),) = cuts(variances, lambda size: [int(self.density * moved)])
         return cut
 

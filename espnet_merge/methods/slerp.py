@@ -57,7 +57,7 @@ class Slerp(Surveyed):
 
     def survey(self, stream: Stream) -> Rule:
         """Measure the angle between the two experts; the base is not used."""
-        norms, cosines = norms_and_cosines(gram(experts for _, experts in stream))
+        norms, cosines = norms_and_cosines(gram(stream))
         cosine = float(cosines[0, 1])
         if abs(cosine) > COLLINEAR or not norms.all():
             return self._line

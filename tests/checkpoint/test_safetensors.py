@@ -169,3 +169,16 @@ def test_a_writer_splits_into_shards_that_the_reference_reads(tmp_path):
     shards[0].unlink()
     with pytest.raises(InputError, match=r"00001-of-00003.safetensors: no such file"):
         open_hf(tmp_path)
+
+
+def test_every_half_is_read_as_numpy_reads_it():
+    halves = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
+    finite = halves[np.isfinite(halves)]
+    for stored in (halves, finite, finite[:0]):
+        for compute in ("float32", "float64"):
+            with np.errstate(invalid="ignore"):
+                found = to_float(stored, "F16", compute)
+                expected = stored.astype(compute)
+            assert found.dtype == expected.dtype
+            np.testing.assert_array_equal(found, expected)
+            np.testing.assert_array_equal(np.signbit(found), np.signbit(expected))

@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from espnet_merge.errors import InputError
 from espnet_merge.methods import Site
-from espnet_merge.methods._select import Mapped, order_statistics
+from espnet_merge.methods._select import Mapped, cuts, order_statistics
 from espnet_merge.methods.breadcrumbs import Breadcrumbs
 from espnet_merge.methods.pcb import Pcb
 from espnet_merge.methods.sce import Sce
@@ -27,9 +29,42 @@ def test_order_statistics_of_a_stream_are_those_of_the_whole(dtype, signed):
     stream = Mapped([(SITE, piece) for piece in pieces], list)
     whole = np.concatenate([piece.reshape(2, -1) for piece in pieces], axis=1)
     places = [0, 0, 20, 200, whole.shape[1] - 1]
-    found = order_statistics(stream, lambda size: places, signed=signed)
+    found = order_statistics(stream, lambda size: places)
     np.testing.assert_array_equal(found, np.sort(whole, axis=1)[:, places])
     assert found[0][2].dtype == dtype
+
+
+def as_stream(values, count):
+    """Cut a vector into so many pieces."""
+    pieces = np.array_split(values, count)
+    starts = np.cumsum([0, *map(len, pieces)])
+    return [(Site(start=int(i)), [x]) for i, x in zip(starts, pieces, strict=False)]
+
+
+@given(data=st.data())
+@settings(deadline=None, derandomize=True, max_examples=200)
+def test_a_selection_is_exact_whatever_the_values(data):
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
+    size = data.draw(st.integers(1, 3000))
+    levels = data.draw(st.sampled_from([1, 2, 3, 50, 10**9]))
+    values = (rng.integers(0, levels, size) ** 3.0).astype(np.float32)
+    if data.draw(st.booleans()):
+        # The sample sees another distribution than there is.
+        values.sort()
+    place = data.draw(st.integers(0, size - 1))
+    stream = as_stream(values, data.draw(st.integers(1, 40)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("espnet_merge.methods._select.MOST", 300)
+        patch.setattr("espnet_merge.methods._select.SAMPLE", (64, 1, 20))
+        ((found,),) = order_statistics(stream, lambda n: [place])
+        count = data.draw(st.integers(0, size + 1))
+        ((cut,),) = cuts(stream, lambda n: [count])
+    assert found == np.sort(values)[place]
+    kept = np.concatenate([cut.keeps(x, site.start) for site, (x,) in stream])
+    best = np.lexsort((np.arange(size), -values))[:count]
+    expected = np.zeros(size, bool)
+    expected[best] = True
+    assert (values * kept).tolist() == (values * expected).tolist()
 
 
 def test_breadcrumbs_keep_the_middle():

@@ -5,7 +5,7 @@ import pytest
 
 from espnet_merge.errors import InputError
 from espnet_merge.methods import Site
-from espnet_merge.methods._sphere import PIECE, gram
+from espnet_merge.methods._sphere import gram
 from espnet_merge.methods.karcher import Karcher
 from espnet_merge.methods.model_stock import ModelStock
 from espnet_merge.methods.multi_slerp import MultiSlerp
@@ -20,10 +20,10 @@ def on_arc(angle, length=1.0):
 
 
 def test_gram_matrix_is_exact_over_pieces():
-    x = np.ones((2, PIECE + 5), np.float32)
+    x = np.ones((2, 105), np.float32)
     x[1, -1] = 3
-    size = PIECE + 5
-    assert gram([list(x)]).tolist() == [[size, size + 2], [size + 2, size + 8]]
+    stream = [(Site(), list(x[:, :100])), (Site(), list(x[:, 100:]))]
+    assert gram(stream).tolist() == [[105, 107], [107, 113]]
 
 
 def test_slerp_goes_along_the_arc():
