@@ -17,6 +17,7 @@ COMMANDS = {
     "perturb": "write speed-perturbed copies of a data directory",
     "export": "turn a trained ESPnet checkpoint into a Hugging Face or PEFT directory",
     "methods": "list the merge methods with their defaults",
+    "inspect": "measure experts before a merge: norms, conflicts, overlaps",
     "merge": "merge expert checkpoints into one",
     "decode": "transcribe a data directory",
     "score": "score hypotheses: WER and CER, raw and normalised",
