@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from espnet_merge.conflict.measure import Inspection
+from espnet_merge.conflict.inspection import Inspection
 from espnet_merge.conflict.moments import Moments
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 
 from espnet_merge.conflict.advice import advise
-from espnet_merge.conflict.measure import Inspection
+from espnet_merge.conflict.inspection import Inspection
 from espnet_merge.conflict.record import definitions
 from espnet_merge.conflict.tables import tables
 

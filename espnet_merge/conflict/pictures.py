@@ -14,7 +14,7 @@ from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
-from espnet_merge.conflict.measure import Cell, Inspection
+from espnet_merge.conflict.inspection import Cell, Inspection
 from espnet_merge.conflict.place import OUTSIDE, ROLES
 from espnet_merge.conflict.tables import mean, pairs
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from espnet_merge import __version__
 from espnet_merge.conflict import advice
-from espnet_merge.conflict.measure import Cell, Inspection
+from espnet_merge.conflict.inspection import Cell, Inspection
 from espnet_merge.conflict.moments import Moments
 from espnet_merge.conflict.spectrum import Spectrum
 

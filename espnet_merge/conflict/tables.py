@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from espnet_merge.conflict.measure import Cell, Inspection
+from espnet_merge.conflict.inspection import Cell, Inspection
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -4,7 +4,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from espnet_merge.conflict.measure import Cell, Inspection
+from espnet_merge.conflict.inspection import Cell, Inspection
 from espnet_merge.conflict.moments import moments_of
 from espnet_merge.conflict.pictures import draw_experts, draw_layers
 from espnet_merge.conflict.place import OUTSIDE, Place

@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from espnet_merge.checkpoint import Adapter, Checkpoint
 from espnet_merge.checkpoint.agree import check_base_of, check_same_model
+from espnet_merge.checkpoint.safetensors import to_float
 from espnet_merge.conflict.moments import Moments, moments_of, ratio
 from espnet_merge.conflict.place import Place, labels, place_of
 from espnet_merge.conflict.spectrum import (
@@ -21,10 +22,14 @@ from espnet_merge.conflict.spectrum import (
     leading_of_factors,
 )
 from espnet_merge.errors import InputError
-from espnet_merge.sites import PIECE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+# Entries of a piece: what is computed of all experts stays in cache, in float64.
+PIECE = 1 << 14
+
+type Reader = Callable[[slice], NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -131,11 +136,14 @@ def _is_matrix(place: Place) -> bool:
 def _moments(
     base: Checkpoint, experts: Sequence[Checkpoint | Adapter], name: str
 ) -> Moments:
+    weights = _weights(base, name)
+    readers = [_task_vector(base, expert, name) for expert in experts]
+
     def parts() -> Iterator[Moments]:
         for start in range(0, max(1, base.entries[name].size), PIECE):
             piece = slice(start, start + PIECE)
-            deltas = [_delta(base, expert, name, piece) for expert in experts]
-            yield moments_of(base.read(name, piece=piece), np.stack(deltas))
+            deltas = np.stack([read(piece) for read in readers])
+            yield moments_of(weights(piece), deltas)
 
     with np.errstate(all="ignore"):
         found = reduce(add, parts())
@@ -155,22 +163,25 @@ def _subspaces(
     if isinstance(expert, Adapter) and name in expert.scales:
         delta = expert.delta(name)
         return leading_of_factors(delta.scale * delta.b, delta.a, rank)
-    matrix = _delta(base, expert, name, slice(None))
+    matrix = _task_vector(base, expert, name)(slice(None))
     return leading(matrix.reshape(base.entries[name].shape), rank)
 
 
-def _delta(
-    base: Checkpoint, expert: Checkpoint | Adapter, name: str, piece: slice
-) -> "NDArray[Any]":
-    """Return a flat piece of the task vector of ``expert``."""
-    delta: NDArray[Any]
+def _weights(source: Checkpoint, name: str) -> Reader:
+    """Return what reads flat pieces of a tensor."""
+    stored, dtype = source.stored(name), source.entries[name].dtype
+    return lambda piece: to_float(stored[piece], dtype, "float32")
+
+
+def _task_vector(base: Checkpoint, expert: Checkpoint | Adapter, name: str) -> Reader:
+    """Return what reads flat pieces of an expert's task vector."""
+    before = _weights(base, name)
     if isinstance(expert, Checkpoint):
-        delta = expert.read(name, piece=piece) - base.read(name, piece=piece)
-    elif name in expert.scales:
-        delta = expert.delta(name).piece(piece)
-    else:
-        delta = np.zeros_like(base.read(name, piece=piece))
-    return delta
+        after = _weights(expert, name)
+        return lambda piece: after(piece) - before(piece)
+    if name in expert.scales:
+        return expert.delta(name).piece
+    return lambda piece: np.zeros_like(before(piece))
 
 
 def _check_finite(
