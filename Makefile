@@ -3,7 +3,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help setup demo test lint check clean
+.PHONY: help setup demo test lint check docs clean
 
 BIN := .venv/bin
 
@@ -31,6 +31,9 @@ lint: setup ## ruff, mypy, shellcheck
 	@git ls-files -z '*.sh' '*.bats' .ci/run | xargs -0 $(BIN)/shellcheck
 
 check: lint test ## what CI runs
+
+docs: setup ## write docs/methods from the docstrings
+	@$(BIN)/python -m docs.generate
 
 clean: ## remove caches and build products; keeps .venv, data and experiments
 	@rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis tools/downloads

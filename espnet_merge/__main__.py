@@ -19,6 +19,7 @@ COMMANDS = {
     "export": "turn a trained ESPnet checkpoint into a Hugging Face or PEFT directory",
     "methods": "list the merge methods with their defaults",
     "statistics": "collect what fisher and regmean must know of an expert's data",
+    "inspect": "measure experts before a merge: norms, conflicts, overlaps",
     "merge": "merge expert checkpoints into one",
     "sweep": "merge with many settings in one pass",
     "join": "join the parts of a merge that job arrays made",
