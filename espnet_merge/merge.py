@@ -103,6 +103,10 @@ class Merge:
             check_moved(self.base, expert)
             if isinstance(expert, Adapter):
                 check_base_of(self.base, expert)
+        self.check_statistics()
+
+    def check_statistics(self) -> None:
+        """Check that statistics, where the method needs any, are of these experts."""
         if self.method.files:
             trained = [expert_digest(self.base, expert) for expert in self.experts]
             self.method.check_digests(trained)
@@ -163,6 +167,8 @@ def run(
     """
     first = merges[0]
     first.check_weights()
+    for merge in merges[1:]:
+        merge.check_statistics()
     check_device(device, torch=any(x.method.arrays == "torch" for x in merges))
     scipy = any(merge.method.factored for merge in merges)
     limits = one_thread_each(scipy=scipy, torch=device != "cpu")

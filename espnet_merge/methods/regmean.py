@@ -33,7 +33,7 @@ class RegMean(StatisticsMethod):
     Departures from it: a step from the mean, the same in exact arithmetic where delta
     is 0; the ridge delta, which leaves directions that hardly any input has at the mean
     [ours]. Some inputs in Whisper have a billionth of the energy of others, and without
-    a ridge their weights move by a hundred times the distance of the experts. The
+    a ridge their weights move by dozens of times the distance of the experts. The
     output projection is the token embedding and gets the mean [ours].
 
     Args:
