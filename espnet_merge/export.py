@@ -52,8 +52,10 @@ def _write_model(trained: Checkpoint, base: Checkpoint, directory: Path) -> None
     """Write the weights under Hugging Face's names, and the base's files beside."""
     output = Output("hf", [base])
     plan = {name: (e.dtype, e.shape) for name, e in trained.entries.items()}
-    stream = ((name, [trained.stored(name)]) for name in plan)
-    output.writer(directory, plan).write(stream)
+    with output.writer(directory, plan) as writer:
+        for name in plan:
+            writer.begin(name)
+            writer.put(trained.stored(name))
     output.copy_side_files(directory, "float32")
 
 
