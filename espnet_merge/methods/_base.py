@@ -207,6 +207,8 @@ class Surveyed(Method):
     def __call__(self, tensors: Sequence[Array], site: Site = SITE, /) -> Array:
         """Merge ``tensors[i]`` of expert ``i`` as if they were all there is."""
         shape = tensors[0].shape
+        if 0 in shape:
+            return tensors[0] * 0
         base = None if site.base is None else site.base.ravel()
         site = replace(site, base=base, shape=site.shape or tuple(shape))
         flat = [tensor.ravel() for tensor in tensors]
