@@ -33,7 +33,12 @@ def whole_directory(output: Path) -> Iterator[Path]:
     """Give a temporary directory beside ``output``, renamed to it on success.
 
     A run that was killed leaves only the temporary name, which the next run removes.
+
+    Raises:
+        InputError: ``output`` is there, and is no directory.
     """
+    if output.exists() and not output.is_dir():
+        raise InputError(f"{output}: is no directory; give another --output.")
     output.parent.mkdir(parents=True, exist_ok=True)
     partial = output.with_name(f".{output.name}.partial")
     old = output.with_name(f".{output.name}.old")
