@@ -42,11 +42,11 @@ def keep_largest(values: "NDArray[Any]", count: int) -> "NDArray[Any]":
 # Entries of a row that are kept to look for the wanted one among them.
 MOST = 1 << 22
 # A first sample is of the begin of each piece, one part of so many.
-SHARE = 8
+SHARE = 16
 # Its size, by the number of entries: one of so many of them, least and most.
 SAMPLE = (64, 1 << 12, 1 << 20)
 # How far the quantiles of a sample are off at most, in all likelihood.
-DEVIATIONS = 4
+DEVIATIONS = 6
 
 # The pieces of some vectors, the rows, with their site.
 type Rows = Iterable[tuple[Site, Iterable[NDArray[Any]]]]
