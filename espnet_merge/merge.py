@@ -2,7 +2,7 @@
 
 import zlib
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,7 +12,7 @@ from espnet_merge.checkpoint import Adapter, Checkpoint, Format
 from espnet_merge.checkpoint.agree import check_base_of, check_moved, check_same_model
 from espnet_merge.checkpoint.atomic import check_output, whole_directory
 from espnet_merge.checkpoint.output import Output, TensorWriter
-from espnet_merge.checkpoint.safetensors import FLOATS, itemsize, to_stored
+from espnet_merge.checkpoint.safetensors import FLOATS, is_finite, itemsize, to_stored
 from espnet_merge.errors import InputError
 from espnet_merge.methods import Array, Method, Rule, Site
 from espnet_merge.provenance import (
@@ -161,7 +161,9 @@ def run(
     torch = any(merge.method.arrays == "torch" for merge in merges)
     check_device(device, torch=torch)
     keep_freed_memory()
-    with Workers(jobs) as workers, one_thread_each(torch=torch), ExitStack() as stack:
+    surveys = any(m.method.at(x).scope != "entry" for m in merges for x in first.plan)
+    alone = one_thread_each(torch=torch) if torch or surveys else nullcontext()
+    with Workers(jobs) as workers, alone, ExitStack() as stack:
         hashes = digests(first, workers)
         records = [describe(merge, hashes) for merge in merges]
         for record in records:
@@ -285,12 +287,9 @@ def check_device(device: str, *, torch: bool) -> None:
 
 def check_overflow(name: str, merged: "NDArray[Any]", dtype: str) -> None:
     """Raise ``InputError`` where a value does not fit the type of the output."""
-    import numpy as np
-
     # One pass where nothing but an infinity can be too large.
-    with np.errstate(all="ignore"):
-        if dtype == "F32" and merged.dtype == "f4" and np.isfinite(merged.sum()):
-            return
+    if dtype == "F32" and merged.dtype == "f4" and is_finite(merged):
+        return
     peak = float(max(merged.max(initial=0), -merged.min(initial=0)))
     if not peak <= LARGEST[dtype]:
         raise InputError(

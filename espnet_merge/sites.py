@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from espnet_merge.checkpoint import Adapter, Checkpoint
 from espnet_merge.checkpoint.roles import layer_of, role_of
-from espnet_merge.checkpoint.safetensors import is_suspicious, to_float
+from espnet_merge.checkpoint.safetensors import is_finite, to_float
 from espnet_merge.errors import InputError
 from espnet_merge.methods import Array, Method, Rule, Site
 from espnet_merge.methods._base import row_length
@@ -238,9 +238,8 @@ class Sites:
         def read(piece: slice) -> "NDArray[Any]":
             bits = stored[piece]
             values = to_float(bits, entry.dtype, self.compute)
-            quick = bits if entry.dtype == "F16" else values
-            if is_suspicious(quick):
-                _check_finite(values, f"{entry.file}: tensor {name}")
+            told = bits if entry.dtype == "F16" else values
+            _check_finite(told, f"{entry.file}: tensor {name}")
             return values
 
         return read
@@ -305,9 +304,7 @@ def piece_size(shape: tuple[int, ...]) -> int:
 
 
 def _check_finite(values: "NDArray[Any]", what: str) -> None:
-    import numpy as np
-
-    if not np.isfinite(values).all():
+    if not is_finite(values):
         raise InputError(
             f"{what} holds NaN or Inf; the training diverged, use an earlier"
             " checkpoint."

@@ -144,20 +144,19 @@ def to_float(stored: "NDArray[Any]", dtype: str, compute: str) -> "NDArray[Any]"
 
     if dtype == "BF16":
         stored = (stored.astype(np.uint32) << 16).view(np.float32)
-    if dtype == "F16" and not is_suspicious(stored):
+    if dtype == "F16" and is_finite(stored):
         stored = _from_half(stored)
     return stored.astype(compute, copy=False)
 
 
-def is_suspicious(values: "NDArray[Any]") -> bool:
-    """Tell quickly whether floats may hold NaN or Inf; False is certain."""
+def is_finite(values: "NDArray[Any]") -> bool:
+    """Tell whether floats hold neither NaN nor Inf."""
     import numpy as np
 
     if values.dtype == np.float16:
-        return bool((values.view("<u2") & 0x7FFF).max(initial=0) >= 0x7C00)
-    # The sum is one quick pass, and only a NaN, an Inf or an overflow spoils it.
-    with np.errstate(all="ignore"):
-        return not np.isfinite(values.sum())
+        # By the bits, which takes a tenth of the time.
+        return bool((values.view("<u2") & 0x7FFF).max(initial=0) < 0x7C00)
+    return bool(np.isfinite(values).all())
 
 
 def _from_half(stored: "NDArray[Any]") -> "NDArray[Any]":
