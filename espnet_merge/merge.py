@@ -2,7 +2,7 @@
 
 import zlib
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,7 +13,7 @@ from espnet_merge.checkpoint.agree import check_base_of, check_moved, check_same
 from espnet_merge.checkpoint.atomic import check_output, whole_directory
 from espnet_merge.checkpoint.identity import expert_digest
 from espnet_merge.checkpoint.output import Output, TensorWriter
-from espnet_merge.checkpoint.safetensors import FLOATS, itemsize, to_stored
+from espnet_merge.checkpoint.safetensors import FLOATS, is_finite, itemsize, to_stored
 from espnet_merge.errors import InputError
 from espnet_merge.methods import Array, Method, Rule, Site
 from espnet_merge.methods._factored import Factored
@@ -170,8 +170,7 @@ def run(
     for merge in merges[1:]:
         merge.check_statistics()
     check_device(device, torch=any(x.method.arrays == "torch" for x in merges))
-    scipy = any(merge.method.factored for merge in merges)
-    limits = one_thread_each(scipy=scipy, torch=device != "cpu")
+    limits = limit_threads(merges, device)
     keep_freed_memory()
     with Workers(jobs) as workers, limits, ExitStack() as stack:
         hashes = digests(first, workers)
@@ -279,6 +278,15 @@ def _bits(
     return to_stored(merged.ravel(), dtype)
 
 
+def limit_threads(merges: Sequence[Merge], device: str) -> AbstractContextManager[None]:
+    """Return ``one_thread_each`` where a library computes, which takes time to load."""
+    surveys = any(m.method.at(x).scope != "entry" for m in merges for x in m.plan)
+    if device == "cpu" and not surveys:
+        return nullcontext()
+    scipy = any(merge.method.factored for merge in merges)
+    return one_thread_each(scipy=scipy, torch=device != "cpu")
+
+
 def check_device(device: str, *, torch: bool) -> None:
     """Raise ``InputError`` where the device is not there or not of use."""
     if device == "cpu":
@@ -299,12 +307,9 @@ def check_device(device: str, *, torch: bool) -> None:
 
 def check_overflow(name: str, merged: "NDArray[Any]", dtype: str) -> None:
     """Raise ``InputError`` where a value does not fit the type of the output."""
-    import numpy as np
-
     # One pass where nothing but an infinity can be too large.
-    with np.errstate(all="ignore"):
-        if dtype == "F32" and merged.dtype == "f4" and np.isfinite(merged.sum()):
-            return
+    if dtype == "F32" and merged.dtype == "f4" and is_finite(merged):
+        return
     peak = float(max(merged.max(initial=0), -merged.min(initial=0)))
     if not peak <= LARGEST[dtype]:
         raise InputError(

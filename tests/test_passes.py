@@ -8,6 +8,7 @@ import yaml
 from espnet_merge.__main__ import main
 from espnet_merge.methods import METHODS
 from tests.checkpoint.build import fine_tuned, whisper_tensors, write_checkpoint
+from tests.statistics_of import KINDS, statistics_of
 
 
 @pytest.fixture
@@ -40,8 +41,12 @@ def refuses(capsys, *arguments):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_the_bytes_do_not_depend_on_the_number_of_threads(models, method):
+    options = ["--method", method]
+    if method in KINDS:
+        places = statistics_of(models, KINDS[method], "base", ("e1", "e2"))
+        options += ["--set", f"statistics=[{','.join(places)}]"]
     for jobs in ("1", "4"):
-        call("merge", "--method", method, "--jobs", jobs, output=jobs)
+        call("merge", *options, "--jobs", jobs, output=jobs)
     assert content(models / "1") == content(models / "4")
 
 

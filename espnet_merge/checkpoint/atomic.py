@@ -39,8 +39,11 @@ def whole_directory(output: Path) -> Iterator[Path]:
     A run that was killed leaves only the temporary name, which the next run removes.
 
     Raises:
-        InputError: what is written does not fit on the disk.
+        InputError: ``output`` is there, and is no directory; or what is written does
+            not fit on the disk.
     """
+    if output.exists() and not output.is_dir():
+        raise InputError(f"{output}: is no directory; give another --output.")
     output.parent.mkdir(parents=True, exist_ok=True)
     partial = output.with_name(f".{output.name}.partial")
     old = output.with_name(f".{output.name}.old")

@@ -146,17 +146,25 @@ def to_float(stored: "NDArray[Any]", dtype: str, compute: str) -> "NDArray[Any]"
 
     if dtype == "BF16":
         stored = (stored.astype(np.uint32) << 16).view(np.float32)
-    if dtype == "F16":
+    if dtype == "F16" and is_finite(stored):
         stored = _from_half(stored)
     return stored.astype(compute, copy=False)
 
 
-def _from_half(stored: "NDArray[Any]") -> "NDArray[Any]":
-    """Return float16 as float32, in a quarter of the time that numpy takes."""
+def is_finite(values: "NDArray[Any]") -> bool:
+    """Tell whether floats hold neither NaN nor Inf."""
     import numpy as np
 
-    if (stored.view("<u2") & 0x7FFF).max(initial=0) >= 0x7C00:
-        return stored.astype(np.float32)  # there is an infinity or a NaN
+    if values.dtype == np.float16:
+        # By the bits, which takes a tenth of the time.
+        return bool((values.view("<u2") & 0x7FFF).max(initial=0) < 0x7C00)
+    return bool(np.isfinite(values).all())
+
+
+def _from_half(stored: "NDArray[Any]") -> "NDArray[Any]":
+    """Return finite float16 as float32, in a third of the time that numpy takes."""
+    import numpy as np
+
     # Sign, exponent and fraction go where float32 has them; the product mends the bias
     # of the exponent, which also is right where the number is subnormal.
     bits = stored.view("<i2").astype(np.int32)

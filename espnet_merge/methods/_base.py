@@ -215,6 +215,22 @@ class Surveyed(Method):
         return self.survey([(site, flat)])(flat, site).reshape(shape)
 
 
+def weighted_sum(weights: Iterable[float], tensors: Sequence[Array]) -> Array:
+    """Return the sum of ``weights[i] * tensors[i]``, an array of its own.
+
+    Example:
+        >>> import numpy as np
+        >>> weighted_sum((0.5, 2), np.array([[2.0, 4.0], [1.0, 0.0]])).tolist()
+        [3.0, 2.0]
+    """
+    first, *rest = map(float, weights)
+    total = first * tensors[0]
+    for weight, tensor in zip(rest, tensors[1:], strict=True):
+        # A product less, of which a sum has many, for the usual weights.
+        total += tensor if weight == 1 else weight * tensor
+    return total
+
+
 def expert_weights(weights: Sequence[float] | None, count: int) -> Sequence[float]:
     """Return one weight an expert, ones by default."""
     if weights is None:

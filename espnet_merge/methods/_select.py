@@ -42,11 +42,11 @@ def keep_largest(values: "NDArray[Any]", count: int) -> "NDArray[Any]":
 # Entries of a row that are kept to look for the wanted one among them.
 MOST = 1 << 22
 # A first sample is of the begin of each piece, one part of so many.
-SHARE = 8
+SHARE = 16
 # Its size, by the number of entries: one of so many of them, least and most.
-SAMPLE = (64, 1 << 12, 1 << 19)
+SAMPLE = (64, 1 << 12, 1 << 20)
 # How far the quantiles of a sample are off at most, in all likelihood.
-DEVIATIONS = 4
+DEVIATIONS = 6
 
 # The pieces of some vectors, the rows, with their site.
 type Rows = Iterable[tuple[Site, Iterable[NDArray[Any]]]]
@@ -140,7 +140,7 @@ def cuts(stream: Rows, counts: Callable[[int], Sequence[int]]) -> list[list[Cut]
         return [min(max(0, size - count), size - 1) for count in counts(size)]
 
     magnitudes = _magnitudes(stream)
-    found = _statistics(magnitudes, places)
+    found = _statistics(magnitudes, places, where=True)
     return [
         [
             _cut(magnitudes, row, least, count)
@@ -192,7 +192,7 @@ def order_statistics(
 
 
 def _statistics(
-    stream: Rows, places: Callable[[int], Sequence[int]]
+    stream: Rows, places: Callable[[int], Sequence[int]], *, where: bool = False
 ) -> list[list[Statistic]]:
     import numpy as np
 
@@ -212,8 +212,9 @@ def _statistics(
     while any(search.found is None for row in searches for search in row):
 
         def look(site: Site, rows: Iterable["NDArray[Any]"]) -> list[list[_Seen]]:
+            start = site.start if where else None
             return [
-                [s.look(array.ravel(), site.start, most) for s in row if not s.found]
+                [s.look(array.ravel(), start, most) for s in row if not s.found]
                 for row, array in zip(searches, rows, strict=True)
             ]
 
@@ -260,8 +261,11 @@ class _Search:
         self.low = sample[first] if first >= 0 else self.floor
         self.high = sample[last] if last < count else self.ceiling
 
-    def look(self, row: "NDArray[Any]", start: int, most: int) -> _Seen:
-        """Look at a piece of the row, keeping at most about ``most`` entries."""
+    def look(self, row: "NDArray[Any]", start: int | None, most: int) -> _Seen:
+        """Look at a piece of the row, keeping at most about ``most`` entries.
+
+        Their indices are kept as well where the piece is told its ``start``.
+        """
         import numpy as np
 
         under, within = row < self.low, row <= self.high
@@ -269,7 +273,8 @@ class _Search:
         inside = int(np.count_nonzero(within)) - below
         within &= ~under
         where = np.flatnonzero(within)[:: 1 + inside // (most + 1)]
-        return _Seen(below, inside, row[where], where + start)
+        indices = where[:0] if start is None else where + start
+        return _Seen(below, inside, row[where], indices)
 
     def conclude(self, parts: Iterable[_Seen]) -> None:
         """Find the entry among those inside, or a better interval."""
@@ -285,7 +290,8 @@ class _Search:
         elif len(kept) == inside:
             value = np.partition(kept, rank)[rank]
             before = rank - int(np.count_nonzero(kept < value))
-            equal = np.concatenate(where)[kept == value]
+            indices = np.concatenate(where)
+            equal = indices[kept == value] if indices.size else None
             self.found = Statistic(value, before, equal)
         elif self.low == self.high:
             self.found = Statistic(self.low, rank, None)

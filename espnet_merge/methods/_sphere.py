@@ -4,7 +4,7 @@ A mean of directions is a linear combination of the experts, so that one Gram ma
 in float64, whatever the size of the tensor, gives its coefficients.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from espnet_merge.methods._base import Site, Stream, over
@@ -40,16 +40,6 @@ def norms_and_cosines(gram: "NDArray[Any]") -> tuple["NDArray[Any]", "NDArray[An
     norms = np.sqrt(gram.diagonal())
     divisor = np.where(norms > 0, norms, 1)
     return norms, gram / divisor / divisor[:, None]
-
-
-def combine(
-    coefficients: Iterable[float], tensors: Sequence["NDArray[Any]"]
-) -> "NDArray[Any]":
-    """Return the sum of ``coefficients[i] * tensors[i]`` in the type of the tensors."""
-    total = tensors[0] * 0
-    for coefficient, tensor in zip(coefficients, tensors, strict=True):
-        total += float(coefficient) * tensor
-    return total
 
 
 def all_equal(stream: Stream, vectors: Vectors = lambda site, tensors: tensors) -> bool:

@@ -12,6 +12,7 @@ from espnet_merge.methods._base import (
     check_finite,
     check_range,
     expert_weights,
+    weighted_sum,
 )
 from espnet_merge.methods._select import cuts, merge_agreeing
 
@@ -78,10 +79,8 @@ class Breadcrumbs(Surveyed):
                 kept.append(delta * middle)
             if self.sign_consensus:
                 return self.scale * merge_agreeing(kept, weights, mean=False)
-            total = deltas[0] * 0
-            for weight, tau in zip(weights, kept, strict=True):
-                total += weight * tau
-            return self.scale * total
+            total: NDArray[Any] = self.scale * weighted_sum(weights, kept)
+            return total
 
         return rule
 

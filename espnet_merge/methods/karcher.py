@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from espnet_merge.methods._base import Rule, Stream, Surveyed, check_range
-from espnet_merge.methods._sphere import all_equal, combine, gram, norms_and_cosines
+from espnet_merge.methods._base import Rule, Stream, Surveyed, check_range, weighted_sum
+from espnet_merge.methods._sphere import all_equal, gram, norms_and_cosines
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -58,14 +58,14 @@ class Karcher(Surveyed):
         import numpy as np
 
         if all_equal(stream):
-            return lambda experts, _: combine([1.0], experts[:1])
+            return lambda experts, _: weighted_sum([1.0], experts[:1])
         norms, cosines = norms_and_cosines(gram(stream))
         directions = norms > 0
         mean = np.zeros(len(norms))
         mean[directions] = self._mean(cosines[np.ix_(directions, directions)])
         mean[directions] /= norms[directions]
         shares = mean * norms.mean()
-        return lambda experts, _: combine(shares, experts)
+        return lambda experts, _: weighted_sum(shares, experts)
 
     def _mean(self, cosines: "NDArray[Any]") -> "NDArray[Any]":
         """Return the coefficients of the mean of unit vectors, given their cosines."""

@@ -13,8 +13,9 @@ from espnet_merge.methods._base import (
     Surveyed,
     check_finite,
     expert_weights,
+    weighted_sum,
 )
-from espnet_merge.methods._sphere import all_equal, combine, gram, norms_and_cosines
+from espnet_merge.methods._sphere import all_equal, gram, norms_and_cosines
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -72,7 +73,7 @@ class MultiSlerp(Surveyed):
         shares = self._shares(stream)
 
         def rule(experts: Sequence["NDArray[Any]"], site: Site) -> "NDArray[Any]":
-            merged = combine(shares, self._vectors(site, experts))
+            merged: NDArray[Any] = weighted_sum(shares, self._vectors(site, experts))
             if self._on_deltas(site):
                 merged += site.base
             return merged

@@ -5,8 +5,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from espnet_merge.methods._base import Rule, Site, Stream, Surveyed, check_range
-from espnet_merge.methods._sphere import combine, gram, norms_and_cosines
+from espnet_merge.methods._base import (
+    Rule,
+    Site,
+    Stream,
+    Surveyed,
+    check_range,
+    weighted_sum,
+)
+from espnet_merge.methods._sphere import gram, norms_and_cosines
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -64,7 +71,7 @@ class Slerp(Surveyed):
         angle = math.acos(cosine)
         near, far = math.sin((1 - self.t) * angle), math.sin(self.t * angle)
         shares = near / math.sin(angle), far / math.sin(angle)
-        return lambda experts, _: combine(shares, experts)
+        return lambda experts, _: weighted_sum(shares, experts)
 
     def _line(self, experts: Sequence["NDArray[Any]"], _: Site) -> "NDArray[Any]":
         # So written, what the experts share stays as it is to the last bit.

@@ -13,6 +13,7 @@ from espnet_merge.methods._base import (
     Site,
     check_finite,
     expert_weights,
+    weighted_sum,
 )
 
 
@@ -58,9 +59,7 @@ class Soup(Method):
     def __call__(self, experts: Sequence[Array], site: Site = SITE, /) -> Array:
         """Average ``experts[i]``, the weights themselves; the base is not used."""
         weights = expert_weights(self.weights, len(experts))
-        total = weights[0] * experts[0]
-        for weight, expert in zip(weights[1:], experts[1:], strict=True):
-            total += weight * expert
+        total = weighted_sum(weights, experts)
         if self.normalize:
             # Dividing last returns identical experts to the last bit or two.
             total /= sum(weights)

@@ -10,6 +10,7 @@ from espnet_merge.methods._base import (
     Site,
     check_finite,
     expert_weights,
+    weighted_sum,
 )
 
 
@@ -49,8 +50,6 @@ class TaskArithmetic(Method):
     def __call__(self, deltas: Sequence[Array], site: Site = SITE, /) -> Array:
         """Merge ``deltas[i]``, expert ``i`` minus base."""
         weights = expert_weights(self.weights, len(deltas))
-        total = weights[0] * deltas[0]
-        for weight, delta in zip(weights[1:], deltas[1:], strict=True):
-            total += weight * delta
+        total = weighted_sum(weights, deltas)
         total *= self.scale
         return total
