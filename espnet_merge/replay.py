@@ -76,17 +76,20 @@ def replay(
 
 def check_inputs(record: dict[str, Any], again: dict[str, Any]) -> None:
     """Raise ``InputError`` for the first input whose content is another."""
-    pairs = zip(
-        (record["base"], *record["experts"]),
-        (again["base"], *again["experts"]),
-        strict=True,
-    )
-    for before, now in pairs:
-        old, new = before["sha256"], now["sha256"]
+    sources = [
+        (before["path"], before["sha256"], now["sha256"])
+        for before, now in zip(
+            (record["base"], *record["experts"]),
+            (again["base"], *again["experts"]),
+            strict=True,
+        )
+    ]
+    sources.append(("files", record.get("files", {}), again.get("files", {})))
+    for path, old, new in sources:
         for name in sorted(old.keys() | new.keys()):
             if old.get(name) != new.get(name):
                 raise InputError(
-                    f"{before['path']}: {name} has changed since the merge: SHA-256"
+                    f"{path}: {name} has changed since the merge: SHA-256"
                     f" {new.get(name)}, was {old.get(name)}; bring back the old one,"
                     " or merge anew."
                 )
