@@ -20,7 +20,7 @@ from importlib import metadata
 from pathlib import Path
 
 from measure import measure
-from synthetic import SIZES, write_adapters, write_models
+from synthetic import SIZES, write_adapters, write_models, write_statistics
 
 from espnet_merge.methods import METHODS
 
@@ -116,6 +116,9 @@ class Bench:
         jobs: int = 1,
     ) -> list[str]:
         name, *params = OURS[method]
+        if kind := getattr(METHODS[name], "statistics_kind", None):
+            paths = write_statistics(models, kind)
+            params.append(f"statistics=[{','.join(map(str, paths))}]")
         base, *experts = map(str, models)
         return [
             *(str(PROJECT / "espnet-merge"), command, "--method", name),
@@ -265,10 +268,10 @@ def _dense(bench: Bench, base: Path, adapter: Path) -> Path:
     return path
 
 
-def memory(bench: Bench, size: str, count: int) -> str:
-    """Measure the peak of memory of every method, once."""
+def memory(bench: Bench, size: str, count: int, methods: str) -> str:
+    """Measure the peak of memory of methods, once."""
     rows = []
-    for method in OURS:
+    for method in methods.split(","):
         taken = min(count, METHODS[OURS[method][0]].max_experts or count)
         key = f"memory {size} {taken} {method}"
 
@@ -463,6 +466,7 @@ def main() -> None:
     add("--adapter-size", default="base")
     add("--memory-size", default="wide", help="large-v3 costs hours; see synthetic.py")
     add("--memory-experts", type=int, default=10)
+    add("--memory-methods", default=",".join(OURS))
     add("--growth-experts", default="2,4,8,16")
     add("--growth-sizes", default="tiny,base,small,medium,large-v3")
     add("--growth-methods", default="soup,task_arithmetic,ties")
@@ -481,7 +485,9 @@ def main() -> None:
             for size in args.size.split(",")
         ),
         "adapters": lambda: adapters(bench, args.adapter_size, numbers(args.adapters)),
-        "memory": lambda: memory(bench, args.memory_size, args.memory_experts),
+        "memory": lambda: memory(
+            bench, args.memory_size, args.memory_experts, args.memory_methods
+        ),
         "growth": lambda: growth(
             bench,
             numbers(args.growth_experts),

@@ -1,14 +1,18 @@
 """Write a Whisper with random weights, and experts as if fine-tuned from it."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 
+from espnet_merge.checkpoint import open_checkpoint
 from espnet_merge.checkpoint.atomic import whole_directory
+from espnet_merge.checkpoint.identity import expert_digest
+from espnet_merge.checkpoint.roles import role_of
 from espnet_merge.checkpoint.safetensors import FLOATS, to_stored, write_header
+from espnet_merge.statistics.stored import FILE, write_tensors
 
 # name -> width, layers a side, heads, mel bins, tokens
 SIZES = {
@@ -104,6 +108,39 @@ def task_vector(shape: tuple[int, ...], number: int, expert: int) -> np.ndarray:
     b, a = factors(shape, number, expert)
     b *= 1e-3 / RANK**0.5 * np.arange(1, b.shape[1] + 1, dtype=np.float32) ** -0.7
     return noise + b @ a
+
+
+def write_statistics(models: Sequence[Path], kind: str) -> list[Path]:
+    """Write random statistics of experts, the models after the first, beside them."""
+    base, *experts = (open_checkpoint(path) for path in models)
+    paths = [expert.path.with_name(f"{expert.path.name}-{kind}") for expert in experts]
+    for number, (path, expert) in enumerate(zip(paths, experts, strict=True)):
+        if path.is_dir():
+            continue
+        plan = {
+            name: entry.shape if kind == "fisher" else (entry.shape[-1],) * 2
+            for name, entry in base.entries.items()
+            if kind == "fisher" or role_of(name, entry.shape) == "linear"
+        }
+        # RegMean reads the facts of its inputs, Fisher those of all entries.
+        facts = {"mean": 1.0, "norm": 1.0, "inputs": {name: name for name in plan}}
+        metadata = {"expert": expert_digest(base, expert), "kind": kind}
+        metadata["facts"] = json.dumps(facts)
+        tensors = (
+            statistic(kind, shape, index, number)
+            for index, shape in enumerate(plan.values())
+        )
+        with whole_directory(path) as made:
+            write_tensors(made / FILE, plan, tensors, metadata)
+    return paths
+
+
+def statistic(kind: str, shape: tuple[int, ...], *key: int) -> np.ndarray:
+    """Return squares, or the Gram matrix of a few inputs and a little noise."""
+    if kind == "fisher":
+        return normal(shape, *key) ** 2
+    inputs = normal((RANK, shape[0]), *key)
+    return inputs.T @ inputs / RANK + 0.01 * np.eye(len(inputs.T), dtype=np.float32)
 
 
 def factors(shape: tuple[int, ...], number: int, expert: int) -> list[np.ndarray]:

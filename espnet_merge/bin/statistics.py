@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--data", type=Path, required=True, metavar="DATADIR", help="with text")
     add("--output", type=Path, required=True, metavar="DIR", help="directory to write")
     add("--overwrite", action="store_true", help="replace other statistics in --output")
-    add("--utterances", type=int, help="take so many, at equal distances (all)")
+    add("--utterances", type=int, help="take at most so many, at equal distances (all)")
     add(
         "--labels",
         choices=("reference", "model"),

@@ -45,7 +45,7 @@ class Settings:
             length.
         tail: seconds of silence after each utterance, before it is padded.
         batch_size: utterances in one forward pass.
-        utterances: how many to take, at equal distances; None takes all.
+        utterances: how many to take at most, at equal distances; None takes all.
         language: of all utterances; None takes each one's from ``utt2lang``.
         task: of all utterances; None takes each one's from ``utt2task``.
         device: ``cpu`` or ``cuda``.

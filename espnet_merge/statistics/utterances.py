@@ -61,21 +61,12 @@ def read_labelled(
 
 
 def spread(labelled: Sequence[Labelled], count: int | None) -> list[Labelled]:
-    """Return ``count`` utterances at equal distances, or all.
+    """Return at most ``count`` utterances, at equal distances; None takes all.
 
     Data directories are sorted by speaker: the first ones would be of a few.
-
-    Raises:
-        InputError: there are fewer.
     """
-    if count is None:
-        return list(labelled)
-    if count > len(labelled):
-        raise InputError(
-            f"--utterances must be at most {len(labelled)}, as many as there are; got"
-            f" {count}: leave it out to take all."
-        )
-    return [labelled[index * len(labelled) // count] for index in range(count)]
+    taken = len(labelled) if count is None else min(count, len(labelled))
+    return [labelled[index * len(labelled) // taken] for index in range(taken)]
 
 
 def data_digest(labelled: Sequence[Labelled]) -> str:

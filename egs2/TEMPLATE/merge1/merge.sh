@@ -26,6 +26,7 @@ lora_config=conf/train/lora.yaml # training configuration of "lora"
 train_args=       # further options of whisper_train, as "--max_epoch 2 --seed 1"
 merge_kind=full   # which kind of experts to merge
 merge_configs="soup task_arithmetic ties tsv_m lors" # names in conf/merge, or files
+statistics_args="--utterances 100 --pad-to 0 --tail 4" # how fisher and regmean see data
 decode_configs="tail" # names in conf/decode, or files
 base_decode_config=padded # how the base is decoded: as it was trained; "" for like the others
 normalizer=basic  # how text is normalised before the main scores; raw ones are beside
@@ -75,6 +76,7 @@ read -ra tests <<<"$test_sets"
 read -ra factors <<<"$speed_factors"
 read -ra train_words <<<"$train_args"
 read -ra decode_words <<<"$decode_args"
+read -ra statistics_words <<<"$statistics_args"
 full_config=$(conf_file train "$full_config")
 lora_config=$(conf_file train "$lora_config")
 declare -A merge_file=() decode_file=()
@@ -107,6 +109,8 @@ for kind in "${kind_names[@]}"; do
     fail "--kinds must be of full and lora; got '$kind'."
   trained+=("${expert_names[@]/#/${kind}_}")
 done
+[[ -z $merge_configs || " $kinds " == *" $merge_kind "* ]] ||
+  fail "--merge_kind must be one of --kinds, which are '$kinds'; got '$merge_kind'."
 systems=(zero_shot "${trained[@]}" "${!merge_file[@]}")
 untrained=()
 for set in "${tests[@]}"; do
@@ -306,18 +310,49 @@ train_system() { # full_NAME, lora_NAME or joint
 
 # Stage 8
 merge_experts() {
-  local name words models=("${expert_names[@]/#/$expdir/${merge_kind}_}")
+  local name kind words args models=("${expert_names[@]/#/$expdir/${merge_kind}_}")
   for name in "${!merge_file[@]}"; do
     words="$(fingerprint "${merge_file[$name]}") $(fingerprint "${models[@]/%//.done}")"
+    kind=$(statistics_kind "${merge_file[$name]}")
+    if [[ -n $kind ]]; then words+=" $statistics_args"; fi
     if is_done "$expdir/$name/.done" "$words"; then continue; fi
+    args=()
+    if [[ -n $kind ]]; then
+      run_parallel "$nj" collect_statistics "${expert_names[@]/#/$kind/}"
+      args=(--set "statistics=[$(IFS=,; echo "${models[*]/%//$kind}")]")
+    fi
     log "merging ${models[*]##*/} by $name"
     mkdir -p "$expdir/$name"
     $train_cmd "$expdir/$name/merge.log" espnet-merge merge --config "${merge_file[$name]}" \
-      --base "$expdir/base" --experts "${models[@]/%//model}" \
+      --base "$expdir/base" --experts "${models[@]/%//model}" "${args[@]}" \
       --output "$expdir/$name/model" --overwrite ||
       fail "merging by $name: $(last_error "$expdir/$name/merge.log")"
     mark_done "$expdir/$name/.done" "$words"
   done
+}
+
+statistics_kind() { # FILE: what its method weights experts by, if by statistics
+  case $(sed -n 's/^method: *//p' "$1") in
+    fisher) echo fisher ;;
+    regmean) echo gram ;;
+  esac
+}
+
+collect_statistics() { # KIND/NAME
+  local kind=${1%/*} name=${1#*/} out words model
+  out=$expdir/${merge_kind}_$name
+  model=(--model "$out/model")
+  if [[ $merge_kind == lora ]]; then
+    model=(--model "$expdir/base" --adapter "$out/model")
+  fi
+  words="$(fingerprint "$out/.done") $(sets_fingerprint "$name") $statistics_args"
+  if is_done "$out/.$kind.done" "$words"; then return; fi
+  log "collecting $kind statistics of ${merge_kind}_$name"
+  $train_cmd "$out/$kind.log" espnet-merge statistics --kind "$kind" "${model[@]}" \
+    --data "$dumpdir/$(train_set "$name")" --output "$out/$kind" --overwrite \
+    "${statistics_words[@]}" ||
+    fail "statistics of ${merge_kind}_$name: $(last_error "$out/$kind.log")"
+  mark_done "$out/.$kind.done" "$words"
 }
 
 # Stage 9
