@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 
+from espnet_merge.checkpoint import Checkpoint
 from espnet_merge.checkpoint.safetensors import FLOATS, itemsize
 from espnet_merge.merge import Merge
 from espnet_merge.sites import PIECE, Sites
@@ -10,9 +11,9 @@ from espnet_merge.sites import PIECE, Sites
 # Bytes of an interpreter with numpy, and what scipy adds.
 NUMPY, SCIPY = 30_000_000, 30_000_000
 # Measured on one core of 2.5 GHz: seconds an entry of an expert, each time that it is
-# read; and float64 operations a second.
-ENTRY = 2e-9
-FLOPS = 1e10
+# read; seconds a decomposition takes at least; and float64 operations a second.
+ENTRY, CALL = 2e-9, 1e-3
+FLOPS = 4e10
 # Times that a survey reads what it merges, the merge itself included.
 PASSES = {"entry": 1, "tensor": 3, "model": 4}
 
@@ -22,10 +23,15 @@ def memory(merge: Merge, jobs: int) -> int:
     width = itemsize(FLOATS[merge.compute_dtype])
     # Base, experts, result, and a few arrays on the way to it.
     most = PIECE * width * (len(merge.experts) + 6)
-    for rows, columns in _matrices(merge):
-        factors = 2 * len(merge.experts) * min(rows, columns)
-        # Two whole matrices, and in float64 one more and the factors of all experts.
-        most = max(most, 16 * rows * columns + 8 * factors * (rows + columns) // 2)
+    for name, rows, columns in _matrices(merge):
+        ranks = sum(_ranks(merge, name, rows, columns))
+        if merge.method.factored:
+            # Two whole matrices, in float64 one more and the factors of all experts.
+            most = max(most, 16 * rows * columns + 8 * ranks * (rows + columns))
+        else:
+            # The experts, and some matrices of the inputs and the outputs in float64.
+            experts = len(merge.experts) * width * rows * columns
+            most = max(most, experts + 8 * columns * (6 * columns + 3 * rows))
     start = NUMPY + (SCIPY if merge.method.factored else 0)
     return start + most * (jobs + 1)
 
@@ -39,20 +45,37 @@ def seconds(merges: Sequence[Merge], jobs: int) -> float:
             time += ENTRY * entries[name].size * (count + 2) * passes
         # The decompositions of the first are there for the others.
         if number == 0 or merge.method.kind != merges[0].method.kind:
-            for rows, columns in _matrices(merge):
-                low, high = sorted((rows, columns))
-                # A Gram matrix, its eigenvectors and their images, an expert; as much
-                # again for what is made of them.
-                time += 2 * count * (4 * low**2 * high + 10 * low**3) / FLOPS
+            time += sum(_decomposing(merge, *matrix) for matrix in _matrices(merge))
     return time / jobs
 
 
-def _matrices(merge: Merge) -> list[tuple[int, int]]:
-    """Return the shapes of the tensors that are decomposed."""
+def _decomposing(merge: Merge, name: str, rows: int, columns: int) -> float:
+    """Return how long the experts' decompositions take, and what is made of them."""
+    ranks = _ranks(merge, name, rows, columns)
+    together = min(rows, columns, sum(ranks))
+    # Gram matrices or QR, then eigenvectors; last the polar factors of both sides.
+    sizes = (*ranks, together, together)
+    operations = (4 * size**2 * max(rows, columns) + 10 * size**3 for size in sizes)
+    return CALL * len(sizes) + sum(operations) / FLOPS
+
+
+def _ranks(merge: Merge, name: str, rows: int, columns: int) -> list[int]:
+    """Return the rank that the task vector of each expert can have at most."""
+    full = min(rows, columns)
+    return [
+        full
+        if isinstance(expert, Checkpoint)
+        else min(full, expert.rank(name) if name in expert.scales else 0)
+        for expert in merge.experts
+    ]
+
+
+def _matrices(merge: Merge) -> list[tuple[str, int, int]]:
+    """Return the tensors that are taken whole, with rows and columns."""
     sites = Sites(merge.base, merge.experts)
     found = []
     for name in sites.names:
         site = sites.site(name)
         if merge.method.at(name).is_matrix(site):
-            found.append((site.shape[0], math.prod(site.shape[1:])))
+            found.append((name, site.shape[0], math.prod(site.shape[1:])))
     return found

@@ -1,8 +1,12 @@
+import json
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from espnet_merge import estimate
-from espnet_merge.checkpoint import open_checkpoint
+from espnet_merge.checkpoint import open_checkpoint, open_expert
 from espnet_merge.merge import Merge
 from espnet_merge.methods import build_method
 from tests.checkpoint.build import write_checkpoint
@@ -43,6 +47,21 @@ def test_time_grows_with_surveys_and_falls_with_threads(merge_with):
     )
     assert 0 < entry < tensor < model
     assert estimate.seconds([merge_with("dare", 1000)], 2) == entry / 2
+
+
+def test_adapters_take_less(merge_with, tmp_path):
+    models = merge_with("tsv_m", 4000)
+    adapter = tmp_path / "adapter"
+    adapter.mkdir()
+    config = {"peft_type": "LORA", "r": 2, "lora_alpha": 2, "target_modules": ["fc1"]}
+    (adapter / "adapter_config.json").write_text(json.dumps(config))
+    module = f"base_model.model.{NAME.removesuffix('.weight')}"
+    factors = {"A": np.ones((2, 300), "f4"), "B": np.ones((4000, 2), "f4")}
+    named = {f"{module}.lora_{side}.weight": x for side, x in factors.items()}
+    save_file(named, adapter / "adapter_model.safetensors")
+    adapters = replace(models, experts=[open_expert(adapter)] * 2)
+    assert estimate.seconds([adapters], 1) < estimate.seconds([models], 1) / 5
+    assert estimate.memory(adapters, 1) < estimate.memory(models, 1)
 
 
 def test_a_sweep_decomposes_once(merge_with):

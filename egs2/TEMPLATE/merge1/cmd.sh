@@ -10,9 +10,10 @@ case $cmd_backend in
     export decode_cmd="run.pl" # decoding
     ;;
   slurm)
-    export train_cmd="slurm.pl"
-    export cuda_cmd="slurm.pl"
-    export decode_cmd="slurm.pl"
+    # Memory a CPU, enough for Whisper base; SLURM kills what takes more than it asked for.
+    export train_cmd="slurm.pl --mem 4G"
+    export cuda_cmd="slurm.pl --mem 8G"
+    export decode_cmd="slurm.pl --mem 4G"
     ;;
   *)
     echo "cmd.sh: error: cmd_backend must be local or slurm; got '$cmd_backend'." >&2
