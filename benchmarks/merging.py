@@ -35,6 +35,7 @@ OURS = {name: (name,) for name in METHODS} | {
     "ties": ("ties", "density=0.2", "scale=0.3"),
     "ties_global": ("ties", "density=0.2", "scale=0.3", "trim=global"),
     "dare": ("dare", "density=0.1", "scale=0.3"),
+    "tsv_m_all": ("tsv_m", "spectral=all_2d"),
 }
 # The same -> merge_method, parameters of a model, whether the base is needed.
 MERGEKIT = {
@@ -43,11 +44,21 @@ MERGEKIT = {
     "ties": ("ties", {"weight": 0.3, "density": 0.2}, True),
     "dare": ("dare_linear", {"weight": 0.3, "density": 0.1}, True),
 }
-FUSION_BENCH = {"soup", "task_arithmetic", "ties", "dare", "tsv_m", "iso_c"}
+FUSION_BENCH = {
+    "soup",
+    "task_arithmetic",
+    "ties",
+    "dare",
+    "tsv_m",
+    "tsv_m_all",
+    "iso_c",
+}
 FUSION_BENCH_AS = {"boosted_tsv_m": "tsv_m"}
 # It flattens all experts: 11 GB for Whisper base, beyond 24 GB for medium.
 HEAVY = {"ties"}
-COMPARED = "soup,task_arithmetic,dare,ties,ties_global,iso_c,tsv_m,boosted_tsv_m"
+COMPARED = (
+    "soup,task_arithmetic,dare,ties,ties_global,iso_c,tsv_m,tsv_m_all,boosted_tsv_m"
+)
 START_UP_ROUNDS = 10
 
 
@@ -510,7 +521,11 @@ def main() -> None:
 
 def dtype_of(size: str) -> str:
     """Return the type in which checkpoints of this size are usually kept."""
-    return "float16" if size in ("medium", "large-v3", "wide") else "float32"
+    return (
+        "float16"
+        if size in ("medium", "medium-layer", "large-v3", "wide")
+        else "float32"
+    )
 
 
 def numbers(text: str) -> list[int]:

@@ -17,7 +17,8 @@ make_peer() { # directory, packages …
   echo "peers.sh: installing $* into $directory"
   "$python" -m venv --clear "$directory"
   "$directory/bin/python" -m pip install --quiet uv
-  "$directory/bin/uv" pip install --quiet --python "$directory/bin/python" "$@"
+  "$directory/bin/uv" pip install --quiet --compile-bytecode \
+    --python "$directory/bin/python" "$@"
   touch "$directory/.installed"
 }
 

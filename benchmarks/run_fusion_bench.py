@@ -37,10 +37,12 @@ def algorithm(method: str):
             only_on_linear_weights=False,
             rescale=True,
         )
-    if method == "tsv_m":
+    if method in ("tsv_m", "tsv_m_all"):
         from fusion_bench.method.task_singular_vector import TaskSingularVectorMerging
 
-        return TaskSingularVectorMerging(alpha=1.0, exclude_keys=EMBEDDINGS)
+        # By default it decomposes the embedding, and once more its tied copy.
+        excluded = EMBEDDINGS if method == "tsv_m" else []
+        return TaskSingularVectorMerging(alpha=1.0, exclude_keys=excluded)
     from fusion_bench.method.isotropic_merging import ISO_C_Merge
 
     return ISO_C_Merge(scaling_factor=1.0, exclude_keys=EMBEDDINGS)

@@ -22,7 +22,9 @@ SIZES = {
     "small": (768, 12, 12, 80, 51865),
     "medium": (1024, 24, 16, 80, 51865),
     "large-v3": (1280, 32, 20, 128, 51866),
-    # All shapes of large-v3 once: what a method keeps in memory depends on no more.
+    # All shapes of a size once: the cost of a matrix and what a method keeps in memory
+    # depend on no more.
+    "medium-layer": (1024, 1, 16, 80, 51865),
     "wide": (1280, 1, 20, 128, 51866),
 }
 FROZEN = "model.encoder.embed_positions.weight"
