@@ -230,8 +230,9 @@ def _steps(
         stored = sites.base.stored(name)
         yield lambda: [(number, stored) for number in range(len(merges))]
         return
-    tensor = sites.open(name)
     methods = [merge.method.at(name) for merge in merges]
+    checked = not all(method.spreads for method in methods)
+    tensor = sites.open(name, checked=checked)
     whole = [i for i, method in enumerate(methods) if method.is_matrix(tensor.site)]
     rest = [i for i in range(len(methods)) if i not in whole]
     rules = {i: sites.rule(methods[i], name) for i in rest}
@@ -250,7 +251,13 @@ def _steps(
             form = (methods[i].space, methods[i].arrays, methods[i].base)
             if form not in forms:
                 forms[form] = tensor.piece(piece, methods[i])
-            parts.append((i, _bits(merges[i], rule, *forms[form])))
+            try:
+                bits = _bits(merges[i], rule, *forms[form])
+            except InputError:
+                # It may have been in an input already, which is to be named then.
+                sites.open(name).piece(piece, methods[i])
+                raise
+            parts.append((i, bits))
         return parts
 
     if whole:

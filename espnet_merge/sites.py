@@ -162,19 +162,24 @@ class Sites:
                     self._surveyed[method] = method.survey(whole)
                 return self._surveyed[method]
 
-    def open(self, name: str) -> Tensor:
-        """Open the tensor ``name`` in all inputs."""
+    def open(self, name: str, *, checked: bool = True) -> Tensor:
+        """Open the tensor ``name`` in all inputs.
+
+        Args:
+            name: One of ``names``.
+            checked: Refuse NaN and Inf as they are read.
+        """
         factors = {
             number: self.delta(expert, name)
             for number, expert in enumerate(self.experts)
             if isinstance(expert, Adapter) and name in expert.scales
         }
         experts = [
-            self._expert(expert, name, factors.get(number))
+            self._expert(expert, name, factors.get(number), checked=checked)
             for number, expert in enumerate(self.experts)
         ]
         models = all(isinstance(expert, Checkpoint) for expert in self.experts)
-        base = self._reader(self.base, name)
+        base = self._reader(self.base, name, checked=checked)
         return Tensor(self.site(name), base, experts, factors, models, self.device)
 
     def parts(
@@ -217,12 +222,17 @@ class Sites:
         return depths
 
     def _expert(
-        self, expert: Checkpoint | Adapter, name: str, delta: Factored | None
+        self,
+        expert: Checkpoint | Adapter,
+        name: str,
+        delta: Factored | None,
+        *,
+        checked: bool,
     ) -> ExpertReader:
         import numpy as np
 
         if isinstance(expert, Checkpoint):
-            read = self._reader(expert, name)
+            read = self._reader(expert, name, checked=checked)
             return lambda piece, base, deltas: (
                 read(piece) - base if deltas else read(piece)
             )
@@ -232,14 +242,15 @@ class Sites:
             delta.piece(piece) if deltas else base + delta.piece(piece)
         )
 
-    def _reader(self, source: Checkpoint, name: str) -> Reader:
+    def _reader(self, source: Checkpoint, name: str, *, checked: bool) -> Reader:
         entry, stored = source.entries[name], source.stored(name)
 
         def read(piece: slice) -> "NDArray[Any]":
             bits = stored[piece]
             values = to_float(bits, entry.dtype, self.compute)
-            told = bits if entry.dtype == "F16" else values
-            _check_finite(told, f"{entry.file}: tensor {name}")
+            if checked:
+                told = bits if entry.dtype == "F16" else values
+                _check_finite(told, f"{entry.file}: tensor {name}")
             return values
 
         return read

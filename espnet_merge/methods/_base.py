@@ -111,6 +111,9 @@ class Method(ABC):
     arrays: ClassVar[Literal["numpy", "torch"]] = "numpy"
     # Whether ``site.base`` is looked at in weight space; else its file is not read.
     base: ClassVar[bool] = True
+    # Whether a NaN or Inf of an input is always in the result, so that it is looked for
+    # there alone.
+    spreads: ClassVar[bool] = False
     # Whether an adapter's delta may come as ``Factored`` where ``is_matrix``.
     factored: ClassVar[bool] = False
     min_experts: ClassVar[int] = 1

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from espnet_merge.methods._base import (
     SITE,
@@ -42,6 +43,8 @@ class Lines(Method):
         >>> [method(np.ones((1, 1)), Site(layer=l, depth=4)).item() for l in (0, 1, 3)]
         [0.2, 0.4, 0.8]
     """
+
+    spreads: ClassVar[bool] = True
 
     scale: float = 0.3
     beta: float = 0.4

@@ -42,6 +42,7 @@ class Soup(Method):
 
     space: ClassVar[Literal["deltas", "weights"]] = "weights"
     base: ClassVar[bool] = False
+    spreads: ClassVar[bool] = True
     weights: tuple[float, ...] | None = None
     normalize: bool = True
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from espnet_merge.methods._base import (
     SITE,
@@ -38,6 +39,8 @@ class TaskArithmetic(Method):
         >>> TaskArithmetic(scale=0.5)(np.array([[2.0, 0.0], [0.0, 4.0]])).tolist()
         [1.0, 2.0]
     """
+
+    spreads: ClassVar[bool] = True
 
     scale: float = 1.0
     weights: tuple[float, ...] | None = None
