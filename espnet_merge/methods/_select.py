@@ -47,6 +47,9 @@ SHARE = 16
 SAMPLE = (64, 1 << 12, 1 << 20)
 # How far the quantiles of a sample are off at most, in all likelihood.
 DEVIATIONS = 6
+# Neighbours are alike, so that a sample of pieces misses more often than one of entries.
+# Then the entry lies beside the interval, within so many times its width.
+FURTHER = 8
 
 # The pieces of some vectors, the rows, with their site.
 type Rows = Iterable[tuple[Site, Iterable[NDArray[Any]]]]
@@ -273,7 +276,8 @@ class _Search:
         inside = int(np.count_nonzero(within)) - below
         within &= ~under
         where = np.flatnonzero(within)[:: 1 + inside // (most + 1)]
-        indices = where[:0] if start is None else where + start
+        # An array of its own: a view would keep all of them in memory.
+        indices = where[:0].copy() if start is None else where + start
         return _Seen(below, inside, row[where], indices)
 
     def conclude(self, parts: Iterable[_Seen]) -> None:
@@ -283,10 +287,16 @@ class _Search:
         belows, insides, values, where = zip(*parts, strict=True)
         rank, inside = self.place - sum(belows), sum(insides)
         kept = np.concatenate(values)
+        width = self.high - self.low
+        further = FURTHER * width if 0 < width < np.inf else np.inf
         if rank < 0:
             self.ceiling = np.nextafter(self.low, self.low - np.inf)
+            self.low = max(self.floor, self.ceiling - further)
+            self.high = self.ceiling
         elif rank >= inside:
             self.floor = np.nextafter(self.high, self.high + np.inf)
+            self.low = self.floor
+            self.high = min(self.ceiling, self.floor + further)
         elif len(kept) == inside:
             value = np.partition(kept, rank)[rank]
             before = rank - int(np.count_nonzero(kept < value))
@@ -302,8 +312,6 @@ class _Search:
             if (self.low, self.high) == (self.floor, self.ceiling):
                 # So many are equal that one of these values must be tried alone.
                 self.low = self.high = ordered[int(rank / inside * len(ordered))]
-            return
-        self.low, self.high = self.floor, self.ceiling
 
 
 def _entries(stream: Rows) -> int:
