@@ -286,9 +286,8 @@ def _bits(
 
 
 def limit_threads(merges: Sequence[Merge], device: str) -> AbstractContextManager[None]:
-    """Return ``one_thread_each`` where a library computes, which takes time to load."""
-    surveys = any(m.method.at(x).scope != "entry" for m in merges for x in m.plan)
-    if device == "cpu" and not surveys:
+    """Return ``one_thread_each``, which takes time to load, unless all is summed."""
+    if all(m.method.at(name).spreads for m in merges for name in m.plan):
         return nullcontext()
     scipy = any(merge.method.factored for merge in merges)
     return one_thread_each(scipy=scipy, torch=device != "cpu")

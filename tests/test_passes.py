@@ -4,6 +4,7 @@ import shutil
 
 import pytest
 import yaml
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from espnet_merge.__main__ import main
 from espnet_merge.methods import METHODS
@@ -207,3 +208,22 @@ def test_a_device_that_is_not_there_is_named(models, capsys, monkeypatch):
         with pytest.raises(SystemExit):
             call("merge", "--method", method, "--device", "cuda")
         assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("method", ["tsv_m", "iso_c", "regmean", "wudi", "dare"])
+def test_a_library_computes_in_the_thread_that_asks(models, method, monkeypatch):
+    options = ["--method", method]
+    if method in KINDS:
+        places = statistics_of(models, KINDS[method], "base", ("e1", "e2"))
+        options += ["--set", f"statistics=[{','.join(places)}]"]
+    kind, threads = METHODS[method], set()
+    merge = kind.__call__
+
+    def look(self, tensors, site):
+        threads.update(pool["num_threads"] for pool in threadpool_info())
+        return merge(self, tensors, site)
+
+    monkeypatch.setattr(kind, "__call__", look)
+    with threadpool_limits(2):
+        call("merge", *options)
+    assert threads == {1}

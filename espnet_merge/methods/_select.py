@@ -47,8 +47,8 @@ SHARE = 16
 SAMPLE = (64, 1 << 12, 1 << 20)
 # How far the quantiles of a sample are off at most, in all likelihood.
 DEVIATIONS = 6
-# Neighbours are alike, so that a sample of pieces misses more often than one of entries.
-# Then the entry lies beside the interval, within so many times its width.
+# Neighbours are alike, so that a sample of pieces misses more often than one of single
+# entries. Then the entry lies beside the interval, within so many times its width.
 FURTHER = 8
 
 # The pieces of some vectors, the rows, with their site.
