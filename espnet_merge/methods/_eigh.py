@@ -36,7 +36,8 @@ def eigh(matrix: "NDArray[Any]", count: int) -> tuple["NDArray[Any]", "NDArray[A
     import numpy as np
 
     n = len(matrix)
-    reflectors = np.array(matrix, dtype=np.float64, order="F")
+    # The transpose, which is the same, lies in memory as LAPACK wants it.
+    reflectors = np.array(matrix.T, dtype=np.float64, order="F")
     values, beside, factors = np.empty(n), np.empty(n), np.empty(n)
     vectors = np.empty((n, n), order="F")
     work = np.empty(1 + 4 * n + n * n + BLOCK * (n + BLOCK + 1))
