@@ -388,7 +388,7 @@ def sweep(bench: Bench, size: str) -> str:
 
     def commands() -> Commands:
         models = bench.models(size, dtype_of(size), 4)
-        grid = ("--grid", "beta=0,0.25,0.5,0.75,1", "scale=0.5,1")
+        grid = ("--grid", "beta=0.1,0.3,0.5,0.7,1", "scale=0.5,1")
         return {
             "one": bench.ours("boosted_tsv_m", models),
             "ten": bench.ours("boosted_tsv_m", models, *grid, command="sweep"),
