@@ -1,0 +1,196 @@
+"""Compare systems on test sets, and say which differences are significant.
+
+For each pair of systems (or each against --baseline) and each set: both error rates,
+their difference in points with its bootstrap interval, and p by a paired permutation
+test and by MAPSSWE, each with Holm's correction over the sets. The hypotheses of
+DATADIR are in DIR/<name of DATADIR>/text, or with one DATADIR in DIR/text.
+
+For example:
+  espnet-merge compare --ref dump/raw/es_test dump/raw/it_test \
+    --baseline exp/zero_shot/inference_padded --hyp exp/tsv_m/inference_tail
+
+docs/scoring.md says what is counted and what is tested.
+"""
+
+import argparse
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from itertools import combinations
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from espnet_merge.errors import InputError
+from espnet_merge.score.normalize import NORMALIZERS
+
+if TYPE_CHECKING:
+    from espnet_merge.score.compare import Design, Difference
+    from espnet_merge.score.parts import Part
+
+COLUMNS = ("set", "metric", "units", "a", "b", "b - a", "interval", "p", "p MAPSSWE")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    add = parser.add_argument
+    add("--hyp", type=Path, nargs="+", required=True, metavar="DIR", help="systems")
+    add("--baseline", type=Path, metavar="DIR", help="compare with this system only")
+    add("--json", action="store_true", help="print JSON, with all digits")
+    add_tests(parser)
+
+
+def add_tests(parser: argparse.ArgumentParser) -> None:
+    """Declare the options that the gate has as well."""
+    add = parser.add_argument
+    add(
+        "--ref",
+        type=Path,
+        nargs="+",
+        required=True,
+        metavar="DATADIR",
+        help="Kaldi data directories of the test sets: text, utt2lang",
+    )
+    add(
+        "--metric",
+        choices=("wer", "cer"),
+        help="default: cer for languages without spaces between words, else wer",
+    )
+    add(
+        "--normalizer",
+        choices=tuple(NORMALIZERS),
+        default="basic",
+        help="as of 'espnet-merge score' (default: %(default)s)",
+    )
+    add(
+        "--unit",
+        choices=("utterance", "speaker"),
+        default="utterance",
+        help="what is drawn and swapped whole (default: %(default)s)",
+    )
+    add(
+        "--alpha",
+        type=float,
+        default=0.05,
+        metavar="A",
+        help="level of significance; intervals cover 1 - A (default: %(default)s)",
+    )
+    add(
+        "--resamples",
+        type=int,
+        default=1000,
+        metavar="N",
+        help="of bootstrap and permutation (default: %(default)s)",
+    )
+    add("--seed", type=int, default=0, metavar="N", help="default: %(default)s")
+
+
+def main(args: argparse.Namespace) -> None:
+    """Compare and print."""
+    from espnet_merge.score.compare import (
+        Design,
+        difference,
+        differences,
+        with_mapsswe,
+    )
+    from espnet_merge.score.holm import check_resamples
+
+    systems = [args.baseline, *args.hyp] if args.baseline else args.hyp
+    if len(systems) < 2:
+        raise InputError("--hyp takes two systems or more, or one beside --baseline.")
+    design = Design(alpha=args.alpha, resamples=args.resamples, seed=args.seed)
+    parts = read_all(args, systems)
+    check_resamples(args.resamples, args.alpha, len(parts))
+    drawn = [design.draw(part) for part in parts]
+    rated = [index for index, part in enumerate(parts) if part.metric != "language"]
+    averaged = [parts[index] for index in rated], [drawn[index] for index in rated]
+    pairs = list(combinations(range(len(systems)), 2))
+    compared = []
+    for a, b in pairs[: len(args.hyp)] if args.baseline else pairs:
+        rows = differences(parts, drawn, a, b, design)
+        rows = with_mapsswe(rows, parts, a, b)
+        if len(rated) > 1:
+            rows.append(difference(*averaged, a, b, design))
+        compared.append((systems[a], systems[b], rows))
+    if args.json:
+        record = {
+            "normalizer": args.normalizer,
+            "unit": args.unit,
+            "design": asdict(design),
+            "comparisons": [
+                {"a": str(a), "b": str(b), "sets": [asdict(row) for row in rows]}
+                for a, b, rows in compared
+            ],
+        }
+        print(json.dumps(record, indent=1, ensure_ascii=False))
+        return
+    for a, b, rows in compared:
+        print(f"a: {a}\nb: {b}")
+        for line in table(rows, design):
+            print(line)
+        print()
+    print(
+        f"Error rates in percent, normalizer {args.normalizer}; {args.unit}s are drawn "
+        f"and swapped.\nInterval: bootstrap, {100 * (1 - args.alpha):g} %. p: permutation"
+        f" and MAPSSWE, by Holm's correction over the\n{len(parts)} lines of a pair; "
+        f"the mean is a test of its own. *: p < {args.alpha:g}."
+    )
+
+
+def read_all(args: argparse.Namespace, systems: Sequence[Path]) -> "list[Part]":
+    """Return the parts of all sets.
+
+    Raises:
+        InputError: two sets have one name, or hypotheses are missing or do not fit.
+    """
+    from espnet_merge.score.parts import read_parts
+
+    names = [ref.resolve().name for ref in args.ref]
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"--ref names a set once; {name} is named again.")
+    alone = len(names) == 1
+    return [
+        part
+        for ref, name in zip(args.ref, names, strict=True)
+        for part in read_parts(
+            ref,
+            [
+                system if alone and (system / "text").exists() else system / name
+                for system in systems
+            ],
+            args.normalizer,
+            args.metric,
+            by_speaker=args.unit == "speaker",
+        )
+    ]
+
+
+def table(rows: "Sequence[Difference]", design: "Design") -> Iterator[str]:
+    """Yield the rows in columns of equal width, significant ones with a star."""
+    cells = [COLUMNS, *(_cells(row, design.alpha) for row in rows)]
+    if all(row.p_mapsswe is None for row in rows):
+        cells = [line[:-1] for line in cells]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    for line in cells:
+        left = [f"{cell:{width}}" for cell, width in zip(line, widths, strict=True)]
+        right = [f"{cell:>{width}}" for cell, width in zip(line, widths, strict=True)]
+        yield "  ".join([*left[:2], *right[2:]]).rstrip()
+
+
+def _cells(row: "Difference", alpha: float) -> tuple[str, ...]:
+    return (
+        row.name,
+        row.metric,
+        str(row.units),
+        f"{row.a:.2f}",
+        f"{row.b:.2f}",
+        f"{row.points:+z.2f}",
+        f"[{row.low:+z.2f}, {row.high:+z.2f}]",
+        _shown(row.p, alpha),
+        "" if row.p_mapsswe is None else _shown(row.p_mapsswe, alpha),
+    )
+
+
+def _shown(p: float, alpha: float) -> str:
+    digits = "<.001" if p < 0.001 else f"{p:.3f}"
+    return digits + (" *" if p < alpha else "  ")

@@ -1,0 +1,159 @@
+"""Errors of several systems on the same utterances, for tests of their differences."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from espnet_merge.errors import InputError
+from espnet_merge.score.bootstrap import Counts
+from espnet_merge.score.evaluate import aligned, main_metric
+from espnet_merge.score.mapsswe import Slots, errors_by_slot
+from espnet_merge.score.utterances import (
+    Utterance,
+    normalized,
+    read_languages,
+    read_utterances,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """A set, or one language and task of it, as decoded by several systems.
+
+    Attributes:
+        name: of the set; with language and task where a set has several.
+        metric: ``wer``, ``cer``, or ``language`` for wrongly identified languages.
+        tokens: in the reference of each unit, an utterance or a speaker.
+        errors: of each unit (row) and system (column).
+        slots: of each system, its errors by slot, utterance after utterance.
+        lengths: slots of each utterance.
+    """
+
+    name: str
+    metric: str
+    tokens: Counts
+    errors: Counts
+    slots: Sequence[Slots] = ()
+    lengths: Slots | None = None
+
+
+def read_parts(
+    reference: Path,
+    hypotheses: Sequence[Path],
+    normalizer: str,
+    metric: str | None = None,
+    *,
+    by_speaker: bool = False,
+) -> list[Part]:
+    """Align a set's hypotheses, utterances sorted by name, and count their errors.
+
+    Args:
+        reference: Kaldi data directory.
+        hypotheses: a directory of each system, with ``text``.
+        normalizer: of the text.
+        metric: ``wer`` or ``cer``; None for the one that fits the language.
+        by_speaker: the unit is the speaker, for sets with many utterances of few.
+
+    Returns:
+        One part for each language and task in the set. One more for the languages
+        that the models identified, where they were to do so.
+
+    Raises:
+        InputError: a file is missing or broken, ids differ, a part has no text, or
+            languages were given to one system and found by another.
+    """
+    read = [
+        sorted(normalized(read_utterances(reference, path), normalizer))
+        for path in hypotheses
+    ]
+    members: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for index, utterance in enumerate(read[0]):
+        members[utterance.spoken, utterance.task].append(index)
+    parts = []
+    for (spoken, task), indices in sorted(members.items()):
+        name = reference.resolve().name
+        if len(members) > 1:
+            name += f"/{spoken}" + (f"-{task}" if task != "transcribe" else "")
+        systems = [[utterances[i] for i in indices] for utterances in read]
+        unit = metric or main_metric({systems[0][0].language: 1})
+        slots = [
+            [
+                np.array(errors_by_slot(pairs), dtype=np.int64)
+                for _, pairs in aligned(utterances, unit)
+            ]
+            for utterances in systems
+        ]
+        parts.append(_part(name, unit, systems[0], slots, by_speaker))
+    return parts + _identification(reference, hypotheses, read, by_speaker)
+
+
+def _identification(
+    reference: Path,
+    hypotheses: Sequence[Path],
+    read: Sequence[Sequence[Utterance]],
+    by_speaker: bool,
+) -> list[Part]:
+    heard = [read_languages(path) for path in hypotheses]
+    if not any(heard):
+        return []
+    for path, languages in zip(hypotheses, heard, strict=True):
+        if missing := [u.name for u in read[0] if u.name not in languages]:
+            raise InputError(
+                f"{path}/text.json: must name the language that was identified in "
+                f"each utterance, as other systems' do; lacks {len(missing)} "
+                f"({missing[0]}): decode all systems with the same --language."
+            )
+    # An utterance is a token, which is right or wrong.
+    slots = [
+        [np.array([0, int(languages[u.name] != u.spoken), 0]) for u in read[0]]
+        for languages in heard
+    ]
+    name = reference.resolve().name
+    return [_part(name, "language", read[0], slots, by_speaker)]
+
+
+def _part(
+    name: str,
+    metric: str,
+    utterances: Sequence[Utterance],
+    slots: Sequence[Sequence[Slots]],
+    by_speaker: bool,
+) -> Part:
+    lengths = np.array([len(own) for own in slots[0]])
+    errors = np.array([[own.sum() for own in system] for system in slots]).T
+    tokens = lengths // 2
+    if not tokens.any():
+        raise InputError(
+            f"{name}: some reference must have text; all {len(utterances)} are empty "
+            "once normalized: take another --normalizer or correct the text."
+        )
+    if by_speaker:
+        speakers = {utterance.name: utterance.speaker for utterance in utterances}
+        tokens, errors = sum_by_speaker(tokens, errors, speakers)
+    return Part(
+        name=name,
+        metric=metric,
+        tokens=tokens,
+        errors=errors,
+        slots=[np.concatenate(system) for system in slots],
+        lengths=lengths,
+    )
+
+
+def sum_by_speaker(
+    tokens: Counts, errors: Counts, speakers: Mapping[str, str]
+) -> tuple[Counts, Counts]:
+    """Return tokens and errors of every speaker, sorted by name.
+
+    Args:
+        tokens: of each utterance.
+        errors: of each utterance and system.
+        speakers: utterance -> speaker, in the same order.
+    """
+    names, owner = np.unique(list(speakers.values()), return_inverse=True)
+    sums = np.zeros((len(names), 1 + errors.shape[1]), dtype=np.int64)
+    np.add.at(sums, owner, np.column_stack([tokens, errors]))
+    return sums[:, 0], sums[:, 1:]
