@@ -129,9 +129,10 @@ def main(args: argparse.Namespace) -> None:
             print(line)
         print()
     print(
-        f"Error rates in percent, normalizer {args.normalizer}; {args.unit}s are drawn "
-        f"and swapped.\nInterval: bootstrap, {100 * (1 - args.alpha):g} %. p: permutation"
-        f" and MAPSSWE, by Holm's correction over the\n{len(parts)} lines of a pair; "
+        f"Error rates in percent, normalizer {args.normalizer}. "
+        f"Interval: bootstrap over {args.unit}s, {100 * (1 - args.alpha):g} %.\n"
+        f"p: permutation of {args.unit}s, and MAPSSWE, by Holm's correction over the "
+        f"{len(parts)} lines of a pair;\n"
         f"the mean is a test of its own. *: p < {args.alpha:g}."
     )
 

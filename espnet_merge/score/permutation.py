@@ -10,6 +10,9 @@ from espnet_merge.score.bootstrap import RESAMPLES, Counts
 
 type Points = NDArray[np.float64]
 
+# Signs drawn at once.
+CHUNK = 2**20
+
 
 def shares(a: Counts, b: Counts, tokens: Counts, margin: float = 0.0) -> Points:
     r"""Return what each unit contributes to b's rate less a's, less a margin.
@@ -67,12 +70,25 @@ def permutation_test(
     exact = 2**units <= resamples
     if exact:
         flips = np.arange(2**units)[:, None] >> np.arange(units) & 1
-        sums = points.sum() - 2 * flips @ points
-    else:
-        generator = np.random.default_rng(seed)
-        sums = np.empty(resamples)
-        for draw in range(resamples):
-            flip = generator.integers(2, size=units, dtype=np.int8)
-            sums[draw] = points.sum() - 2 * flip @ points
-    reached = int(np.count_nonzero((sums if sides == 1 else np.abs(sums)) >= least))
-    return reached / len(sums) if exact else (1 + reached) / (1 + resamples)
+        reached = _count(points, flips, least, sides)
+        return reached / len(flips)
+    generator = np.random.default_rng(seed)
+    rows = max(1, CHUNK // units)
+    reached = sum(
+        _count(
+            points,
+            generator.integers(
+                2, size=(min(rows, resamples - done), units), dtype="i1"
+            ),
+            least,
+            sides,
+        )
+        for done in range(0, resamples, rows)
+    )
+    return (1 + reached) / (1 + resamples)
+
+
+def _count(points: Points, flips: NDArray[np.integer], least: float, sides: int) -> int:
+    """Return in how many rows of flips the sum reaches ``least``."""
+    sums = points.sum() - 2 * (flips @ points)
+    return int(np.count_nonzero((sums if sides == 1 else np.abs(sums)) >= least))
