@@ -79,6 +79,27 @@ class Difference:
     segments: int | None = None
 
 
+def p_value(parts: Sequence[Part], a: int, b: int, design: Design) -> float:
+    """Return the p of the difference of the parts' mean rates, by permutation.
+
+    Args:
+        parts: one, or those to average over; each is swapped by itself.
+        a: column of the first system.
+        b: column of the second.
+        design: how to test.
+    """
+    points = [
+        shares(part.errors[:, a], part.errors[:, b], part.tokens, design.margin)
+        for part in parts
+    ]
+    return permutation_test(
+        np.concatenate(points) / len(parts),
+        design.sides,
+        design.resamples,
+        design.seed,
+    )
+
+
 def difference(
     parts: Sequence[Part], drawn: Sequence[Rates], a: int, b: int, design: Design
 ) -> Difference:
@@ -98,16 +119,6 @@ def difference(
     """
     rates = np.mean([rates_of(part.errors, part.tokens) for part in parts], axis=0)
     resampled = np.mean(drawn, axis=0)
-    points = [
-        shares(part.errors[:, a], part.errors[:, b], part.tokens, design.margin)
-        for part in parts
-    ]
-    p = permutation_test(
-        np.concatenate(points) / len(parts),
-        design.sides,
-        design.resamples,
-        design.seed,
-    )
     bounds = interval(resampled[:, b] - resampled[:, a], design.alpha)
     alone = parts[0] if len(parts) == 1 else None
     return Difference(
@@ -118,7 +129,7 @@ def difference(
         b=float(rates[b]),
         points=float(rates[b] - rates[a]),
         **bounds._asdict(),
-        p=p,
+        p=p_value(parts, a, b, design),
     )
 
 

@@ -1,10 +1,15 @@
 """``result.txt`` as ESPnet's recipes have it: sclite's table, then each alignment."""
 
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from espnet_merge.score.counts import Counts, Pair
 
+_ALIGNMENT = re.compile(
+    r"^id: \((.*)\)  speaker: .*\nScores: \(#C #S #D #I\) (\d+) (\d+) (\d+) (\d+)$",
+    re.MULTILINE,
+)
 _COLUMNS = "# Snt # Wrd | Corr    Sub    Del    Ins    Err  S.Err |"
 
 
@@ -64,6 +69,18 @@ def alignments(
         columns = [_column(ours, theirs) for ours, theirs in pairs]
         for row, label in enumerate(("REF: ", "HYP: ", "Eval:")):
             yield " ".join([label, *(column[row] for column in columns)]).rstrip()
+
+
+def read_counts(text: str) -> dict[str, Counts]:
+    """Return the counts of every utterance in a ``result.txt``."""
+    counts = {}
+    for name, *numbers in _ALIGNMENT.findall(text):
+        correct, substitutions, deletions, insertions = map(int, numbers)
+        wrong = substitutions + deletions + insertions > 0
+        counts[name] = Counts(
+            correct, substitutions, deletions, insertions, 1, int(wrong)
+        )
+    return counts
 
 
 def _column(ours: str | None, theirs: str | None) -> tuple[str, str, str]:

@@ -70,7 +70,9 @@ def test_results_cell_by_cell(exp, capsys):
     gap = table(padded, "### Normalised performance (b): (zero-shot − system)")
     assert gap["tsv_m"] == ["*80.0*", "**120.0**", "**100.0**"]
     change = table(padded, "### Difference to zero_shot (points of WER)")
-    assert change["full_es"] == ["**-30.0**", "+5.0", "-12.5", "+2.0", "+2.0"]
+    assert change["full_es"] == ["**-30.0**†", "+5.0†", "-12.5†", "+2.0†", "+2.0†"]
+    assert change["joint"][3:] == ["+0.5", "+0.5"]
+    assert "†: significant, p < 0.05 by permutation of utterances; for" in first
     signs = table(padded, "### Insertions / utterances with a loop")
     assert signs["zero_shot"] == ["200 / 1", "100 / 0", "50 / 0"]
     true_length = second.splitlines()
