@@ -31,5 +31,5 @@ def test_mean_difference_over_sets(exp):
     assert tested.points == pytest.approx(-1)
     assert tested.low < -1 < tested.high
     assert (tested.name, tested.units) == ("mean", 80)
-    # 40 utterances of es are worse, 60 errors' worth of it are better.
+    # es has an error more in each of 40 utterances, it 60 less in all.
     assert 0.05 < tested.p < 0.5
