@@ -1,5 +1,6 @@
 """``result.txt`` as ESPnet's recipes have it: sclite's table, then each alignment."""
 
+import functools
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -83,6 +84,8 @@ def read_counts(text: str) -> dict[str, Counts]:
     return counts
 
 
+# Most columns are of frequent words; so many take a few megabytes.
+@functools.lru_cache(maxsize=2**15)
 def _column(ours: str | None, theirs: str | None) -> tuple[str, str, str]:
     if ours == theirs:
         error = ""
