@@ -56,6 +56,9 @@ def align(reference: str, hypothesis: str, metric: str) -> list[Pair]:
     [('a', 'a'), ('b', 'x'), ('c', None)]
     """
     transform = _TRANSFORMS[metric]
+    if reference == hypothesis:  # often, and aligning takes twenty times as long
+        (tokens,) = transform(reference)
+        return [(token, token) for token in tokens]
     output = jiwer.process_words(reference, hypothesis, transform, transform)
     (ours,), (theirs,) = output.references, output.hypotheses
     pairs: list[Pair] = []

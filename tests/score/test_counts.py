@@ -46,6 +46,12 @@ def test_alignment_spells_both_sides(reference, hypothesis):
     assert [b for _, b in pairs if b is not None] == hypothesis.split()
 
 
+@given(TEXTS)
+def test_a_text_aligns_with_itself(text):
+    for metric, tokens in (("wer", text.split()), ("cer", list(text))):
+        assert align(text, text, metric) == [(token, token) for token in tokens]
+
+
 def test_hand_values():
     assert count(align("", "x y", "wer")) == Counts(
         insertions=2, sentences=1, wrong_sentences=1
