@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 RESAMPLES = 1000
 
-type Counts = NDArray[np.int64]
+type Counts = NDArray[np.signedinteger]
 type Rates = NDArray[np.float64]
 
 

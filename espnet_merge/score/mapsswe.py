@@ -12,7 +12,7 @@ from espnet_merge.score.counts import Pair
 # Tokens that both systems have right between two segments, as in sc_stats.
 MIN_CORRECT = 2
 
-type Slots = NDArray[np.int64]
+type Slots = NDArray[np.signedinteger]
 
 
 class Mapsswe(NamedTuple):

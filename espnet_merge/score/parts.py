@@ -1,7 +1,8 @@
 """Errors of several systems on the same utterances, for tests of their differences."""
 
+from array import array
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,10 +81,7 @@ def read_parts(
         systems = [[utterances[i] for i in indices] for utterances in read]
         unit = metric or main_metric({systems[0][0].language: 1})
         slots = [
-            [
-                np.array(errors_by_slot(pairs), dtype=np.int64)
-                for _, pairs in aligned(utterances, unit)
-            ]
+            _flat(errors_by_slot(pairs) for _, pairs in aligned(utterances, unit))
             for utterances in systems
         ]
         parts.append(_part(name, unit, systems[0], slots, by_speaker))
@@ -108,22 +106,32 @@ def _identification(
             )
     # An utterance is a token, which is right or wrong.
     slots = [
-        [np.array([0, int(languages[u.name] != u.spoken), 0]) for u in read[0]]
+        _flat([0, int(languages[u.name] != u.spoken), 0] for u in read[0])
         for languages in heard
     ]
     name = reference.resolve().name
     return [_part(name, "language", read[0], slots, by_speaker)]
 
 
+def _flat(utterances: Iterable[Sequence[int]]) -> tuple[Slots, Slots]:
+    """Return the slots of utterance after utterance, and the number of each."""
+    slots, lengths = array("i"), array("i")
+    for own in utterances:
+        slots.extend(own)
+        lengths.append(len(own))
+    return np.array(slots), np.array(lengths)
+
+
 def _part(
     name: str,
     metric: str,
     utterances: Sequence[Utterance],
-    slots: Sequence[Sequence[Slots]],
+    systems: Sequence[tuple[Slots, Slots]],
     by_speaker: bool,
 ) -> Part:
-    lengths = np.array([len(own) for own in slots[0]])
-    errors = np.array([[own.sum() for own in system] for system in slots]).T
+    slots, (lengths, *_) = zip(*systems, strict=True)
+    starts = np.cumsum(lengths) - lengths
+    errors = np.column_stack([np.add.reduceat(own, starts) for own in slots])
     tokens = lengths // 2
     if not tokens.any():
         raise InputError(
@@ -138,7 +146,7 @@ def _part(
         metric=metric,
         tokens=tokens,
         errors=errors,
-        slots=[np.concatenate(system) for system in slots],
+        slots=slots,
         lengths=lengths,
     )
 
