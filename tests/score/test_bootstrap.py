@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from espnet_merge.score.bootstrap import interval, rates_of, resampled_rates
+from espnet_merge.score.permutation import permutation_test, shares
 
 # Errors of system a, of system b, tokens of the reference.
 UNITS = st.lists(
@@ -66,6 +67,18 @@ def test_no_draw_is_without_a_token():
     # One of two utterances is empty: it alone would be a quarter of all draws.
     drawn = resampled_rates(np.array([[1], [2]]), np.array([4, 0]), 200)
     assert set(drawn.ravel()) == {25, 75}
+
+
+def test_a_p_made_of_it_would_be_too_sure():
+    # Why p is that of a permutation test; 16 utterances of ten words.
+    generator = np.random.default_rng(3)
+    a = generator.integers(0, 5, size=16)
+    b = np.clip(a + generator.integers(-2, 5, size=16), 0, 10)
+    tokens = np.full(16, 10)
+    drawn = differences(np.column_stack([a, b]), tokens, 20_000)
+    exact = permutation_test(shares(a, b, tokens), sides=2, resamples=2**16)
+    assert exact == pytest.approx(0.0046, abs=0.0001)
+    assert 2 * np.mean(drawn <= 0) < exact / 10
 
 
 def test_an_interval_covers_the_truth_as_often_as_it_says():
