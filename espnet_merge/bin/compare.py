@@ -1,4 +1,4 @@
-"""Compare systems on test sets, and say which differences are significant.
+r"""Compare systems on test sets, and say which differences are significant.
 
 For each pair of systems (or each against --baseline) and each set: both error rates,
 their difference in points with its bootstrap interval, and p by a paired permutation
@@ -24,6 +24,7 @@ from espnet_merge.errors import InputError
 from espnet_merge.score.normalize import NORMALIZERS
 
 if TYPE_CHECKING:
+    from espnet_merge.score.bootstrap import Rates
     from espnet_merge.score.compare import Design, Difference
     from espnet_merge.score.parts import Part
 
@@ -86,12 +87,7 @@ def add_tests(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> None:
     """Compare and print."""
-    from espnet_merge.score.compare import (
-        Design,
-        difference,
-        differences,
-        with_mapsswe,
-    )
+    from espnet_merge.score.compare import Design
     from espnet_merge.score.holm import check_resamples
 
     systems = [args.baseline, *args.hyp] if args.baseline else args.hyp
@@ -101,33 +97,26 @@ def main(args: argparse.Namespace) -> None:
     parts = read_all(args, systems)
     check_resamples(args.resamples, args.alpha, len(parts))
     drawn = [design.draw(part) for part in parts]
-    rated = [index for index, part in enumerate(parts) if part.metric != "language"]
-    averaged = [parts[index] for index in rated], [drawn[index] for index in rated]
+    # Those of the first system come first.
     pairs = list(combinations(range(len(systems)), 2))
-    compared = []
-    for a, b in pairs[: len(args.hyp)] if args.baseline else pairs:
-        rows = differences(parts, drawn, a, b, design)
-        rows = with_mapsswe(rows, parts, a, b)
-        if len(rated) > 1:
-            rows.append(difference(*averaged, a, b, design))
-        compared.append((systems[a], systems[b], rows))
+    compared = [
+        (str(systems[a]), str(systems[b]), _rows(parts, drawn, a, b, design))
+        for a, b in (pairs[: len(args.hyp)] if args.baseline else pairs)
+    ]
     if args.json:
         record = {
             "normalizer": args.normalizer,
             "unit": args.unit,
             "design": asdict(design),
             "comparisons": [
-                {"a": str(a), "b": str(b), "sets": [asdict(row) for row in rows]}
+                {"a": a, "b": b, "sets": [asdict(row) for row in rows]}
                 for a, b, rows in compared
             ],
         }
         print(json.dumps(record, indent=1, ensure_ascii=False))
         return
     for a, b, rows in compared:
-        print(f"a: {a}\nb: {b}")
-        for line in table(rows, design):
-            print(line)
-        print()
+        print("\n".join([f"a: {a}", f"b: {b}", *table(rows, design)]), end="\n\n")
     print(
         f"Error rates in percent, normalizer {args.normalizer}. "
         f"Interval: bootstrap over {args.unit}s, {100 * (1 - args.alpha):g} %.\n"
@@ -135,6 +124,24 @@ def main(args: argparse.Namespace) -> None:
         f"{len(parts)} lines of a pair;\n"
         f"the mean is a test of its own. *: p < {args.alpha:g}."
     )
+
+
+def _rows(
+    parts: "Sequence[Part]",
+    drawn: "Sequence[Rates]",
+    a: int,
+    b: int,
+    design: "Design",
+) -> "list[Difference]":
+    """Return what is tested of a pair: every part, and the mean of several rates."""
+    from espnet_merge.score.compare import difference, differences, with_mapsswe
+
+    rows = with_mapsswe(differences(parts, drawn, a, b, design), parts, a, b)
+    rated = [i for i, part in enumerate(parts) if part.metric != "language"]
+    if len(rated) > 1:
+        averaged = [parts[i] for i in rated], [drawn[i] for i in rated]
+        rows.append(difference(*averaged, a, b, design))
+    return rows
 
 
 def read_all(args: argparse.Namespace, systems: Sequence[Path]) -> "list[Part]":
@@ -145,7 +152,7 @@ def read_all(args: argparse.Namespace, systems: Sequence[Path]) -> "list[Part]":
     """
     from espnet_merge.score.parts import read_parts
 
-    names = [ref.resolve().name for ref in args.ref]
+    names = [ref.absolute().name for ref in args.ref]
     for name in names:
         if names.count(name) > 1:
             raise InputError(f"--ref names a set once; {name} is named again.")

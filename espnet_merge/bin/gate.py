@@ -1,4 +1,4 @@
-"""Exit with 1 where a candidate is significantly worse than a baseline, else with 0.
+r"""Exit with 1 where a candidate is significantly worse than a baseline, else with 0.
 
 A set, a language or task in it, or the identification of languages has fallen when
 its error rate rose by more than --margin points: a paired permutation test on one

@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from espnet_merge.errors import InputError
 from espnet_merge.score.bootstrap import (
     RESAMPLES,
     Rates,
@@ -30,6 +31,9 @@ class Design:
         seed: of both.
         sides: 2 for "differs", 1 for "is higher by more than the margin".
         margin: in points, with one side.
+
+    Raises:
+        InputError: the seed is negative.
     """
 
     alpha: float = 0.05
@@ -37,6 +41,10 @@ class Design:
     seed: int = 0
     sides: Literal[1, 2] = 2
     margin: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.seed < 0:
+            raise InputError(f"seed must be >= 0; got {self.seed}.")
 
     def draw(self, part: Part) -> Rates:
         """Return the systems' resampled rates: of the seed and the part's name."""
@@ -60,8 +68,8 @@ class Difference:
         low: lower end of the bootstrap interval of the points.
         high: its upper end.
         improved: share of the resamples in which b is better.
-        p: of the permutation test.
-        p_mapsswe: of MAPSSWE; None for a mean over sets.
+        p: of the permutation test; of a part by Holm's correction over all parts.
+        p_mapsswe: of MAPSSWE, corrected likewise; None for a mean over sets.
         segments: of MAPSSWE.
     """
 

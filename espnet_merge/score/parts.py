@@ -75,7 +75,7 @@ def read_parts(
         members[utterance.spoken, utterance.task].append(index)
     parts = []
     for (spoken, task), indices in sorted(members.items()):
-        name = reference.resolve().name
+        name = reference.absolute().name
         if len(members) > 1:
             name += f"/{spoken}" + (f"-{task}" if task != "transcribe" else "")
         systems = [[utterances[i] for i in indices] for utterances in read]
@@ -109,7 +109,7 @@ def _identification(
         _flat([0, int(languages[u.name] != u.spoken), 0] for u in read[0])
         for languages in heard
     ]
-    name = reference.resolve().name
+    name = reference.absolute().name
     return [_part(name, "language", read[0], slots, by_speaker)]
 
 

@@ -77,7 +77,11 @@ def read_languages(hypothesis: Path) -> dict[str, str]:
     if read_mode(hypothesis).get("language") != "auto":
         return {}
     utterances = _read_decoded(hypothesis / "text.json", "utterances")
-    return {name: str(record["language"]) for name, record in utterances.items()}
+    return {
+        name: str(record["language"])
+        for name, record in utterances.items()
+        if "language" in record
+    }
 
 
 def normalized(utterances: Iterable[Utterance], normalizer: str) -> list[Utterance]:

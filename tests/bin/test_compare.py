@@ -190,6 +190,7 @@ def test_gate_watches_the_identification_of_languages(sets, capsys, tmp_path):
         (["--ref", "data/es_test", "--margin", "-1"], "--margin must be >= 0"),
         (["--ref", "data/es_test", "--alpha", "2"], "alpha must lie in (0, 1)"),
         (["--ref", "data/es_test", "--resamples", "9"], "resamples must be >= 20"),
+        (["--ref", "data/es_test", "--seed", "-1"], "seed must be >= 0; got -1"),
         (["--ref", "data/es_test", "--metric", "bleu"], "invalid choice: 'bleu'"),
     ],
 )
