@@ -70,6 +70,8 @@ def read_parts(
         sorted(normalized(read_utterances(reference, path), normalizer))
         for path in hypotheses
     ]
+    if not read[0]:
+        raise InputError(f"{reference}: a set must have utterances; it has none.")
     members: dict[tuple[str, str], list[int]] = defaultdict(list)
     for index, utterance in enumerate(read[0]):
         members[utterance.spoken, utterance.task].append(index)

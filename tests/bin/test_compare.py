@@ -219,3 +219,10 @@ def test_empty_references_are_refused(sets, capsys, tmp_path):
     (tmp_path / sets[0] / "text").write_text(lines)
     assert gate("--ref", *sets) == 2
     assert "es_test: some reference must have text" in capsys.readouterr().err
+
+
+def test_an_empty_set_is_refused(sets, capsys, tmp_path):
+    for path in (*tmp_path.glob("data/es_test/*"), *tmp_path.glob("*/es_test/text")):
+        path.write_text("")
+    assert gate("--ref", *sets) == 2
+    assert "data/es_test: a set must have utterances" in capsys.readouterr().err
