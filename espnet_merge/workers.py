@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Self
 if TYPE_CHECKING:
     from tqdm import tqdm
 
-# Items begun for each thread before the oldest is asked for. Among many small ones there
-# must be as many large ones as there are threads.
+# Items begun for each thread before the oldest is asked for: among many small ones must
+# be as many large ones as there are threads.
 AHEAD = 8
 # More threads than this wait for one disk, and each may hold matrices.
 MOST = 8
