@@ -11,7 +11,7 @@ from espnet_merge.checkpoint.atomic import check_output, whole_directory
 from espnet_merge.checkpoint.hf import SINGLE, Writer
 from espnet_merge.checkpoint.safetensors import read_header
 from espnet_merge.errors import InputError
-from espnet_merge.merge import Merge, Target, check_device, write
+from espnet_merge.merge import Merge, Target, check_device, limit_threads, write
 from espnet_merge.provenance import (
     PROVENANCE,
     check_result,
@@ -23,7 +23,7 @@ from espnet_merge.provenance import (
 )
 from espnet_merge.replay import rebuild
 from espnet_merge.sites import Sites
-from espnet_merge.workers import Workers, one_thread_each
+from espnet_merge.workers import Workers
 
 # What the record of a part has of its own.
 OF_PART = ("shard", "result")
@@ -52,10 +52,11 @@ def parts_of(output: Path) -> Path:
 def names_of(merge: Merge, number: int, count: int) -> list[str]:
     """Return the tensors of a part, so that all parts have about the same work."""
     sites = Sites(merge.base, merge.experts)
+    work = {name: _work(sites, merge, name) for name in merge.plan}
     loads, shares = [0] * count, {}
-    for name in sorted(merge.plan, key=lambda name: (-_work(sites, merge, name), name)):
+    for name in sorted(work, key=lambda name: (-work[name], name)):
         shares[name] = loads.index(min(loads))
-        loads[shares[name]] += _work(sites, merge, name)
+        loads[shares[name]] += work[name]
     return [name for name in merge.plan if shares[name] == number - 1]
 
 
@@ -78,8 +79,7 @@ def run_shard(
     merge.check_weights()
     check_device(device, torch=merge.method.arrays == "torch")
     directory = parts_of(merge.output) / f"{number}-of-{count}"
-    limits = one_thread_each(scipy=merge.method.factored, torch=device != "cpu")
-    with Workers(jobs) as workers, limits:
+    with Workers(jobs) as workers, limit_threads([merge], device):
         record = describe(merge, digests(merge, workers))
         record |= {"shard": f"{number}/{count}"}
         if directory.exists():

@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Any, Self
 if TYPE_CHECKING:
     from tqdm import tqdm
 
+# Items begun for each thread before the oldest is asked for: among many small ones must
+# be as many large ones as there are threads.
+AHEAD = 8
 # More threads than this wait for one disk, and each may hold matrices.
 MOST = 8
 # Parameters of glibc's mallopt.
@@ -43,7 +46,7 @@ class Workers:
         try:
             for item in items:
                 running.append(self._pool.submit(function, item))
-                if len(running) > self.jobs:
+                if len(running) > AHEAD * self.jobs:
                     yield running.popleft().result()
             while running:
                 yield running.popleft().result()

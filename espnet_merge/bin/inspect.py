@@ -16,6 +16,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from espnet_merge.bin.merge import add_models
+
 if TYPE_CHECKING:
     from espnet_merge.conflict import Inspection
 
@@ -24,16 +26,8 @@ RECORD = "inspect.json"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
+    add_models(parser)
     add = parser.add_argument
-    add("--base", type=Path, required=True, metavar="PATH", help="where experts began")
-    add(
-        "--experts",
-        type=Path,
-        required=True,
-        nargs="+",
-        metavar="PATH",
-        help="models or adapters of the base",
-    )
     add("--output", type=Path, metavar="DIR", help="directory to write")
     add(
         "--rank",

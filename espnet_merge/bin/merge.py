@@ -51,17 +51,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def add_inputs(parser: argparse.ArgumentParser) -> None:
     """Declare the options that a sweep has as well."""
+    add_models(parser)
     add = parser.add_argument
-    add("--base", type=Path, required=True, metavar="PATH", help="where experts began")
-    add(
-        "--experts",
-        type=Path,
-        required=True,
-        nargs="+",
-        metavar="PATH",
-        help="models or adapters of the base: Hugging Face or PEFT directories,"
-        " OpenAI's .pt, ESPnet's .pth",
-    )
     add(
         "--set",
         nargs="+",
@@ -89,6 +80,21 @@ def add_inputs(parser: argparse.ArgumentParser) -> None:
         help="format of the output (default: that of the base)",
     )
     add_run(parser)
+
+
+def add_models(parser: argparse.ArgumentParser) -> None:
+    """Declare the options that name base and experts."""
+    add = parser.add_argument
+    add("--base", type=Path, required=True, metavar="PATH", help="where experts began")
+    add(
+        "--experts",
+        type=Path,
+        required=True,
+        nargs="+",
+        metavar="PATH",
+        help="models or adapters of the base: Hugging Face or PEFT directories,"
+        " OpenAI's .pt, ESPnet's .pth",
+    )
 
 
 def add_run(parser: argparse.ArgumentParser) -> None:

@@ -5,8 +5,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
-from espnet_merge.methods._base import SITE, Array, Method, Site, check_finite
+from espnet_merge.methods._base import (
+    SITE,
+    Array,
+    Method,
+    Site,
+    check_finite,
+    check_range,
+)
 from espnet_merge.methods._factored import Factored
+from espnet_merge.methods.ties import Ties
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,3 +60,31 @@ class Spectral(Method):
     @abstractmethod
     def merged(self, deltas: Sequence[Array], site: Site) -> Factored:
         """Merge matrices, in the type of the deltas, before they are scaled."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TiesInBasis(Spectral):
+    """A merge by TIES of what the tasks are in a basis that they share.
+
+    Args:
+        density: Share of entries kept of a task, in (0, 1].
+        consensus: ``mean`` over the agreeing experts or their ``sum``.
+
+    Raises:
+        InputError: a value is out of its range.
+    """
+
+    # Selection by magnitude is numpy's.
+    arrays: ClassVar[Literal["numpy", "torch"]] = "numpy"
+
+    density: float = 0.2
+    consensus: Literal["mean", "sum"] = "mean"
+
+    def __post_init__(self) -> None:
+        """Check the parameters."""
+        super().__post_init__()
+        check_range("density", self.density, 0, 1, open_low=True)
+
+    def ties(self, tasks: Sequence[Array]) -> Array:
+        """Merge matrices in the basis."""
+        return Ties(density=self.density, consensus=self.consensus)(tasks)

@@ -2,17 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
 
-from espnet_merge.methods._base import Array, Site, check_range
+from espnet_merge.methods._base import Array, Site
 from espnet_merge.methods._factored import Factored
 from espnet_merge.methods._linalg import double, library, like, svd
-from espnet_merge.methods._spectral import Spectral
-from espnet_merge.methods.ties import Ties
+from espnet_merge.methods._spectral import TiesInBasis
 
 
 @dataclass(frozen=True, kw_only=True)
-class CoreSpace(Spectral):
+class CoreSpace(TiesInBasis):
     r"""Project adapters to the space of all their factors, and merge by TIES there.
 
     .. math::
@@ -52,23 +50,13 @@ class CoreSpace(Spectral):
                [0., 1.]])
     """
 
-    # Selection by magnitude is numpy's.
-    arrays: ClassVar[Literal["numpy", "torch"]] = "numpy"
-
     density: float = 0.1
-    consensus: Literal["mean", "sum"] = "mean"
-
-    def __post_init__(self) -> None:
-        """Check the parameters."""
-        super().__post_init__()
-        check_range("density", self.density, 0, 1, open_low=True)
 
     def merged(self, deltas: Sequence[Array], site: Site) -> Factored:
         """Merge the core matrices; ``site`` keeps them."""
         first = deltas[0]
         u, cores, v = site.once(("core_space",), lambda: _cores(deltas))
-        ties = Ties(density=self.density, consensus=self.consensus)
-        return Factored(like(u @ ties(cores), first), like(v.T, first), 1.0)
+        return Factored(like(u @ self.ties(cores), first), like(v.T, first), 1.0)
 
 
 def _cores(deltas: Sequence[Array]) -> tuple[Array, list[Array], Array]:

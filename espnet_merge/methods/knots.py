@@ -2,17 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
 
-from espnet_merge.methods._base import Array, Site, check_range
+from espnet_merge.methods._base import Array, Site
 from espnet_merge.methods._factored import Factored
 from espnet_merge.methods._linalg import library, like, svd
-from espnet_merge.methods._spectral import Spectral
-from espnet_merge.methods.ties import Ties
+from espnet_merge.methods._spectral import TiesInBasis
 
 
 @dataclass(frozen=True, kw_only=True)
-class Knots(Spectral):
+class Knots(TiesInBasis):
     r"""Align the tasks by one joint decomposition, then merge by TIES.
 
     .. math::
@@ -47,23 +45,13 @@ class Knots(Spectral):
                [0., 1.]])
     """
 
-    # Selection by magnitude is numpy's.
-    arrays: ClassVar[Literal["numpy", "torch"]] = "numpy"
-
     density: float = 0.2
-    consensus: Literal["mean", "sum"] = "mean"
-
-    def __post_init__(self) -> None:
-        """Check the parameters."""
-        super().__post_init__()
-        check_range("density", self.density, 0, 1, open_low=True)
 
     def merged(self, deltas: Sequence[Array], site: Site) -> Factored:
         """Merge what the tasks are in the joint basis; ``site`` keeps that."""
         first = deltas[0]
         u, tasks = site.once(("knots",), lambda: _align(deltas))
-        ties = Ties(density=self.density, consensus=self.consensus)
-        return Factored(like(u, first), like(ties(tasks), first), 1.0)
+        return Factored(like(u, first), like(self.ties(tasks), first), 1.0)
 
 
 def _align(deltas: Sequence[Array]) -> tuple[Array, list[Array]]:
