@@ -83,7 +83,7 @@ def test_where_results_come_from(exp):
     report(exp, "padded")
     text = (exp / "RESULTS.md").read_text(encoding="utf-8")
     digest = hashlib.sha256(b"weights").hexdigest()
-    assert f"SHA-256 `{digest}`" in text
+    assert f"  - SHA-256: `{digest}`" in text
     assert "- espnet version: `2026" in text
     assert "- Git hash: `" in text
     assert "--inference padded`" in text
