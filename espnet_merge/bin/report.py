@@ -11,6 +11,7 @@ import argparse
 import json
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
+from math import isfinite
 from pathlib import Path
 
 from espnet_merge.data.whole_file import whole_file
@@ -90,6 +91,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> None:
     """Read all scores, write the report, print the main table."""
+    _check_sizes(args.utterances, args.clips)
     plan = Plan(
         base=args.base,
         experts=[_expert(text) for text in args.experts],
@@ -129,6 +131,13 @@ def main(args: argparse.Namespace) -> None:
     print(tables.summary(modes[0]))
     for path in (output / "RESULTS.md", output / "report.html", *pictures):
         print(path)
+
+
+def _check_sizes(utterances: int, clips: float) -> None:
+    if utterances < 0:
+        raise InputError(f"--utterances must be 0 or more; got {utterances}.")
+    if not (clips >= 0 and isfinite(clips)):
+        raise InputError(f"--clips must be 0 megabytes or more; got {clips}.")
 
 
 def _expert(text: str) -> tuple[str, str]:

@@ -25,8 +25,7 @@ def find_curves(records: Mapping[str, Mapping[str, Any]]) -> list[Curve]:
         records: the ``merge.yaml`` of each system.
 
     Merges belong together that have method and base in common and all parameters but
-    one. Where a parameter varies the experts are the same; where their number varies
-    one adds to the experts of the other.
+    one. Where a parameter varies, the experts are the same.
 
     >>> scaled = {
     ...     f"ta_{scale}": {"method": "task_arithmetic", "params": {"scale": scale}}
@@ -46,7 +45,9 @@ def find_curves(records: Mapping[str, Mapping[str, Any]]) -> list[Curve]:
                 others = {k: v for k, v in params.items() if k != name}
                 key = repr((base, experts, others))
                 families[method, name, key].append((system, value))
-        families[method, "experts", repr((base, params))].append((system, len(experts)))
+        # A list has an entry for each expert, so it cannot stay the same.
+        common = {k: v for k, v in params.items() if not isinstance(v, list)}
+        families[method, "experts", repr((base, common))].append((system, len(experts)))
     curves = [
         Curve(method, parameter, sorted(points, key=lambda point: point[1]))
         for (method, parameter, _), points in families.items()

@@ -5,11 +5,10 @@ from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby, zip_longest
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from espnet_merge.data.audio import SAMPLE_RATE, decode
 from espnet_merge.data.table import read_table
-from espnet_merge.errors import InputError
 from espnet_merge.score.counts import Pair, count
 from espnet_merge.score.evaluate import aligned
 from espnet_merge.score.utterances import Utterance, normalized, read_utterances
@@ -151,5 +150,6 @@ def shorten(pairs: Sequence[Pair], metric: str) -> Edits:
     glue = " " if metric == "wer" else ""
     edits: Edits = []
     for right, run in groupby(pairs, key=lambda pair: pair[0] == pair[1]):
-        edits += [glue.join(str(ours) for ours, _ in run)] if right else run
+        found = list(run)
+        edits += [glue.join(str(ours) for ours, _ in found)] if right else found
     return edits

@@ -32,7 +32,5 @@ def dump(data: Mapping[str, Any]) -> str:
     >>> dump({"text": "</script> <!-- é"})
     '{"text":"\\u003c/script> \\u003c!-- é"}'
     """
-    text = json.dumps(
-        data, ensure_ascii=False, allow_nan=False, separators=(",", ":")
-    )
+    text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c")

@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from espnet_merge.errors import InputError
 from espnet_merge.report.curves import find_curves
 from espnet_merge.report.listening import Heard, embed, hear
 from espnet_merge.report.results import Results
@@ -38,7 +39,8 @@ def record(
         megabytes: of audio, all together; 0 for none.
 
     Raises:
-        InputError: hypotheses, references or audio are broken.
+        InputError: hypotheses, references or audio are broken, or ``inspect`` has no
+            page.
     """
     plan = modes[0].plan
     heard = {results.mode: _hear(results, expdir, utterances) for results in modes}
@@ -52,14 +54,14 @@ def record(
         "modes": [_mode(results, heard[results.mode]) for results in modes],
         "curves": [curve._asdict() for curve in find_curves(_merges(modes[0], expdir))],
         "clips": _clips(modes[0], heard, megabytes),
-        "inspect": _inspection(inspect or expdir / "inspect"),
+        "inspect": _inspection(inspect, expdir),
     }
 
 
 def _system(results: Results, name: str, expdir: Path, output: Path) -> dict[str, Any]:
     files = made_by(expdir, name)
     scores = (score for (system, _), score in results.scores.items() if system == name)
-    mode = next((score["mode"] for score in scores), {})
+    mode: Mapping[str, Any] = next((score["mode"] for score in scores), {})
     merges = [file for file in files if file.name == MERGE]
     return {
         "name": name,
@@ -72,17 +74,16 @@ def _system(results: Results, name: str, expdir: Path, output: Path) -> dict[str
 
 def _set(results: Results, name: str) -> dict[str, Any]:
     score = results.set_info(name)
-    sizes = {
-        unit: score["metrics"][metric]["normalized"]["reference"]
-        for unit, metric in (("words", "wer"), ("characters", "cer"))
-    } if score else {}  # fmt: skip
+    if score is None:
+        return {"name": name, "metric": results.metric_of(name), "languages": []}
+    words, characters = (score["metrics"][m]["normalized"] for m in ("wer", "cer"))
     return {
         "name": name,
-        "label": results.label(name),
         "metric": results.metric_of(name),
-        "languages": list(score["languages"]) if score else [],
-        "utterances": score["utterances"] if score else None,
-        **sizes,
+        "languages": list(score["languages"]),
+        "utterances": score["utterances"],
+        "words": words["reference"],
+        "characters": characters["reference"],
     }
 
 
@@ -100,9 +101,7 @@ def _mode(results: Results, heard: Mapping[str, Sequence[Heard]]) -> dict[str, A
         "missing": results.missing,
         "columns": results.rates().columns,
         "rates": {
-            name: {
-                reading: results.rates(reading, metric).rows for reading in READINGS
-            }
+            name: {reading: results.rates(reading, metric).rows for reading in READINGS}
             for name, metric in metrics.items()
         },
         "utterances": {
@@ -165,6 +164,13 @@ def _merges(results: Results, expdir: Path) -> dict[str, Any]:
     }
 
 
-def _inspection(folder: Path) -> str | None:
-    page = folder / "inspect.html"
-    return page.read_text(encoding="utf-8") if page.is_file() else None
+def _inspection(named: Path | None, expdir: Path) -> str | None:
+    page = (named or expdir / "inspect") / "inspect.html"
+    if page.is_file():
+        return page.read_text(encoding="utf-8")
+    if named:
+        raise InputError(
+            f"--inspect must name what 'espnet-merge inspect --output' wrote; {named} "
+            "has no inspect.html."
+        )
+    return None

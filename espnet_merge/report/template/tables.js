@@ -140,9 +140,10 @@ function plain(head, rows) {
 
 function showSystems() {
   const systems = DATA.systems.map((system) => {
-    const links = system.files.map((file) => make("a", { href: encodeURI(file) }, file));
+    const links = system.files.map((file) =>
+      make("a", { href: encodeURI(file) }, file.split("/").at(-1)));
     const merge = system.merge && make("details", {},
-      make("summary", {}, "how it was merged"), make("pre", {}, system.merge));
+      make("summary", {}, "read it here"), make("pre", {}, system.merge));
     const made = make("span", {}, ...links, merge || null);
     const digest = system.sha256 ? make("code", {}, system.sha256) : NONE;
     return [nameOf(system), system.kind, links.length ? made : NONE, digest];

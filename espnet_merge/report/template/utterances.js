@@ -12,12 +12,15 @@ const glue = () => (DATA.sets.find((set) => set.name === state.set).metric === "
 const side = (edits, index) =>
   edits.map((part) => (isError(part) ? part[index] : part)).filter((t) => t !== null).join(glue());
 
+const sign = (character) => make("span", { class: "sign" }, character);
+
 function marked(part) {
   if (!isError(part)) return document.createTextNode(part);
   const [said, heard] = part;
-  if (heard === null) return make("del", {}, `−${said}`);
-  if (said === null) return make("ins", {}, `+${heard}`);
-  return make("span", { class: "swap" }, make("del", {}, said), make("ins", {}, `≠${heard}`));
+  if (heard === null) return make("del", {}, sign("−"), said);
+  if (said === null) return make("ins", {}, sign("+"), heard);
+  const swap = make("ins", {}, sign("≠"), heard);
+  return make("span", { class: "swap" }, make("del", {}, said), swap);
 }
 
 function coloured(edits) {
@@ -104,7 +107,8 @@ function told(utterances) {
   const total = DATA.sets.find((set) => set.name === state.set).utterances;
   const heard = shown.filter(audioOf).length;
   return `${utterances.length} shown of the ${shown.length} on this page, which are the worst ` +
-    `of ${total} over all systems; ${heard} of them can be heard (♪).`;
+    `of ${total} over all systems; ${heard} of them can be heard (♪). The number in front ` +
+    `counts the errors of ${state.judge || "all systems together"}.`;
 }
 
 function showUtterances() {
