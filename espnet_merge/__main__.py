@@ -26,7 +26,7 @@ COMMANDS = {
     "replay": "merge again from a merge.yaml, and prove the same bytes",
     "decode": "transcribe a data directory",
     "score": "score hypotheses: WER and CER, raw and normalised",
-    "report": "write RESULTS.md and its pictures from the scores",
+    "report": "write RESULTS.md and report.html from the scores",
 }
 
 

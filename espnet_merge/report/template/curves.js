@@ -1,6 +1,5 @@
 const SIZE = { width: 640, height: 300, left: 48, right: 110, top: 16, bottom: 44 };
-const SHAPES = ["circle", "square", "diamond", "triangle"];
-const LINES = ["expert", "joint", "merge", "zero-shot"];
+const SHAPES = ["circle", "square"];
 
 // Round steps, about five of them, from 0 to what is above the largest value.
 function ticks(most) {
@@ -13,8 +12,6 @@ function mark(shape, x, y, title) {
   const paths = {
     circle: `M${x - 4} ${y}a4 4 0 1 0 8 0a4 4 0 1 0 -8 0`,
     square: `M${x - 4} ${y - 4}h8v8h-8z`,
-    diamond: `M${x} ${y - 5.5}l5.5 5.5l-5.5 5.5l-5.5 -5.5z`,
-    triangle: `M${x} ${y - 5}l5 9h-10z`,
   };
   return draw("path", { class: "mark", d: paths[shape] }, draw("title", {}, title));
 }
@@ -49,7 +46,7 @@ function figure(curve) {
     const last = known.at(-1);
     return draw(
       "g",
-      { style: `--colour: var(--${LINES[order]})` },
+      { style: `--colour: var(--line-${order})` },
       base === null ? null : draw(
         "line",
         { class: "base", x1: left, x2: width - right, y1: y(base), y2: y(base) },
