@@ -51,7 +51,10 @@ def record(
         "groups": list(plan.groups),
         "systems": [_system(modes[0], name, expdir, output) for name in plan.kinds],
         "sets": [_set(modes[0], name) for name in plan.sets],
-        "modes": [_mode(results, heard[results.mode]) for results in modes],
+        "modes": [
+            _mode(results, modes[0].metric_name, heard[results.mode])
+            for results in modes
+        ],
         "curves": [curve._asdict() for curve in find_curves(_merges(modes[0], expdir))],
         "clips": _clips(modes[0], heard, megabytes),
         "inspect": _inspection(inspect, expdir),
@@ -87,9 +90,10 @@ def _set(results: Results, name: str) -> dict[str, Any]:
     }
 
 
-def _mode(results: Results, heard: Mapping[str, Sequence[Heard]]) -> dict[str, Any]:
-    main = results.metric_name
-    metrics = {
+def _mode(
+    results: Results, main: str, heard: Mapping[str, Sequence[Heard]]
+) -> dict[str, Any]:
+    metrics: dict[str, str | None] = {
         main: None,
         **{name: name.lower() for name in ("WER", "CER") if name != main},
     }

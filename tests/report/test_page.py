@@ -1,11 +1,12 @@
 """``report.html`` in a browser: read, sorted, filtered and heard as a person does."""
 
 import json
+import shutil
 
 import pytest
 
 from tests.report.browser import chromium
-from tests.report.spoken import NASTY, write_report, write_spoken
+from tests.report.spoken import HEARD, NASTY, write_report, write_spoken
 
 
 @pytest.fixture(scope="module")
@@ -15,7 +16,11 @@ def exp(tmp_path_factory):
     (exp / "inspect/inspect.html").write_text(
         "<script>document.title = 'ran'</script><h1>Experts of exp/base</h1>"
     )
-    write_report(exp, exp)
+    for system in HEARD:
+        greedy = exp / system / "inference_greedy"
+        shutil.copytree(greedy, greedy.with_name("inference_again"))
+    (exp / "ta_1/inference_again/zh_test/score.json").unlink()
+    write_report(exp, exp, "--inference", "greedy", "again")
     return exp
 
 
@@ -66,6 +71,40 @@ def column(page, name, table="#rates"):
     rows = page.locator(f"{table} tbody tr").all()
     cells = [row.locator("th, td").all_inner_texts() for row in rows]
     return {row[0].strip(): row[place].split("\n")[0].strip() for row in cells}
+
+
+# Of all elements: the colours of ink and paper, as a screen mixes them.
+COLOURS = """selector => {
+  const canvas = document.createElement("canvas");
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  const mix = colours => {
+    for (const colour of colours) {
+      context.fillStyle = colour;
+      context.fillRect(0, 0, 1, 1);
+    }
+    return [...context.getImageData(0, 0, 1, 1).data].slice(0, 3);
+  };
+  return [...document.querySelectorAll(selector)].map(element => {
+    const papers = [];
+    for (let e = element; e; e = e.parentElement)
+      papers.unshift(getComputedStyle(e).backgroundColor);
+    return [mix([...papers, getComputedStyle(element).color]), mix(papers)];
+  });
+}"""
+
+
+def luminance(colour):
+    """Return WCAG 2's relative luminance of red, green and blue from 0 to 255."""
+    red, green, blue = (
+        share / 12.92 if share <= 0.04045 else ((share + 0.055) / 1.055) ** 2.4
+        for share in (value / 255 for value in colour)
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(one, other):
+    dark, light = sorted(map(luminance, (one, other)))
+    return (light + 0.05) / (dark + 0.05)
 
 
 def printed(exp, name, place):
@@ -123,6 +162,17 @@ def test_sorted_by_a_click_and_by_the_keyboard(page):
     assert names == sorted(names)
     # The heat-map follows, without the base.
     assert list(column(page, "es (WER)", "#retention")) == names[:-1]
+
+
+def test_another_mode_and_what_is_missing_in_it(page):
+    page.locator("#controls label", has_text="again").click()
+    caption = page.locator("#rates .caption").inner_text()
+    assert "; again: true length" in caption
+    assert caption.endswith("Without a score, shown as –: ta_1/zh_test.")
+    for _ in ("ascending", "descending"):
+        heading(page, "untrained").click()
+        assert list(column(page, "untrained").items())[-1] == ("ta_1", "–")
+    assert column(page, "zh (CER)", "#retention")["ta_1"] == "–"
 
 
 def test_best_is_bold_and_changes_are_told(page, exp):
@@ -245,9 +295,10 @@ def test_an_inspection_is_shown_and_runs_nothing(page):
 def test_it_fits_the_window_and_can_be_read(open_page, scheme, width):
     page = open_page(color_scheme=scheme, viewport={"width": width, "height": 800})
     assert page.evaluate("document.documentElement.scrollWidth") == width
-    colours = page.locator("body").evaluate(
-        "e => [getComputedStyle(e).color, getComputedStyle(e).backgroundColor]"
-    )
-    ink, paper = (sum(map(int, c[4:-1].split(", "))) for c in colours)
-    assert (ink < paper) == (scheme == "light")
-    assert abs(ink - paper) > 500
+    ink, paper = page.evaluate(COLOURS, "body")[0]
+    assert (luminance(ink) < luminance(paper)) == (scheme == "light")
+    for selector in ("body", ".caption", ".shade", "ins", "del", "#controls label"):
+        pairs = page.evaluate(COLOURS, selector)
+        assert pairs
+        # What WCAG 2 asks for (level AA).
+        assert min(contrast(*pair) for pair in pairs) >= 4.5

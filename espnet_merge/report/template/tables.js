@@ -18,7 +18,7 @@ function sorted(systems) {
   const key = (system) =>
     column === "kind" ? DATA.systems.indexOf(system)
     : column === "system" ? system.name
-    : rates()[system.name][index];
+    : rates()[system.name][index] ?? null;
   const compare = (a, b) => (typeof a === "string" ? a.localeCompare(b) : a - b);
   return systems.toSorted((left, right) => {
     const [a, b] = [key(left), key(right)];

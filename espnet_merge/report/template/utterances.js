@@ -12,15 +12,15 @@ const glue = () => (DATA.sets.find((set) => set.name === state.set).metric === "
 const side = (edits, index) =>
   edits.map((part) => (isError(part) ? part[index] : part)).filter((t) => t !== null).join(glue());
 
-const sign = (character) => make("span", { class: "sign" }, character);
+// The sign is not struck through, so it stands outside of the word.
+const error = (tag, sign, word) => make(tag, {}, sign, make("span", { class: "word" }, word));
 
 function marked(part) {
   if (!isError(part)) return document.createTextNode(part);
   const [said, heard] = part;
-  if (heard === null) return make("del", {}, sign("−"), said);
-  if (said === null) return make("ins", {}, sign("+"), heard);
-  const swap = make("ins", {}, sign("≠"), heard);
-  return make("span", { class: "swap" }, make("del", {}, said), swap);
+  if (heard === null) return error("del", "−", said);
+  if (said === null) return error("ins", "+", heard);
+  return make("span", { class: "swap" }, error("del", "", said), error("ins", "≠", heard));
 }
 
 function coloured(edits) {
