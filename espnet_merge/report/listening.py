@@ -2,6 +2,7 @@
 
 import io
 from base64 import b64encode
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby, zip_longest
 from pathlib import Path
@@ -49,16 +50,13 @@ def hear(
     """
     raw = {name: read_utterances(reference, path) for name, path in hypotheses.items()}
     clean = {name: normalized(texts, normalizer) for name, texts in raw.items()}
-    errors: dict[str, int] = {}
+    errors: Counter[str] = Counter()
     for texts in clean.values():
         for utterance, pairs in aligned(texts, metric):
-            more = count(pairs).errors
-            errors[utterance.name] = errors.get(utterance.name, 0) + more
-    worst = sorted(errors, key=lambda name: -errors[name])[:limit]
+            errors[utterance.name] += count(pairs).errors
+    worst = [name for name, _ in errors.most_common(limit)]
     readings = {
-        reading: {
-            system: _edits(texts, metric, set(worst)) for system, texts in by.items()
-        }
+        reading: {system: _edits(texts, metric, worst) for system, texts in by.items()}
         for reading, by in {"normalized": clean, "raw": raw}.items()
     }
     languages = {u.name: u.language for texts in raw.values() for u in texts}
@@ -132,19 +130,20 @@ def _clip(file: Path) -> str | None:
 
 
 def _edits(
-    utterances: Iterable[Utterance], metric: str, wanted: set[str]
+    utterances: Iterable[Utterance], metric: str, wanted: Sequence[str]
 ) -> dict[str, Edits]:
-    chosen = [utterance for utterance in utterances if utterance.name in wanted]
+    by_name = {utterance.name: utterance for utterance in utterances}
+    chosen = [by_name[name] for name in wanted]
     return {
-        utterance.name: shorten(pairs, metric)
+        utterance.name: _shorten(pairs, metric)
         for utterance, pairs in aligned(chosen, metric)
     }
 
 
-def shorten(pairs: Sequence[Pair], metric: str) -> Edits:
+def _shorten(pairs: Sequence[Pair], metric: str) -> Edits:
     """Return an alignment with the right tokens put together.
 
-    >>> shorten([("a", "a"), ("b", "b"), ("c", None), ("d", "d")], "wer")
+    >>> _shorten([("a", "a"), ("b", "b"), ("c", None), ("d", "d")], "wer")
     ['a b', ('c', None), 'd']
     """
     glue = " " if metric == "wer" else ""

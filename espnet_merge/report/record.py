@@ -45,7 +45,8 @@ def record(
     plan = modes[0].plan
     heard = {results.mode: _hear(results, expdir, utterances) for results in modes}
     return {
-        "title": expdir.resolve().name,
+        # With the recipe's name: nearly every expdir is called exp.
+        "title": "/".join(expdir.resolve().parts[-3:]),
         "origin": list(origin),
         "base": plan.base,
         "groups": list(plan.groups),

@@ -287,7 +287,7 @@ def test_merges_are_drawn_along_their_scale(page):
 def test_an_inspection_is_shown_and_runs_nothing(page):
     frame = page.frame_locator("#inspect iframe")
     assert frame.locator("h1").inner_text() == "Experts of exp/base"
-    assert page.title() == "Results of exp"
+    assert page.title().startswith("Results of ")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

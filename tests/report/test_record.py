@@ -89,6 +89,7 @@ def test_worst_first_and_no_more_than_wanted(exp):
     heard = hear(reference, folders, "basic", "wer", limit=2)
     # Errors of all systems: es-2 has 2 + 1 + 1 + 2 + 1, es-1 1 + 0 + 1 + 1 + 0.
     assert [utterance.name for utterance in heard] == ["es-2", "es-1"]
+    assert hear(reference, folders, "basic", "wer", limit=0) == []
 
 
 def test_nothing_users_wrote_is_markup(text, data):
@@ -133,7 +134,8 @@ def test_audio_that_is_none_is_named(tmp_path):
         embed({tmp_path: ["a"]}, 1.0)
 
 
-def test_where_it_comes_from(data):
+def test_where_it_comes_from(data, exp):
+    assert data["title"] == "/".join(exp.parts[-3:])
     facts = dict(data["origin"])
     assert facts["espnet version"].startswith("2026")
     assert facts["command"].startswith("espnet-merge report --expdir")

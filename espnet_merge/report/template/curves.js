@@ -1,4 +1,4 @@
-const SIZE = { width: 640, height: 300, left: 48, right: 110, top: 16, bottom: 44 };
+const SIZE = { width: 640, height: 300, left: 48, right: 130, top: 16, bottom: 44 };
 const SHAPES = ["circle", "square"];
 
 // Round steps, about five of them, from 0 to what is above the largest value.

@@ -141,7 +141,7 @@ function plain(head, rows) {
 function showSystems() {
   const systems = DATA.systems.map((system) => {
     const links = system.files.map((file) =>
-      make("a", { href: encodeURI(file) }, file.split("/").at(-1)));
+      make("a", { href: file.split("/").map(encodeURIComponent).join("/") }, file.split("/").at(-1)));
     const merge = system.merge && make("details", {},
       make("summary", {}, "read it here"), make("pre", {}, system.merge));
     const made = make("span", {}, ...links, merge || null);
