@@ -201,6 +201,13 @@ def test_edits_are_marked_by_sign_and_by_element(page):
     assert details.inner_text() == "2: 1 ≠, 1 −, 0 +"
 
 
+def test_who_heard_the_same_stands_together_and_the_best_first(page):
+    page.get_by_role("combobox", name="Set", exact=True).select_option("zh_test")
+    first, second = page.locator("article dt").all_inner_texts()
+    assert first.split() == ["full_es", "ta_1", "ta_03", "ta_05", "no", "error"]
+    assert second.split()[:2] == ["zero_shot", "2:"]
+
+
 def test_the_worst_stand_first_for_all_or_for_one_system(page):
     said = page.locator("#utterances ol button .said")
     assert said.first.inner_text() == "uno dos tres"

@@ -78,18 +78,27 @@ function walk(event) {
   buttons[here + step]?.click();
 }
 
+// Systems that heard the same stand together, those with the fewest errors first.
+function alike(edits) {
+  const systems = DATA.systems.filter(({ name }) => name in edits);
+  const groups = Map.groupBy(systems, ({ name }) => JSON.stringify(edits[name]));
+  return [...groups]
+    .map(([heard, group]) => [JSON.parse(heard), group])
+    .toSorted(([a], [b]) => counts(a).all - counts(b).all);
+}
+
 function article(utterance) {
   const edits = editsOf(utterance);
   const source = audioOf(utterance);
   const audio = source
     ? make("audio", { controls: "", preload: "auto", src: source })
     : make("p", { class: "note" }, "No audio on this page: what could be put on it went to worse utterances, or there is no file, or it is longer than 30 s.");
-  const rows = DATA.systems.filter(({ name }) => name in edits).map((system) => {
-    const { all, swapped, deleted, inserted } = counts(edits[system.name]);
+  const rows = alike(edits).map(([heard, systems]) => {
+    const { all, swapped, deleted, inserted } = counts(heard);
     const details = all ? `${all}: ${swapped} ≠, ${deleted} −, ${inserted} +` : "no error";
     return make("div", {},
-      make("dt", {}, nameOf(system), make("small", {}, details)),
-      make("dd", { dir: "auto", lang: utterance.language }, ...coloured(edits[system.name])));
+      make("dt", {}, ...systems.map(nameOf), make("small", {}, details)),
+      make("dd", { dir: "auto", lang: utterance.language }, ...coloured(heard)));
   });
   return [
     make("h3", {}, utterance.name),
