@@ -28,7 +28,7 @@ COMMANDS = {
     "score": "score hypotheses: WER and CER, raw and normalised",
     "compare": "test the differences between systems for significance",
     "gate": "exit with 1 where a system is significantly worse than a baseline",
-    "report": "write RESULTS.md and its pictures from the scores",
+    "report": "write RESULTS.md and report.html from the scores",
 }
 
 

@@ -128,6 +128,10 @@ class Results:
         """Name of the normaliser, the same in all scores."""
         return str(next(iter(self.scores.values()))["normalizer"])
 
+    def mode_of(self, system: str) -> str:
+        """Return how the system was decoded: the base may have its own mode."""
+        return self.base_mode if system == self.plan.base else self.mode
+
     def settings(self, *, base: bool = False) -> Mapping[str, Any]:
         """How was decoded, as far as it changes the hypotheses.
 

@@ -82,14 +82,16 @@ def systems(plan: Plan, expdir: Path, output: Path) -> Iterator[str]:
     """Yield what each system is, with a link to where its weights come from."""
     rows = []
     for system, kind in plan.kinds.items():
-        files = [
-            expdir / system / file
-            for file in ("model/merge.yaml", "config.yaml")
-            if (expdir / system / file).is_file()
-        ]
+        files = made_by(expdir, system)
         links = [f"[{file.name}]({os.path.relpath(file, output)})" for file in files]
         rows.append([system, kind, ", ".join(links) or MISSING])
     yield from _table(["system", "kind", "made by"], rows, rule="---|")
+
+
+def made_by(expdir: Path, system: str) -> list[Path]:
+    """Return the files that say where a system's weights come from."""
+    names = ("model/merge.yaml", "config.yaml")
+    return [path for name in names if (path := expdir / system / name).is_file()]
 
 
 def sets(results: Results) -> Iterator[str]:

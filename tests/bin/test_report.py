@@ -25,7 +25,7 @@ def exp(tmp_path):
     write_exp(exp, RATES, "true_length", {**MODE, "pad_to": 0})
     (exp / "tsv_m/inference_true_length/en_test/score.json").unlink()
     (exp / "tsv_m/model").mkdir()
-    (exp / "tsv_m/model/merge.yaml").write_text("method: tsv_m\n")
+    (exp / "tsv_m/model/merge.yaml").write_text("method: tsv_m\nparams: {}\n")
     return exp
 
 
@@ -85,10 +85,10 @@ def test_where_results_come_from(exp):
     report(exp, "padded")
     text = (exp / "RESULTS.md").read_text(encoding="utf-8")
     digest = hashlib.sha256(b"weights").hexdigest()
-    assert f"SHA-256 `{digest}`" in text
+    assert f"  - SHA-256: `{digest}`" in text
     assert "- espnet version: `2026" in text
     assert "- Git hash: `" in text
-    assert "--inference padded`" in text
+    assert "--inference padded --utterances 100 --clips 8.0`" in text
     assert "| tsv_m | merge | [merge.yaml](tsv_m/model/merge.yaml) |" in text
     assert "| es_test | es | 40 | 1000 | 5000 |" in text
 
@@ -129,6 +129,8 @@ def test_same_scores_give_the_same_numbers_and_pictures(exp, tmp_path):
         (["padded", "--experts", "full_es"], "--experts takes LANG=SYSTEM"),
         (["padded", "--untrained", "fr"], "en_test begins with 'en'"),
         (["padded", "--joint", "soup"], "a system is named once; soup"),
+        (["padded", "--utterances", "-1"], "--utterances must be 0 or more; got -1"),
+        (["padded", "--clips", "nan"], "--clips must be 0 megabytes or more; got nan"),
     ],
 )
 def test_bad_input_is_one_line_and_writes_nothing(exp, options, message, capsys):
@@ -139,6 +141,7 @@ def test_bad_input_is_one_line_and_writes_nothing(exp, options, message, capsys)
     assert message in error
     assert error.count("\n") == 1
     assert not (exp / "RESULTS.md").exists()
+    assert not (exp / "report.html").exists()
     assert not (exp / "images").exists()
 
 
