@@ -10,7 +10,7 @@ and the audio in their wav.scp, are looked for where they were then, from here.
 import argparse
 import json
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import isfinite
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from espnet_merge.report.environment import describe, origin
 from espnet_merge.report.page import page
 from espnet_merge.report.record import record
 from espnet_merge.report.results import Grid, Plan, Results, read_results
+from espnet_merge.report.significance import Tested, against_base, plain
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -105,10 +106,12 @@ def main(args: argparse.Namespace) -> None:
         read_results(args.expdir, plan, mode, args.base_inference)
         for mode in args.inference
     ]
+    tested = {results.mode: against_base(results) for results in modes}
     output = args.output or args.expdir
     facts = list(origin(_command(args), modes[0].base_model))
     shown = record(
         modes,
+        tested,
         args.expdir,
         output,
         origin=facts,
@@ -118,13 +121,13 @@ def main(args: argparse.Namespace) -> None:
     )
     pictures = _draw(modes[0], output / "images")
     with whole_file(output / "results.json") as part:
-        data = {results.mode: _data(results) for results in modes}
+        data = {r.mode: _data(r, tested[r.mode]) for r in modes}
         part.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
     with whole_file(output / "report.html") as part:
         part.write_text(page(shown), encoding="utf-8")
     # Last: it links to the others.
     with whole_file(output / "RESULTS.md") as part:
-        lines = _lines(facts, args.expdir, modes, output)
+        lines = _lines(facts, args.expdir, modes, tested, output)
         part.write_text("\n".join(lines) + "\n", encoding="utf-8")
     for line in tables.terminal(modes[0]):
         print(line)
@@ -164,6 +167,7 @@ def _lines(
     facts: Iterable[tuple[str, str]],
     expdir: Path,
     modes: Sequence[Results],
+    tested: Mapping[str, Tested],
     output: Path,
 ) -> Iterator[str]:
     first = modes[0]
@@ -180,7 +184,7 @@ def _lines(
     yield "![Differences to the base](images/retention.png)"
     for results in modes:
         yield ""
-        yield from tables.markdown(results)
+        yield from tables.markdown(results, tested[results.mode])
 
 
 def _command(args: argparse.Namespace) -> str:
@@ -192,7 +196,7 @@ def _command(args: argparse.Namespace) -> str:
     return shlex.join(words)
 
 
-def _data(results: Results) -> dict[str, object]:
+def _data(results: Results, tested: Tested) -> dict[str, object]:
     grids = {
         "rates": results.rates(),
         "raw": results.rates("raw"),
@@ -206,11 +210,12 @@ def _data(results: Results) -> dict[str, object]:
         "normalizer": results.normalizer,
         "settings": results.settings(),
         "base_settings": results.settings(base=True),
-        **{name: _plain(grid) for name, grid in grids.items()},
+        **{name: _named(grid) for name, grid in grids.items()},
+        "tests": plain(tested),
     }
 
 
-def _plain(grid: Grid) -> dict[str, dict[str, float | None]]:
+def _named(grid: Grid) -> dict[str, dict[str, float | None]]:
     return {
         system: dict(zip(grid.columns, row, strict=True))
         for system, row in grid.rows.items()

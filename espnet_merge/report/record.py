@@ -11,7 +11,8 @@ from espnet_merge.errors import InputError
 from espnet_merge.report.curves import find_curves
 from espnet_merge.report.listening import Heard, embed, hear
 from espnet_merge.report.results import Results
-from espnet_merge.report.tables import how, made_by, summary
+from espnet_merge.report.significance import DESIGN, Tested, fallen, plain
+from espnet_merge.report.tables import INTERVALS, MARKS, how, made_by, summary
 
 READINGS = ("normalized", "raw")
 MERGE = "merge.yaml"
@@ -19,6 +20,7 @@ MERGE = "merge.yaml"
 
 def record(
     modes: Sequence[Results],
+    tested: Mapping[str, Tested],
     expdir: Path,
     output: Path,
     *,
@@ -31,6 +33,7 @@ def record(
 
     Args:
         modes: the scores of each decoding mode.
+        tested: mode -> differences to the base.
         expdir: directory of the systems.
         output: directory of the page, where its links start.
         origin: name and value of what the results come from.
@@ -49,11 +52,15 @@ def record(
         "title": "/".join(expdir.resolve().parts[-3:]),
         "origin": list(origin),
         "base": plan.base,
+        "alpha": DESIGN.alpha,
+        "howTested": f"{INTERVALS} {MARKS}",
         "groups": list(plan.groups),
         "systems": [_system(modes[0], name, expdir, output) for name in plan.kinds],
         "sets": [_set(modes[0], name) for name in plan.sets],
         "modes": [
-            _mode(results, modes[0].metric_name, heard[results.mode])
+            _mode(
+                results, modes[0].metric_name, tested[results.mode], heard[results.mode]
+            )
             for results in modes
         ],
         "curves": [curve._asdict() for curve in find_curves(_merges(modes[0], expdir))],
@@ -92,7 +99,10 @@ def _set(results: Results, name: str) -> dict[str, Any]:
 
 
 def _mode(
-    results: Results, main: str, heard: Mapping[str, Sequence[Heard]]
+    results: Results,
+    main: str,
+    tested: Tested,
+    heard: Mapping[str, Sequence[Heard]],
 ) -> dict[str, Any]:
     metrics: dict[str, str | None] = {
         main: None,
@@ -109,6 +119,8 @@ def _mode(
             name: {reading: results.rates(reading, metric).rows for reading in READINGS}
             for name, metric in metrics.items()
         },
+        "tests": plain(tested),
+        "fallen": fallen(results),
         "utterances": {
             name: [utterance._asdict() for utterance in listed]
             for name, listed in heard.items()

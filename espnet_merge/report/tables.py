@@ -6,18 +6,22 @@ from pathlib import Path
 from typing import Any
 
 from espnet_merge.report.results import Grid, Plan, Results
-from espnet_merge.report.significance import DESIGN, mean_difference, significant
+from espnet_merge.report.significance import DESIGN, Tested, mean_difference
 from espnet_merge.score.compare import Difference
 
 MISSING = "–"
 SIGNIFICANT = "†"
-TESTED = (
+INTERVALS = (
     f"In brackets: {100 * (1 - DESIGN.alpha):g} % interval by bootstrap over"
     " utterances, p by permutation."
 )
+MARKS = (
+    f"{SIGNIFICANT}: significant, p < {DESIGN.alpha:g} by permutation of"
+    " utterances; for the sets with Holm's correction over those of the system."
+)
 
 
-def markdown(results: Results) -> Iterator[str]:
+def markdown(results: Results, tested: Tested) -> Iterator[str]:
     """Yield the section of one decoding mode."""
     name, mode = results.metric_name, how(results)
     yardsticks = map(results.plan.expert_for, results.plan.groups.get("trained", []))
@@ -60,12 +64,9 @@ def markdown(results: Results) -> Iterator[str]:
         results,
         results.differences(),
         signed=True,
-        marked=significant(results),
+        marked=_significant(tested),
     )
-    yield (
-        f"{SIGNIFICANT}: significant, p < {DESIGN.alpha:g} by permutation of"
-        " utterances; for the sets with Holm's correction over those of the system."
-    )
+    yield MARKS
     yield ""
     yield f"### Insertions / utterances with a loop, {clean}, {mode}"
     yield ""
@@ -163,7 +164,7 @@ def summary(results: Results) -> str:
         if len(plan.merges) > 1
         else ""
     )
-    return f"{'; '.join(said)}. {TESTED}{chosen}"
+    return f"{'; '.join(said)}. {INTERVALS}{chosen}"
 
 
 def best_of(
@@ -248,6 +249,15 @@ def _table(
     for row in rows:
         yield f"| {' | '.join(row)} |"
     yield ""
+
+
+def _significant(tested: Tested) -> set[tuple[str, str]]:
+    return {
+        (system, column)
+        for system, differences in tested.items()
+        for column, difference in differences.items()
+        if difference.p < DESIGN.alpha
+    }
 
 
 def _signs(results: Results, system: str, name: str) -> str:

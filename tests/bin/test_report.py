@@ -1,18 +1,11 @@
 import hashlib
 import json
-import shlex
 import struct
 
 import pytest
 
 from espnet_merge.__main__ import main
-from tests.report.fake import MODE, RATES, write_exp
-
-OPTIONS = shlex.split(
-    "--base zero_shot --experts es=full_es it=full_it --joint joint "
-    "--merges soup tsv_m --sets es_test it_test en_test --trained es it "
-    "--untrained en --inference"
-)
+from tests.report.fake import MODE, OPTIONS, RATES, write_exp
 
 
 @pytest.fixture
@@ -103,6 +96,10 @@ def test_pictures_numbers_and_the_printed_table(exp, capsys, tmp_path):
     saved = json.loads((output / "results.json").read_text())["padded"]
     assert saved["rates"]["tsv_m"]["trained"] == 12
     assert saved["settings"]["pad_to"] == 30
+    test = saved["tests"]["full_es"]["es"]
+    assert test["low"] < -30 < test["high"] < 0
+    # All 40 utterances are better: no drawn signs reach that. Three sets are tested.
+    assert test["p"] == pytest.approx(3 / 1001)
     printed = capsys.readouterr().out.splitlines()
     assert printed[1].split() == ["es", "it", "trained", "en", "untrained"]
     assert printed[7].split() == ["tsv_m", "16.0", "8.0", "12.0", "9.0", "9.0"]

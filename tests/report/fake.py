@@ -1,6 +1,7 @@
 """An exp directory with made-up scores, as ``espnet-merge score`` would leave it."""
 
 import json
+import shlex
 from pathlib import Path
 
 from espnet_merge.report.results import Plan, Results, read_results
@@ -26,6 +27,13 @@ PLAN = {
     "trained": ["es", "it"],
     "untrained": ["en"],
 }
+
+# The same for the command; the modes follow.
+OPTIONS = shlex.split(
+    "--base zero_shot --experts es=full_es it=full_it --joint joint "
+    "--merges soup tsv_m --sets es_test it_test en_test --trained es it "
+    "--untrained en --inference"
+)
 
 
 def write_score(path: Path, errors: int, words: int = 1000, **changes) -> None:

@@ -5,7 +5,9 @@ import shutil
 
 import pytest
 
+from espnet_merge.__main__ import main
 from tests.report.browser import chromium
+from tests.report.fake import OPTIONS, RATES, write_exp
 from tests.report.spoken import HEARD, NASTY, write_report, write_spoken
 
 
@@ -33,15 +35,16 @@ def browser():
 @pytest.fixture
 def open_page(browser, exp):
     """Open the page; nothing may be complained of, nothing loaded from elsewhere."""
-    said, loaded, pages = [], [], []
+    said, loaded, opened, pages = [], [], [], []
 
-    def start(**options):
+    def start(folder=exp, **options):
         page = browser.new_page(**options)
         page.set_default_timeout(10_000)
         page.on("console", lambda message: said.append(message.text))
         page.on("pageerror", lambda error: said.append(str(error)))
         page.on("request", lambda request: loaded.append(request.url))
-        page.goto((exp / "report.html").as_uri())
+        opened.append((folder / "report.html").as_uri())
+        page.goto(opened[-1])
         pages.append(page)
         return page
 
@@ -51,7 +54,7 @@ def open_page(browser, exp):
     # The frame may run no script, and Chromium says so.
     assert [text for text in said if "sandboxed" not in text] == []
     elsewhere = [url for url in loaded if not url.startswith(("data:", "about:"))]
-    assert elsewhere == [(exp / "report.html").as_uri()]
+    assert elsewhere == opened
 
 
 @pytest.fixture
@@ -187,6 +190,35 @@ def test_best_is_bold_and_changes_are_told(page, exp):
         difference = results["differences"][system]["trained"]
         assert shown == f"{difference:+.1f}".replace("-", "−")
         assert difference < 0
+
+
+def test_differences_are_shown_as_tested(open_page, tmp_path):
+    write_exp(tmp_path, RATES, "padded")
+    (tmp_path / "soup/inference_padded/en_test/score.json").unlink()
+    main(["report", "--expdir", str(tmp_path), *OPTIONS, "padded"])
+    page = open_page(tmp_path)
+    tests = json.loads((tmp_path / "results.json").read_text("utf-8"))["padded"][
+        "tests"
+    ]
+    row = page.locator("#retention tbody tr", has_text="full_es")
+    points, interval, p = row.locator("td").nth(1).inner_text().split("\n")
+    # it: 250 errors against 200, one more in each of 40 utterances.
+    test = tests["full_es"]["it"]
+    assert (points, p) == ("+5.0†", f"p {test['p']:.3f}")
+    assert interval == f"[+{test['low']:.1f}, +{test['high']:.1f}]"
+    assert column(page, "gate", "#retention") == {
+        "full_es": "fallen: it, en",
+        "full_it": "fallen: es, en",
+        "joint": "passed",
+        "soup": "–",
+        "tsv_m": "passed",
+    }
+    # 5 errors more, in 5 of 40 utterances: p is 2 / 2**5.
+    assert column(page, "en", "#retention")["joint"] == "+0.5"
+    legend = page.locator("#retention .legend").inner_text()
+    assert "Tested is the WER of normalised text." in legend
+    page.locator("#controls label", has_text="raw").click()
+    assert row.locator("td").nth(1).inner_text() == "+5.0"
 
 
 def test_edits_are_marked_by_sign_and_by_element(page):

@@ -6,6 +6,16 @@ function difference(system, index) {
   return ours === null || base === null ? null : ours - base;
 }
 
+// Only what systems are ranked by is tested: the main metric of normalised text.
+function testOf(system, column) {
+  const main = Object.keys(mode().rates)[0];
+  const shown = state.metric === main && state.reading === "normalized";
+  return shown ? mode().tests[system]?.[column] ?? null : null;
+}
+
+const dagger = (test) => (test && test.p < DATA.alpha ? "†" : "");
+const probability = (p) => (p < 0.001 ? "p < 0.001" : `p ${p.toFixed(3)}`);
+
 function shade(value) {
   if (value === null) return {};
   const share = Math.min(Math.abs(value) / FULL_COLOUR, 1).toFixed(3);
@@ -69,6 +79,7 @@ function showRates() {
       const classes = [columnClass(columns[index])];
       if (value === null) return make("td", { class: classes.join(" ") }, NONE);
       const change = system.name === DATA.base ? null : difference(system.name, index);
+      const test = testOf(system.name, columns[index]);
       if (change !== null) classes.push("shade");
       // By what is printed: systems that look equal share the first place.
       if (value.toFixed(1) === best[index]) classes.push("best");
@@ -76,7 +87,7 @@ function showRates() {
         "td",
         { class: classes.join(" "), ...shade(change) },
         make("span", { class: "rate" }, value.toFixed(1)),
-        make("small", {}, change === null ? " " : signed(change)),
+        make("small", {}, change === null ? " " : signed(change) + dagger(test)),
       );
     });
     return make(
@@ -100,20 +111,34 @@ function caption() {
   return `${state.metric} (%), ${text}; ${mode().name}: ${mode().how}.${missing}`;
 }
 
+function evidence(test) {
+  if (!test) return [];
+  const interval = `[${signed(test.low)}, ${signed(test.high)}]`;
+  return [make("small", {}, interval), make("small", {}, probability(test.p))];
+}
+
+function verdict(system) {
+  const fallen = mode().fallen[system];
+  const text = !fallen ? NONE : fallen.length ? `fallen: ${fallen.join(", ")}` : "passed";
+  return make("td", { class: "text" }, text);
+}
+
 function showRetention() {
   const { columns } = mode();
   const head = columns.map((column) =>
     make("th", { scope: "col", class: columnClass(column) },
       columnClass(column) ? make("small", {}, "mean") : null, column));
+  head.push(make("th", { scope: "col", class: "text" }, "gate"));
   const others = sorted(DATA.systems).filter((system) => system.name !== DATA.base);
   const rows = others.map((system) => {
     const cells = columns.map((column, index) => {
       const value = difference(system.name, index);
       const classes = `${columnClass(column)} ${value === null ? "" : "shade"}`;
-      const text = value === null ? NONE : signed(value);
-      return make("td", { class: classes, ...shade(value) }, text);
+      const test = testOf(system.name, column);
+      const text = value === null ? NONE : signed(value) + dagger(test);
+      return make("td", { class: classes, ...shade(value) }, text, ...evidence(test));
     });
-    return make("tr", {}, make("th", { scope: "row" }, nameOf(system)), ...cells);
+    return make("tr", {}, make("th", { scope: "row" }, nameOf(system)), ...cells, verdict(system.name));
   });
   const table = make(
     "table",
@@ -125,6 +150,10 @@ function showRetention() {
   find("#retention .caption").textContent =
     `Points of ${state.metric} added to those of ${DATA.base}: violet and − is better, ` +
     `orange and + is worse. Fully coloured from ${FULL_COLOUR} points on.`;
+  const [first] = Object.keys(mode().rates);
+  find("#retention .legend").textContent =
+    `${DATA.howTested} Tested is the ${first} of normalised text. Gate: fallen where a set ` +
+    `is significantly worse than ${DATA.base}, p < ${DATA.alpha} on one side, with Holm's correction.`;
 }
 
 function plain(head, rows) {
