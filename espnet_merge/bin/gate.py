@@ -19,6 +19,7 @@ from pathlib import Path
 
 from espnet_merge.bin.compare import add_tests, read_all, table
 from espnet_merge.errors import InputError
+from espnet_merge.score.evaluate import ERROR_RATES
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="POINTS",
         help="a rise of the error rate that is allowed (default: %(default)s)",
     )
-    add_tests(parser)
+    add_tests(parser, ERROR_RATES)
 
 
 def main(args: argparse.Namespace) -> None:

@@ -73,9 +73,13 @@ def resampled_rates(
     totals = np.zeros((resamples, sums.shape[1]))
     for total in totals:
         while total[0] == 0:
-            drawn = np.bincount(generator.integers(units, size=units), minlength=units)
-            total[:] = drawn @ sums
+            total[:] = draw(units, generator) @ sums
     return 100 * totals[:, 1:] / totals[:, :1]
+
+
+def draw(units: int, generator: np.random.Generator) -> Counts:
+    """Return how often each unit is in a set of as many, drawn with replacement."""
+    return np.bincount(generator.integers(units, size=units), minlength=units)
 
 
 def interval(differences: Rates, alpha: float) -> Interval:

@@ -48,21 +48,25 @@ class Design:
 
     def draw(self, part: Part) -> Rates:
         """Return the systems' resampled rates: of the seed and the part's name."""
-        own = zlib.crc32(f"{part.name} {part.metric}".encode())
-        return resampled_rates(
-            part.errors, part.tokens, self.resamples, [self.seed, own]
-        )
+        seed = self.seeds(part.name, part.metric)
+        return resampled_rates(part.errors, part.tokens, self.resamples, seed)
+
+    def seeds(self, name: str, metric: str) -> list[int]:
+        """Return the seed of a part, so that no two parts are drawn alike."""
+        return [self.seed, zlib.crc32(f"{name} {metric}".encode())]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """System b against system a, in percent and percentage points; less is better.
+    """System b against system a, in percent and percentage points.
+
+    Of error rates less is better, of BLEU and chrF more.
 
     Attributes:
         name: of the part, or ``mean``.
-        metric: of the part, or ``macro``.
+        metric: of the part, or ``macro`` for a mean of error rates.
         units: utterances or speakers.
-        a: the first system's error rate.
+        a: the first system's error rate or score.
         b: the second's.
         points: b less a.
         low: lower end of the bootstrap interval of the points.
@@ -71,6 +75,7 @@ class Difference:
         p: of the permutation test; of a part by Holm's correction over all parts.
         p_mapsswe: of MAPSSWE, corrected likewise; None for a mean over sets.
         segments: of MAPSSWE.
+        p_bootstrap: of the paired bootstrap, corrected likewise; of BLEU and chrF.
     """
 
     name: str
@@ -85,6 +90,7 @@ class Difference:
     p: float
     p_mapsswe: float | None = None
     segments: int | None = None
+    p_bootstrap: float | None = None
 
 
 def p_value(parts: Sequence[Part], a: int, b: int, design: Design) -> float:

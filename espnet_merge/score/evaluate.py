@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from espnet_merge.errors import InputError
 from espnet_merge.score.counts import Counts, Pair, align, count
@@ -12,8 +12,12 @@ from espnet_merge.score.normalize import rule_for
 from espnet_merge.score.signs import has_loop, is_too_long
 from espnet_merge.score.utterances import Utterance, normalized
 
+if TYPE_CHECKING:
+    from sacrebleu.metrics.base import Metric
+
 ERROR_RATES = ("wer", "cer")
-METRICS = (*ERROR_RATES, "bleu", "chrf")
+CORPUS_SCORES = ("bleu", "chrf")
+METRICS = (*ERROR_RATES, *CORPUS_SCORES)
 
 
 def evaluate(
@@ -90,6 +94,16 @@ def count_by_speaker(utterances: Sequence[Utterance], metric: str) -> dict[str, 
     return dict(speakers)
 
 
+def corpus_scorer(utterances: Sequence[Utterance], metric: str) -> "Metric":
+    """Return sacreBLEU's metric, for BLEU with the tokens that fit the language."""
+    from sacrebleu.metrics import BLEU, CHRF
+
+    if metric == "chrf":
+        return CHRF()
+    # force: punctuation split off by a normaliser is meant, not a mistake.
+    return BLEU(tokenize=_bleu_tokens(utterances), force=True)
+
+
 def _measure(utterances: Sequence[Utterance], metric: str) -> dict[str, Any]:
     if metric not in ERROR_RATES:
         return _sacrebleu(utterances, metric)
@@ -98,14 +112,7 @@ def _measure(utterances: Sequence[Utterance], metric: str) -> dict[str, Any]:
 
 
 def _sacrebleu(utterances: Sequence[Utterance], metric: str) -> dict[str, Any]:
-    from sacrebleu.metrics import BLEU, CHRF
-
-    # force: punctuation split off by a normaliser is meant, not a mistake.
-    scorer = (
-        CHRF()
-        if metric == "chrf"
-        else BLEU(tokenize=_bleu_tokens(utterances), force=True)
-    )
+    scorer = corpus_scorer(utterances, metric)
     hypotheses = [utterance.hypothesis for utterance in utterances]
     references = [utterance.reference for utterance in utterances]
     score = scorer.corpus_score(hypotheses, [references])

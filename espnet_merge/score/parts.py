@@ -2,11 +2,12 @@
 
 from array import array
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from espnet_merge.errors import InputError
 from espnet_merge.score.bootstrap import Counts
@@ -66,21 +67,9 @@ def read_parts(
         InputError: a file is missing or broken, ids differ, a part has no text, or
             languages were given to one system and found by another.
     """
-    read = [
-        sorted(normalized(read_utterances(reference, path), normalizer))
-        for path in hypotheses
-    ]
-    if not read[0]:
-        raise InputError(f"{reference}: a set must have utterances; it has none.")
-    members: dict[tuple[str, str], list[int]] = defaultdict(list)
-    for index, utterance in enumerate(read[0]):
-        members[utterance.spoken, utterance.task].append(index)
+    read = read_systems(reference, hypotheses, normalizer)
     parts = []
-    for (spoken, task), indices in sorted(members.items()):
-        name = reference.absolute().name
-        if len(members) > 1:
-            name += f"/{spoken}" + (f"-{task}" if task != "transcribe" else "")
-        systems = [[utterances[i] for i in indices] for utterances in read]
+    for name, systems in by_task(reference, read):
         unit = metric or main_metric({systems[0][0].language: 1})
         slots = [
             _flat(errors_by_slot(pairs) for _, pairs in aligned(utterances, unit))
@@ -88,6 +77,37 @@ def read_parts(
         ]
         parts.append(_part(name, unit, systems[0], slots, by_speaker))
     return parts + _identification(reference, hypotheses, read, by_speaker)
+
+
+def read_systems(
+    reference: Path, hypotheses: Sequence[Path], normalizer: str
+) -> list[list[Utterance]]:
+    """Return what each system made of a set, utterances sorted by name.
+
+    Raises:
+        InputError: a file is missing or broken, ids differ, or the set is empty.
+    """
+    read = [
+        sorted(normalized(read_utterances(reference, path), normalizer))
+        for path in hypotheses
+    ]
+    if not read[0]:
+        raise InputError(f"{reference}: a set must have utterances; it has none.")
+    return read
+
+
+def by_task(
+    reference: Path, read: Sequence[Sequence[Utterance]]
+) -> Iterator[tuple[str, list[list[Utterance]]]]:
+    """Yield name and each system's utterances of every language and task in a set."""
+    members: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for index, utterance in enumerate(read[0]):
+        members[utterance.spoken, utterance.task].append(index)
+    for (spoken, task), indices in sorted(members.items()):
+        name = reference.absolute().name
+        if len(members) > 1:
+            name += f"/{spoken}" + (f"-{task}" if task != "transcribe" else "")
+        yield name, [[utterances[i] for i in indices] for utterances in read]
 
 
 def _identification(
@@ -141,8 +161,8 @@ def _part(
             "once normalized: take another --normalizer or correct the text."
         )
     if by_speaker:
-        speakers = {utterance.name: utterance.speaker for utterance in utterances}
-        tokens, errors = sum_by_speaker(tokens, errors, speakers)
+        sums = sum_by_speaker(np.column_stack([tokens, errors]), utterances)
+        tokens, errors = sums[:, 0], sums[:, 1:]
     return Part(
         name=name,
         metric=metric,
@@ -153,17 +173,17 @@ def _part(
     )
 
 
-def sum_by_speaker(
-    tokens: Counts, errors: Counts, speakers: Mapping[str, str]
-) -> tuple[Counts, Counts]:
-    """Return tokens and errors of every speaker, sorted by name.
+def sum_by_speaker[Number: np.number](
+    counts: NDArray[Number], utterances: Sequence[Utterance]
+) -> NDArray[Number]:
+    """Return the counts of every speaker (row), sorted by name.
 
     Args:
-        tokens: of each utterance.
-        errors: of each utterance and system.
-        speakers: utterance -> speaker, in the same order.
+        counts: of each utterance (row).
+        utterances: in the same order.
     """
-    names, owner = np.unique(list(speakers.values()), return_inverse=True)
-    sums = np.zeros((len(names), 1 + errors.shape[1]), dtype=np.int64)
-    np.add.at(sums, owner, np.column_stack([tokens, errors]))
-    return sums[:, 0], sums[:, 1:]
+    speakers = [utterance.speaker for utterance in utterances]
+    names, owner = np.unique(speakers, return_inverse=True)
+    sums = np.zeros((len(names), counts.shape[1]), counts.dtype)
+    np.add.at(sums, owner, counts)
+    return sums

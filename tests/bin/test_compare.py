@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import sacrebleu
 
 from espnet_merge.__main__ import main
 
@@ -102,6 +103,30 @@ def test_printed_table(sets, capsys):
     assert cells[:6] == ["es_test", "wer", "30", "3.33", "16.67", "+13.33"]
     assert cells[-4:] == ["0.002", "*", "<.001", "*"]
     assert lines[5].startswith("mean     macro")
+
+
+@pytest.mark.parametrize("metric", ["bleu", "chrf"])
+def test_scores_of_translations(sets, capsys, metric):
+    options = ["--ref", *sets, "--hyp", "old", "new", "--metric", metric]
+    ((es, it, mean),) = (pair["sets"] for pair in compared(capsys, *options))
+    texts = {0: WORDS, 1: WORDS.replace("tres", "tren")}
+    score = {"bleu": sacrebleu.corpus_bleu, "chrf": sacrebleu.corpus_chrf}[metric]
+    for row, errors in ((es, (5, 25)), (it, (12, 6))):
+        for side, wrong in zip("ab", errors, strict=True):
+            heard = [texts[index < wrong] for index in range(30)]
+            assert row[side] == pytest.approx(score(heard, [[WORDS] * 30]).score)
+    # 20 utterances are worse, 6 better: no drawn swaps reach the first. Holm: twice.
+    assert es["points"] < 0 < it["points"]
+    assert es["p"] == pytest.approx(2 / 1001)
+    assert 0.005 < it["p"] < 0.1
+    assert (es["improved"], it["improved"] > 0.9) == (0, True)
+    assert es["p_bootstrap"] <= es["p"]
+    assert (mean["name"], mean["metric"], mean["p_mapsswe"]) == ("mean", metric, None)
+    assert mean["points"] == pytest.approx((es["points"] + it["points"]) / 2)
+    main(["compare", *options])
+    out = capsys.readouterr().out
+    assert out.splitlines()[2].split()[-4:] == ["interval", "p", "p", "bootstrap"]
+    assert f"{metric}, more is better, normalizer basic; sacreBLEU's nrefs:1|" in out
 
 
 def test_a_single_set_is_found_in_the_directory_itself(sets, capsys):

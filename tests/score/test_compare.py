@@ -5,6 +5,7 @@ import pytest
 
 from espnet_merge.score.compare import Design, difference, differences
 from espnet_merge.score.parts import Part, sum_by_speaker
+from espnet_merge.score.utterances import Utterance
 
 
 def part(name, a, b, tokens):
@@ -58,9 +59,6 @@ def test_one_side_asks_for_a_rise():
 
 
 def test_sums_of_speakers():
-    speakers = {"u1": "b", "u2": "a", "u3": "b"}
-    tokens, errors = sum_by_speaker(
-        np.array([1, 2, 3]), np.array([[1, 0], [2, 2], [0, 5]]), speakers
-    )
-    assert tokens.tolist() == [2, 4]
-    assert errors.tolist() == [[2, 2], [1, 5]]
+    spoken = [Utterance(f"u{i}", who, "es", "", "") for i, who in enumerate("bab")]
+    sums = sum_by_speaker(np.array([[1, 1, 0], [2, 2, 2], [3, 0, 5]]), spoken)
+    assert sums.tolist() == [[2, 2, 2], [4, 1, 5]]
