@@ -67,60 +67,58 @@ def read_parts(
         InputError: a file is missing or broken, ids differ, a part has no text, or
             languages were given to one system and found by another.
     """
-    read = read_systems(reference, hypotheses, normalizer)
+    slots: dict[str, list[tuple[Slots, Slots]]] = defaultdict(list)
+    # One system's texts at a time: fifty need no more memory than one.
+    for path in hypotheses:
+        read = read_sorted(reference, path, normalizer)
+        for name, utterances in by_task(reference, read):
+            unit = metric or main_metric({utterances[0].language: 1})
+            found = (errors_by_slot(pairs) for _, pairs in aligned(utterances, unit))
+            slots[name].append(_flat(found))
     parts = []
-    for name, systems in by_task(reference, read):
-        unit = metric or main_metric({systems[0][0].language: 1})
-        slots = [
-            _flat(errors_by_slot(pairs) for _, pairs in aligned(utterances, unit))
-            for utterances in systems
-        ]
-        parts.append(_part(name, unit, systems[0], slots, by_speaker))
+    for name, utterances in by_task(reference, read):
+        unit = metric or main_metric({utterances[0].language: 1})
+        parts.append(_part(name, unit, utterances, slots[name], by_speaker))
     return parts + _identification(reference, hypotheses, read, by_speaker)
 
 
-def read_systems(
-    reference: Path, hypotheses: Sequence[Path], normalizer: str
-) -> list[list[Utterance]]:
-    """Return what each system made of a set, utterances sorted by name.
+def read_sorted(reference: Path, hypothesis: Path, normalizer: str) -> list[Utterance]:
+    """Return a set's utterances as a system recognised them, sorted by name.
 
     Raises:
         InputError: a file is missing or broken, ids differ, or the set is empty.
     """
-    read = [
-        sorted(normalized(read_utterances(reference, path), normalizer))
-        for path in hypotheses
-    ]
-    if not read[0]:
+    read = sorted(normalized(read_utterances(reference, hypothesis), normalizer))
+    if not read:
         raise InputError(f"{reference}: a set must have utterances; it has none.")
     return read
 
 
 def by_task(
-    reference: Path, read: Sequence[Sequence[Utterance]]
-) -> Iterator[tuple[str, list[list[Utterance]]]]:
-    """Yield name and each system's utterances of every language and task in a set."""
-    members: dict[tuple[str, str], list[int]] = defaultdict(list)
-    for index, utterance in enumerate(read[0]):
-        members[utterance.spoken, utterance.task].append(index)
-    for (spoken, task), indices in sorted(members.items()):
+    reference: Path, utterances: Iterable[Utterance]
+) -> Iterator[tuple[str, list[Utterance]]]:
+    """Yield name and utterances of every language and task in a set."""
+    members: dict[tuple[str, str], list[Utterance]] = defaultdict(list)
+    for utterance in utterances:
+        members[utterance.spoken, utterance.task].append(utterance)
+    for (spoken, task), own in sorted(members.items()):
         name = reference.absolute().name
         if len(members) > 1:
             name += f"/{spoken}" + (f"-{task}" if task != "transcribe" else "")
-        yield name, [[utterances[i] for i in indices] for utterances in read]
+        yield name, own
 
 
 def _identification(
     reference: Path,
     hypotheses: Sequence[Path],
-    read: Sequence[Sequence[Utterance]],
+    utterances: Sequence[Utterance],
     by_speaker: bool,
 ) -> list[Part]:
     heard = [read_languages(path) for path in hypotheses]
     if not any(heard):
         return []
     for path, languages in zip(hypotheses, heard, strict=True):
-        if missing := [u.name for u in read[0] if u.name not in languages]:
+        if missing := [u.name for u in utterances if u.name not in languages]:
             raise InputError(
                 f"{path}/text.json: must name the language that was identified in "
                 f"each utterance, as other systems' do; lacks {len(missing)} "
@@ -128,11 +126,11 @@ def _identification(
             )
     # An utterance is a token, which is right or wrong.
     slots = [
-        _flat([0, int(languages[u.name] != u.spoken), 0] for u in read[0])
+        _flat([0, int(languages[u.name] != u.spoken), 0] for u in utterances)
         for languages in heard
     ]
     name = reference.absolute().name
-    return [_part(name, "language", read[0], slots, by_speaker)]
+    return [_part(name, "language", utterances, slots, by_speaker)]
 
 
 def _flat(utterances: Iterable[Sequence[int]]) -> tuple[Slots, Slots]:

@@ -1,7 +1,9 @@
 """Tested differences of BLEU or chrF, as sacreBLEU tests them."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import batched
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,11 +14,15 @@ from espnet_merge.score.bootstrap import draw, interval
 from espnet_merge.score.compare import Design, Difference
 from espnet_merge.score.evaluate import corpus_scorer
 from espnet_merge.score.holm import holm
-from espnet_merge.score.parts import by_task, read_systems, sum_by_speaker
+from espnet_merge.score.parts import by_task, read_sorted, sum_by_speaker
 from espnet_merge.score.permutation import CHUNK
+from espnet_merge.score.utterances import Utterance
 
 if TYPE_CHECKING:
     from sacrebleu.metrics.base import Metric
+
+# Utterances whose n-grams are in memory at once.
+BATCH = 1000
 
 # Counts of n-grams and lengths of each unit (row); of whole numbers.
 type Statistics = NDArray[np.float64]
@@ -111,23 +117,33 @@ def read_translations(
     Raises:
         InputError: a file is missing or broken, or ids differ.
     """
-    found = []
-    read = read_systems(reference, hypotheses, normalizer)
-    for name, systems in by_task(reference, read):
-        scorer = corpus_scorer(systems[0], metric)
-        references = [utterance.reference for utterance in systems[0]]
-        # As in sacreBLEU's own paired tests; it has no public name.
-        count = scorer._extract_corpus_statistics
-        statistics = [
-            np.array(count([u.hypothesis for u in utterances], [references]), float)
-            for utterances in systems
-        ]
-        if by_speaker:
-            statistics = [sum_by_speaker(own, systems[0]) for own in statistics]
-        found.append(
-            Translations(name=name, metric=metric, statistics=statistics, scorer=scorer)
+    scorers: dict[str, Metric] = {}
+    statistics: dict[str, list[Statistics]] = defaultdict(list)
+    for path in hypotheses:
+        for name, utterances in by_task(
+            reference, read_sorted(reference, path, normalizer)
+        ):
+            scorer = scorers.setdefault(name, corpus_scorer(utterances, metric))
+            own = np.concatenate(list(_count(utterances, scorer)))
+            statistics[name].append(
+                sum_by_speaker(own, utterances) if by_speaker else own
+            )
+    return [
+        Translations(
+            name=name, metric=metric, statistics=statistics[name], scorer=scorer
         )
-    return found
+        for name, scorer in scorers.items()
+    ]
+
+
+def _count(utterances: Sequence[Utterance], scorer: "Metric") -> Iterator[Statistics]:
+    """Yield the statistics of some utterances after the other, to keep memory flat."""
+    # As in sacreBLEU's own paired tests; it has no public name.
+    count = scorer._extract_corpus_statistics
+    for some in batched(utterances, BATCH):
+        references = [utterance.reference for utterance in some]
+        hypotheses = [utterance.hypothesis for utterance in some]
+        yield np.array(count(hypotheses, [references]), float)
 
 
 def score_differences(
