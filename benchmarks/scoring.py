@@ -23,7 +23,7 @@ SYSTEMS = {"one": (0.20, 0.4), "two": (0.22, 0.4)}
 JIWER = """
 import sys, jiwer
 said, heard = (
-    [line.partition(" ")[2].strip() for line in open(f"{folder}/text", encoding="utf-8")]
+    [line.partition(" ")[2].strip() for line in open(f"{folder}/text")]
     for folder in sys.argv[1:]
 )
 print(jiwer.wer(said, heard), jiwer.cer(said, heard))

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import eq
 
 import jiwer
 
@@ -77,9 +78,9 @@ def count(pairs: Sequence[Pair]) -> Counts:
     >>> count([("a", "a"), ("b", "x"), ("c", None)]).errors
     2
     """
-    deletions = sum(theirs is None for _, theirs in pairs)
-    insertions = sum(ours is None for ours, _ in pairs)
-    correct = sum(ours == theirs for ours, theirs in pairs)
+    references, hypotheses = zip(*pairs, strict=True) if pairs else ((), ())
+    deletions, insertions = hypotheses.count(None), references.count(None)
+    correct = sum(map(eq, references, hypotheses))
     return Counts(
         correct=correct,
         substitutions=len(pairs) - correct - deletions - insertions,

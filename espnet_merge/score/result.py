@@ -2,8 +2,11 @@
 
 import functools
 import re
+import shutil
 import unicodedata
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TextIO
 
 from espnet_merge.score.counts import Counts, Pair
 
@@ -12,6 +15,33 @@ _ALIGNMENT = re.compile(
     re.MULTILINE,
 )
 _COLUMNS = "# Snt # Wrd | Corr    Sub    Del    Ins    Err  S.Err |"
+
+
+class Result:
+    """A ``result.txt`` in the making: its table comes first, and is known last.
+
+    Args:
+        waiting: file for the alignments, so that memory does not grow with them.
+    """
+
+    def __init__(self, waiting: TextIO) -> None:
+        """Begin without an utterance."""
+        self._speakers: defaultdict[str, Counts] = defaultdict(Counts)
+        self._waiting = waiting
+
+    def add(
+        self, name: str, speaker: str, pairs: Sequence[Pair], counts: Counts
+    ) -> None:
+        """Add an utterance, its alignment and the counts in it."""
+        self._speakers[speaker] += counts
+        for line in alignments([(name, speaker, pairs, counts)]):
+            self._waiting.write(f"{line}\n")
+
+    def write(self, title: str, file: TextIO) -> None:
+        """Write all of it."""
+        file.writelines(f"{line}\n" for line in summary(title, self._speakers))
+        self._waiting.seek(0)
+        shutil.copyfileobj(self._waiting, file)
 
 
 def summary(title: str, speakers: Mapping[str, Counts]) -> Iterator[str]:
