@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-PACKAGES = ("espnet_merge", "espnet", "torch", "transformers", "peft", "jiwer")
+PACKAGES = ("espnet_merge", "espnet", "torch", "transformers", "peft", "rapidfuzz")
 
 
 # Facts that belong to the one before.
