@@ -1,10 +1,6 @@
 """MAPSSWE against segments worked out by hand and against NIST's sc_stats."""
 
 import math
-import re
-import shutil
-import subprocess
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,11 +9,8 @@ from hypothesis import strategies as st
 
 from espnet_merge.score.counts import align
 from espnet_merge.score.mapsswe import errors_by_slot, mapsswe
-
-SCTK = Path(shutil.which("sc_stats") or "/usr/lib/sctk/bin/sc_stats").parent
-needs_sctk = pytest.mark.skipif(
-    not (SCTK / "sc_stats").exists(), reason="sc_stats is not installed (Debian: sctk)"
-)
+from tests.score import sctk
+from tests.score.sctk import needs_sctk
 
 
 def test(references, ones, twos):
@@ -122,35 +115,27 @@ def test_antisymmetric_and_blind_to_order(texts):
     assert test(references, one, one).p == 1
 
 
-def sc_stats(folder, texts):
-    """Return segments, mean and z that NIST's tool prints for the two systems."""
-    for name, side in zip(("r", "one", "two"), texts, strict=True):
-        lines = (f"{text} (s-{index:04})\n" for index, text in enumerate(side))
-        (folder / name).write_text("".join(lines))
-    aligned = b""
-    for name in ("one", "two"):
-        command = [SCTK / "sclite", "-r", "r", "trn", "-h", name, "trn", name]
-        done = subprocess.run(
-            [*command, "-i", "rm", "-s", "-o", "sgml", "stdout"],
-            cwd=folder, check=True, capture_output=True,
-        )  # fmt: skip
-        aligned += done.stdout
-    command = [SCTK / "sc_stats", "-p", "-t", "mapsswe", "-v", "-n", "out", "-O", "."]
-    subprocess.run(command, cwd=folder, input=aligned, check=True, capture_output=True)
-    report = (folder / "out.stats.mapsswe").read_text()
-    pattern = r"# segs: (\d+).*mean: +(\S+)\).*Z Stat: +(\S+)\)"
-    found = re.search(pattern, report)
-    return tuple(map(float, found.groups()))
-
-
 @needs_sctk
 @settings(max_examples=20, deadline=None)
 @given(texts=SETS)
-def test_is_that_of_sc_stats(tmp_path_factory, texts):
+def test_is_that_of_sc_stats(texts):
     ours = test(*texts)
     assume(ours.segments)  # without one sc_stats crashes
-    # Theirs is the first system less the second, with three digits.
-    segments, mean, z = sc_stats(tmp_path_factory.mktemp("sctk"), texts)
+    compare(ours, sctk.sc_stats(texts))
+
+
+@pytest.mark.parametrize("seed", range(len(sctk.SHARES)))
+def test_is_what_sc_stats_printed(seed):
+    ours = test(*sctk.systems(seed, sctk.SHARES[seed]))
+    theirs = sctk.kept()["mapsswe"][seed]
+    compare(ours, theirs)
+    # It finds p in a table of 0.430, 0.250, 0.052 …
+    assert ours.p == pytest.approx(theirs[3], rel=0.02, abs=1e-3)
+
+
+def compare(ours, theirs):
+    """Compare with numbers of three digits, the first system less the second."""
+    segments, mean, z, _ = theirs
     assert ours.segments == segments
     assert ours.mean == pytest.approx(-mean, abs=6e-4)
     if math.isfinite(ours.z):
