@@ -7,7 +7,7 @@ every processor. Arrays are flat; none of these holds Python's lock.
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numba import njit, types
@@ -32,11 +32,10 @@ SMALLEST_NORMAL = np.int32(113 << 23)
 def compiled[F: Callable[..., Any]](function: F) -> F:
     """Compile the function when it is first called, and keep the result on disk."""
     try:
-        made: F = njit(nogil=True, cache=True)(function)
+        return cast("F", njit(nogil=True, cache=True)(function))
     except RuntimeError:
         # No directory can be written to: it is compiled again in each process.
-        made = njit(nogil=True)(function)
-    return made
+        return cast("F", njit(nogil=True)(function))
 
 
 def _bitcast(kind: Any, to: Any) -> Any:  # noqa: ANN401 - types of numba
@@ -64,7 +63,7 @@ def is_finite_half(stored: "NDArray[Any]") -> bool:
     largest = np.int16(0)
     for i in range(stored.size):
         largest = max(largest, np.int16(stored[i] & FINITE))
-    return largest < INFINITE
+    return bool(largest < INFINITE)
 
 
 @compiled
@@ -106,8 +105,8 @@ def float_to_half(values: "NDArray[Any]", out: "NDArray[Any]") -> None:
 @compiled
 def within(
     values: "NDArray[Any]",
-    low: Any,
-    high: Any,
+    low: float,
+    high: float,
     magnitudes: bool,
     inside: "NDArray[Any]",
 ) -> tuple[int, int]:
@@ -137,7 +136,7 @@ def within(
         for i in range(chunk.size):
             value = abs(chunk[i]) if magnitudes else chunk[i]
             under += np.int32(value < low)
-        below += under
+        below += int(under)
         for word in range(words.size):
             if words[word]:
                 for i in range(8 * word, 8 * word + 8):
@@ -148,7 +147,7 @@ def within(
 
 @compiled
 def vote(
-    values: "NDArray[Any]", threshold: Any, weight: Any, votes: "NDArray[Any]"
+    values: "NDArray[Any]", threshold: float, weight: float, votes: "NDArray[Any]"
 ) -> None:
     """Add to the votes the entries, weighted, whose magnitude reaches the threshold."""
     zero = votes.dtype.type(0)
@@ -159,8 +158,8 @@ def vote(
 @compiled
 def add_agreeing(
     values: "NDArray[Any]",
-    threshold: Any,
-    weight: Any,
+    threshold: float,
+    weight: float,
     votes: "NDArray[Any]",
     total: "NDArray[Any]",
     divisor: "NDArray[Any]",

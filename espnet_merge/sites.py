@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 # Entries of a piece: base, experts and result together stay in cache.
-PIECE = 1 << 16
+PIECE = 1 << 18
 
 # Reads a flat piece of a stored tensor as floats, minus others where these are given.
 type Reader = Callable[[slice, Any], NDArray[Any]]
@@ -243,9 +243,7 @@ class Sites:
     def _reader(self, source: Checkpoint, name: str, *, checked: bool) -> Reader:
         entry, stored = source.entries[name], source.stored(name)
 
-        def read(
-            piece: slice, minus: "NDArray[Any] | None" = None
-        ) -> "NDArray[Any]":
+        def read(piece: slice, minus: "NDArray[Any] | None" = None) -> "NDArray[Any]":
             bits = stored[piece]
             if checked:
                 _check_finite(bits, f"{entry.file}: tensor {name}")

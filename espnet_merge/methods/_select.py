@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from espnet_merge.methods._base import Site, over, weighted_sum
+from espnet_merge.methods._base import Site, over
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -225,11 +225,17 @@ def _statistics(
         return []
     rate, least, most = SAMPLE
     step = max(1, size // SHARE // min(most, max(least, size // rate)))
-    parts = over(stream, lambda _, rows: [row.ravel()[::step] for row in rows], SHARE)
+
+    def sample(_: Site, rows: Iterable["NDArray[Any]"]) -> list["NDArray[Any]"]:
+        # Arrays of their own: views would keep all that was read.
+        found = [row.ravel()[::step] for row in rows]
+        return [abs(part) if magnitudes else part.copy() for part in found]
+
+    parts = over(stream, sample, SHARE)
     samples = [np.concatenate(row) for row in zip(*parts, strict=True)]
     searches = [[_Search(p, magnitudes) for p in places(size)] for _ in samples]
-    for row, sample in zip(searches, samples, strict=True):
-        ordered = np.sort(abs(sample) if magnitudes else sample)
+    for row, values in zip(searches, samples, strict=True):
+        ordered = np.sort(values)
         for search in row:
             search.narrow(ordered, search.place / size)
     most = max(1, MOST // pieces)
@@ -395,18 +401,20 @@ def merge_agreeing(
     total, divisor, elected = np.zeros((3, taus[0].size), kind)
     kept = kept or [ALL] * len(taus)
     counted = [
-        (tau.ravel()[part], kind(threshold), kind(weight), part)
+        (part, tau.ravel()[part], kind(threshold), kind(weight))
         for tau, weight, cut in zip(taus, weights, kept, strict=True)
         for part, threshold in cut.parts(start, tau.size)
     ]
     if votes is None:
-        for *entries, part in counted:
-            vote(*entries, elected[part])
+        for part, entries, threshold, weight in counted:
+            vote(entries, threshold, weight, elected[part])
     else:
         elected = votes.ravel()
-    for *entries, part in counted:
-        add_agreeing(*entries, elected[part], total[part], divisor[part])
+    for part, entries, threshold, weight in counted:
+        sums = total[part], divisor[part]
+        add_agreeing(entries, threshold, weight, elected[part], *sums)
     if mean:
         divisor += divisor == 0
         total /= divisor
-    return total.reshape(shape)
+    merged: NDArray[Any] = total.reshape(shape)
+    return merged
