@@ -6,10 +6,14 @@ from collections.abc import Sequence
 from espnet_merge.checkpoint import Checkpoint
 from espnet_merge.checkpoint.safetensors import FLOATS, itemsize
 from espnet_merge.merge import Merge
+from espnet_merge.methods._select import MOST
 from espnet_merge.sites import PIECE, Sites
 
-# Bytes of an interpreter with numpy, and what scipy adds.
-NUMPY, SCIPY = 30_000_000, 30_000_000
+# Bytes of an interpreter with numpy, and what scipy and the compiler of loops add.
+NUMPY, SCIPY, NUMBA = 30_000_000, 30_000_000, 60_000_000
+# A selection keeps one entry of so many with its index, as long as these are not more
+# than ``MOST``.
+KEPT = 16
 # Measured on one core of 2.5 GHz: seconds an entry of an expert, each time that it is
 # read; seconds a decomposition takes at least; and float64 operations a second.
 ENTRY, CALL = 2e-9, 1e-3
@@ -33,7 +37,20 @@ def memory(merge: Merge, jobs: int) -> int:
             experts = len(merge.experts) * width * rows * columns
             most = max(most, experts + 8 * columns * (6 * columns + 3 * rows))
     start = NUMPY + (SCIPY if merge.method.factored else 0)
-    return start + most * (jobs + 1)
+    inputs = [x for x in (merge.base, *merge.experts) if isinstance(x, Checkpoint)]
+    halves = any(e.dtype == "F16" for x in inputs for e in x.entries.values())
+    if halves or merge.method.scope != "entry":
+        start += NUMBA
+    return start + _surveyed(merge) + most * (jobs + 1)
+
+
+def _surveyed(merge: Merge) -> int:
+    """Return the bytes that a method keeps at most to select entries among all."""
+    sizes = [entry.size for entry in merge.base.entries.values()]
+    entries = {"entry": 0, "tensor": max(sizes, default=0), "model": sum(sizes)}
+    kept = min(MOST, entries[merge.method.scope] // KEPT)
+    # Values, indices, and both again when they are put together.
+    return 2 * (4 + 8) * kept * len(merge.experts)
 
 
 def seconds(merges: Sequence[Merge], jobs: int) -> float:

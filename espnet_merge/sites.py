@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 
 # Entries of a piece: base, experts and result together stay in cache.
-PIECE = 1 << 16
+PIECE = 1 << 18
 
-# Reads a flat piece of a stored tensor as floats.
-type Reader = Callable[[slice], NDArray[Any]]
+# Reads a flat piece of a stored tensor as floats, minus others where these are given.
+type Reader = Callable[[slice, Any], NDArray[Any]]
 # Reads a piece of an expert, given the base there, if that is needed: its task vector,
 # or its weights.
 type ExpertReader = Callable[[slice, Any, bool], NDArray[Any]]
@@ -85,7 +85,7 @@ class Tensor:
         """Read a piece of all inputs, in the form that ``method`` takes."""
         deltas = method.space == "deltas"
         needed = deltas or method.base or not self.models
-        base = self.base(piece) if needed else None
+        base = self.base(piece, None) if needed else None
         form = self._form(method)
         tensors = [form(read(piece, base, deltas)) for read in self.experts]
         there = None if base is None else form(base)
@@ -101,7 +101,7 @@ class Tensor:
             cache: Where ``Site.once`` keeps what methods share.
         """
         whole, form = slice(None), self._form(method)
-        deltas, base = method.space == "deltas", self.base(slice(None))
+        deltas, base = method.space == "deltas", self.base(whole, None)
 
         def make(number: int) -> Array:
             if method.factored and number in self.factors:
@@ -233,9 +233,7 @@ class Sites:
 
         if isinstance(expert, Checkpoint):
             read = self._reader(expert, name, checked=checked)
-            return lambda piece, base, deltas: (
-                read(piece) - base if deltas else read(piece)
-            )
+            return lambda piece, base, deltas: read(piece, base if deltas else None)
         if delta is None:
             return lambda piece, base, deltas: np.zeros_like(base) if deltas else base
         return lambda piece, base, deltas: (
@@ -245,13 +243,11 @@ class Sites:
     def _reader(self, source: Checkpoint, name: str, *, checked: bool) -> Reader:
         entry, stored = source.entries[name], source.stored(name)
 
-        def read(piece: slice) -> "NDArray[Any]":
+        def read(piece: slice, minus: "NDArray[Any] | None" = None) -> "NDArray[Any]":
             bits = stored[piece]
-            values = to_float(bits, entry.dtype, self.compute)
             if checked:
-                told = bits if entry.dtype == "F16" else values
-                _check_finite(told, f"{entry.file}: tensor {name}")
-            return values
+                _check_finite(bits, f"{entry.file}: tensor {name}")
+            return to_float(bits, entry.dtype, self.compute, minus)
 
         return read
 

@@ -32,10 +32,16 @@ def merge_with(tmp_path):
 
 
 def test_memory_grows_with_matrices_alone(merge_with):
-    for method in ("soup", "ties", "sce", "pcb", "slerp"):
+    for method in ("soup", "dare", "task_arithmetic"):
         few, many = (merge_with(method, rows) for rows in (1000, 4000))
         assert estimate.memory(few, 1) == estimate.memory(many, 1)
         assert estimate.memory(few, 1) < estimate.memory(few, 4)
+    for method in ("ties", "sce", "pcb"):
+        few, many = (merge_with(method, rows) for rows in (1000, 4000))
+        # One entry of sixteen of both experts, its index, and a copy.
+        assert estimate.memory(many, 1) - estimate.memory(few, 1) == pytest.approx(
+            3000 * 300 / 16 * 12 * 2 * 2, rel=1e-3
+        )
     few, many = (merge_with("tsv_m", rows) for rows in (1000, 4000))
     assert estimate.memory(many, 1) - estimate.memory(few, 1) > 3000 * 300 * 8
 

@@ -140,39 +140,48 @@ def _entry(path: Path, origin: int, field: Mapping[str, Any]) -> Entry:
     return entry
 
 
-def to_float(stored: "NDArray[Any]", dtype: str, compute: str) -> "NDArray[Any]":
-    """Return ``stored`` bits of header type ``dtype`` as floats of type ``compute``."""
+def to_float(
+    stored: "NDArray[Any]",
+    dtype: str,
+    compute: str,
+    minus: "NDArray[Any] | None" = None,
+) -> "NDArray[Any]":
+    """Return ``stored`` bits of header type ``dtype`` as floats of type ``compute``.
+
+    Args:
+        stored: Flat.
+        dtype: The header type.
+        compute: float32 or float64.
+        minus: What is subtracted, of type ``compute``.
+    """
     import numpy as np
 
     if dtype == "BF16":
         stored = (stored.astype(np.uint32) << 16).view(np.float32)
-    if dtype == "F16" and is_finite(stored):
-        stored = _from_half(stored)
-    return stored.astype(compute, copy=False)
+    if dtype == "F16":
+        from espnet_merge.kernels import half_to_float
+
+        halves, stored = stored.view("<i2"), np.empty(stored.shape, np.float32)
+        fused = None if compute == "float64" else minus
+        half_to_float(halves, fused, stored)
+        if fused is not None:
+            return stored
+    values = stored.astype(compute, copy=False)
+    return values if minus is None else values - minus
 
 
 def is_finite(values: "NDArray[Any]") -> bool:
-    """Tell whether floats hold neither NaN nor Inf."""
+    """Tell whether floats, as they are stored, hold neither NaN nor Inf."""
     import numpy as np
 
     if values.dtype == np.float16:
-        # By the bits, which takes a tenth of the time.
-        return bool((values.view("<u2") & 0x7FFF).max(initial=0) < 0x7C00)
+        from espnet_merge.kernels import is_finite_half
+
+        return bool(is_finite_half(values.view("<i2")))
+    if values.dtype == np.uint16:
+        # bfloat16, which numpy does not know, is the upper half of a float32.
+        return bool((values & 0x7F80).max(initial=0) < 0x7F80)
     return bool(np.isfinite(values).all())
-
-
-def _from_half(stored: "NDArray[Any]") -> "NDArray[Any]":
-    """Return finite float16 as float32, in a third of the time that numpy takes."""
-    import numpy as np
-
-    # Sign, exponent and fraction go where float32 has them; the product mends the bias
-    # of the exponent, which also is right where the number is subnormal.
-    bits = stored.view("<i2").astype(np.int32)
-    bits <<= 13
-    bits &= np.int32(0x8FFFE000 - 2**32)
-    values = bits.view(np.float32)
-    values *= np.float32(2.0**112)
-    return values
 
 
 def to_stored(values: "NDArray[Any]", dtype: str) -> "NDArray[Any]":
@@ -182,6 +191,12 @@ def to_stored(values: "NDArray[Any]", dtype: str) -> "NDArray[Any]":
     if dtype == "BF16":
         bits = np.ascontiguousarray(values, np.float32).view(np.uint32)
         return ((bits + 0x7FFF + (bits >> 16 & 1)) >> 16).astype(np.uint16)
+    if dtype == "F16" and values.dtype == np.float32:
+        from espnet_merge.kernels import float_to_half
+
+        halves = np.empty(values.shape, np.int16)
+        float_to_half(values.ravel(), halves.ravel())
+        return halves.view("<f2")
     return np.ascontiguousarray(values, DTYPES[dtype])
 
 

@@ -118,8 +118,23 @@ class Cut:
             large[rest:] = magnitude[rest:] > self.threshold
         return large
 
+    def parts(self, start: int, size: int) -> list[tuple[slice, Any]]:
+        """Return what magnitudes must reach in parts of a flat piece.
 
-NONE = Cut(math.inf)
+        Args:
+            start: Where the piece begins.
+            size: Number of its entries.
+        """
+        import numpy as np
+
+        end = max(0, self.end - start)
+        if end >= size:
+            return [(slice(size), self.threshold)]
+        larger = np.nextafter(self.threshold, self.threshold + 1)
+        return [(slice(end), self.threshold), (slice(end, size), larger)]
+
+
+NONE, ALL = Cut(math.inf), Cut(0)
 
 
 def cuts(stream: Rows, counts: Callable[[int], Sequence[int]]) -> list[list[Cut]]:
@@ -135,18 +150,16 @@ def cuts(stream: Rows, counts: Callable[[int], Sequence[int]]) -> list[list[Cut]
         >>> cut.keeps(abs(values), 0).tolist()
         [True, True, False, True]
     """
-    magnitudes = _magnitudes(stream)
     sizes: list[int] = []
 
     def places(size: int) -> list[int]:
         sizes.append(size)
         return [min(max(0, size - count), size - 1) for count in counts(size)]
 
-    magnitudes = _magnitudes(stream)
-    found = _statistics(magnitudes, places, where=True)
+    found = _statistics(stream, places, magnitudes=True, where=True)
     return [
         [
-            _cut(magnitudes, row, least, count)
+            _cut(stream, row, least, count)
             for least, count in zip(statistics, counts(size), strict=True)
         ]
         for row, (statistics, size) in enumerate(zip(found, sizes, strict=True))
@@ -167,7 +180,7 @@ def _cut(stream: Rows, row: int, least: Statistic, count: int) -> Cut:
         equal = over(
             stream,
             lambda site, rows: (
-                site.start + np.flatnonzero(tuple(rows)[row] == least.value)
+                site.start + np.flatnonzero(abs(tuple(rows)[row]) == least.value)
             ),
         )
         where = np.concatenate(list(equal))
@@ -175,13 +188,17 @@ def _cut(stream: Rows, row: int, least: Statistic, count: int) -> Cut:
 
 
 def order_statistics(
-    stream: Rows, places: Callable[[int], Sequence[int]]
+    stream: Rows, places: Callable[[int], Sequence[int]], *, magnitudes: bool = False
 ) -> list[list[Any]]:
     """Return entries of each row of the stream by their places in ascending order.
 
-    ``places`` tells them from the size of a row. Exact, and in little memory: a sample
-    tells between which values an entry lies, a look at all entries which of them lie
-    there, and so on until they can be sorted.
+    Exact, and in little memory: a sample tells between which values an entry lies, a
+    look at all entries which of them lie there, and so on until they can be sorted.
+
+    Args:
+        stream: The rows, in pieces.
+        places: Tells the places from the size of a row.
+        magnitudes: Whether the entries are taken without their signs.
 
     Example:
         >>> import numpy as np
@@ -190,12 +207,16 @@ def order_statistics(
         >>> [[float(x) for x in row] for row in found]
         [[3.0], [8.0]]
     """
-    found = _statistics(stream, places)
+    found = _statistics(stream, places, magnitudes=magnitudes)
     return [[statistic.value for statistic in row] for row in found]
 
 
 def _statistics(
-    stream: Rows, places: Callable[[int], Sequence[int]], *, where: bool = False
+    stream: Rows,
+    places: Callable[[int], Sequence[int]],
+    *,
+    magnitudes: bool,
+    where: bool = False,
 ) -> list[list[Statistic]]:
     import numpy as np
 
@@ -204,11 +225,17 @@ def _statistics(
         return []
     rate, least, most = SAMPLE
     step = max(1, size // SHARE // min(most, max(least, size // rate)))
-    parts = over(stream, lambda _, rows: [row.ravel()[::step] for row in rows], SHARE)
+
+    def sample(_: Site, rows: Iterable["NDArray[Any]"]) -> list["NDArray[Any]"]:
+        # Arrays of their own: views would keep all that was read.
+        found = [row.ravel()[::step] for row in rows]
+        return [abs(part) if magnitudes else part.copy() for part in found]
+
+    parts = over(stream, sample, SHARE)
     samples = [np.concatenate(row) for row in zip(*parts, strict=True)]
-    searches = [[_Search(place) for place in places(size)] for _ in samples]
-    for row, sample in zip(searches, samples, strict=True):
-        ordered = np.sort(sample)
+    searches = [[_Search(p, magnitudes) for p in places(size)] for _ in samples]
+    for row, values in zip(searches, samples, strict=True):
+        ordered = np.sort(values)
         for search in row:
             search.narrow(ordered, search.place / size)
     most = max(1, MOST // pieces)
@@ -247,6 +274,7 @@ class _Search:
     """
 
     place: int
+    magnitudes: bool
     floor: Any = -math.inf
     ceiling: Any = math.inf
     low: Any = -math.inf
@@ -271,14 +299,16 @@ class _Search:
         """
         import numpy as np
 
-        under, within = row < self.low, row <= self.high
-        below = int(np.count_nonzero(under))
-        inside = int(np.count_nonzero(within)) - below
-        within &= ~under
-        where = np.flatnonzero(within)[:: 1 + inside // (most + 1)]
+        from espnet_merge.kernels import within
+
+        indices = np.empty(row.size + 1, np.intp)
+        low, high = row.dtype.type(self.low), row.dtype.type(self.high)
+        below, inside = within(row, low, high, self.magnitudes, indices)
+        where = indices[:inside][:: 1 + inside // (most + 1)]
+        values = abs(row[where]) if self.magnitudes else row[where]
         # An array of its own: a view would keep all of them in memory.
-        indices = where[:0].copy() if start is None else where + start
-        return _Seen(below, inside, row[where], indices)
+        kept = where[:0].copy() if start is None else where + start
+        return _Seen(below, inside, values, kept)
 
     def conclude(self, parts: Iterable[_Seen]) -> None:
         """Find the entry among those inside, or a better interval."""
@@ -331,11 +361,8 @@ def thresholds(stream: Rows, density: float) -> list[Any]:
     def place(size: int) -> list[int]:
         return [size - min(int(density * size) + 1, size)]
 
-    return [found for (found,) in order_statistics(_magnitudes(stream), place)]
-
-
-def _magnitudes(stream: Rows) -> Mapped:
-    return Mapped(stream, lambda rows: (abs(row) for row in rows))
+    found = order_statistics(stream, place, magnitudes=True)
+    return [threshold for (threshold,) in found]
 
 
 def merge_agreeing(
@@ -344,11 +371,21 @@ def merge_agreeing(
     *,
     mean: bool,
     votes: "NDArray[Any] | None" = None,
+    kept: Sequence[Cut] | None = None,
+    start: int = 0,
 ) -> "NDArray[Any]":
     """Sum or average at each entry the experts that have the elected sign.
 
-    The sign is that of ``votes``, by default the weighted sum of ``taus``; plus where
-    that is zero. Zeros have no sign.
+    The sign is plus where the votes are zero. Zeros have no sign.
+
+    Args:
+        taus: One an expert.
+        weights: One an expert.
+        mean: Divide by the sum of the weights of those that have the sign.
+        votes: By default the weighted sum.
+        kept: For each expert the entries that count, the others being zero; all by
+            default.
+        start: Index of the first entry of flat pieces.
 
     Example:
         >>> import numpy as np
@@ -356,18 +393,28 @@ def merge_agreeing(
         >>> merge_agreeing(taus, (1, 1), mean=True).tolist()
         [2.0, -2.0]
     """
-    own = [t if w == 1 else w * t for w, t in zip(weights, taus, strict=True)]
-    elected: Any = sum(own[1:], start=own[0]) if votes is None else votes
-    positive = elected >= 0
-    total, divisor = taus[0] * 0, taus[0] * 0
-    for weight, tau, weighted in zip(weights, taus, own, strict=True):
-        agrees = (tau > 0) == positive
-        agrees &= tau != 0
-        share = agrees.astype(tau.dtype)
-        total += weighted * share
-        if mean:
-            divisor += share if weight == 1 else weight * share
+    import numpy as np
+
+    from espnet_merge.kernels import add_agreeing, vote
+
+    kind, shape = taus[0].dtype.type, taus[0].shape
+    total, divisor, elected = np.zeros((3, taus[0].size), kind)
+    kept = kept or [ALL] * len(taus)
+    counted = [
+        (part, tau.ravel()[part], kind(threshold), kind(weight))
+        for tau, weight, cut in zip(taus, weights, kept, strict=True)
+        for part, threshold in cut.parts(start, tau.size)
+    ]
+    if votes is None:
+        for part, entries, threshold, weight in counted:
+            vote(entries, threshold, weight, elected[part])
+    else:
+        elected = votes.ravel()
+    for part, entries, threshold, weight in counted:
+        sums = total[part], divisor[part]
+        add_agreeing(entries, threshold, weight, elected[part], *sums)
     if mean:
         divisor += divisor == 0
         total /= divisor
-    return total
+    merged: NDArray[Any] = total.reshape(shape)
+    return merged

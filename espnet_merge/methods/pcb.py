@@ -74,8 +74,7 @@ class Pcb(Surveyed):
         """Find the quantiles of each expert's magnitudes and of its scores."""
         import numpy as np
 
-        magnitudes = Mapped(stream, lambda deltas: (abs(delta) for delta in deltas))
-        limits = order_statistics(magnitudes, self._clipping)
+        limits = order_statistics(stream, self._clipping, magnitudes=True)
         scores = Mapped(stream, lambda deltas: self._scores(deltas, limits))
         ends = order_statistics(
             scores, lambda size: [int(size * (1 - self.density)), size - 1]

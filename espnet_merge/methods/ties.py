@@ -87,12 +87,9 @@ class Ties(Surveyed):
             kept = [cut for (cut,) in count]
 
         def rule(deltas: Sequence["NDArray[Any]"], site: Site) -> "NDArray[Any]":
-            pairs = zip(deltas, kept, strict=True)
-            return self._elect([d * cut.keeps(abs(d), site.start) for d, cut in pairs])
+            weights, mean = expert_weights(self.weights, len(deltas)), self.consensus
+            return self.scale * merge_agreeing(
+                deltas, weights, mean=mean == "mean", kept=kept, start=site.start
+            )
 
         return rule
-
-    def _elect(self, trimmed: Sequence["NDArray[Any]"]) -> "NDArray[Any]":
-        weights = expert_weights(self.weights, len(trimmed))
-        mean = self.consensus == "mean"
-        return self.scale * merge_agreeing(trimmed, weights, mean=mean)

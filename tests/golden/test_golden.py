@@ -47,7 +47,7 @@ def test_reference(models, tmp_path, monkeypatch, reference, compute_dtype):
     quantiles = iter(case.get("quantiles", ()))
     monkeypatch.setattr(
         "espnet_merge.methods.pcb.order_statistics",
-        lambda *_: next(quantiles),
+        lambda *_, **__: next(quantiles),
     )
     Merge(
         method=build_method(case["method"], case["params"]),
