@@ -78,6 +78,7 @@ def write_set(folder, size):
         folder / "data", "text", (f"{' '.join(words).capitalize()}." for words in said)
     )
     write(folder / "data", "utt2lang", ("es" for _ in said))
+    write(folder / "data", "utt2spk", (f"s{index % 100}" for index in range(size)))
     for name, (wrong, right) in SYSTEMS.items():
         heard = (
             words

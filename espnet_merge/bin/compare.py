@@ -173,17 +173,7 @@ def _scores(
     """Test BLEU or chrF."""
     from espnet_merge.score.translation import read_translations, score_differences
 
-    parts = [
-        part
-        for ref, folders in _sets(args, systems)
-        for part in read_translations(
-            ref,
-            folders,
-            args.normalizer,
-            args.metric,
-            by_speaker=args.unit == "speaker",
-        )
-    ]
+    parts = _read(args, systems, read_translations)
     check_resamples(args.resamples, args.alpha, len(parts))
     drawn = [
         part.resampled(args.resamples, design.seeds(part.name, part.metric))
@@ -207,36 +197,31 @@ def read_all(args: argparse.Namespace, systems: Sequence[Path]) -> "list[Part]":
     """
     from espnet_merge.score.parts import read_parts
 
-    return [
-        part
-        for ref, folders in _sets(args, systems)
-        for part in read_parts(
-            ref,
-            folders,
-            args.normalizer,
-            args.metric,
-            by_speaker=args.unit == "speaker",
-        )
-    ]
+    return _read(args, systems, read_parts)
 
 
-def _sets(
-    args: argparse.Namespace, systems: Sequence[Path]
-) -> Iterator[tuple[Path, list[Path]]]:
-    """Yield each data directory and where the systems' hypotheses of it are."""
+def _read[P](
+    args: argparse.Namespace, systems: Sequence[Path], read: Callable[..., list[P]]
+) -> list[P]:
     names = [ref.absolute().name for ref in args.ref]
     for name in names:
         if names.count(name) > 1:
             raise InputError(f"--ref names a set once; {name} is named again.")
     alone = len(names) == 1
-    for ref, name in zip(args.ref, names, strict=True):
-        yield (
+    return [
+        part
+        for ref, name in zip(args.ref, names, strict=True)
+        for part in read(
             ref,
             [
                 system if alone and (system / "text").exists() else system / name
                 for system in systems
             ],
+            args.normalizer,
+            args.metric,
+            by_speaker=args.unit == "speaker",
         )
+    ]
 
 
 def table(rows: "Sequence[Difference]", design: "Design") -> Iterator[str]:

@@ -68,7 +68,7 @@ def evaluate(
                 "raw": _measure(utterances, metric, None),
                 "normalized": _measure(clean, metric, watch),
             }
-            for metric in metrics
+            for metric in dict.fromkeys(metrics)
         },
         "empty_references": sum(not utterance.reference for utterance in clean),
         "empty_hypotheses": sum(not utterance.hypothesis for utterance in clean),
