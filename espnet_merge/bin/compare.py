@@ -37,7 +37,7 @@ COLUMNS = (
 )
 
 
-class Tests(NamedTuple):
+class Comparison(NamedTuple):
     """What is tested of two systems.
 
     Attributes:
@@ -144,7 +144,7 @@ def main(args: argparse.Namespace) -> None:
 
 def _rates(
     args: argparse.Namespace, systems: Sequence[Path], design: "Design"
-) -> Tests:
+) -> Comparison:
     """Test error rates: every part, and the mean of several."""
     from espnet_merge.score.compare import difference, differences, with_mapsswe
 
@@ -159,7 +159,7 @@ def _rates(
         mean = [difference(*averaged, a, b, design)] if len(rated) > 1 else []
         return found + mean
 
-    return Tests(
+    return Comparison(
         len(parts),
         rows,
         f"Error rates in percent, normalizer {args.normalizer}. "
@@ -169,7 +169,7 @@ def _rates(
 
 def _scores(
     args: argparse.Namespace, systems: Sequence[Path], design: "Design"
-) -> Tests:
+) -> Comparison:
     """Test BLEU or chrF."""
     from espnet_merge.score.translation import read_translations, score_differences
 
@@ -180,7 +180,7 @@ def _scores(
         for part in parts
     ]
     signatures = dict.fromkeys(str(part.scorer.get_signature()) for part in parts)
-    return Tests(
+    return Comparison(
         len(parts),
         lambda a, b: score_differences(parts, drawn, a, b, design),
         f"{args.metric}, more is better, normalizer {args.normalizer}; sacreBLEU's "
