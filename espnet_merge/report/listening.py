@@ -2,17 +2,17 @@
 
 import io
 from base64 import b64encode
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby, zip_longest
 from pathlib import Path
 from typing import NamedTuple
 
 from espnet_merge.data.audio import SAMPLE_RATE, decode
 from espnet_merge.data.table import read_table
-from espnet_merge.score.counts import Pair, count
+from espnet_merge.errors import InputError
+from espnet_merge.score.counts import Pair
 from espnet_merge.score.evaluate import aligned
-from espnet_merge.score.utterances import Utterance, normalized, read_utterances
+from espnet_merge.score.utterances import normalized, read_utterances
 
 # Whisper's window; who listens to what is longer needs more than a page.
 LONGEST = 30.0
@@ -34,43 +34,37 @@ def hear(
     hypotheses: Mapping[str, Path],
     normalizer: str,
     metric: str,
-    limit: int,
+    wanted: Sequence[str],
 ) -> list[Heard]:
-    """Return the utterances of a set in which all systems together erred most.
+    """Return what the systems made of some utterances of a set, in their order.
 
     Args:
         reference: the Kaldi data directory that was scored against.
         hypotheses: system -> its decoding directory of this set.
         normalizer: name of the normaliser of the scores.
         metric: ``wer`` or ``cer``, the set's main metric.
-        limit: so many utterances, at most.
+        wanted: the utterances' names.
 
     Raises:
-        InputError: a file is missing or broken, or the ids are not the same.
+        InputError: a file is missing or broken, the ids are not the same, or lack one.
     """
-    raw = {name: read_utterances(reference, path) for name, path in hypotheses.items()}
-    clean = {name: normalized(texts, normalizer) for name, texts in raw.items()}
-    errors: Counter[str] = Counter()
-    for texts in clean.values():
-        for utterance, pairs in aligned(texts, metric):
-            errors[utterance.name] += count(pairs).errors
-    worst = [name for name, _ in errors.most_common(limit)]
-    readings = {
-        reading: {system: _edits(texts, metric, worst) for system, texts in by.items()}
-        for reading, by in {"normalized": clean, "raw": raw}.items()
-    }
-    languages = {u.name: u.language for texts in raw.values() for u in texts}
-    return [
-        Heard(
-            name,
-            languages[name],
-            {
-                reading: {system: edits[name] for system, edits in by.items()}
-                for reading, by in readings.items()
-            },
-        )
-        for name in worst
-    ]
+    heard: dict[str, Heard] = {}
+    # One system's texts at a time: fifty need no more memory than one.
+    for system, path in hypotheses.items():
+        utterances = {u.name: u for u in read_utterances(reference, path)}
+        if missing := [name for name in wanted if name not in utterances]:
+            raise InputError(
+                f"{reference}: must have every utterance that was scored; lacks "
+                f"{len(missing)} ({missing[0]}): score again."
+            )
+        raw = [utterances[name] for name in wanted]
+        clean = normalized(raw, normalizer)
+        for reading, texts in {"normalized": clean, "raw": raw}.items():
+            for utterance, pairs in aligned(texts, metric):
+                name, language = utterance.name, utterance.language
+                own = heard.setdefault(name, Heard(name, language, {}))
+                own.edits.setdefault(reading, {})[system] = _shorten(pairs, metric)
+    return list(heard.values())
 
 
 def embed(
@@ -127,17 +121,6 @@ def _clip(file: Path) -> str | None:
     content = io.BytesIO()
     soundfile.write(content, samples, SAMPLE_RATE, format="FLAC")
     return f"data:audio/flac;base64,{b64encode(content.getvalue()).decode()}"
-
-
-def _edits(
-    utterances: Iterable[Utterance], metric: str, wanted: Sequence[str]
-) -> dict[str, Edits]:
-    by_name = {utterance.name: utterance for utterance in utterances}
-    chosen = [by_name[name] for name in wanted]
-    return {
-        utterance.name: _shorten(pairs, metric)
-        for utterance, pairs in aligned(chosen, metric)
-    }
 
 
 def _shorten(pairs: Sequence[Pair], metric: str) -> Edits:

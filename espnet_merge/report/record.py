@@ -141,7 +141,8 @@ def _hear(results: Results, expdir: Path, limit: int) -> dict[str, list[Heard]]:
         found = {s: path for s, path in folders.items() if (path / "text").is_file()}
         if data and (data / "text").is_file() and found:
             metric = results.metric_of(name)
-            heard[name] = hear(data, found, results.normalizer, metric, limit)
+            wanted = results.worst(name, limit)
+            heard[name] = hear(data, found, results.normalizer, metric, wanted)
     return heard
 
 

@@ -195,6 +195,20 @@ class Results:
         counts = self.counts(system, name, reading, metric)
         return None if counts is None else float(counts["rate"])
 
+    def worst(self, name: str, limit: int) -> list[str]:
+        """Return the utterances of a set in which all systems together erred most.
+
+        Args:
+            name: of a set with a score.
+            limit: so many, at most.
+        """
+        systems = [
+            own for (_, scored), own in self.utterances.items() if scored == name
+        ]
+        errors = np.sum([own.errors for own in systems], axis=0)
+        order = np.argsort(-errors, kind="stable")[:limit]
+        return [systems[0].names[index] for index in order]
+
     def part(self, name: str, systems: Sequence[str]) -> Part:
         """Return the errors of systems that all have a score on a set."""
         own = [self.utterances[system, name] for system in systems]

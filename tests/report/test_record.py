@@ -83,13 +83,19 @@ def test_edits_have_the_errors_that_were_scored(data, exp):
                 assert wrong == sum(scored[kind] for kind in kinds)
 
 
-def test_worst_first_and_no_more_than_wanted(exp):
-    folders = {s: exp / s / "inference_greedy" / "es_test" for s in HEARD}
-    reference = exp.parent / "data" / "es_test"
-    heard = hear(reference, folders, "basic", "wer", limit=2)
+def test_worst_first_and_no_more_than_wanted(exp, tmp_path):
     # Errors of all systems: es-2 has 2 + 1 + 1 + 2 + 1, es-1 1 + 0 + 1 + 1 + 0.
-    assert [utterance.name for utterance in heard] == ["es-2", "es-1"]
-    assert hear(reference, folders, "basic", "wer", limit=0) == []
+    for limit, expected in (("2", ["es-2", "es-1"]), ("0", [])):
+        page = write_report(exp, tmp_path / limit, "--utterances", limit)
+        listed = data_of(page.read_text("utf-8"))["modes"][0]["utterances"]["es_test"]
+        assert [utterance["name"] for utterance in listed] == expected
+
+
+def test_utterances_that_are_gone_since_they_were_scored(exp):
+    folders = {"full_es": exp / "full_es" / "inference_greedy" / "es_test"}
+    reference = exp.parent / "data" / "es_test"
+    with pytest.raises(InputError, match=r"es_test: .* lacks 1 \(es-9\): score again"):
+        hear(reference, folders, "basic", "wer", ["es-1", "es-9"])
 
 
 def test_nothing_users_wrote_is_markup(text, data):

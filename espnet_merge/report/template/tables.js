@@ -119,8 +119,10 @@ function evidence(test) {
 
 function verdict(system) {
   const fallen = mode().fallen[system];
-  const text = !fallen ? NONE : fallen.length ? `fallen: ${fallen.join(", ")}` : "passed";
-  return make("td", { class: "text" }, text);
+  const shown = !fallen ? NONE
+    : fallen.length ? make("span", { class: "key worse" }, `fallen: ${fallen.join(", ")}`)
+    : "passed";
+  return make("td", { class: "text" }, shown);
 }
 
 function showRetention() {
