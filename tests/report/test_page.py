@@ -336,7 +336,15 @@ def test_it_fits_the_window_and_can_be_read(open_page, scheme, width):
     assert page.evaluate("document.documentElement.scrollWidth") == width
     ink, paper = page.evaluate(COLOURS, "body")[0]
     assert (luminance(ink) < luminance(paper)) == (scheme == "light")
-    for selector in ("body", ".caption", ".shade", "ins", "del", "#controls label"):
+    for selector in (
+        "body",
+        ".caption",
+        ".key",
+        ".shade",
+        "ins",
+        "del",
+        "#controls label",
+    ):
         pairs = page.evaluate(COLOURS, selector)
         assert pairs
         # What WCAG 2 asks for (level AA).
