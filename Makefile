@@ -21,6 +21,7 @@ demo: setup ## train, merge, decode and score on real speech; half an hour on 2 
 	@egs2/prompts/merge1/run.sh --config conf/demo.yaml
 
 test: setup ## all tests: shell, then Python
+	@tools/install_browser.sh
 	@$(BIN)/bats tests/shell
 	@$(BIN)/pytest -q
 

@@ -26,7 +26,9 @@ COMMANDS = {
     "replay": "merge again from a merge.yaml, and prove the same bytes",
     "decode": "transcribe a data directory",
     "score": "score hypotheses: WER and CER, raw and normalised",
-    "report": "write RESULTS.md and its pictures from the scores",
+    "compare": "test the differences between systems for significance",
+    "gate": "exit with 1 where a system is significantly worse than a baseline",
+    "report": "write RESULTS.md and report.html from the scores",
 }
 
 

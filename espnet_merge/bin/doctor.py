@@ -156,7 +156,7 @@ def check_tools() -> Iterator[Finding]:
     else:
         yield Finding("perl", "missing", "not on PATH", "apt-get install perl")
     optional = {
-        "sclite": "jiwer scores without it; apt-get install sctk",
+        "sclite": "rapidfuzz aligns without it; apt-get install sctk",
         "sbatch": "jobs run on this machine; on a cluster load SLURM",
         "apt-get": "corpora are downloaded by address instead",
         "nvidia-smi": "no NVIDIA driver, training runs on the CPU",

@@ -1,20 +1,27 @@
-"""Write RESULTS.md, results.json and two pictures from the scores of many systems.
+"""Write RESULTS.md, report.html, results.json and pictures from the scores of systems.
 
 Reads EXPDIR/<system>/inference_<mode>/<set>/score.json. The pictures and the table
-that is printed show the first mode; RESULTS.md has all of them.
+that is printed show the first mode; RESULTS.md and report.html have all of them.
+report.html is one page that needs no network: it also holds what each system made of
+the worst utterances, and their audio. The data directories that were scored against,
+and the audio in their wav.scp, are looked for where they were then, from here.
 """
 
 import argparse
 import json
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from math import isfinite
 from pathlib import Path
 
 from espnet_merge.data.whole_file import whole_file
 from espnet_merge.errors import InputError
 from espnet_merge.report import tables
-from espnet_merge.report.environment import describe
+from espnet_merge.report.environment import describe, origin
+from espnet_merge.report.page import page
+from espnet_merge.report.record import record
 from espnet_merge.report.results import Grid, Plan, Results, read_results
+from espnet_merge.report.significance import Tested, against_base, plain
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -57,12 +64,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--output",
         type=Path,
         metavar="DIR",
-        help="where RESULTS.md, results.json and images/ go (default: the expdir)",
+        help="where RESULTS.md, report.html, results.json and images/ go (default: "
+        "the expdir)",
+    )
+    parser.add_argument(
+        "--inspect",
+        type=Path,
+        metavar="DIR",
+        help="what 'espnet-merge inspect' wrote, for report.html (default: "
+        "EXPDIR/inspect, if there)",
+    )
+    parser.add_argument(
+        "--utterances",
+        type=int,
+        default=100,
+        metavar="N",
+        help="utterances of each set in report.html, worst first (default: 100)",
+    )
+    parser.add_argument(
+        "--clips",
+        type=float,
+        default=8.0,
+        metavar="MB",
+        help="audio in report.html, worst utterances first (default: 8 MB; 0: none)",
     )
 
 
 def main(args: argparse.Namespace) -> None:
     """Read all scores, write the report, print the main table."""
+    _check_sizes(args.utterances, args.clips)
     plan = Plan(
         base=args.base,
         experts=[_expert(text) for text in args.experts],
@@ -76,20 +106,41 @@ def main(args: argparse.Namespace) -> None:
         read_results(args.expdir, plan, mode, args.base_inference)
         for mode in args.inference
     ]
+    tested = {results.mode: against_base(results) for results in modes}
     output = args.output or args.expdir
+    facts = list(origin(_command(args), modes[0].base_model))
+    shown = record(
+        modes,
+        tested,
+        args.expdir,
+        output,
+        origin=facts,
+        inspect=args.inspect,
+        utterances=args.utterances,
+        megabytes=args.clips,
+    )
     pictures = _draw(modes[0], output / "images")
     with whole_file(output / "results.json") as part:
-        data = {results.mode: _data(results) for results in modes}
+        data = {r.mode: _data(r, tested[r.mode]) for r in modes}
         part.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+    with whole_file(output / "report.html") as part:
+        part.write_text(page(shown), encoding="utf-8")
     # Last: it links to the others.
     with whole_file(output / "RESULTS.md") as part:
-        lines = _lines(_command(args), args.expdir, modes, output)
+        lines = _lines(facts, args.expdir, modes, tested, output)
         part.write_text("\n".join(lines) + "\n", encoding="utf-8")
     for line in tables.terminal(modes[0]):
         print(line)
     print(tables.summary(modes[0]))
-    for path in (output / "RESULTS.md", *pictures):
+    for path in (output / "RESULTS.md", output / "report.html", *pictures):
         print(path)
+
+
+def _check_sizes(utterances: int, clips: float) -> None:
+    if utterances < 0:
+        raise InputError(f"--utterances must be 0 or more; got {utterances}.")
+    if not (clips >= 0 and isfinite(clips)):
+        raise InputError(f"--clips must be 0 megabytes or more; got {clips}.")
 
 
 def _expert(text: str) -> tuple[str, str]:
@@ -113,12 +164,16 @@ def _draw(results: Results, folder: Path) -> list[Path]:
 
 
 def _lines(
-    command: str, expdir: Path, modes: Sequence[Results], output: Path
+    facts: Iterable[tuple[str, str]],
+    expdir: Path,
+    modes: Sequence[Results],
+    tested: Mapping[str, Tested],
+    output: Path,
 ) -> Iterator[str]:
     first = modes[0]
     yield "# RESULTS"
     yield "## Environments"
-    yield from describe(command, first.base_model)
+    yield from describe(facts)
     yield ""
     yield "## Systems and sets"
     yield ""
@@ -129,19 +184,19 @@ def _lines(
     yield "![Differences to the base](images/retention.png)"
     for results in modes:
         yield ""
-        yield from tables.markdown(results)
+        yield from tables.markdown(results, tested[results.mode])
 
 
 def _command(args: argparse.Namespace) -> str:
     words = ["espnet-merge", "report"]
     for name, value in vars(args).items():
-        if value:
+        if value not in (None, []):
             values = value if isinstance(value, list) else [value]
             words += [f"--{name.replace('_', '-')}", *map(str, values)]
     return shlex.join(words)
 
 
-def _data(results: Results) -> dict[str, object]:
+def _data(results: Results, tested: Tested) -> dict[str, object]:
     grids = {
         "rates": results.rates(),
         "raw": results.rates("raw"),
@@ -155,11 +210,12 @@ def _data(results: Results) -> dict[str, object]:
         "normalizer": results.normalizer,
         "settings": results.settings(),
         "base_settings": results.settings(base=True),
-        **{name: _plain(grid) for name, grid in grids.items()},
+        **{name: _named(grid) for name, grid in grids.items()},
+        "tests": plain(tested),
     }
 
 
-def _plain(grid: Grid) -> dict[str, dict[str, float | None]]:
+def _named(grid: Grid) -> dict[str, dict[str, float | None]]:
     return {
         system: dict(zip(grid.columns, row, strict=True))
         for system, row in grid.rows.items()

@@ -7,27 +7,18 @@ utterances of the reference; an empty hypothesis counts as deletions.
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 from espnet_merge.data.whole_file import whole_file
-from espnet_merge.score.counts import count
-from espnet_merge.score.evaluate import (
-    ERROR_RATES,
-    METRICS,
-    aligned,
-    count_by_speaker,
-    evaluate,
-)
+from espnet_merge.score.counts import Counts, Pair
+from espnet_merge.score.evaluate import ERROR_RATES, METRICS, evaluate
 from espnet_merge.score.normalize import NORMALIZERS
-from espnet_merge.score.result import alignments, summary
-from espnet_merge.score.utterances import (
-    Utterance,
-    normalized,
-    read_mode,
-    read_utterances,
-)
+from espnet_merge.score.result import Result
+from espnet_merge.score.utterances import Utterance, read_mode, read_utterances
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -71,48 +62,54 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> None:
     """Score every directory, write the files, print the table."""
-    baseline = args.baseline and _score(args.ref, args.baseline, args)[1]
-    # All are scored before the first is written: bad input leaves nothing behind.
-    scored = [(hyp, *_score(args.ref, hyp, args)) for hyp in args.hyp]
-    for hyp, utterances, score in scored:
-        if baseline:
-            score["baseline"] = {
-                "path": str(args.baseline),
-                "metrics": baseline["metrics"],
+    baseline = args.baseline and _score(args.ref, args.baseline, args, {})
+    with ExitStack() as files:
+        # All are scored before the first is written: bad input leaves nothing behind.
+        scored = []
+        for hyp in args.hyp:
+            results = {
+                metric: Result(
+                    files.enter_context(TemporaryFile("w+", encoding="utf-8"))
+                )
+                for metric in ERROR_RATES
+                if metric in args.metric
             }
-        _write(hyp, utterances, score)
-    for line in _table(scored, baseline):
+            scored.append((hyp, _score(args.ref, hyp, args, results), results))
+        for hyp, score, results in scored:
+            if baseline:
+                score["baseline"] = {
+                    "path": str(args.baseline),
+                    "metrics": baseline["metrics"],
+                }
+            _write(hyp, score, results)
+    for line in _table([(hyp, score) for hyp, score, _ in scored], baseline):
         print(line)
 
 
 def _score(
-    ref: Path, hyp: Path, args: argparse.Namespace
-) -> tuple[list[Utterance], dict[str, Any]]:
-    utterances = read_utterances(ref, hyp)
-    score = {
+    ref: Path, hyp: Path, args: argparse.Namespace, results: Mapping[str, Result]
+) -> dict[str, Any]:
+    def note(
+        metric: str, utterance: Utterance, pairs: Sequence[Pair], counts: Counts
+    ) -> None:
+        results[metric].add(utterance.name, utterance.speaker, pairs, counts)
+
+    watch = note if results else None
+    return {
         "reference": str(ref),
         "mode": read_mode(hyp),
-        **evaluate(utterances, args.normalizer, args.metric),
+        **evaluate(read_utterances(ref, hyp), args.normalizer, args.metric, watch),
     }
-    return utterances, score
 
 
-def _write(hyp: Path, utterances: Sequence[Utterance], score: dict[str, Any]) -> None:
-    clean = normalized(utterances, score["normalizer"])
-    for metric in (metric for metric in ERROR_RATES if metric in score["metrics"]):
+def _write(hyp: Path, score: dict[str, Any], results: Mapping[str, Result]) -> None:
+    for metric, result in results.items():
         title = f"{metric.upper()} of {hyp}, normalizer {score['normalizer']}"
         with (
             whole_file(hyp / f"score_{metric}" / "result.txt") as part,
             part.open("w", encoding="utf-8") as file,
         ):
-            for line in summary(title, count_by_speaker(clean, metric)):
-                print(line, file=file)
-            rows = (
-                (utterance.name, utterance.speaker, pairs, count(pairs))
-                for utterance, pairs in aligned(clean, metric)
-            )
-            for line in alignments(rows):
-                print(line, file=file)
+            result.write(title, file)
     # Last, because score.json says that the scoring of this directory is complete.
     with whole_file(hyp / "score.json") as part:
         text = json.dumps(score, indent=1, ensure_ascii=False)
@@ -120,14 +117,14 @@ def _write(hyp: Path, utterances: Sequence[Utterance], score: dict[str, Any]) ->
 
 
 def _table(
-    scored: Sequence[tuple[Path, Sequence[Utterance], dict[str, Any]]],
+    scored: Sequence[tuple[Path, dict[str, Any]]],
     baseline: dict[str, Any] | None,
 ) -> list[str]:
     lines = [
         f"{'metric':7}{'text':11}{'score':>7}{'Snt':>7}{'Wrd':>8}{'Corr':>7}"
         f"{'Sub':>7}{'Del':>7}{'Ins':>7}" + ("   - baseline" if baseline else "")
     ]
-    for hyp, _, score in scored:
+    for hyp, score in scored:
         lines.append(
             f"{hyp}: {score['loops']} with loops, {score['too_long']} too long"
         )

@@ -3,35 +3,50 @@
 import hashlib
 import platform
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-PACKAGES = ("espnet_merge", "espnet", "torch", "transformers", "peft", "jiwer")
+PACKAGES = ("espnet_merge", "espnet", "torch", "transformers", "peft", "rapidfuzz")
 
 
-def describe(command: str, base_model: Path | None) -> Iterator[str]:
-    """Yield the lines of ESPnet's *Environments* block, and our additions.
+# Facts that belong to the one before.
+DETAILS = ("Commit date", "SHA-256")
+
+
+def origin(command: str, base_model: Path | None) -> Iterator[tuple[str, str]]:
+    """Yield name and value of what ESPnet's *Environments* block has, and of ours.
 
     Args:
         command: as it was called.
         base_model: directory whose weight files are hashed, if known.
     """
-    yield f"- date: `{datetime.now(UTC):%Y-%m-%d %H:%M} UTC`"
-    yield f"- python version: `{platform.python_version()}`"
+    yield "date", f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+    yield "python version", platform.python_version()
     for package in PACKAGES:
-        yield f"- {package} version: `{_version(package)}`"
-    yield f"- Git hash: `{_git('describe', '--always', '--dirty', '--abbrev=40')}`"
-    yield f"  - Commit date: `{_git('log', '-1', '--format=%cI')}`"
-    yield f"- command: `{command}`"
+        yield f"{package} version", _version(package)
+    yield "Git hash", _git("describe", "--always", "--dirty", "--abbrev=40")
+    yield "Commit date", _git("log", "-1", "--format=%cI")
+    yield "command", command
     files = sorted(base_model.glob("*.safetensors")) if base_model else []
     for file in files:
         with file.open("rb") as content:
             digest = hashlib.file_digest(content, "sha256").hexdigest()
-        yield f"- base model: `{file}` SHA-256 `{digest}`"
+        yield "base model", str(file)
+        yield "SHA-256", digest
     if not files:
-        yield "- base model: no weight files found"
+        yield "base model", "no weight files found"
+
+
+def describe(facts: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """Yield the facts as ESPnet's *Environments* block has them.
+
+    >>> list(describe([("Git hash", "4f23"), ("Commit date", "2026-11-21")]))
+    ['- Git hash: `4f23`', '  - Commit date: `2026-11-21`']
+    """
+    for name, value in facts:
+        yield f"{'  ' if name in DETAILS else ''}- {name}: `{value}`"
 
 
 def _version(package: str) -> str:

@@ -4,11 +4,18 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import zip_longest
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from espnet_merge.errors import InputError
 from espnet_merge.report.performance import difference, gap_closed, mean, relative
+from espnet_merge.score import bootstrap
+from espnet_merge.score.counts import Counts
+from espnet_merge.score.parts import Part
+from espnet_merge.score.result import read_counts
 
 # Settings of decoding that change the hypotheses; the others change the time.
 SETTINGS = ("pad_to", "tail", "beam", "language", "task", "max_new_tokens")
@@ -97,6 +104,14 @@ class Grid:
         return {system: cell for system, cell in cells.items() if cell is not None}
 
 
+class Utterances(NamedTuple):
+    """Of one system on one set in its main metric, normalised, sorted by name."""
+
+    names: Sequence[str]
+    tokens: bootstrap.Counts
+    errors: bootstrap.Counts
+
+
 @dataclass(frozen=True)
 class Results:
     """Scores of one decoding mode: ``(system, set) -> score.json``."""
@@ -106,11 +121,16 @@ class Results:
     # The base's own: untrained, it may need padding that the others do without.
     base_mode: str
     scores: Mapping[tuple[str, str], Mapping[str, Any]]
+    utterances: Mapping[tuple[str, str], Utterances]
 
     @property
     def normalizer(self) -> str:
         """Name of the normaliser, the same in all scores."""
         return str(next(iter(self.scores.values()))["normalizer"])
+
+    def mode_of(self, system: str) -> str:
+        """Return how the system was decoded: the base may have its own mode."""
+        return self.base_mode if system == self.plan.base else self.mode
 
     def settings(self, *, base: bool = False) -> Mapping[str, Any]:
         """How was decoded, as far as it changes the hypotheses.
@@ -174,6 +194,30 @@ class Results:
         """Return an error rate in percent, None without a score."""
         counts = self.counts(system, name, reading, metric)
         return None if counts is None else float(counts["rate"])
+
+    def worst(self, name: str, limit: int) -> list[str]:
+        """Return the utterances of a set in which all systems together erred most.
+
+        Args:
+            name: of a set with a score.
+            limit: so many, at most.
+        """
+        systems = [
+            own for (_, scored), own in self.utterances.items() if scored == name
+        ]
+        errors = np.sum([own.errors for own in systems], axis=0)
+        order = np.argsort(-errors, kind="stable")[:limit]
+        return [systems[0].names[index] for index in order]
+
+    def part(self, name: str, systems: Sequence[str]) -> Part:
+        """Return the errors of systems that all have a score on a set."""
+        own = [self.utterances[system, name] for system in systems]
+        return Part(
+            name=name,
+            metric=self.metric_of(name),
+            tokens=own[0].tokens,
+            errors=np.column_stack([utterances.errors for utterances in own]),
+        )
 
     def rates(self, reading: str = "normalized", metric: str | None = None) -> Grid:
         """Return the error rates and their macro averages."""
@@ -244,19 +288,20 @@ def read_results(
             normaliser, decoded otherwise, or scored against another reference.
     """
     base_mode = base_mode or mode
-    scores = {}
+    scores, utterances = {}, {}
     for system in plan.kinds:
         own = base_mode if system == plan.base else mode
         for name in plan.sets:
             path = expdir / system / f"inference_{own}" / name / "score.json"
             if path.exists():
-                scores[system, name] = _read_score(path)
+                score = scores[system, name] = _read_score(path)
+                utterances[system, name] = _read_utterances(path, score)
     if not scores:
         raise InputError(
             f"{expdir}: at least one <system>/inference_{mode}/<set>/score.json is "
             "needed; there is none: decode and score first."
         )
-    results = Results(plan, mode, base_mode, scores)
+    results = Results(plan, mode, base_mode, scores, utterances)
     for (system, name), score in scores.items():
         _check_same(results, system, name, score)
     return results
@@ -298,6 +343,29 @@ def _read_score(path: Path) -> dict[str, Any]:
     return score
 
 
+def _read_utterances(path: Path, score: Mapping[str, Any]) -> Utterances:
+    result = path.parent / f"score_{score['main']}" / "result.txt"
+    try:
+        counts = sorted(read_counts(result.read_text("utf-8")).items())
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"{result}: must be what 'espnet-merge score' writes; got "
+            f"{type(error).__name__}: score again."
+        ) from error
+    total = sum((own for _, own in counts), Counts())
+    rate = score["metrics"][score["main"]]["normalized"]["rate"]
+    if not total.reference or total.rate != rate:
+        raise InputError(
+            f"{result}: must add up to the rate in score.json, {rate:.2f} %; got "
+            f"{total.errors} errors in {total.reference} tokens: score again."
+        )
+    return Utterances(
+        [name for name, _ in counts],
+        np.array([own.reference for _, own in counts]),
+        np.array([own.errors for _, own in counts]),
+    )
+
+
 def _check_same(
     results: Results, system: str, name: str, score: Mapping[str, Any]
 ) -> None:
@@ -310,6 +378,13 @@ def _check_same(
         *((key, settings.get(key), score["mode"].get(key)) for key in SETTINGS),
         ("utterances", first["utterances"], score["utterances"]),
         ("words", *words),
+    ]
+    same = next(own for (_, n), own in results.utterances.items() if n == name)
+    own = results.utterances[system, name]
+    lengths = (zip(u.names, u.tokens.tolist(), strict=True) for u in (same, own))
+    facts += [
+        ("each utterance's tokens", expected, found)
+        for expected, found in zip_longest(*lengths)
     ]
     for fact, expected, found in facts:
         if found != expected:

@@ -1,16 +1,27 @@
 """The tables of RESULTS.md and of the terminal, and the sentence that sums them up."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from espnet_merge.report.results import Grid, Plan, Results
+from espnet_merge.report.significance import DESIGN, Tested, mean_difference
+from espnet_merge.score.compare import Difference
 
 MISSING = "–"
+SIGNIFICANT = "†"
+INTERVALS = (
+    f"In brackets: {100 * (1 - DESIGN.alpha):g} % interval by bootstrap over"
+    " utterances, p by permutation."
+)
+MARKS = (
+    f"{SIGNIFICANT}: significant, p < {DESIGN.alpha:g} by permutation of"
+    " utterances; for the sets with Holm's correction over those of the system."
+)
 
 
-def markdown(results: Results) -> Iterator[str]:
+def markdown(results: Results, tested: Tested) -> Iterator[str]:
     """Yield the section of one decoding mode."""
     name, mode = results.metric_name, how(results)
     yardsticks = map(results.plan.expert_for, results.plan.groups.get("trained", []))
@@ -53,7 +64,10 @@ def markdown(results: Results) -> Iterator[str]:
         results,
         results.differences(),
         signed=True,
+        marked=_significant(tested),
     )
+    yield MARKS
+    yield ""
     yield f"### Insertions / utterances with a loop, {clean}, {mode}"
     yield ""
     yield from _table(
@@ -69,14 +83,16 @@ def systems(plan: Plan, expdir: Path, output: Path) -> Iterator[str]:
     """Yield what each system is, with a link to where its weights come from."""
     rows = []
     for system, kind in plan.kinds.items():
-        files = [
-            expdir / system / file
-            for file in ("model/merge.yaml", "config.yaml")
-            if (expdir / system / file).is_file()
-        ]
+        files = made_by(expdir, system)
         links = [f"[{file.name}]({os.path.relpath(file, output)})" for file in files]
         rows.append([system, kind, ", ".join(links) or MISSING])
     yield from _table(["system", "kind", "made by"], rows, rule="---|")
+
+
+def made_by(expdir: Path, system: str) -> list[Path]:
+    """Return the files that say where a system's weights come from."""
+    names = ("model/merge.yaml", "config.yaml")
+    return [path for name in names if (path := expdir / system / name).is_file()]
 
 
 def sets(results: Results) -> Iterator[str]:
@@ -128,19 +144,27 @@ def summary(results: Results) -> str:
     }
     for kind, other in others.items():
         if other is not None:
-            other_named = f"{kind} ({other}, {trained[other]:.1f})"
-            said.append(_verdict(trained[best] - trained[other], other_named))
+            tested = mean_difference(results, best, other, plan.groups["trained"])
+            said.append(_verdict(tested, f"{kind} ({other}, {trained[other]:.1f})"))
     if "untrained" in grid.columns:
+        unseen = plan.groups["untrained"]
         changes = results.differences().column("untrained")
         told = [
             f"{other} {changes[other]:+.1f}"
+            f" ({_p(mean_difference(results, other, plan.base, unseen).p)})"
             for other in (best, others["joint"])
             if other in changes
         ]
         if told:
-            unseen = ", ".join(map(results.label, plan.groups["untrained"]))
-            said.append(f"change on {unseen}, not trained: {', '.join(told)} points")
-    return "; ".join(said) + ". Differences are not tested for significance."
+            languages = ", ".join(map(results.label, unseen))
+            said.append(f"change on {languages}, not trained: {', '.join(told)} points")
+    chosen = (
+        f" The best of {len(plan.merges)} merges was chosen on these sets, which"
+        " favours it."
+        if len(plan.merges) > 1
+        else ""
+    )
+    return f"{'; '.join(said)}. {INTERVALS}{chosen}"
 
 
 def best_of(
@@ -187,6 +211,7 @@ def _section(
     grid: Grid,
     best: Callable[..., str] = min,
     signed: bool = False,
+    marked: Collection[tuple[str, str]] = (),
 ) -> Iterator[str]:
     yield f"### {title}"
     yield ""
@@ -210,6 +235,8 @@ def _section(
             for mark, value in reversed(marks.items()):
                 if row[index] == value and (mark == "**" or system in merges):
                     row[index] = f"{mark}{value}{mark}"
+            if (system, column) in marked:
+                row[index] += SIGNIFICANT
     heads = [f"**{c}**" if c in results.plan.groups else c for c in grid.columns]
     yield from _table(["system", *heads], [[s, *row] for s, row in rows.items()])
 
@@ -224,6 +251,15 @@ def _table(
     yield ""
 
 
+def _significant(tested: Tested) -> set[tuple[str, str]]:
+    return {
+        (system, column)
+        for system, differences in tested.items()
+        for column, difference in differences.items()
+        if difference.p < DESIGN.alpha
+    }
+
+
 def _signs(results: Results, system: str, name: str) -> str:
     counts = results.counts(system, name, "normalized")
     if counts is None:
@@ -231,10 +267,21 @@ def _signs(results: Results, system: str, name: str) -> str:
     return f"{counts['insertions']} / {results.scores[system, name]['loops']}"
 
 
-def _verdict(points: float, other: str) -> str:
+def _verdict(tested: Difference, other: str) -> str:
+    points, low, high = tested.points, tested.low, tested.high
     if abs(points) < 0.05:
-        return f"it equals {other}"
-    return f"it {'beats' if points < 0 else 'loses to'} {other} by {abs(points):.1f}"
+        return f"it equals {other} ([{low:+.1f}, {high:+.1f}], {_p(tested.p)})"
+    verb = "loses to"
+    if points < 0:
+        verb, points, low, high = "beats", -points, -high, -low
+    return (
+        f"it {verb} {other} by {points:.1f} ([{low:.1f}, {high:.1f}], {_p(tested.p)})"
+    )
+
+
+def _p(p: float) -> str:
+    verdict = "" if p < DESIGN.alpha else ", not significant"
+    return ("p < 0.001" if p < 0.001 else f"p {p:.3f}") + verdict
 
 
 def _n(value: float | None, form: str = "z.1f") -> str:

@@ -1,16 +1,18 @@
 """Alignments of words or characters, and the counts of errors in them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
+from operator import eq
 
-import jiwer
+from rapidfuzz.distance import Levenshtein
 
 # A reference token beside its hypothesis; None where one side has nothing.
 Pair = tuple[str | None, str | None]
 
-_TRANSFORMS = {
-    "wer": jiwer.ReduceToListOfListOfWords(),
-    "cer": jiwer.ReduceToListOfListOfChars(),
+_SPLIT: Mapping[str, Callable[[str], Sequence[str]]] = {
+    "wer": lambda text: [word for word in text.split(" ") if word],
+    "cer": list,
 }
 
 
@@ -55,16 +57,14 @@ def align(reference: str, hypothesis: str, metric: str) -> list[Pair]:
     >>> align("a b c", "a x", "wer")
     [('a', 'a'), ('b', 'x'), ('c', None)]
     """
-    transform = _TRANSFORMS[metric]
-    output = jiwer.process_words(reference, hypothesis, transform, transform)
-    (ours,), (theirs,) = output.references, output.hypotheses
+    split = _SPLIT[metric]
+    ours, theirs = split(reference), split(hypothesis)
     pairs: list[Pair] = []
-    for chunk in output.alignments[0]:
-        left = ours[chunk.ref_start_idx : chunk.ref_end_idx]
-        right = theirs[chunk.hyp_start_idx : chunk.hyp_end_idx]
-        pairs += zip(
-            left or [None] * len(right), right or [None] * len(left), strict=True
-        )
+    for step in Levenshtein.opcodes(ours, theirs):
+        left = ours[step.src_start : step.src_end]
+        right = theirs[step.dest_start : step.dest_end]
+        # One of them is empty where tokens are inserted or deleted.
+        pairs += zip_longest(left, right)
     return pairs
 
 
@@ -74,9 +74,9 @@ def count(pairs: Sequence[Pair]) -> Counts:
     >>> count([("a", "a"), ("b", "x"), ("c", None)]).errors
     2
     """
-    deletions = sum(theirs is None for _, theirs in pairs)
-    insertions = sum(ours is None for ours, _ in pairs)
-    correct = sum(ours == theirs for ours, theirs in pairs)
+    references, hypotheses = zip(*pairs, strict=True) if pairs else ((), ())
+    deletions, insertions = hypotheses.count(None), references.count(None)
+    correct = sum(map(eq, references, hypotheses))
     return Counts(
         correct=correct,
         substitutions=len(pairs) - correct - deletions - insertions,

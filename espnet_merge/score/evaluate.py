@@ -1,9 +1,9 @@
 """Scores of one decoded set: error rates, BLEU and the signs of hallucination."""
 
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from espnet_merge.errors import InputError
 from espnet_merge.score.counts import Counts, Pair, align, count
@@ -12,17 +12,33 @@ from espnet_merge.score.normalize import rule_for
 from espnet_merge.score.signs import has_loop, is_too_long
 from espnet_merge.score.utterances import Utterance, normalized
 
+if TYPE_CHECKING:
+    from sacrebleu.metrics.base import Metric
+
 ERROR_RATES = ("wer", "cer")
-METRICS = (*ERROR_RATES, "bleu", "chrf")
+CORPUS_SCORES = ("bleu", "chrf")
+METRICS = (*ERROR_RATES, *CORPUS_SCORES)
+
+type Watch = Callable[[str, Utterance, Sequence[Pair], Counts], None]
 
 
 def evaluate(
-    utterances: Sequence[Utterance], normalizer: str, metrics: Sequence[str]
+    utterances: Sequence[Utterance],
+    normalizer: str,
+    metrics: Sequence[str],
+    watch: Watch | None = None,
 ) -> dict[str, Any]:
     """Score a set, raw and normalised: the content of ``score.json``.
 
     An utterance whose reference is empty, as it is or once normalised, adds its
     hypothesis as insertions.
+
+    Args:
+        utterances: of the set, as they were written.
+        normalizer: name of the rules.
+        metrics: of ``METRICS``.
+        watch: is called with the metric, the normalised utterance, its alignment and
+            the counts in it, one after the other: nobody need align again.
 
     Raises:
         InputError: unknown normaliser or metric, or not one reference has text.
@@ -41,7 +57,6 @@ def evaluate(
             f"{len(clean)} are empty: take another normalizer or correct the text."
         )
     languages = Counter(utterance.language for utterance in utterances)
-    readings = {"raw": utterances, "normalized": clean}
     return {
         "normalizer": normalizer,
         "rules": {lang: rule_for(normalizer, lang).__name__ for lang in languages},
@@ -50,9 +65,10 @@ def evaluate(
         "main": main_metric(languages),
         "metrics": {
             metric: {
-                reading: _measure(texts, metric) for reading, texts in readings.items()
+                "raw": _measure(utterances, metric, None),
+                "normalized": _measure(clean, metric, watch),
             }
-            for metric in metrics
+            for metric in dict.fromkeys(metrics)
         },
         "empty_references": sum(not utterance.reference for utterance in clean),
         "empty_hypotheses": sum(not utterance.hypothesis for utterance in clean),
@@ -82,30 +98,32 @@ def aligned(
         yield utterance, align(reference, hypothesis, metric)
 
 
-def count_by_speaker(utterances: Sequence[Utterance], metric: str) -> dict[str, Counts]:
-    """Return the counts of every speaker."""
-    speakers: dict[str, Counts] = defaultdict(Counts)
-    for utterance, pairs in aligned(utterances, metric):
-        speakers[utterance.speaker] += count(pairs)
-    return dict(speakers)
+def corpus_scorer(utterances: Sequence[Utterance], metric: str) -> "Metric":
+    """Return sacreBLEU's metric, for BLEU with the tokens that fit the language."""
+    from sacrebleu.metrics import BLEU, CHRF
+
+    if metric == "chrf":
+        return CHRF()
+    # force: punctuation split off by a normaliser is meant, not a mistake.
+    return BLEU(tokenize=_bleu_tokens(utterances), force=True)
 
 
-def _measure(utterances: Sequence[Utterance], metric: str) -> dict[str, Any]:
+def _measure(
+    utterances: Sequence[Utterance], metric: str, watch: Watch | None
+) -> dict[str, Any]:
     if metric not in ERROR_RATES:
         return _sacrebleu(utterances, metric)
-    counts = sum(count_by_speaker(utterances, metric).values(), Counts())
-    return {"rate": counts.rate, "reference": counts.reference, **asdict(counts)}
+    total = Counts()
+    for utterance, pairs in aligned(utterances, metric):
+        counts = count(pairs)
+        total += counts
+        if watch:
+            watch(metric, utterance, pairs, counts)
+    return {"rate": total.rate, "reference": total.reference, **asdict(total)}
 
 
 def _sacrebleu(utterances: Sequence[Utterance], metric: str) -> dict[str, Any]:
-    from sacrebleu.metrics import BLEU, CHRF
-
-    # force: punctuation split off by a normaliser is meant, not a mistake.
-    scorer = (
-        CHRF()
-        if metric == "chrf"
-        else BLEU(tokenize=_bleu_tokens(utterances), force=True)
-    )
+    scorer = corpus_scorer(utterances, metric)
     hypotheses = [utterance.hypothesis for utterance in utterances]
     references = [utterance.reference for utterance in utterances]
     score = scorer.corpus_score(hypotheses, [references])

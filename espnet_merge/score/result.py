@@ -1,11 +1,47 @@
 """``result.txt`` as ESPnet's recipes have it: sclite's table, then each alignment."""
 
+import functools
+import re
+import shutil
 import unicodedata
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TextIO
 
 from espnet_merge.score.counts import Counts, Pair
 
+_ALIGNMENT = re.compile(
+    r"^id: \((.*)\)  speaker: .*\nScores: \(#C #S #D #I\) (\d+) (\d+) (\d+) (\d+)$",
+    re.MULTILINE,
+)
 _COLUMNS = "# Snt # Wrd | Corr    Sub    Del    Ins    Err  S.Err |"
+
+
+class Result:
+    """A ``result.txt`` in the making: its table comes first, and is known last.
+
+    Args:
+        waiting: file for the alignments, so that memory does not grow with them.
+    """
+
+    def __init__(self, waiting: TextIO) -> None:
+        """Begin without an utterance."""
+        self._speakers: defaultdict[str, Counts] = defaultdict(Counts)
+        self._waiting = waiting
+
+    def add(
+        self, name: str, speaker: str, pairs: Sequence[Pair], counts: Counts
+    ) -> None:
+        """Add an utterance, its alignment and the counts in it."""
+        self._speakers[speaker] += counts
+        for line in alignments([(name, speaker, pairs, counts)]):
+            self._waiting.write(f"{line}\n")
+
+    def write(self, title: str, file: TextIO) -> None:
+        """Write all of it."""
+        file.writelines(f"{line}\n" for line in summary(title, self._speakers))
+        self._waiting.seek(0)
+        shutil.copyfileobj(self._waiting, file)
 
 
 def summary(title: str, speakers: Mapping[str, Counts]) -> Iterator[str]:
@@ -66,6 +102,20 @@ def alignments(
             yield " ".join([label, *(column[row] for column in columns)]).rstrip()
 
 
+def read_counts(text: str) -> dict[str, Counts]:
+    """Return the counts of every utterance in a ``result.txt``."""
+    counts = {}
+    for name, *numbers in _ALIGNMENT.findall(text):
+        correct, substitutions, deletions, insertions = map(int, numbers)
+        wrong = substitutions + deletions + insertions > 0
+        counts[name] = Counts(
+            correct, substitutions, deletions, insertions, 1, int(wrong)
+        )
+    return counts
+
+
+# Most columns are of frequent words; so many take a few megabytes.
+@functools.lru_cache(maxsize=2**15)
 def _column(ours: str | None, theirs: str | None) -> tuple[str, str, str]:
     if ours == theirs:
         error = ""

@@ -19,6 +19,9 @@ class Utterance(NamedTuple):
     language: str
     reference: str
     hypothesis: str
+    # What was spoken, and to do with it.
+    spoken: str = ""
+    task: str = "transcribe"
 
 
 def read_utterances(reference: Path, hypothesis: Path) -> list[Utterance]:
@@ -46,6 +49,8 @@ def read_utterances(reference: Path, hypothesis: Path) -> list[Utterance]:
             "en" if tasks.get(name) == "translate" else languages[name],
             text,
             heard[name],
+            languages[name],
+            tasks.get(name, "transcribe"),
         )
         for name, text in said.items()
     ]
@@ -57,19 +62,26 @@ def read_mode(hypothesis: Path) -> dict[str, Any]:
     Raises:
         InputError: ``text.json`` is there but is not what ``decode`` writes.
     """
-    path = hypothesis / "text.json"
-    if not path.exists():
+    return _read_decoded(hypothesis / "text.json", "mode")
+
+
+def read_languages(hypothesis: Path) -> dict[str, str]:
+    """Return the language that the model heard in each utterance.
+
+    Nothing where it was told the languages: ``text.json`` says that it was to find
+    them, with ``auto`` for the language in ``mode``.
+
+    Raises:
+        InputError: ``text.json`` is there but is not what ``decode`` writes.
+    """
+    if read_mode(hypothesis).get("language") != "auto":
         return {}
-    try:
-        mode = json.loads(path.read_bytes())["mode"]
-    except (ValueError, TypeError, KeyError) as error:
-        raise InputError(
-            f"{path}: must be a JSON object with 'mode', as 'espnet-merge decode' "
-            f"writes; got {type(error).__name__}: decode again, or remove the file."
-        ) from error
-    if not isinstance(mode, dict):
-        raise InputError(f"{path}: 'mode' must be a JSON object; got {mode!r}.")
-    return mode
+    utterances = _read_decoded(hypothesis / "text.json", "utterances")
+    return {
+        name: str(record["language"])
+        for name, record in utterances.items()
+        if "language" in record
+    }
 
 
 def normalized(utterances: Iterable[Utterance], normalizer: str) -> list[Utterance]:
@@ -84,6 +96,21 @@ def normalized(utterances: Iterable[Utterance], normalizer: str) -> list[Utteran
             )
         )
     return changed
+
+
+def _read_decoded(path: Path, key: str) -> dict[str, Any]:
+    if not path.exists():
+        return {}
+    try:
+        value = json.loads(path.read_bytes())[key]
+    except (ValueError, TypeError, KeyError) as error:
+        raise InputError(
+            f"{path}: must be a JSON object with {key!r}, as 'espnet-merge decode' "
+            f"writes; got {type(error).__name__}: decode again, or remove the file."
+        ) from error
+    if not isinstance(value, dict):
+        raise InputError(f"{path}: {key!r} must be a JSON object; got {value!r}.")
+    return value
 
 
 def _read_optional(path: Path) -> dict[str, str]:

@@ -1,18 +1,11 @@
 import hashlib
 import json
-import shlex
 import struct
 
 import pytest
 
 from espnet_merge.__main__ import main
-from tests.report.fake import MODE, RATES, write_exp
-
-OPTIONS = shlex.split(
-    "--base zero_shot --experts es=full_es it=full_it --joint joint "
-    "--merges soup tsv_m --sets es_test it_test en_test --trained es it "
-    "--untrained en --inference"
-)
+from tests.report.fake import MODE, OPTIONS, RATES, write_exp
 
 
 @pytest.fixture
@@ -25,7 +18,7 @@ def exp(tmp_path):
     write_exp(exp, RATES, "true_length", {**MODE, "pad_to": 0})
     (exp / "tsv_m/inference_true_length/en_test/score.json").unlink()
     (exp / "tsv_m/model").mkdir()
-    (exp / "tsv_m/model/merge.yaml").write_text("method: tsv_m\n")
+    (exp / "tsv_m/model/merge.yaml").write_text("method: tsv_m\nparams: {}\n")
     return exp
 
 
@@ -70,7 +63,9 @@ def test_results_cell_by_cell(exp, capsys):
     gap = table(padded, "### Normalised performance (b): (zero-shot − system)")
     assert gap["tsv_m"] == ["*80.0*", "**120.0**", "**100.0**"]
     change = table(padded, "### Difference to zero_shot (points of WER)")
-    assert change["full_es"] == ["**-30.0**", "+5.0", "-12.5", "+2.0", "+2.0"]
+    assert change["full_es"] == ["**-30.0**†", "+5.0†", "-12.5†", "+2.0†", "+2.0†"]
+    assert change["joint"][3:] == ["+0.5", "+0.5"]
+    assert "†: significant, p < 0.05 by permutation of utterances; for" in first
     signs = table(padded, "### Insertions / utterances with a loop")
     assert signs["zero_shot"] == ["200 / 1", "100 / 0", "50 / 0"]
     true_length = second.splitlines()
@@ -83,10 +78,10 @@ def test_where_results_come_from(exp):
     report(exp, "padded")
     text = (exp / "RESULTS.md").read_text(encoding="utf-8")
     digest = hashlib.sha256(b"weights").hexdigest()
-    assert f"SHA-256 `{digest}`" in text
+    assert f"  - SHA-256: `{digest}`" in text
     assert "- espnet version: `2026" in text
     assert "- Git hash: `" in text
-    assert "--inference padded`" in text
+    assert "--inference padded --utterances 100 --clips 8.0`" in text
     assert "| tsv_m | merge | [merge.yaml](tsv_m/model/merge.yaml) |" in text
     assert "| es_test | es | 40 | 1000 | 5000 |" in text
 
@@ -101,6 +96,10 @@ def test_pictures_numbers_and_the_printed_table(exp, capsys, tmp_path):
     saved = json.loads((output / "results.json").read_text())["padded"]
     assert saved["rates"]["tsv_m"]["trained"] == 12
     assert saved["settings"]["pad_to"] == 30
+    test = saved["tests"]["full_es"]["es"]
+    assert test["low"] < -30 < test["high"] < 0
+    # All 40 utterances are better: no drawn signs reach that. Three sets are tested.
+    assert test["p"] == pytest.approx(3 / 1001)
     printed = capsys.readouterr().out.splitlines()
     assert printed[1].split() == ["es", "it", "trained", "en", "untrained"]
     assert printed[7].split() == ["tsv_m", "16.0", "8.0", "12.0", "9.0", "9.0"]
@@ -127,6 +126,8 @@ def test_same_scores_give_the_same_numbers_and_pictures(exp, tmp_path):
         (["padded", "--experts", "full_es"], "--experts takes LANG=SYSTEM"),
         (["padded", "--untrained", "fr"], "en_test begins with 'en'"),
         (["padded", "--joint", "soup"], "a system is named once; soup"),
+        (["padded", "--utterances", "-1"], "--utterances must be 0 or more; got -1"),
+        (["padded", "--clips", "nan"], "--clips must be 0 megabytes or more; got nan"),
     ],
 )
 def test_bad_input_is_one_line_and_writes_nothing(exp, options, message, capsys):
@@ -137,6 +138,7 @@ def test_bad_input_is_one_line_and_writes_nothing(exp, options, message, capsys)
     assert message in error
     assert error.count("\n") == 1
     assert not (exp / "RESULTS.md").exists()
+    assert not (exp / "report.html").exists()
     assert not (exp / "images").exists()
 
 

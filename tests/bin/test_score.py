@@ -78,6 +78,17 @@ def test_metrics_normalizer_and_baseline(dirs, capsys):
     assert files(hyp) == ["text"]
 
 
+def test_a_metric_named_twice_is_measured_once(dirs):
+    ref, hyp = dirs
+    score(ref, hyp, "--metric", "wer", "wer")
+    table = (hyp / "score_wer" / "result.txt").read_text().splitlines()
+    assert [line for line in table if line.startswith("id: ")] == [
+        "id: (a-1)  speaker: ana",
+        "id: (a-2)  speaker: ana",
+        "id: (b-1)  speaker: bob",
+    ]
+
+
 def test_translations_are_normalised_as_english(dirs):
     ref, hyp = dirs
     (ref / "utt2task").write_text("a-1 translate\na-2 translate\nb-1 translate\n")

@@ -1,9 +1,12 @@
 """An exp directory with made-up scores, as ``espnet-merge score`` would leave it."""
 
 import json
+import shlex
 from pathlib import Path
 
 from espnet_merge.report.results import Plan, Results, read_results
+from espnet_merge.score.counts import Counts
+from espnet_merge.score.result import alignments
 
 MODE = {"pad_to": 30, "beam": 1, "language": None, "task": None}
 
@@ -25,6 +28,13 @@ PLAN = {
     "untrained": ["en"],
 }
 
+# The same for the command; the modes follow.
+OPTIONS = shlex.split(
+    "--base zero_shot --experts es=full_es it=full_it --joint joint "
+    "--merges soup tsv_m --sets es_test it_test en_test --trained es it "
+    "--untrained en --inference"
+)
+
 
 def write_score(path: Path, errors: int, words: int = 1000, **changes) -> None:
     """Write a score.json whose normalised WER is ``errors / words``."""
@@ -34,7 +44,7 @@ def write_score(path: Path, errors: int, words: int = 1000, **changes) -> None:
             "rate": 100 * wrong / total,
             "reference": total,
             "correct": total - wrong + wrong // 2,
-            "substitutions": wrong - 2 * (wrong // 2),
+            "substitutions": wrong - wrong // 2,
             "deletions": 0,
             "insertions": wrong // 2,
             "sentences": 40,
@@ -67,6 +77,20 @@ def write_score(path: Path, errors: int, words: int = 1000, **changes) -> None:
     }
     path.mkdir(parents=True)
     (path / "score.json").write_text(json.dumps({**score, **changes}))
+    for metric, total in (("wer", words), ("cer", 5 * words)):
+        write_result(path / f"score_{metric}", errors, total)
+
+
+def write_result(path: Path, errors: int, total: int) -> None:
+    """Write ``result.txt`` with the errors spread over 40 utterances of one length."""
+
+    rows = []
+    for index in range(40):
+        wrong = errors // 40 + (index < errors % 40)
+        counts = Counts(total // 40 - wrong, wrong, 0, 0, 1, int(wrong > 0))
+        rows.append((f"u{index:02}", "s", [], counts))
+    path.mkdir()
+    (path / "result.txt").write_text("\n".join(alignments(rows)))
 
 
 def write_exp(

@@ -29,7 +29,11 @@ def test_summary_tells_wins_and_losses(exp):
     assert "Best merge: tsv_m, macro WER 12.0 over es, it;" in said
     assert "it beats joint (joint, 13.0) by 1.0" in said
     assert "it beats zero-shot (zero_shot, 30.0) by 18.0" in said
-    assert "change on en, not trained: tsv_m -1.0, joint +0.5 points" in said
+    # 100 errors against 90 and 105, spread evenly over 40 utterances: 10 utterances
+    # have one less, 5 one more, and p is about 2 / 2**10, and 2 / 2**5.
+    assert "change on en, not trained: tsv_m -1.0 (p 0.00" in said
+    assert "joint +0.5 (p 0.062, not significant) points" in said
+    assert "The best of 2 merges was chosen on these sets" in said
     lost = summary(read(exp, merges=["soup"]))
     assert "it loses to joint (joint, 13.0) by 7.0" in lost
     assert summary(read(exp, merges=[])).startswith("No merge has scores")
@@ -84,6 +88,36 @@ def test_modes_in_words():
         "true length, beam 5, language es"
     )
     assert describe({}) == "decoding mode unknown"
+
+
+def test_part_has_the_errors_of_each_utterance(exp):
+    part = read(exp).part("it_test", ("tsv_m", "joint"))
+    assert part.metric == "wer"
+    assert list(part.tokens) == [25] * 40
+    assert list(part.errors.sum(axis=0)) == [80, 140]
+    assert part.errors.tolist() == [[2, 4]] * 20 + [[2, 3]] * 20
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda path: path.unlink(), "must be what .*FileNotFoundError: score again"),
+        (lambda path: path.write_bytes(b"\xff"), "UnicodeDecodeError: score again"),
+        (lambda path: path.write_text(""), "got 0 errors in 0 tokens: score again"),
+        (
+            lambda path: path.write_text(path.read_text().replace(" 7 0 0", " 8 0 0")),
+            r"add up to the rate in score.json, 25.00 %; got 260 errors in 1010",
+        ),
+        (
+            lambda path: path.write_text(path.read_text().replace("u07", "x07")),
+            r"each utterance's tokens must be .* \('u07', 25\); got \('u08', 25\)",
+        ),
+    ],
+)
+def test_counts_that_do_not_fit_are_refused(exp, spoil, message):
+    spoil(exp / "soup/inference_padded/es_test/score_wer/result.txt")
+    with pytest.raises(InputError, match=message):
+        read(exp)
 
 
 def change(exp, **changes):

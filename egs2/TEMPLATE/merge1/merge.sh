@@ -420,4 +420,4 @@ run_stage 7 "$dumpdir/*, $expdir/base -> $expdir/{${trained[*]}}/model" train_ex
 run_stage 8 "$expdir/${merge_kind}_*/model -> $expdir/{${!merge_file[*]}}/model" merge_experts
 run_stage 9 "$expdir/*/model -> $expdir/*/inference_*/*/text" decode_systems
 run_stage 10 "$expdir/*/inference_*/*/text -> score.json" score_systems
-run_stage 11 "score.json -> $expdir/RESULTS.md, $expdir/images" write_report
+run_stage 11 "score.json -> $expdir/{RESULTS.md,report.html,images}" write_report

@@ -1,0 +1,47 @@
+function makeControls() {
+  const change = (name) => (value) => {
+    state[name] = name === "mode" ? Number(value) : value;
+    show();
+  };
+  const modes = DATA.modes.map(({ name }, index) => [String(index), name]);
+  const controls = [
+    choice("Metric", "metric", Object.keys(mode().rates).map((name) => [name, name]), state.metric, change("metric")),
+    choice("Text", "reading", [["normalized", "normalised"], ["raw", "raw"]], state.reading, change("reading")),
+  ];
+  if (modes.length > 1) {
+    controls.unshift(choice("Decoding", "mode", modes, "0", change("mode")));
+  }
+  find("#controls").append(...controls);
+}
+
+function showInspection() {
+  find("#inspect").hidden = !DATA.inspect;
+  if (!DATA.inspect) return;
+  const frame = make("iframe", { title: "What espnet-merge inspect measured", sandbox: "" });
+  frame.srcdoc = DATA.inspect;
+  find("#inspect").append(frame);
+}
+
+function showOrigin() {
+  const facts = DATA.origin.flatMap(([name, value]) =>
+    [make("dt", {}, name), make("dd", {}, make("code", {}, value))]);
+  find("#origin dl").append(...facts);
+}
+
+function show() {
+  find("#summary").textContent = mode().summary;
+  showRates();
+  showRetention();
+  showCurves();
+  showUtterances();
+}
+
+document.title = `Results of ${DATA.title}`;
+find("h1").textContent = document.title;
+for (const element of document.querySelectorAll(".base")) element.textContent = DATA.base;
+makeControls();
+makeBrowser();
+showSystems();
+showInspection();
+showOrigin();
+show();

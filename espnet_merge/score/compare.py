@@ -1,0 +1,189 @@
+"""Tested differences between two systems: on a set, and in the mean over sets."""
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from espnet_merge.errors import InputError
+from espnet_merge.score.bootstrap import (
+    RESAMPLES,
+    Rates,
+    interval,
+    rates_of,
+    resampled_rates,
+)
+from espnet_merge.score.holm import holm
+from espnet_merge.score.mapsswe import mapsswe
+from espnet_merge.score.parts import Part
+from espnet_merge.score.permutation import permutation_test, shares
+
+
+@dataclass(frozen=True, kw_only=True)
+class Design:
+    """How differences are tested.
+
+    Attributes:
+        alpha: level of significance; intervals cover a share of ``1 - alpha``.
+        resamples: of bootstrap and permutation.
+        seed: of both.
+        sides: 2 for "differs", 1 for "is higher by more than the margin".
+        margin: in points, with one side.
+
+    Raises:
+        InputError: the seed is negative.
+    """
+
+    alpha: float = 0.05
+    resamples: int = RESAMPLES
+    seed: int = 0
+    sides: Literal[1, 2] = 2
+    margin: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.seed < 0:
+            raise InputError(f"seed must be >= 0; got {self.seed}.")
+
+    def draw(self, part: Part) -> Rates:
+        """Return the systems' resampled rates: of the seed and the part's name."""
+        seed = self.seeds(part.name, part.metric)
+        return resampled_rates(part.errors, part.tokens, self.resamples, seed)
+
+    def seeds(self, name: str, metric: str) -> list[int]:
+        """Return the seed of a part, so that no two parts are drawn alike."""
+        return [self.seed, zlib.crc32(f"{name} {metric}".encode())]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """System b against system a, in percent and percentage points.
+
+    Of error rates less is better, of BLEU and chrF more.
+
+    Attributes:
+        name: of the part, or ``mean``.
+        metric: of the part, or ``macro`` for a mean of error rates.
+        units: utterances or speakers.
+        a: the first system's error rate or score.
+        b: the second's.
+        points: b less a.
+        low: lower end of the bootstrap interval of the points.
+        high: its upper end.
+        improved: share of the resamples in which b is better.
+        p: of the permutation test; of a part by Holm's correction over all parts.
+        p_mapsswe: of MAPSSWE, corrected likewise; None for a mean over sets.
+        segments: of MAPSSWE.
+        p_bootstrap: of the paired bootstrap, corrected likewise; of BLEU and chrF.
+    """
+
+    name: str
+    metric: str
+    units: int
+    a: float
+    b: float
+    points: float
+    low: float
+    high: float
+    improved: float
+    p: float
+    p_mapsswe: float | None = None
+    segments: int | None = None
+    p_bootstrap: float | None = None
+
+
+def p_value(parts: Sequence[Part], a: int, b: int, design: Design) -> float:
+    """Return the p of the difference of the parts' mean rates, by permutation.
+
+    Args:
+        parts: one, or those to average over; each is swapped by itself.
+        a: column of the first system.
+        b: column of the second.
+        design: how to test.
+    """
+    points = [
+        shares(part.errors[:, a], part.errors[:, b], part.tokens, design.margin)
+        for part in parts
+    ]
+    return permutation_test(
+        np.concatenate(points) / len(parts),
+        design.sides,
+        design.resamples,
+        design.seed,
+    )
+
+
+def difference(
+    parts: Sequence[Part], drawn: Sequence[Rates], a: int, b: int, design: Design
+) -> Difference:
+    r"""Return the difference of the parts' mean rates: a set's own if there is one.
+
+    .. math:: \Delta = \frac{1}{K} \sum_{k=1}^{K} (W_{bk} - W_{ak})
+
+    Sets are drawn, and swapped, apart from each other: the question is how the systems
+    differ on more speech of these K sets, not on other sets.
+
+    Args:
+        parts: one, or those to average over.
+        drawn: what :meth:`Design.draw` makes of each.
+        a: column of the first system.
+        b: column of the second.
+        design: how to test.
+    """
+    rates = np.mean([rates_of(part.errors, part.tokens) for part in parts], axis=0)
+    resampled = np.mean(drawn, axis=0)
+    bounds = interval(resampled[:, b] - resampled[:, a], design.alpha)
+    alone = parts[0] if len(parts) == 1 else None
+    return Difference(
+        name=alone.name if alone else "mean",
+        metric=alone.metric if alone else "macro",
+        units=sum(len(part.tokens) for part in parts),
+        a=float(rates[a]),
+        b=float(rates[b]),
+        points=float(rates[b] - rates[a]),
+        **bounds._asdict(),
+        p=p_value(parts, a, b, design),
+    )
+
+
+def differences(
+    parts: Sequence[Part], drawn: Sequence[Rates], a: int, b: int, design: Design
+) -> list[Difference]:
+    """Return the difference on each part, with p by Holm's correction over them.
+
+    Args:
+        parts: of all sets.
+        drawn: what :meth:`Design.draw` makes of each.
+        a: column of the first system.
+        b: column of the second.
+        design: how to test.
+    """
+    found = [
+        difference([part], [rates], a, b, design)
+        for part, rates in zip(parts, drawn, strict=True)
+    ]
+    corrected = holm([row.p for row in found])
+    return [replace(row, p=p) for row, p in zip(found, corrected, strict=True)]
+
+
+def with_mapsswe(
+    rows: Sequence[Difference], parts: Sequence[Part], a: int, b: int
+) -> list[Difference]:
+    """Return the rows of :func:`differences` with MAPSSWE, corrected in the same way.
+
+    Args:
+        rows: one a part.
+        parts: with the systems' slots.
+        a: column of the first system.
+        b: column of the second.
+    """
+    tests = []
+    for part in parts:
+        assert part.lengths is not None
+        tests.append(mapsswe(part.slots[a], part.slots[b], part.lengths))
+    corrected = holm([test.p for test in tests])
+    return [
+        replace(row, p_mapsswe=p, segments=test.segments)
+        for row, test, p in zip(rows, tests, corrected, strict=True)
+    ]

@@ -1,0 +1,49 @@
+import pytest
+
+from espnet_merge.report.significance import against_base, fallen, mean_difference
+from tests.report.fake import read
+
+
+def test_differences_to_the_base(exp):
+    # Errors are spread over 40 utterances so evenly that all that differ, differ to
+    # the same side; where fewer than six do, no permutation test can be significant.
+    tested = against_base(read(exp))
+    found = tested["full_es"]["es"]  # 400 errors against 100: in all 40 utterances
+    assert (found.a, found.b, found.points) == pytest.approx((40, 10, -30))
+    assert found.low < -30 < found.high < 0
+    # No drawn signs reach the sum of equal ones; Holm multiplies the least p by 3.
+    assert found.p == pytest.approx(3 / 1001)
+    assert tested["joint"]["en"].p == pytest.approx(2 / 2**5)  # 5 utterances differ
+    assert tested["soup"]["en"].p == 1  # equal
+    trained = mean_difference(read(exp), "soup", "zero_shot", ["es_test", "it_test"])
+    assert tested["soup"]["trained"] == trained
+    assert tested["zero_shot"] == {}
+
+
+def test_a_missing_score_is_not_tested(exp):
+    (exp / "soup/inference_padded/it_test/score.json").unlink()
+    assert list(against_base(read(exp))["soup"]) == ["es", "en", "untrained"]
+    (exp / "zero_shot/inference_padded/es_test/score.json").unlink()
+    assert list(against_base(read(exp))["soup"]) == ["en", "untrained"]
+
+
+def test_fallen_are_sets_that_are_significantly_worse(exp):
+    (exp / "soup/inference_padded/it_test/score.json").unlink()
+    assert fallen(read(exp)) == {
+        # it: 200 errors and 250; en: 100 and 120, more in 20 utterances.
+        "full_es": ["it", "en"],
+        "full_it": ["es", "en"],
+        # en: 100 and 105, more in 5 utterances: p is 1 / 2**5 times 3.
+        "joint": [],
+        "tsv_m": [],
+    }
+
+
+def test_mean_difference_over_sets(exp):
+    tested = mean_difference(read(exp), "tsv_m", "joint", ["es_test", "it_test"])
+    # (16 + 8) / 2 - (12 + 14) / 2
+    assert tested.points == pytest.approx(-1)
+    assert tested.low < -1 < tested.high
+    assert (tested.name, tested.units) == ("mean", 80)
+    # es has an error more in each of 40 utterances, it 60 less in all.
+    assert 0.05 < tested.p < 0.5
