@@ -241,6 +241,7 @@ def adapters(bench: Bench, size: str, counts: Iterable[int]) -> str:
             side_by_side = ("--output-adapter", "exact")
             return {
                 "tsv_m": bench.ours("tsv_m", some),
+                "tsv_m, an adapter": bench.ours("tsv_m", some, *side_by_side),
                 "tsv_m of models": bench.ours("tsv_m", dense),
                 "FusionBench's tsv_m": bench.fusion_bench(
                     "tsv_m", dense, "float32"
@@ -257,6 +258,7 @@ def adapters(bench: Bench, size: str, counts: Iterable[int]) -> str:
         pairs = [
             ("tsv_m", "tsv_m of models"),
             ("tsv_m", "FusionBench's tsv_m"),
+            ("tsv_m, an adapter", "FusionBench's tsv_m"),
             ("soup, exact", "peft cat"),
             ("soup, rank 32", "peft svd"),
             ("soup, a model", "peft cat"),

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 # Methods whose result is a sum of the deltas, which factors can hold exactly.
 LINEAR = ("soup", "task_arithmetic")
+# Share of the merged energy that is rounding.
+LOST = 1e-9
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,8 @@ class AdapterMerge:
     Args:
         merge: What to merge; every expert is an adapter.
         rank: Rank of the result, the best approximation of the merged delta; None
-            puts the factors of all experts side by side, which loses nothing.
+            takes the sum of the experts' ranks, which loses nothing where the result
+            lies in what they span.
 
     Raises:
         InputError: an expert is no adapter, or the method does not suit the rank.
@@ -51,10 +54,11 @@ class AdapterMerge:
                     f"{expert.path}: --output-adapter takes adapters only, and this is"
                     " a whole model; leave the option out."
                 )
-        if self.rank is None and not self.is_linear:
+        if self.rank is None and not (self.is_linear or self.merge.method.factored):
             raise InputError(
                 "--output-adapter exact needs a method that sums the deltas,"
-                f" {' or '.join(LINEAR)}; choose a rank instead."
+                f" {' or '.join(LINEAR)}, or one that merges factors, such as tsv_m;"
+                " choose a rank instead."
             )
         shapes = [self.merge.base.entries[name].shape for name in self.names]
         full = max(map(min, shapes), default=0)
@@ -90,10 +94,7 @@ class AdapterMerge:
         """Rank of every factor that is written; smaller ones are padded with zeros."""
         if self.rank is not None:
             return self.rank
-        return max(
-            sum(x.rank(name) for x in self.adapters if name in x.scales)
-            for name in self.names
-        )
+        return max(map(self._rank, self.names))
 
     def run(
         self,
@@ -147,11 +148,18 @@ class AdapterMerge:
         import numpy as np
 
         kept = whole = 0.0
-        if self.rank is None:
-            delta = self._sum(name)
+        merged = self._sum(name) if self.is_linear else self._whole(name)
+        if self.rank is not None:
+            delta, kept, whole = cut(merged, self.rank)
+        elif isinstance(merged, Factored) and merged.b.shape[1] <= self.written_rank:
+            delta = merged
         else:
-            merged = self._sum if self.is_linear else self._whole
-            delta, kept, whole = cut(merged(name), self.rank)
+            delta, kept, whole = cut(merged, self._rank(name))
+            if kept < (1 - LOST) * whole:
+                raise InputError(
+                    f"--output-adapter exact: the merged {name} has more rank than the"
+                    f" experts together, {self._rank(name)}; choose a rank instead."
+                )
         missing = self.written_rank - delta.b.shape[1]
         a = np.pad(delta.a, ((0, missing), (0, 0)))
         b = np.pad(delta.b * delta.scale, ((0, 0), (0, missing)))
@@ -159,6 +167,10 @@ class AdapterMerge:
         for factor in (a, b):
             check_overflow(name, factor, dtype)
         return [to_stored(factor, dtype).ravel() for factor in (a, b)], kept, whole
+
+    def _rank(self, name: str) -> int:
+        """Return the sum of the experts' ranks."""
+        return sum(x.rank(name) for x in self.adapters if name in x.scales)
 
     def _sum(self, name: str) -> Factored:
         """Put the factors of all experts side by side."""

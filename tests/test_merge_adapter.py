@@ -57,6 +57,10 @@ CASES = [
     ("soup", ("--weights", "1", "3"), "exact"),
     ("task_arithmetic", ("--weights", "0.5", "-2"), "5"),
     ("tsv_m", (), "64"),
+    ("tsv_m", (), "exact"),
+    ("iso_cts", (), "exact"),
+    ("boosted_tsv_m", ("--set", "scale=2"), "exact"),
+    ("knots", (), "exact"),
     ("ties", ("--set", "density=0.5"), "64"),
 ]
 
@@ -142,6 +146,7 @@ def test_factors_and_their_product_are_cut_alike():
     ("method", "rank", "message"),
     [
         ("ties", "exact", "needs a method that sums the deltas"),
+        ("lors", "exact", "has more rank than the experts together"),
         ("soup", "0", "must lie in [1, 64], got 0"),
         ("soup", "65", "must lie in [1, 64], got 65"),
         ("soup", "-3", "takes a rank or 'exact', got '-3'"),

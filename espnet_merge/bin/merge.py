@@ -38,8 +38,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--output-adapter",
         metavar="RANK",
-        help="merge adapters into an adapter of this rank; 'exact' puts their factors"
-        " side by side and loses nothing (soup and task_arithmetic)",
+        help="merge adapters into an adapter of this rank; 'exact' takes the sum of"
+        " their ranks and loses nothing (sums, and methods that merge factors)",
     )
     add(
         "--shard",
