@@ -3,6 +3,7 @@
 Several data directories, with as many outputs, are decoded by one loaded model.
 Writes `text` (Kaldi) and `text.json` (settings, and for each utterance its score,
 language, repeats) into the output directory. A killed run goes on where it was.
+Recordings longer than 30 s are cut where nobody speaks, and joined again.
 """
 
 import argparse

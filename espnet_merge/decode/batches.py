@@ -14,7 +14,7 @@ from espnet_merge.whisper.model import Encoded, encode
 
 def batches(utterances: Sequence[Utterance], size: int) -> list[list[Utterance]]:
     """Longest first: what does not fit into memory fails at once, not at the end."""
-    ordered = sorted(utterances, key=lambda u: (-u.samples, u.name))
+    ordered = sorted(utterances, key=lambda u: (-u.samples, u.name, u.start))
     return [list(batch) for batch in itertools.batched(ordered, size)]
 
 

@@ -27,9 +27,14 @@ class Hypothesis(NamedTuple):
     ended: bool
 
     @property
+    def steps(self) -> int:
+        """Tokens, the end counted where there is one."""
+        return len(self.tokens) + self.ended
+
+    @property
     def mean(self) -> float:
-        """Log-probability a token, the end counted where there is one."""
-        return self.score / (len(self.tokens) + self.ended)
+        """Log-probability a token."""
+        return self.score / self.steps
 
 
 @dataclass(frozen=True)

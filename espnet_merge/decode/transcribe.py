@@ -1,10 +1,12 @@
 """Decode a data directory into ``text`` and ``text.json``."""
 
 import hashlib
+import itertools
 import json
+import math
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,7 +20,9 @@ from espnet_merge.data.whole_file import whole_file
 from espnet_merge.decode.batches import batches, encode_batch
 from espnet_merge.decode.expert import check_expert, load_expert
 from espnet_merge.decode.journal import Journal, Record
-from espnet_merge.decode.search import Rules, search
+from espnet_merge.decode.pieces import cut
+from espnet_merge.decode.record import Said, describe
+from espnet_merge.decode.search import Hypothesis, Rules, search
 from espnet_merge.decode.settings import Settings
 from espnet_merge.decode.utterances import Utterance, read_utterances
 from espnet_merge.errors import InputError
@@ -64,7 +68,9 @@ def transcribe(
     common = _mode(model, adapter, settings)
     jobs = []
     for data, output in sets:
-        utterances = read_utterances(data, settings.language, settings.task)
+        utterances = read_utterances(
+            data, settings.language, settings.task, longest=math.inf
+        )
         job = Job(output, {**common, "data_sha256": _listed(utterances)}, utterances)
         differences = _compare(job)
         if differences and not overwrite:
@@ -86,21 +92,6 @@ def transcribe(
             _run(job, whisper, tokenizer, settings)
 
 
-def repeats(tokens: Sequence[int]) -> int:
-    """Return how often, at most, some phrase stands in a row: the sign of a loop.
-
-    >>> repeats([1, 2, 3]), repeats([7, 1, 2, 1, 2, 1, 2, 9]), repeats([])
-    (1, 3, 0)
-    """
-    most = min(len(tokens), 1)
-    for width in range(1, len(tokens) // 2 + 1):
-        same = 0  # tokens in a row that equal the one a phrase earlier
-        for token, earlier in zip(tokens[width:], tokens, strict=False):
-            same = same + 1 if token == earlier else 0
-            most = max(most, same // width + 1)
-    return most
-
-
 def _run(
     job: Job,
     whisper: WhisperForConditionalGeneration,
@@ -108,22 +99,43 @@ def _run(
     settings: Settings,
 ) -> None:
     (job.output / "text.json").unlink(missing_ok=True)
-    todo = batches(job.utterances, settings.batch_size)
-    with Journal(job.output / ".partial", _compared(job.mode)) as journal:
+    todo = batches(cut(job.utterances, settings.tail), settings.batch_size)
+    header = {**_compared(job.mode), "pieces_sha256": _listed(itertools.chain(*todo))}
+    with Journal(job.output / ".partial", header) as journal:
         done = len(journal.batches)
         start = time.monotonic()
         with tqdm(
             desc=str(job.output),
-            total=len(job.utterances),
+            total=sum(map(len, todo)),
             initial=sum(map(len, todo[:done])),
             unit="utt",
         ) as bar:
             for batch in todo[done:]:
                 journal.append(_decode(whisper, tokenizer, batch, settings))
                 bar.update(len(batch))
-        _summarise(todo[done:], journal.batches, time.monotonic() - start)
-        _write(job, journal.batches)
+        spent = time.monotonic() - start
+        records = _records(job, tokenizer, todo, journal.batches)
+        _summarise(todo[done:], records.values(), spent)
+        _write(job, records)
         journal.remove()
+
+
+def _records(
+    job: Job,
+    tokenizer: WhisperTokenizer,
+    todo: list[list[Utterance]],
+    decoded: list[list[Record]],
+) -> dict[str, Record]:
+    """Put the pieces together again, in the order of the data directory."""
+    said: dict[str, list[Said]] = {utterance.name: [] for utterance in job.utterances}
+    for piece, record in zip(
+        itertools.chain(*todo), itertools.chain(*decoded), strict=True
+    ):
+        said[piece.name].append(Said(piece, Hypothesis(**record)))
+    return {
+        utterance.name: describe(utterance, said[utterance.name], tokenizer)
+        for utterance in job.utterances
+    }
 
 
 @torch.inference_mode()
@@ -132,8 +144,8 @@ def _decode(
     tokenizer: WhisperTokenizer,
     batch: list[Utterance],
     settings: Settings,
-) -> Record:
-    """Return a record for each utterance of the batch."""
+) -> list[Record]:
+    """Return what was said in each piece of the batch."""
     encoded = encode_batch(whisper, batch, settings.pad_to, settings.tail)
     prompts = torch.tensor(
         [prompt_ids(tokenizer, u.language, u.task) for u in batch],
@@ -142,27 +154,7 @@ def _decode(
     end = token_id(tokenizer, "<|endoftext|>")
     rules = Rules.of(whisper, end, settings.max_new_tokens)
     hypotheses = search(whisper, encoded, prompts, rules, settings.beam)
-    return {
-        utterance.name: {
-            "text": _one_line(tokenizer, hypothesis.tokens),
-            "language": utterance.language,
-            "task": utterance.task,
-            "tokens": len(hypothesis.tokens),
-            "score": round(hypothesis.score, 4),
-            "score_per_token": round(hypothesis.mean, 4),
-            "seconds": round(utterance.seconds, 3),
-            "repeats": repeats(hypothesis.tokens),
-            "truncated": not hypothesis.ended,
-        }
-        for utterance, hypothesis in zip(batch, hypotheses, strict=True)
-    }
-
-
-def _one_line(tokenizer: WhisperTokenizer, tokens: list[int]) -> str:
-    text: str = tokenizer.decode(
-        tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False
-    )
-    return " ".join(text.split())
+    return [hypothesis._asdict() for hypothesis in hypotheses]
 
 
 def _mode(model: Path, adapter: Path | None, settings: Settings) -> Record:
@@ -183,9 +175,9 @@ def _compared(mode: Record) -> Record:
     return {name: value for name, value in mode.items() if name not in NOT_COMPARED}
 
 
-def _listed(utterances: list[Utterance]) -> str:
+def _listed(utterances: Iterable[Utterance]) -> str:
     """SHA-256 over what was decoded as what; recordings by their length."""
-    lines = [(u.name, u.samples, u.language, u.task) for u in utterances]
+    lines = [(u.name, u.start, u.samples, u.language, u.task) for u in utterances]
     return hashlib.sha256(json.dumps(lines).encode()).hexdigest()
 
 
@@ -218,36 +210,34 @@ def _compare(job: Job) -> str | None:
     )
 
 
-def _write(job: Job, batches: list[Record]) -> None:
-    records = {name: record for batch in batches for name, record in batch.items()}
-    ordered = {utterance.name: records[utterance.name] for utterance in job.utterances}
-    texts = {name: record["text"] for name, record in ordered.items()}
+def _write(job: Job, records: dict[str, Record]) -> None:
+    texts = {name: record["text"] for name, record in records.items()}
     write_table(job.output / "text", texts)
     with whole_file(job.output / "text.json") as part:
-        content = {"mode": job.mode, "utterances": ordered}
+        content = {"mode": job.mode, "utterances": records}
         part.write_text(
             json.dumps(content, indent=1, ensure_ascii=False) + "\n", "utf-8"
         )
 
 
 def _summarise(
-    decoded: list[list[Utterance]], batches: list[Record], spent: float
+    decoded: list[list[Utterance]], records: Collection[Record], spent: float
 ) -> None:
-    count = sum(map(len, decoded))
-    if count:
-        audio = sum(u.seconds for batch in decoded for u in batch)
+    pieces = list(itertools.chain(*decoded))
+    if pieces:
+        count = len({piece.name for piece in pieces})
+        audio = sum(piece.seconds for piece in pieces)
         print(
             f"{count} utterances, {audio:.1f} s of audio, in {spent:.1f} s: "
             f"{spent / count:.3f} s an utterance, "
             f"real-time factor {spent / audio:.2f}.",
             file=sys.stderr,
         )
-    records = [record for batch in batches for record in batch.values()]
     loops = sum(record["repeats"] >= 4 for record in records)
-    cut = sum(record["truncated"] for record in records)
-    if loops or cut:
+    truncated = sum(record["truncated"] for record in records)
+    if loops or truncated:
         print(
             f"of {len(records)} hypotheses {loops} repeat a phrase four times or more "
-            f"and {cut} were cut at max_new_tokens.",
+            f"and {truncated} were cut at max_new_tokens.",
             file=sys.stderr,
         )

@@ -62,6 +62,10 @@ def contents(output: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in output.iterdir()}
 
 
+def records(output: Path) -> dict[str, dict]:
+    return json.loads((output / "text.json").read_text("utf-8"))["utterances"]
+
+
 def test_writes_text_and_what_is_known_of_it(micro_whisper, data, tmp_path, capsys):
     output = tmp_path / "deep" / "out"
     decode(micro_whisper, data, output, *SHORT)
@@ -77,6 +81,36 @@ def test_writes_text_and_what_is_known_of_it(micro_whisper, data, tmp_path, caps
     assert (first["seconds"], first["tokens"], first["truncated"]) == (1.0, 5, True)
     assert first["score"] == pytest.approx(5 * first["score_per_token"], abs=1e-3)
     assert "5 utterances, 4.9 s of audio" in capsys.readouterr().err
+
+
+def test_long_recordings_are_cut_and_joined(micro_whisper, data, tmp_path):
+    """What is said in a piece is what is said in a file that holds just that."""
+    prompts = sorted((Path(__file__).parents[1] / "recordings").glob("it-*.flac"))
+    speech = np.concatenate([soundfile.read(path)[0] for path in prompts])
+    long = np.tile(speech, 1 + int(60 * 16_000 / len(speech)))
+    soundfile.write(data / "1.wav", long, 16_000)
+    output = tmp_path / "out"
+    decode(micro_whisper, data, output, *SHORT)
+    found = records(output)
+    assert list(found) == [f"utt-{i}" for i in range(5)]
+    assert [name for name in found if "segments" in found[name]] == ["utt-1"]
+    segments = found["utt-1"]["segments"]
+    assert len(segments) > 1
+
+    pieces = tmp_path / "pieces"
+    pieces.mkdir()
+    with (pieces / "wav.scp").open("w") as wavs:
+        for index, piece in enumerate(segments):
+            start, end = (round(piece[side] * 16_000) for side in ("start", "end"))
+            path = pieces / f"{index:02}.wav"
+            soundfile.write(path, long[start:end], 16_000)
+            wavs.write(f"{index:02} {path}\n")
+    alone = tmp_path / "alone"
+    decode(micro_whisper, pieces, alone, *SHORT, "--language", "es")
+    apart = list(records(alone).values())
+    assert [one["text"] for one in apart] == [piece["text"] for piece in segments]
+    score = sum(one["score"] for one in apart)
+    assert found["utt-1"]["score"] == pytest.approx(score, abs=1e-2)
 
 
 def test_finished_output_is_kept(micro_whisper, data, tmp_path, capsys):

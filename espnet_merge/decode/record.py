@@ -1,0 +1,80 @@
+"""What ``text.json`` says of an utterance."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from transformers import WhisperTokenizer
+
+from espnet_merge.decode.journal import Record
+from espnet_merge.decode.search import Hypothesis
+from espnet_merge.decode.utterances import Utterance
+from espnet_merge.whisper.features import SAMPLE_RATE
+
+
+class Said(NamedTuple):
+    """A piece of an utterance, or the whole, and what was said in it."""
+
+    piece: Utterance
+    hypothesis: Hypothesis
+
+
+def describe(
+    utterance: Utterance, said: Sequence[Said], tokenizer: WhisperTokenizer
+) -> Record:
+    """Return the record of an utterance, its pieces joined in the order of time.
+
+    Args:
+        utterance: as it is in the data directory.
+        said: the utterance itself, or its pieces in any order; none where nobody
+            speaks.
+        tokenizer: that turns tokens into text.
+    """
+    said = sorted(said, key=lambda one: one.piece.start)
+    hypotheses = [one.hypothesis for one in said]
+    texts = [one_line(tokenizer, hypothesis.tokens) for hypothesis in hypotheses]
+    score = sum((hypothesis.score for hypothesis in hypotheses), 0.0)
+    steps = sum(hypothesis.steps for hypothesis in hypotheses)
+    record: Record = {
+        "text": " ".join(filter(None, texts)),
+        "language": utterance.language,
+        "task": utterance.task,
+        "tokens": sum(len(hypothesis.tokens) for hypothesis in hypotheses),
+        "score": round(score, 4),
+        "score_per_token": round(score / max(steps, 1), 4),
+        "seconds": round(utterance.seconds, 3),
+        "repeats": max((repeats(h.tokens) for h in hypotheses), default=0),
+        "truncated": not all(hypothesis.ended for hypothesis in hypotheses),
+    }
+    if [one.piece for one in said] != [utterance]:
+        record["segments"] = [
+            {
+                "start": round(one.piece.start / SAMPLE_RATE, 3),
+                "end": round(one.piece.start / SAMPLE_RATE + one.piece.seconds, 3),
+                "text": text,
+            }
+            for one, text in zip(said, texts, strict=True)
+        ]
+    return record
+
+
+def one_line(tokenizer: WhisperTokenizer, tokens: list[int]) -> str:
+    """Return the text of tokens, without the special ones."""
+    text: str = tokenizer.decode(
+        tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False
+    )
+    return " ".join(text.split())
+
+
+def repeats(tokens: Sequence[int]) -> int:
+    """Return how often, at most, some phrase stands in a row: the sign of a loop.
+
+    >>> repeats([1, 2, 3]), repeats([7, 1, 2, 1, 2, 1, 2, 9]), repeats([])
+    (1, 3, 0)
+    """
+    most = min(len(tokens), 1)
+    for width in range(1, len(tokens) // 2 + 1):
+        same = 0  # tokens in a row that equal the one a phrase earlier
+        for token, earlier in zip(tokens[width:], tokens, strict=False):
+            same = same + 1 if token == earlier else 0
+            most = max(most, same // width + 1)
+    return most
