@@ -7,6 +7,7 @@ Recordings longer than 30 s are cut where nobody speaks, and joined again.
 """
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
 from espnet_merge.errors import InputError
@@ -41,19 +42,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     group = parser.add_argument_group("settings", "over those of --config")
 
-    def setting(name: str, kind: type, text: str) -> None:
+    def setting(name: str, kind: Callable[[str], object], text: str) -> None:
         group.add_argument(name, type=kind, default=argparse.SUPPRESS, help=text)
 
     setting("--pad-to", float, "seconds to pad to; 30: as trained, 0: true length (30)")
     setting("--tail", float, "seconds of silence after each utterance (0)")
     setting("--beam", int, "beams; 1: greedy search (1)")
     setting("--batch-size", int, "utterances decoded together (8)")
-    setting("--language", str, "of all utterances (each one's in utt2lang)")
+    setting("--language", str, "of all utterances, or auto (each one's in utt2lang)")
+    setting("--languages", _codes, "that auto chooses from, such as es,it,ru (all)")
     setting("--task", str, "transcribe or translate (each one's in utt2task)")
     setting("--max-new-tokens", int, "cut texts here (224)")
     setting("--device", str, "cpu or cuda (cpu)")
     setting("--dtype", str, "float32, float16 or bfloat16 (float32)")
     setting("--threads", int, "of the CPU (1)")
+
+
+def _codes(text: str) -> list[str]:
+    return text.split(",")
 
 
 def main(args: argparse.Namespace) -> None:

@@ -1,20 +1,24 @@
 """What ``text.json`` says of an utterance."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from transformers import WhisperTokenizer
 
+from espnet_merge.decode.identify import Heard
 from espnet_merge.decode.journal import Record
 from espnet_merge.decode.search import Hypothesis
 from espnet_merge.decode.utterances import Utterance
 from espnet_merge.whisper.features import SAMPLE_RATE
+from espnet_merge.whisper.prompt import AUTO
 
 
 class Said(NamedTuple):
-    """A piece of an utterance, or the whole, and what was said in it."""
+    """A piece of an utterance, or the whole, and what was said in which language."""
 
     piece: Utterance
+    heard: Heard
     hypothesis: Hypothesis
 
 
@@ -36,7 +40,7 @@ def describe(
     steps = sum(hypothesis.steps for hypothesis in hypotheses)
     record: Record = {
         "text": " ".join(filter(None, texts)),
-        "language": utterance.language,
+        **_language(utterance, said),
         "task": utterance.task,
         "tokens": sum(len(hypothesis.tokens) for hypothesis in hypotheses),
         "score": round(score, 4),
@@ -45,16 +49,34 @@ def describe(
         "repeats": max((repeats(h.tokens) for h in hypotheses), default=0),
         "truncated": not all(hypothesis.ended for hypothesis in hypotheses),
     }
-    if [one.piece for one in said] != [utterance]:
+    if [one.piece for one in said] != [utterance]:  # a recording that was cut
         record["segments"] = [
             {
                 "start": round(one.piece.start / SAMPLE_RATE, 3),
                 "end": round(one.piece.start / SAMPLE_RATE + one.piece.seconds, 3),
+                "language": one.heard.language,
                 "text": text,
             }
             for one, text in zip(said, texts, strict=True)
         ]
     return record
+
+
+def _language(utterance: Utterance, said: Sequence[Said]) -> Record:
+    """Of a recording in pieces, the language of which most is heard."""
+    if utterance.language != AUTO:
+        return {"language": utterance.language}
+    if not said:
+        return {"language": None, "language_probability": 0.0}
+    shares: dict[str, float] = defaultdict(float)
+    for piece, heard, _ in said:
+        shares[heard.language] += heard.probability * piece.samples
+    language = max(shares, key=shares.__getitem__)
+    total = sum(one.piece.samples for one in said)
+    return {
+        "language": language,
+        "language_probability": round(shares[language] / total, 4),
+    }
 
 
 def one_line(tokenizer: WhisperTokenizer, tokens: list[int]) -> str:

@@ -10,7 +10,7 @@ import yaml
 
 from espnet_merge.errors import InputError
 from espnet_merge.whisper.features import check_seconds
-from espnet_merge.whisper.prompt import TASKS, check_language
+from espnet_merge.whisper.prompt import AUTO, TASKS, check_language
 
 CHOICES = {
     "task": (None, *TASKS),
@@ -36,7 +36,9 @@ class Settings:
         tail: seconds of silence after each utterance, before it is padded.
         beam: texts kept open an utterance; 1 is greedy search.
         batch_size: utterances decoded together.
-        language: of all utterances; None takes each one's from ``utt2lang``.
+        language: of all utterances; ``auto`` for what the model hears in each, None
+            takes each one's from ``utt2lang``.
+        languages: that ``auto`` chooses from; None for all.
         task: of all utterances; None takes each one's from ``utt2task``.
         max_new_tokens: tokens at which a text is cut; Whisper's own limit is 224.
         device: ``cpu`` or ``cuda``.
@@ -53,6 +55,7 @@ class Settings:
     beam: int = 1
     batch_size: int = 8
     language: str | None = None
+    languages: list[str] | None = None
     task: str | None = None
     max_new_tokens: int = 224
     device: str = "cpu"
@@ -75,8 +78,24 @@ class Settings:
             if value not in choices:
                 allowed = ", ".join(choice for choice in choices if choice)
                 raise InputError(f"{name} must be one of {allowed}; got {value!r}.")
-        if self.language is not None:
+        if self.language not in (None, AUTO):
             check_language(self.language)
+        self._check_candidates()
+
+    def _check_candidates(self) -> None:
+        if self.languages is None:
+            return
+        if self.language != AUTO:
+            raise InputError(
+                "languages are the candidates of language auto; got language "
+                f"{self.language!r}: pass --language auto, or drop --languages."
+            )
+        if not isinstance(self.languages, list) or not self.languages:
+            raise InputError(
+                f"languages must be a list of codes; got {self.languages!r}."
+            )
+        for code in self.languages:
+            check_language(code)
 
 
 def read_settings(config: Path | None, given: Mapping[str, Any]) -> Settings:

@@ -19,6 +19,7 @@ from espnet_merge.data.table import write_table
 from espnet_merge.data.whole_file import whole_file
 from espnet_merge.decode.batches import batches, encode_batch
 from espnet_merge.decode.expert import check_expert, load_expert
+from espnet_merge.decode.identify import Heard, identify
 from espnet_merge.decode.journal import Journal, Record
 from espnet_merge.decode.pieces import cut
 from espnet_merge.decode.record import Said, describe
@@ -26,7 +27,7 @@ from espnet_merge.decode.search import Hypothesis, Rules, search
 from espnet_merge.decode.settings import Settings
 from espnet_merge.decode.utterances import Utterance, read_utterances
 from espnet_merge.errors import InputError
-from espnet_merge.whisper.prompt import load_tokenizer, prompt_ids, token_id
+from espnet_merge.whisper.prompt import AUTO, load_tokenizer, prompt_ids, token_id
 
 # Of the mode, what names a place or a time and changes no result.
 NOT_COMPARED = ("model", "adapter", "versions")
@@ -131,7 +132,8 @@ def _records(
     for piece, record in zip(
         itertools.chain(*todo), itertools.chain(*decoded), strict=True
     ):
-        said[piece.name].append(Said(piece, Hypothesis(**record)))
+        heard, hypothesis = Heard(*record["heard"]), Hypothesis(*record["hypothesis"])
+        said[piece.name].append(Said(piece, heard, hypothesis))
     return {
         utterance.name: describe(utterance, said[utterance.name], tokenizer)
         for utterance in job.utterances
@@ -147,14 +149,23 @@ def _decode(
 ) -> list[Record]:
     """Return what was said in each piece of the batch."""
     encoded = encode_batch(whisper, batch, settings.pad_to, settings.tail)
+    heard = [Heard(piece.language, 1.0) for piece in batch]
+    if settings.language == AUTO:
+        heard = identify(whisper, encoded, tokenizer, settings.languages)
     prompts = torch.tensor(
-        [prompt_ids(tokenizer, u.language, u.task) for u in batch],
+        [
+            prompt_ids(tokenizer, language, piece.task)
+            for piece, (language, _) in zip(batch, heard, strict=True)
+        ],
         device=whisper.device,
     )
     end = token_id(tokenizer, "<|endoftext|>")
     rules = Rules.of(whisper, end, settings.max_new_tokens)
     hypotheses = search(whisper, encoded, prompts, rules, settings.beam)
-    return [hypothesis._asdict() for hypothesis in hypotheses]
+    return [
+        {"heard": heard, "hypothesis": hypothesis}
+        for heard, hypothesis in zip(heard, hypotheses, strict=True)
+    ]
 
 
 def _mode(model: Path, adapter: Path | None, settings: Settings) -> Record:

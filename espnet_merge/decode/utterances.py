@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from espnet_merge.data.table import read_table
 from espnet_merge.errors import InputError
 from espnet_merge.whisper.features import MIN_SAMPLES, SAMPLE_RATE, WINDOW
-from espnet_merge.whisper.prompt import TASKS, check_language
+from espnet_merge.whisper.prompt import AUTO, TASKS, check_language
 
 
 class Utterance(NamedTuple):
@@ -42,7 +42,7 @@ def read_utterances(
         data: directory with ``wav.scp``; ``utt2lang`` and ``utt2task`` where no
             ``language`` and ``task`` are given (a task that is nowhere stated is to
             transcribe).
-        language: of all utterances.
+        language: of all utterances; may be ``auto``.
         task: of all utterances.
         longest: seconds that audio may last; it always lasts 0.02 at least.
 
@@ -64,10 +64,11 @@ def read_utterances(
     languages = _column(data / "utt2lang", wavs, language)
     tasks = _column(data / "utt2task", wavs, task or _default_task(data))
     for name in wavs:
-        try:
-            check_language(languages[name])
-        except InputError as error:
-            raise InputError(f"{data / 'utt2lang'}: {name}: {error}") from error
+        if language != AUTO:
+            try:
+                check_language(languages[name])
+            except InputError as error:
+                raise InputError(f"{data / 'utt2lang'}: {name}: {error}") from error
         if tasks[name] not in TASKS:
             raise InputError(
                 f"{data / 'utt2task'}: {name}: task must be one of "

@@ -10,6 +10,7 @@ from transformers.models.whisper.tokenization_whisper import LANGUAGES
 from espnet_merge.errors import InputError
 
 TASKS = ("transcribe", "translate")
+AUTO = "auto"  # in place of a language: the one that the model hears
 
 
 def load_tokenizer(model: Path) -> WhisperTokenizer:
@@ -45,6 +46,10 @@ def prompt_ids(tokenizer: WhisperTokenizer, language: str, task: str) -> list[in
 
 def check_language(language: str) -> None:
     """Raise ``InputError`` unless Whisper knows the language code."""
+    if not isinstance(language, str):
+        raise InputError(
+            f"language must be a code in quotes such as 'es'; got {language!r}."
+        )
     if language in LANGUAGES:
         return
     names = {name: code for code, name in LANGUAGES.items()}

@@ -113,6 +113,26 @@ def test_long_recordings_are_cut_and_joined(micro_whisper, data, tmp_path):
     assert found["utt-1"]["score"] == pytest.approx(score, abs=1e-2)
 
 
+def test_the_language_is_heard(micro_whisper, data, tmp_path, capsys):
+    (data / "utt2lang").unlink()
+    out = tmp_path / "out"
+    auto = (*SHORT, "--language", "auto")
+    decode(micro_whisper, data, out, *auto, "--languages", "ru")
+    told = tmp_path / "told"
+    decode(micro_whisper, data, told, *SHORT, "--language", "ru")
+    for one, other in zip(records(out).values(), records(told).values(), strict=True):
+        assert (one["language"], one.pop("language_probability")) == ("ru", 1.0)
+        assert one == other
+    assert json.loads((out / "text.json").read_text("utf-8"))["mode"]["languages"]
+    decode(micro_whisper, data, out, *auto, "--languages", "ru")
+    assert "already decoded" in capsys.readouterr().err
+    every = tmp_path / "every"
+    decode(micro_whisper, data, every, *auto)
+    assert all(u["language_probability"] < 1 for u in records(every).values())
+    line = refusal(capsys, micro_whisper, data, out, *SHORT, "--languages", "es")
+    assert "pass --language auto" in line
+
+
 def test_finished_output_is_kept(micro_whisper, data, tmp_path, capsys):
     output = tmp_path / "out"
     decode(micro_whisper, data, output, *SHORT)

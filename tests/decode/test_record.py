@@ -1,11 +1,13 @@
 import pytest
 
+from espnet_merge.decode.identify import Heard
 from espnet_merge.decode.record import Said, describe
 from espnet_merge.decode.search import Hypothesis
 from espnet_merge.decode.utterances import Utterance
 from espnet_merge.whisper.prompt import load_tokenizer
 
 UTTERANCE = Utterance("a", "a.wav", 800_000, "es", "transcribe")
+SPANISH = Heard("es", 1.0)
 
 
 @pytest.fixture(scope="module")
@@ -13,10 +15,10 @@ def tokenizer(micro_whisper):
     return load_tokenizer(micro_whisper)
 
 
-def said(tokenizer, text, start, samples, ended=True):
+def said(tokenizer, text, start, samples, ended=True, heard=SPANISH):
     tokens = tokenizer.encode(text, add_special_tokens=False)
     piece = UTTERANCE._replace(start=start, samples=samples)
-    return Said(piece, Hypothesis(tokens, -1.0 * len(tokens), ended))
+    return Said(piece, heard, Hypothesis(tokens, -1.0 * len(tokens), ended))
 
 
 def test_pieces_are_joined_in_the_order_of_time(tokenizer):
@@ -36,9 +38,9 @@ def test_pieces_are_joined_in_the_order_of_time(tokenizer):
         "repeats": 2,
         "truncated": True,
         "segments": [
-            {"start": 0.0, "end": 18.75, "text": "aa"},
-            {"start": 20.0, "end": 30.0, "text": "b b"},
-            {"start": 31.25, "end": 31.75, "text": ""},
+            {"start": 0.0, "end": 18.75, "language": "es", "text": "aa"},
+            {"start": 20.0, "end": 30.0, "language": "es", "text": "b b"},
+            {"start": 31.25, "end": 31.75, "language": "es", "text": ""},
         ],
     }
 
@@ -53,3 +55,17 @@ def test_where_nobody_speaks_nothing_is_said(tokenizer):
     record = describe(UTTERANCE, [], tokenizer)
     assert (record["text"], record["score"], record["segments"]) == ("", 0, [])
     assert not record["truncated"]
+
+
+def test_a_recording_has_the_language_that_is_heard_most(tokenizer):
+    auto = UTTERANCE._replace(language="auto")
+    pieces = [
+        said(tokenizer, "a", 0, 200_000, heard=Heard("it", 0.9)),
+        said(tokenizer, "b", 200_000, 400_000, heard=Heard("es", 0.5)),
+        said(tokenizer, "c", 600_000, 200_000, heard=Heard("it", 0.7)),
+    ]
+    record = describe(auto, pieces, tokenizer)
+    assert (record["language"], record["language_probability"]) == ("it", 0.4)
+    assert [piece["language"] for piece in record["segments"]] == ["it", "es", "it"]
+    nobody = describe(auto, [], tokenizer)
+    assert (nobody["language"], nobody["language_probability"]) == (None, 0.0)
