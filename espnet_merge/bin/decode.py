@@ -52,6 +52,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     setting("--language", str, "of all utterances, or auto (each one's in utt2lang)")
     setting("--languages", _codes, "that auto chooses from, such as es,it,ru (all)")
     setting("--task", str, "transcribe or translate (each one's in utt2task)")
+    group.add_argument(
+        "--timestamps",
+        action="store_true",
+        default=argparse.SUPPRESS,
+        help="say when each part of a text is spoken, in text.json",
+    )
+    setting(
+        "--temperatures",
+        _numbers,
+        "draw a text that fails anew, such as 0.2,0.4,0.6,0.8,1 (never)",
+    )
+    setting("--max-compression", float, "by zlib, above which a text fails (2.4)")
+    setting("--min-log-probability", float, "a token, below which a text fails (-1)")
+    setting(
+        "--no-speech",
+        float,
+        "above this probability a text that fails is silence, such as 0.6 (never)",
+    )
     setting("--max-new-tokens", int, "cut texts here (224)")
     setting("--device", str, "cpu or cuda (cpu)")
     setting("--dtype", str, "float32, float16 or bfloat16 (float32)")
@@ -60,6 +78,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _codes(text: str) -> list[str]:
     return text.split(",")
+
+
+def _numbers(text: str) -> list[float]:
+    return [float(number) for number in text.split(",")]
 
 
 def main(args: argparse.Namespace) -> None:

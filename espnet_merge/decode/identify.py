@@ -1,9 +1,10 @@
-"""Which language is spoken, of those that may be."""
+"""What the decoder says before the words: is it speech, in which language."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
+from torch import Tensor
 from transformers import WhisperForConditionalGeneration, WhisperTokenizer
 from transformers.models.whisper.tokenization_whisper import LANGUAGES
 
@@ -28,8 +29,7 @@ def identify(
 ) -> list[Heard]:
     """Return the most probable language of each utterance of a batch.
 
-    It is the token that follows ``<|startoftranscript|>``; the probabilities of the
-    candidates sum to one.
+    The probabilities of the candidates sum to one.
 
     Args:
         model: of which only the decoder is used.
@@ -42,17 +42,39 @@ def identify(
     """
     codes = list(candidates or _known(tokenizer))
     ids = [token_id(tokenizer, f"<|{code}|>") for code in codes]
-    start = token_id(tokenizer, "<|startoftranscript|>")
-    prompts = torch.full((len(encoded.states), 1), start, device=encoded.states.device)
-    decoder = model.model.decoder
-    scores = logits(decoder, decode(decoder, prompts, encoded))[:, 0, ids]
-    best = scores.float().softmax(-1).max(-1)
+    best = _first(model, encoded, tokenizer)[:, ids].softmax(-1).max(-1)
     return [
         Heard(codes[index], probability)
         for index, probability in zip(
             best.indices.tolist(), best.values.tolist(), strict=True
         )
     ]
+
+
+@torch.inference_mode()
+def no_speech(
+    model: WhisperForConditionalGeneration,
+    encoded: Encoded,
+    tokenizer: WhisperTokenizer,
+) -> list[float]:
+    """Return the probability that nobody speaks, of each utterance of a batch."""
+    # The token is called <|nospeech|> or <|nocaptions|>; its place is always this.
+    index = token_id(tokenizer, "<|notimestamps|>") - 1
+    scores = _first(model, encoded, tokenizer).softmax(-1)
+    chances: list[float] = scores[:, index].tolist()
+    return chances
+
+
+def _first(
+    model: WhisperForConditionalGeneration,
+    encoded: Encoded,
+    tokenizer: WhisperTokenizer,
+) -> Tensor:
+    """Return scores (batch, vocabulary) of what follows ``<|startoftranscript|>``."""
+    start = token_id(tokenizer, "<|startoftranscript|>")
+    prompts = torch.full((len(encoded.states), 1), start, device=encoded.states.device)
+    decoder = model.model.decoder
+    return logits(decoder, decode(decoder, prompts, encoded))[:, 0].float()
 
 
 def _known(tokenizer: WhisperTokenizer) -> list[str]:

@@ -1,7 +1,7 @@
 """What ``text.json`` says of an utterance."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from transformers import WhisperTokenizer
@@ -11,7 +11,7 @@ from espnet_merge.decode.journal import Record
 from espnet_merge.decode.search import Hypothesis
 from espnet_merge.decode.utterances import Utterance
 from espnet_merge.whisper.features import SAMPLE_RATE
-from espnet_merge.whisper.prompt import AUTO
+from espnet_merge.whisper.prompt import AUTO, token_id
 
 
 class Said(NamedTuple):
@@ -23,7 +23,11 @@ class Said(NamedTuple):
 
 
 def describe(
-    utterance: Utterance, said: Sequence[Said], tokenizer: WhisperTokenizer
+    utterance: Utterance,
+    said: Sequence[Said],
+    tokenizer: WhisperTokenizer,
+    *,
+    timestamps: bool = False,
 ) -> Record:
     """Return the record of an utterance, its pieces joined in the order of time.
 
@@ -32,34 +36,65 @@ def describe(
         said: the utterance itself, or its pieces in any order; none where nobody
             speaks.
         tokenizer: that turns tokens into text.
+        timestamps: whether the tokens hold timestamps; if so there are ``segments``,
+            as there are of a recording that was cut.
     """
     said = sorted(said, key=lambda one: one.piece.start)
     hypotheses = [one.hypothesis for one in said]
-    texts = [one_line(tokenizer, hypothesis.tokens) for hypothesis in hypotheses]
+    zero = token_id(tokenizer, "<|0.00|>")
+    words = [[t for t in h.tokens if t < zero] for h in hypotheses]
     score = sum((hypothesis.score for hypothesis in hypotheses), 0.0)
     steps = sum(hypothesis.steps for hypothesis in hypotheses)
     record: Record = {
-        "text": " ".join(filter(None, texts)),
+        "text": " ".join(filter(None, (one_line(tokenizer, ids) for ids in words))),
         **_language(utterance, said),
         "task": utterance.task,
         "tokens": sum(len(hypothesis.tokens) for hypothesis in hypotheses),
         "score": round(score, 4),
         "score_per_token": round(score / max(steps, 1), 4),
         "seconds": round(utterance.seconds, 3),
-        "repeats": max((repeats(h.tokens) for h in hypotheses), default=0),
+        "repeats": max(map(repeats, words), default=0),
         "truncated": not all(hypothesis.ended for hypothesis in hypotheses),
+        "temperature": max((h.temperature for h in hypotheses), default=0.0),
     }
-    if [one.piece for one in said] != [utterance]:  # a recording that was cut
+    if timestamps or [one.piece for one in said] != [utterance]:
         record["segments"] = [
             {
-                "start": round(one.piece.start / SAMPLE_RATE, 3),
-                "end": round(one.piece.start / SAMPLE_RATE + one.piece.seconds, 3),
+                "start": round(start, 3),
+                "end": round(end, 3),
                 "language": one.heard.language,
-                "text": text,
+                "text": one_line(tokenizer, tokens),
             }
-            for one, text in zip(said, texts, strict=True)
+            for one in said
+            for start, end, tokens in _segments(one, zero if timestamps else None)
         ]
     return record
+
+
+def _segments(said: Said, zero: int | None) -> Iterator[tuple[float, float, list[int]]]:
+    """Yield times in the recording and the tokens between two timestamps.
+
+    Without timestamps that is the whole piece.
+
+    Args:
+        said: a piece.
+        zero: id of ``<|0.00|>``; each later one stands for 20 ms more. None where the
+            tokens hold no timestamps.
+    """
+    piece = said.piece
+    offset = piece.start / SAMPLE_RATE
+    start, words = 0.0, []
+    for token in said.hypothesis.tokens:
+        if zero is None or token < zero:
+            words.append(token)
+            continue
+        # Whisper may place an end in the silence that was added.
+        end = min(0.02 * (token - zero), piece.seconds)
+        if words:
+            yield offset + start, offset + end, words
+        start, words = end, []
+    if words:
+        yield offset + start, offset + piece.seconds, words
 
 
 def _language(utterance: Utterance, said: Sequence[Said]) -> Record:

@@ -16,6 +16,7 @@ CHOICES = {
     "task": (None, *TASKS),
     "device": ("cpu", "cuda"),
     "dtype": ("float32", "float16", "bfloat16"),
+    "timestamps": (False, True),
 }
 # Of the decoder's 448 positions four are the prompt.
 RANGES = {
@@ -23,6 +24,10 @@ RANGES = {
     "batch_size": (1, 10_000),
     "max_new_tokens": (1, 444),
     "threads": (1, 1024),
+}
+LIMITS = {
+    "max_compression": (1.0, 1000.0),
+    "min_log_probability": (-100.0, 0.0),
 }
 
 
@@ -40,6 +45,13 @@ class Settings:
             takes each one's from ``utt2lang``.
         languages: that ``auto`` chooses from; None for all.
         task: of all utterances; None takes each one's from ``utt2task``.
+        timestamps: whether to say when each part of a text is spoken.
+        temperatures: at which to draw a text anew, one after the other, while it fails;
+            None: never. Whisper's own are 0.2, 0.4, 0.6, 0.8 and 1.
+        max_compression: how many times shorter zlib may make a text; above it fails.
+        min_log_probability: mean of a token's log-probability; below it a text fails.
+        no_speech: probability above which nobody speaks, where the text has failed by
+            ``min_log_probability``, too; None: not asked. Whisper's own is 0.6.
         max_new_tokens: tokens at which a text is cut; Whisper's own limit is 224.
         device: ``cpu`` or ``cuda``.
         dtype: of weights and activations; probabilities are float32.
@@ -57,6 +69,11 @@ class Settings:
     language: str | None = None
     languages: list[str] | None = None
     task: str | None = None
+    timestamps: bool = False
+    temperatures: list[float] | None = None
+    max_compression: float = 2.4
+    min_log_probability: float = -1.0
+    no_speech: float | None = None
     max_new_tokens: int = 224
     device: str = "cpu"
     dtype: str = "float32"
@@ -73,14 +90,29 @@ class Settings:
                     f"{name} must be a whole number from {least} to {most}; got "
                     f"{value!r}."
                 )
+        for name, (low, high) in LIMITS.items():
+            _check_number(name, getattr(self, name), low, high)
+        if self.no_speech is not None:
+            _check_number("no_speech", self.no_speech, 0.0, 1.0)
+        self._check_temperatures()
         for name, choices in CHOICES.items():
             value = getattr(self, name)
             if value not in choices:
-                allowed = ", ".join(choice for choice in choices if choice)
+                allowed = ", ".join(str(c) for c in choices if c is not None)
                 raise InputError(f"{name} must be one of {allowed}; got {value!r}.")
         if self.language not in (None, AUTO):
             check_language(self.language)
         self._check_candidates()
+
+    def _check_temperatures(self) -> None:
+        if self.temperatures is None:
+            return
+        if not isinstance(self.temperatures, list):
+            raise InputError(
+                f"temperatures must be a list of numbers; got {self.temperatures!r}."
+            )
+        for value in self.temperatures:
+            _check_number("each of temperatures", value, 0.01, 2.0)
 
     def _check_candidates(self) -> None:
         if self.languages is None:
@@ -114,6 +146,17 @@ def read_settings(config: Path | None, given: Mapping[str, Any]) -> Settings:
                 hint = f"did you mean {near[0]}?" if near else f"({', '.join(known)})"
                 raise InputError(f"{config}: no setting is called {name!r} {hint}")
     return Settings(**{**values, **given})
+
+
+def _check_number(name: str, value: object, low: float, high: float) -> None:
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or not low <= value <= high
+    ):
+        raise InputError(
+            f"{name} must be a number from {low:g} to {high:g}; got {value!r}."
+        )
 
 
 def _read_mapping(path: Path) -> dict[str, Any]:

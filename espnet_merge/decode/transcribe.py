@@ -13,21 +13,21 @@ from typing import Any, NamedTuple
 
 import torch
 from tqdm import tqdm
-from transformers import WhisperForConditionalGeneration, WhisperTokenizer
 
 from espnet_merge.data.table import write_table
 from espnet_merge.data.whole_file import whole_file
-from espnet_merge.decode.batches import batches, encode_batch
+from espnet_merge.decode.batches import batches
 from espnet_merge.decode.expert import check_expert, load_expert
-from espnet_merge.decode.identify import Heard, identify
+from espnet_merge.decode.identify import Heard
 from espnet_merge.decode.journal import Journal, Record
 from espnet_merge.decode.pieces import cut
+from espnet_merge.decode.recognize import Recognizer
 from espnet_merge.decode.record import Said, describe
-from espnet_merge.decode.search import Hypothesis, Rules, search
+from espnet_merge.decode.search import Hypothesis
 from espnet_merge.decode.settings import Settings
 from espnet_merge.decode.utterances import Utterance, read_utterances
 from espnet_merge.errors import InputError
-from espnet_merge.whisper.prompt import AUTO, load_tokenizer, prompt_ids, token_id
+from espnet_merge.whisper.prompt import load_tokenizer
 
 # Of the mode, what names a place or a time and changes no result.
 NOT_COMPARED = ("model", "adapter", "versions")
@@ -88,17 +88,13 @@ def transcribe(
         whisper = load_expert(
             model, adapter, device=settings.device, dtype=settings.dtype
         )
-        tokenizer = load_tokenizer(model)
+        recognizer = Recognizer(whisper, load_tokenizer(model), settings)
         for job in jobs:
-            _run(job, whisper, tokenizer, settings)
+            _run(job, recognizer)
 
 
-def _run(
-    job: Job,
-    whisper: WhisperForConditionalGeneration,
-    tokenizer: WhisperTokenizer,
-    settings: Settings,
-) -> None:
+def _run(job: Job, recognizer: Recognizer) -> None:
+    settings = recognizer.settings
     (job.output / "text.json").unlink(missing_ok=True)
     todo = batches(cut(job.utterances, settings.tail), settings.batch_size)
     header = {**_compared(job.mode), "pieces_sha256": _listed(itertools.chain(*todo))}
@@ -112,10 +108,15 @@ def _run(
             unit="utt",
         ) as bar:
             for batch in todo[done:]:
-                journal.append(_decode(whisper, tokenizer, batch, settings))
+                journal.append(
+                    [
+                        {"heard": one.heard, "hypothesis": one.hypothesis}
+                        for one in recognizer(batch)
+                    ]
+                )
                 bar.update(len(batch))
         spent = time.monotonic() - start
-        records = _records(job, tokenizer, todo, journal.batches)
+        records = _records(job, recognizer, todo, journal.batches)
         _summarise(todo[done:], records.values(), spent)
         _write(job, records)
         journal.remove()
@@ -123,7 +124,7 @@ def _run(
 
 def _records(
     job: Job,
-    tokenizer: WhisperTokenizer,
+    recognizer: Recognizer,
     todo: list[list[Utterance]],
     decoded: list[list[Record]],
 ) -> dict[str, Record]:
@@ -135,37 +136,14 @@ def _records(
         heard, hypothesis = Heard(*record["heard"]), Hypothesis(*record["hypothesis"])
         said[piece.name].append(Said(piece, heard, hypothesis))
     return {
-        utterance.name: describe(utterance, said[utterance.name], tokenizer)
+        utterance.name: describe(
+            utterance,
+            said[utterance.name],
+            recognizer.tokenizer,
+            timestamps=recognizer.settings.timestamps,
+        )
         for utterance in job.utterances
     }
-
-
-@torch.inference_mode()
-def _decode(
-    whisper: WhisperForConditionalGeneration,
-    tokenizer: WhisperTokenizer,
-    batch: list[Utterance],
-    settings: Settings,
-) -> list[Record]:
-    """Return what was said in each piece of the batch."""
-    encoded = encode_batch(whisper, batch, settings.pad_to, settings.tail)
-    heard = [Heard(piece.language, 1.0) for piece in batch]
-    if settings.language == AUTO:
-        heard = identify(whisper, encoded, tokenizer, settings.languages)
-    prompts = torch.tensor(
-        [
-            prompt_ids(tokenizer, language, piece.task)
-            for piece, (language, _) in zip(batch, heard, strict=True)
-        ],
-        device=whisper.device,
-    )
-    end = token_id(tokenizer, "<|endoftext|>")
-    rules = Rules.of(whisper, end, settings.max_new_tokens)
-    hypotheses = search(whisper, encoded, prompts, rules, settings.beam)
-    return [
-        {"heard": heard, "hypothesis": hypothesis}
-        for heard, hypothesis in zip(heard, hypotheses, strict=True)
-    ]
 
 
 def _mode(model: Path, adapter: Path | None, settings: Settings) -> Record:

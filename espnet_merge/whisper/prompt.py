@@ -28,11 +28,14 @@ def load_tokenizer(model: Path) -> WhisperTokenizer:
     return WhisperTokenizer.from_pretrained(model, local_files_only=True)
 
 
-def prompt_ids(tokenizer: WhisperTokenizer, language: str, task: str) -> list[int]:
+def prompt_ids(
+    tokenizer: WhisperTokenizer, language: str, task: str, *, timestamps: bool = False
+) -> list[int]:
     """Return ``<|startoftranscript|><|es|><|transcribe|><|notimestamps|>`` as ids.
 
     Built here and not by the tokenizer's state, which is one per process: in a
-    batch every utterance has a language and a task of its own.
+    batch every utterance has a language and a task of its own. The last is left out
+    where timestamps are asked for.
 
     Raises:
         InputError: Whisper has no such language or task.
@@ -40,7 +43,9 @@ def prompt_ids(tokenizer: WhisperTokenizer, language: str, task: str) -> list[in
     check_language(language)
     if task not in TASKS:
         raise InputError(f"task must be one of {', '.join(TASKS)}; got {task!r}.")
-    tokens = ["startoftranscript", language, task, "notimestamps"]
+    tokens = ["startoftranscript", language, task]
+    if not timestamps:
+        tokens.append("notimestamps")
     return [token_id(tokenizer, f"<|{token}|>") for token in tokens]
 
 

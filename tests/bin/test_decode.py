@@ -133,6 +133,16 @@ def test_the_language_is_heard(micro_whisper, data, tmp_path, capsys):
     assert "pass --language auto" in line
 
 
+def test_timestamps_and_fallback(micro_whisper, data, tmp_path):
+    out = tmp_path / "out"
+    options = (*SHORT, "--timestamps", "--temperatures", "0.2,0.9")
+    decode(micro_whisper, data, out, *options, "--min-log-probability", "0")
+    for record in records(out).values():
+        assert record["temperature"] == 0.9
+        for segment in record["segments"]:
+            assert 0 <= segment["start"] <= segment["end"] <= record["seconds"]
+
+
 def test_finished_output_is_kept(micro_whisper, data, tmp_path, capsys):
     output = tmp_path / "out"
     decode(micro_whisper, data, output, *SHORT)

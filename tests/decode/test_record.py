@@ -37,10 +37,10 @@ def test_pieces_are_joined_in_the_order_of_time(tokenizer):
         "seconds": 50.0,
         "repeats": 2,
         "truncated": True,
+        "temperature": 0.0,
         "segments": [
             {"start": 0.0, "end": 18.75, "language": "es", "text": "aa"},
             {"start": 20.0, "end": 30.0, "language": "es", "text": "b b"},
-            {"start": 31.25, "end": 31.75, "language": "es", "text": ""},
         ],
     }
 
@@ -49,6 +49,19 @@ def test_a_whole_utterance_has_no_segments(tokenizer):
     record = describe(UTTERANCE, [said(tokenizer, "a", 0, 800_000)], tokenizer)
     assert record["text"] == "a"
     assert "segments" not in record
+
+
+def test_timestamps_part_a_piece(tokenizer):
+    zero = tokenizer.convert_tokens_to_ids("<|0.00|>")
+    a, b, c = tokenizer.convert_tokens_to_ids(["a", "b", "c"])
+    tokens = [zero, a, zero + 100, zero + 110, b, b, zero + 1499, zero + 1499, c]
+    piece = UTTERANCE._replace(start=16_000, samples=10 * 16_000)
+    one = Said(piece, SPANISH, Hypothesis(tokens, -1.0, True))
+    record = describe(UTTERANCE, [one], tokenizer, timestamps=True)
+    assert record["text"] == "abbc"
+    segments = [(s["start"], s["end"], s["text"]) for s in record["segments"]]
+    # What Whisper places after the end of the audio is placed at its end.
+    assert segments == [(1.0, 3.0, "a"), (3.2, 11.0, "bb"), (11.0, 11.0, "c")]
 
 
 def test_where_nobody_speaks_nothing_is_said(tokenizer):
