@@ -22,7 +22,14 @@ from measure import OFFLINE, ONE_THREAD
 
 HERE = Path(__file__).parent
 OURS = "torch"
-DECODERS = (OURS, "transformers", "raw float32", "raw int8")
+DECODERS = (
+    OURS,
+    "transformers",
+    "ctranslate2 float32",
+    "raw float32",
+    "ctranslate2 int8",
+    "raw int8",
+)
 
 
 def main() -> None:

@@ -39,18 +39,18 @@ def _decode_all(decode: Decoder, paths: Sequence[str], size: int) -> Iterator[st
         yield from (" ".join(text.split()) for text in decode(batch))
 
 
-def ours(backend: str) -> Callable[[str, str, int], Decoder]:
+def ours(backend: str, dtype: str) -> Callable[[str, str, int], Decoder]:
     def load(model: str, language: str, beam: int) -> Decoder:
-        from espnet_merge.decode.expert import load_expert
         from espnet_merge.decode.recognize import Recognizer
         from espnet_merge.decode.record import one_line
         from espnet_merge.decode.settings import Settings
+        from espnet_merge.decode.transcribe import load_backend
         from espnet_merge.decode.utterances import Utterance
-        from espnet_merge.whisper.prompt import load_tokenizer
 
-        tokenizer = load_tokenizer(Path(model))
-        settings = Settings(beam=beam, max_new_tokens=MAX_NEW_TOKENS)
-        recognizer = Recognizer(load_expert(Path(model)), tokenizer, settings)
+        settings = Settings(
+            beam=beam, max_new_tokens=MAX_NEW_TOKENS, backend=backend, dtype=dtype
+        )
+        recognizer = Recognizer(load_backend(Path(model), None, settings))
 
         def decode(paths: Sequence[str]) -> list[str]:
             batch = [
@@ -64,7 +64,7 @@ def ours(backend: str) -> Callable[[str, str, int], Decoder]:
                 for path in paths
             ]
             return [
-                one_line(tokenizer, said.hypothesis.tokens)
+                one_line(recognizer.tokenizer, said.hypothesis.tokens)
                 for said in recognizer(batch)
             ]
 
@@ -111,12 +111,13 @@ def openai_whisper(model: str, language: str, beam: int) -> Decoder:
     )
 
     def decode(paths: Sequence[str]) -> list[str]:
+        # Its beam search takes one utterance at a time.
         mels = [
             whisper.log_mel_spectrogram(whisper.pad_or_trim(_read(path)))
             for path in paths
         ]
-        found = whisper.decode(network, torch.stack(mels), options)
-        return [result.text for result in found]
+        with torch.inference_mode():
+            return [whisper.decode(network, mel, options).text for mel in mels]
 
     return decode
 
@@ -163,7 +164,9 @@ def _read(path: str):
 
 
 DECODERS = {
-    "torch": ours("torch"),
+    "torch": ours("torch", "float32"),
+    "ctranslate2 float32": ours("ctranslate2", "float32"),
+    "ctranslate2 int8": ours("ctranslate2", "int8"),
     "transformers": transformers,
     "openai-whisper": openai_whisper,
     "raw float32": ctranslate2("float32"),

@@ -72,7 +72,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     setting("--max-new-tokens", int, "cut texts here (224)")
     setting("--device", str, "cpu or cuda (cpu)")
-    setting("--dtype", str, "float32, float16 or bfloat16 (float32)")
+    setting("--backend", str, "torch or ctranslate2 (torch)")
+    setting("--dtype", str, "float32, float16, bfloat16; ctranslate2: int8 (float32)")
     setting("--threads", int, "of the CPU (1)")
 
 

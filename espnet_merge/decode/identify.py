@@ -40,7 +40,7 @@ def identify(
     Raises:
         InputError: the tokenizer lacks a candidate.
     """
-    codes = list(candidates or _known(tokenizer))
+    codes = list(candidates or known_languages(tokenizer))
     ids = [token_id(tokenizer, f"<|{code}|>") for code in codes]
     best = _first(model, encoded, tokenizer)[:, ids].softmax(-1).max(-1)
     return [
@@ -77,7 +77,7 @@ def _first(
     return logits(decoder, decode(decoder, prompts, encoded))[:, 0].float()
 
 
-def _known(tokenizer: WhisperTokenizer) -> list[str]:
+def known_languages(tokenizer: WhisperTokenizer) -> list[str]:
     """Return all languages of a model; those before large-v3 lack Cantonese."""
     vocabulary = tokenizer.get_vocab()
     codes = [code for code in LANGUAGES if f"<|{code}|>" in vocabulary]

@@ -1,22 +1,57 @@
-"""A batch of utterances in, what was said in each out: one Whisper, one mode."""
+"""A batch of utterances in, what was said in each out: one model, one mode."""
 
 import math
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import torch
-from torch import Tensor
-from transformers import WhisperForConditionalGeneration, WhisperTokenizer
+from transformers import WhisperTokenizer
 
-from espnet_merge.decode.batches import encode_batch
-from espnet_merge.decode.identify import Heard, identify, no_speech
+from espnet_merge.decode.identify import Heard
 from espnet_merge.decode.record import Said, one_line
-from espnet_merge.decode.sample import sample
-from espnet_merge.decode.search import Hypothesis, Rules, search
+from espnet_merge.decode.search import Hypothesis
 from espnet_merge.decode.settings import Settings
 from espnet_merge.decode.utterances import Utterance
-from espnet_merge.whisper.model import Encoded
-from espnet_merge.whisper.prompt import AUTO, prompt_ids, token_id
+from espnet_merge.whisper.prompt import AUTO, prompt_ids
+
+
+class Backend(Protocol):
+    """What runs the network; ``encoded`` is its own matter."""
+
+    @property
+    def tokenizer(self) -> WhisperTokenizer:
+        """The model's own."""
+
+    @property
+    def settings(self) -> Settings:
+        """How to decode."""
+
+    def encode(self, batch: Sequence[Utterance]) -> Any:  # noqa: ANN401
+        """Run the encoder over utterances, the longest first."""
+
+    def identify(self, encoded: Any) -> list[Heard]:  # noqa: ANN401
+        """Return the most probable language of each utterance."""
+
+    def no_speech(self, encoded: Any) -> list[float]:  # noqa: ANN401
+        """Return the probability that nobody speaks, of each utterance."""
+
+    def search(
+        self,
+        encoded: Any,  # noqa: ANN401
+        prompts: Sequence[list[int]],
+    ) -> list[Hypothesis]:
+        """Return the best hypothesis of each utterance."""
+
+    def sample(
+        self,
+        encoded: Any,  # noqa: ANN401
+        prompts: Sequence[list[int]],
+        seeds: dict[int, int],
+        temperature: float,
+    ) -> list[Hypothesis]:
+        """Draw a text of some of the utterances; ``seeds`` are given by their rows."""
 
 
 def compression_ratio(text: str) -> float:
@@ -45,32 +80,31 @@ def fails(text: str, mean: float, settings: Settings) -> bool:
 
 @dataclass(frozen=True)
 class Recognizer:
-    """A Whisper that decodes in one mode.
+    """A model that decodes in one mode.
 
     Attributes:
-        whisper: the model, with or without an adapter.
-        tokenizer: its own.
-        settings: how to decode.
+        backend: that holds the model.
     """
 
-    whisper: WhisperForConditionalGeneration
-    tokenizer: WhisperTokenizer
-    settings: Settings
+    backend: Backend
+
+    @property
+    def settings(self) -> Settings:
+        """How it decodes."""
+        return self.backend.settings
+
+    @property
+    def tokenizer(self) -> WhisperTokenizer:
+        """The model's own."""
+        return self.backend.tokenizer
 
     @torch.inference_mode()
-    def __call__(self, batch: list[Utterance]) -> list[Said]:
-        """Return what is said in each piece of the batch."""
-        settings = self.settings
-        encoded = encode_batch(self.whisper, batch, settings.pad_to, settings.tail)
+    def __call__(self, batch: Sequence[Utterance]) -> list[Said]:
+        """Return what is said in each piece of the batch, the longest first."""
+        encoded = self.backend.encode(batch)
         heard = [Heard(piece.language, 1.0) for piece in batch]
-        if settings.language == AUTO:
-            heard = identify(self.whisper, encoded, self.tokenizer, settings.languages)
-        prompts = self._prompts(batch, heard)
-        found = search(self.whisper, encoded, prompts, self._rules(), settings.beam)
-        found = self._retried(batch, encoded, prompts, found)
-        return [Said(*each) for each in zip(batch, heard, found, strict=True)]
-
-    def _prompts(self, batch: list[Utterance], heard: list[Heard]) -> Tensor:
+        if self.settings.language == AUTO:
+            heard = self.backend.identify(encoded)
         prompts = [
             prompt_ids(
                 self.tokenizer,
@@ -80,69 +114,35 @@ class Recognizer:
             )
             for piece, one in zip(batch, heard, strict=True)
         ]
-        return torch.tensor(prompts, device=self.whisper.device)
-
-    def _rules(self) -> Rules:
-        return Rules.of(
-            self.whisper,
-            token_id(self.tokenizer, "<|endoftext|>"),
-            self.settings.max_new_tokens,
-            token_id(self.tokenizer, "<|notimestamps|>")
-            if self.settings.timestamps
-            else None,
-        )
-
-    def _retried(
-        self,
-        batch: list[Utterance],
-        encoded: Encoded,
-        prompts: Tensor,
-        found: list[Hypothesis],
-    ) -> list[Hypothesis]:
-        """Draw anew what fails, with ever higher temperature, and drop silence.
-
-        As in Whisper's ``transcribe``, the last attempt stays, be it good or not.
-        """
-        settings = self.settings
+        found = self.backend.search(encoded, prompts)
         silent = [0.0 for _ in batch]
-        if settings.no_speech is not None:
-            silent = no_speech(self.whisper, encoded, self.tokenizer)
-        found = list(found)
-        for temperature in settings.temperatures or ():
-            rows = [
-                row
-                for row, hypothesis in enumerate(found)
-                if not self._is_silence(hypothesis, silent[row])
-                and fails(self._text(hypothesis), hypothesis.mean, settings)
-            ]
-            if not rows:
+        if self.settings.no_speech is not None:
+            silent = self.backend.no_speech(encoded)
+        for temperature in self.settings.temperatures or ():
+            seeds = {
+                row: zlib.crc32(f"{piece.name} {piece.start} {temperature}".encode())
+                for row, piece in enumerate(batch)
+                if self._is_to_be_drawn(found[row], silent[row])
+            }
+            if not seeds:
                 break
-            seeds = [
-                zlib.crc32(
-                    f"{batch[row].name} {batch[row].start} {temperature}".encode()
-                )
-                for row in rows
-            ]
-            left = torch.tensor(rows, device=prompts.device)
-            drawn = sample(
-                self.whisper,
-                encoded.select(left),
-                prompts[left],
-                self._rules(),
-                temperature,
-                seeds,
-            )
-            for row, hypothesis in zip(rows, drawn, strict=True):
+            drawn = self.backend.sample(encoded, prompts, seeds, temperature)
+            # As in Whisper's transcribe, the last one stays, be it good or not.
+            for row, hypothesis in zip(seeds, drawn, strict=True):
                 found[row] = hypothesis
-        return [
+        found = [
             Hypothesis([], math.log(chance), ended=True)
             if self._is_silence(hypothesis, chance)
             else hypothesis
             for hypothesis, chance in zip(found, silent, strict=True)
         ]
+        return [Said(*each) for each in zip(batch, heard, found, strict=True)]
 
-    def _text(self, hypothesis: Hypothesis) -> str:
-        return one_line(self.tokenizer, hypothesis.tokens)
+    def _is_to_be_drawn(self, hypothesis: Hypothesis, chance: float) -> bool:
+        text = one_line(self.tokenizer, hypothesis.tokens)
+        return not self._is_silence(hypothesis, chance) and fails(
+            text, hypothesis.mean, self.settings
+        )
 
     def _is_silence(self, hypothesis: Hypothesis, chance: float) -> bool:
         """Return whether the text is doubtful where probably nobody speaks."""

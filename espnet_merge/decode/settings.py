@@ -12,10 +12,14 @@ from espnet_merge.errors import InputError
 from espnet_merge.whisper.features import check_seconds
 from espnet_merge.whisper.prompt import AUTO, TASKS, check_language
 
+DTYPES = {
+    "torch": ("float32", "float16", "bfloat16"),
+    "ctranslate2": ("float32", "int8"),
+}
 CHOICES = {
     "task": (None, *TASKS),
     "device": ("cpu", "cuda"),
-    "dtype": ("float32", "float16", "bfloat16"),
+    "backend": tuple(DTYPES),
     "timestamps": (False, True),
 }
 # Of the decoder's 448 positions four are the prompt.
@@ -54,7 +58,9 @@ class Settings:
             ``min_log_probability``, too; None: not asked. Whisper's own is 0.6.
         max_new_tokens: tokens at which a text is cut; Whisper's own limit is 224.
         device: ``cpu`` or ``cuda``.
-        dtype: of weights and activations; probabilities are float32.
+        backend: ``torch``, or ``ctranslate2``, which knows no ``temperatures``.
+        dtype: of weights and activations; probabilities are float32. ``int8`` is
+            CTranslate2's: of weights and products.
         threads: of the CPU. One, because processes side by side use the other cores
             better, and threads that wait for a busy core are many times slower.
 
@@ -76,6 +82,7 @@ class Settings:
     no_speech: float | None = None
     max_new_tokens: int = 224
     device: str = "cpu"
+    backend: str = "torch"
     dtype: str = "float32"
     threads: int = 1
 
@@ -100,6 +107,17 @@ class Settings:
             if value not in choices:
                 allowed = ", ".join(str(c) for c in choices if c is not None)
                 raise InputError(f"{name} must be one of {allowed}; got {value!r}.")
+        if self.dtype not in DTYPES[self.backend]:
+            allowed = ", ".join(DTYPES[self.backend])
+            raise InputError(
+                f"dtype of backend {self.backend} must be one of {allowed}; got "
+                f"{self.dtype!r}."
+            )
+        if self.temperatures and self.backend != "torch":
+            raise InputError(
+                f"temperatures need backend torch; got {self.backend}: drop one of "
+                "the two."
+            )
         if self.language not in (None, AUTO):
             check_language(self.language)
         self._check_candidates()

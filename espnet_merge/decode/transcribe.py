@@ -17,18 +17,25 @@ from tqdm import tqdm
 from espnet_merge.data.table import write_table
 from espnet_merge.data.whole_file import whole_file
 from espnet_merge.decode.batches import batches
+from espnet_merge.decode.ctranslate2_backend import (
+    CTranslate2Backend,
+    check_installed,
+    convert,
+)
 from espnet_merge.decode.expert import check_expert, load_expert
 from espnet_merge.decode.identify import Heard
 from espnet_merge.decode.journal import Journal, Record
 from espnet_merge.decode.pieces import cut
-from espnet_merge.decode.recognize import Recognizer
+from espnet_merge.decode.recognize import Backend, Recognizer
 from espnet_merge.decode.record import Said, describe
 from espnet_merge.decode.search import Hypothesis
 from espnet_merge.decode.settings import Settings
+from espnet_merge.decode.torch_backend import TorchBackend
 from espnet_merge.decode.utterances import Utterance, read_utterances
 from espnet_merge.errors import InputError
 from espnet_merge.whisper.prompt import load_tokenizer
 
+PACKAGES = ("espnet_merge", "torch", "transformers")  # and that of the backend
 # Of the mode, what names a place or a time and changes no result.
 NOT_COMPARED = ("model", "adapter", "versions")
 
@@ -66,6 +73,8 @@ def transcribe(
         InputError: bad input, or other hypotheses are there already.
     """
     check_expert(model, adapter)
+    if settings.backend == "ctranslate2":
+        check_installed()
     common = _mode(model, adapter, settings)
     jobs = []
     for data, output in sets:
@@ -85,12 +94,24 @@ def transcribe(
             jobs.append(job)
     if jobs:
         torch.set_num_threads(settings.threads)
-        whisper = load_expert(
-            model, adapter, device=settings.device, dtype=settings.dtype
-        )
-        recognizer = Recognizer(whisper, load_tokenizer(model), settings)
+        recognizer = Recognizer(load_backend(model, adapter, settings))
         for job in jobs:
             _run(job, recognizer)
+
+
+def load_backend(model: Path, adapter: Path | None, settings: Settings) -> Backend:
+    """Return what runs the network.
+
+    Raises:
+        InputError: bad files, an adapter of another base, or a GPU or package that is
+            not there.
+    """
+    if settings.backend == "ctranslate2":
+        digest = f"{_digest(model)} {adapter and _digest(adapter)}"
+        converted = convert(model, adapter, digest, settings.dtype)
+        return CTranslate2Backend(model, converted, settings)
+    whisper = load_expert(model, adapter, device=settings.device, dtype=settings.dtype)
+    return TorchBackend(whisper, load_tokenizer(model), settings)
 
 
 def _run(job: Job, recognizer: Recognizer) -> None:
@@ -155,7 +176,7 @@ def _mode(model: Path, adapter: Path | None, settings: Settings) -> Record:
         "adapter": adapter and str(adapter),
         "adapter_sha256": adapter and _digest(adapter),
         "versions": {
-            name: version(name) for name in ("espnet_merge", "torch", "transformers")
+            name: version(name) for name in sorted({*PACKAGES, settings.backend})
         },
     }
 

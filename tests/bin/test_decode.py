@@ -143,6 +143,22 @@ def test_timestamps_and_fallback(micro_whisper, data, tmp_path):
             assert 0 <= segment["start"] <= segment["end"] <= record["seconds"]
 
 
+def test_ctranslate2_says_the_same(micro_whisper, data, tmp_path, capsys):
+    ours, theirs, small = (tmp_path / name for name in ("ours", "theirs", "small"))
+    one = (*SHORT, "--max-new-tokens", "1")
+    decode(micro_whisper, data, ours, *one)
+    decode(micro_whisper, data, theirs, *one, "--backend", "ctranslate2")
+    assert contents(theirs)["text"] == contents(ours)["text"]
+    assert (
+        "ctranslate2" in json.loads(contents(theirs)["text.json"])["mode"]["versions"]
+    )
+    int8 = ("--backend", "ctranslate2", "--dtype", "int8")
+    decode(micro_whisper, data, small, *one, *int8)
+    assert len(records(small)) == 5
+    line = refusal(capsys, micro_whisper, data, ours, *one, *int8)
+    assert "backend: torch there, ctranslate2 now" in line
+
+
 def test_finished_output_is_kept(micro_whisper, data, tmp_path, capsys):
     output = tmp_path / "out"
     decode(micro_whisper, data, output, *SHORT)
@@ -225,6 +241,10 @@ def test_an_adapter_is_applied(micro_whisper, data, tmp_path, capsys):
         for out in (base, adapted)
     ]
     assert all(one != other for one, other in zip(*scores, strict=True))
+    folded = tmp_path / "folded"
+    ct2 = ("--backend", "ctranslate2")
+    decode(micro_whisper, data, folded, *SHORT, *ct2, "--adapter", adapter)
+    assert contents(folded)["text"] == contents(adapted)["text"]
     other = write_micro_whisper(tmp_path / "other", seed=7)
     out = tmp_path / "out"
     line = refusal(capsys, other, data, out, *SHORT, "--adapter", adapter)

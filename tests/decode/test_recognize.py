@@ -8,6 +8,7 @@ import torch
 from espnet_merge.decode.identify import no_speech
 from espnet_merge.decode.recognize import Recognizer, fails
 from espnet_merge.decode.settings import Settings
+from espnet_merge.decode.torch_backend import TorchBackend
 from espnet_merge.decode.utterances import Utterance
 from espnet_merge.whisper.model import Encoded
 from espnet_merge.whisper.prompt import load_tokenizer
@@ -38,7 +39,8 @@ def batch(tmp_path_factory):
 
 def said(model, tokenizer, batch, **settings):
     mode = Settings(pad_to=0.0, max_new_tokens=12, **settings)
-    return [one.hypothesis for one in Recognizer(model, tokenizer, mode)(batch)]
+    backend = TorchBackend(model, tokenizer, mode)
+    return [one.hypothesis for one in Recognizer(backend)(batch)]
 
 
 def test_what_does_not_fail_is_not_drawn_anew(model, tokenizer, batch):
