@@ -1,5 +1,6 @@
 """Decoding by CTranslate2, with a model that is converted when first it is needed."""
 
+import fcntl
 import hashlib
 import importlib.util
 import itertools
@@ -35,12 +36,18 @@ class Group(NamedTuple):
     size: int
 
 
-def check_installed() -> None:
-    """Raise ``InputError`` unless CTranslate2 is there."""
+def check_ready(device: str) -> None:
+    """Raise ``InputError`` unless CTranslate2 is there, and the GPU if one is asked."""
     if importlib.util.find_spec("ctranslate2") is None:
         raise InputError(
             "backend ctranslate2 needs the package ctranslate2; it is not installed: "
             "pip install 'espnet_merge[ctranslate2]'."
+        )
+    import ctranslate2
+
+    if device == "cuda" and not ctranslate2.get_cuda_device_count():
+        raise InputError(
+            "device cuda needs a GPU that CTranslate2 can use; there is none: use cpu."
         )
 
 
@@ -54,12 +61,20 @@ def convert(model: Path, adapter: Path | None, digest: str, dtype: str) -> Path:
         dtype: of the weights, ``float32`` or ``int8``.
     """
     import ctranslate2
-    from ctranslate2.converters import TransformersConverter
 
     key = f"{digest} {dtype} {ctranslate2.__version__}"
     output = default_cache() / "ctranslate2" / hashlib.sha256(key.encode()).hexdigest()
-    if output.is_dir():
-        return output
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with (output.parent / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # one process converts, the others wait
+        if not output.is_dir():
+            _write(model, adapter, output, dtype)
+    return output
+
+
+def _write(model: Path, adapter: Path | None, output: Path, dtype: str) -> None:
+    from ctranslate2.converters import TransformersConverter
+
     with tempfile.TemporaryDirectory() as folded, whole_directory(output) as part:
         if adapter is not None:
             load_expert(model, adapter, fold=True).save_pretrained(folded)
@@ -67,7 +82,6 @@ def convert(model: Path, adapter: Path | None, digest: str, dtype: str) -> Path:
             model = Path(folded)
         converter = TransformersConverter(str(model))
         converter.convert(str(part), quantization=dtype, force=True)
-    return output
 
 
 class CTranslate2Backend:

@@ -17,8 +17,8 @@ from espnet_merge.decode.utterances import Utterance
 from espnet_merge.whisper.prompt import AUTO, prompt_ids
 
 
-class Backend(Protocol):
-    """What runs the network; ``encoded`` is its own matter."""
+class Backend[Encoded](Protocol):
+    """What runs the network; how it holds what the encoder heard is its own matter."""
 
     @property
     def tokenizer(self) -> WhisperTokenizer:
@@ -28,25 +28,25 @@ class Backend(Protocol):
     def settings(self) -> Settings:
         """How to decode."""
 
-    def encode(self, batch: Sequence[Utterance]) -> Any:  # noqa: ANN401
+    def encode(self, batch: Sequence[Utterance]) -> Encoded:
         """Run the encoder over utterances, the longest first."""
 
-    def identify(self, encoded: Any) -> list[Heard]:  # noqa: ANN401
+    def identify(self, encoded: Encoded) -> list[Heard]:
         """Return the most probable language of each utterance."""
 
-    def no_speech(self, encoded: Any) -> list[float]:  # noqa: ANN401
+    def no_speech(self, encoded: Encoded) -> list[float]:
         """Return the probability that nobody speaks, of each utterance."""
 
     def search(
         self,
-        encoded: Any,  # noqa: ANN401
+        encoded: Encoded,
         prompts: Sequence[list[int]],
     ) -> list[Hypothesis]:
         """Return the best hypothesis of each utterance."""
 
     def sample(
         self,
-        encoded: Any,  # noqa: ANN401
+        encoded: Encoded,
         prompts: Sequence[list[int]],
         seeds: dict[int, int],
         temperature: float,
@@ -86,7 +86,7 @@ class Recognizer:
         backend: that holds the model.
     """
 
-    backend: Backend
+    backend: Backend[Any]
 
     @property
     def settings(self) -> Settings:

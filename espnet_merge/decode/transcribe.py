@@ -19,7 +19,7 @@ from espnet_merge.data.whole_file import whole_file
 from espnet_merge.decode.batches import batches
 from espnet_merge.decode.ctranslate2_backend import (
     CTranslate2Backend,
-    check_installed,
+    check_ready,
     convert,
 )
 from espnet_merge.decode.expert import check_expert, load_expert
@@ -74,7 +74,7 @@ def transcribe(
     """
     check_expert(model, adapter)
     if settings.backend == "ctranslate2":
-        check_installed()
+        check_ready(settings.device)
     common = _mode(model, adapter, settings)
     jobs = []
     for data, output in sets:
@@ -99,7 +99,7 @@ def transcribe(
             _run(job, recognizer)
 
 
-def load_backend(model: Path, adapter: Path | None, settings: Settings) -> Backend:
+def load_backend(model: Path, adapter: Path | None, settings: Settings) -> Backend[Any]:
     """Return what runs the network.
 
     Raises:

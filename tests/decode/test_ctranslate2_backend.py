@@ -3,12 +3,13 @@
 import shutil
 
 import pytest
+from torch import cuda
 
 from espnet_merge.decode import ctranslate2_backend
 from espnet_merge.decode.ctranslate2_backend import (
     CTranslate2Backend,
     Group,
-    check_installed,
+    check_ready,
     convert,
 )
 from espnet_merge.decode.recognize import Recognizer
@@ -99,10 +100,13 @@ def test_a_model_is_converted_once(model):
     assert small_size < size / 2
 
 
+@pytest.mark.skipif(cuda.is_available(), reason="needs a machine without a GPU")
 def test_what_is_missing_is_named(monkeypatch):
-    check_installed()
+    check_ready("cpu")
+    with pytest.raises(InputError, match="needs a GPU that CTranslate2 can use"):
+        check_ready("cuda")
     monkeypatch.setattr(
         ctranslate2_backend.importlib.util, "find_spec", lambda name: None
     )
     with pytest.raises(InputError, match=r"pip install 'espnet_merge\[ctranslate2\]'"):
-        check_installed()
+        check_ready("cpu")
