@@ -45,19 +45,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     def setting(name: str, kind: Callable[[str], object], text: str) -> None:
         group.add_argument(name, type=kind, default=argparse.SUPPRESS, help=text)
 
+    def switch(name: str, text: str) -> None:
+        group.add_argument(
+            name, action="store_true", default=argparse.SUPPRESS, help=text
+        )
+
     setting("--pad-to", float, "seconds to pad to; 30: as trained, 0: true length (30)")
     setting("--tail", float, "seconds of silence after each utterance (0)")
     setting("--beam", int, "beams; 1: greedy search (1)")
+    switch(
+        "--early-stopping", "end with as many texts as beams, as Whisper's own search"
+    )
     setting("--batch-size", int, "utterances decoded together (8)")
     setting("--language", str, "of all utterances, or auto (each one's in utt2lang)")
     setting("--languages", _codes, "that auto chooses from, such as es,it,ru (all)")
     setting("--task", str, "transcribe or translate (each one's in utt2task)")
-    group.add_argument(
-        "--timestamps",
-        action="store_true",
-        default=argparse.SUPPRESS,
-        help="say when each part of a text is spoken, in text.json",
-    )
+    switch("--timestamps", "say when each part of a text is spoken, in text.json")
     setting(
         "--temperatures",
         _numbers,

@@ -152,7 +152,7 @@ class CTranslate2Backend:
     def search(
         self, encoded: Sequence[Group], prompts: Sequence[list[int]]
     ) -> list[Hypothesis]:
-        """Return the best hypothesis of each utterance."""
+        """Return the best hypothesis of each utterance; it always stops early."""
         most = self.settings.max_new_tokens
         # A text takes half of CTranslate2's length at most, and all of it together with
         # the prompt, whose last token is not counted.

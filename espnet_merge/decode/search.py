@@ -118,6 +118,8 @@ def search(
     prompts: Tensor,
     rules: Rules,
     beam: int = 1,
+    *,
+    early_stopping: bool = False,
 ) -> list[Hypothesis]:
     """Return the best hypothesis of each utterance.
 
@@ -127,6 +129,8 @@ def search(
         prompts: (batch, length) ids.
         rules: what may be said, and for how long.
         beam: texts kept open an utterance; 1 is greedy search.
+        early_stopping: leave an utterance as soon as ``beam`` texts have ended, and not
+            only when no open one has a better mean.
     """
     decoder = model.model.decoder
     cache = new_cache()
@@ -159,7 +163,9 @@ def search(
             # Greedy search ends with its first end. A beam is left when no open text
             # scores better now than the worst it has finished.
             if len(done) < beam or (
-                beam > 1 and totals[keep[0]] / step > done[-1].mean
+                beam > 1
+                and not early_stopping
+                and totals[keep[0]] / step > done[-1].mean
             ):
                 open_rows.append(row)
                 kept.append(keep)

@@ -21,6 +21,7 @@ CHOICES = {
     "device": ("cpu", "cuda"),
     "backend": tuple(DTYPES),
     "timestamps": (False, True),
+    "early_stopping": (False, True),
 }
 # Of the decoder's 448 positions four are the prompt.
 RANGES = {
@@ -44,6 +45,9 @@ class Settings:
             length, between them the least length.
         tail: seconds of silence after each utterance, before it is padded.
         beam: texts kept open an utterance; 1 is greedy search.
+        early_stopping: whether a beam search ends with as many texts as beams, as
+            Whisper's own and CTranslate2's do, or goes on while an open text has the
+            better mean, as transformers' does. A loop has a good mean.
         batch_size: utterances decoded together.
         language: of all utterances; ``auto`` for what the model hears in each, None
             takes each one's from ``utt2lang``.
@@ -71,6 +75,7 @@ class Settings:
     pad_to: float = 30.0
     tail: float = 0.0
     beam: int = 1
+    early_stopping: bool = False
     batch_size: int = 8
     language: str | None = None
     languages: list[str] | None = None

@@ -49,7 +49,14 @@ class TorchBackend:
     ) -> list[Hypothesis]:
         """Return the best hypothesis of each utterance."""
         ids = torch.tensor(prompts, device=self.whisper.device)
-        return search(self.whisper, encoded, ids, self._rules(), self.settings.beam)
+        return search(
+            self.whisper,
+            encoded,
+            ids,
+            self._rules(),
+            self.settings.beam,
+            early_stopping=self.settings.early_stopping,
+        )
 
     def sample(
         self,

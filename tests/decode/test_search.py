@@ -53,19 +53,27 @@ def encoded(model, mels: list[torch.Tensor]) -> Encoded:
 
 # generate() warns of how it was called; what it returns is what counts here.
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("beam", [1, 5])
-def test_hypotheses_equal_those_of_generate(tmp_path, beam):
+@pytest.mark.parametrize(
+    ("beam", "early_stopping"), [(1, False), (5, False), (5, True)]
+)
+def test_hypotheses_equal_those_of_generate(tmp_path, beam, early_stopping):
     ends = []
     for seed in range(4):
         model = talkative(tmp_path, seed)
         mels = noise(30)
         found = search(
-            model, encoded(model, mels), PROMPTS, Rules.of(model, END, 20), beam
+            model,
+            encoded(model, mels),
+            PROMPTS,
+            Rules.of(model, END, 20),
+            beam,
+            early_stopping=early_stopping,
         )
         expected = model.generate(
             input_features=torch.stack(mels).transpose(1, 2),
             decoder_input_ids=PROMPTS,
             num_beams=beam,
+            early_stopping=early_stopping,
             max_new_tokens=20,
             do_sample=False,
             return_timestamps=False,
