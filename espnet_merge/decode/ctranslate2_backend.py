@@ -169,9 +169,10 @@ class CTranslate2Backend:
             )
             for result in results:
                 tokens = result.sequences_ids[0]
-                ended = len(tokens) < most
-                score = result.scores[0] * (len(tokens) + ended)
-                found.append(Hypothesis(tokens, score, ended))
+                # Its score is the sum, the end's share included, over the tokens alone;
+                # thus it knows none of an empty text.
+                score = result.scores[0] * len(tokens) if tokens else 0.0
+                found.append(Hypothesis(tokens, score, ended=len(tokens) < most))
         return found
 
     def sample(

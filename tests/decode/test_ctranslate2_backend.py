@@ -1,6 +1,8 @@
 """The reference is the torch backend."""
 
+import math
 import shutil
+from typing import NamedTuple
 
 import pytest
 from torch import cuda
@@ -13,6 +15,7 @@ from espnet_merge.decode.ctranslate2_backend import (
     convert,
 )
 from espnet_merge.decode.recognize import Recognizer
+from espnet_merge.decode.search import Hypothesis
 from espnet_merge.decode.settings import Settings
 from espnet_merge.decode.torch_backend import TorchBackend
 from espnet_merge.errors import InputError
@@ -34,6 +37,7 @@ def model(tmp_path_factory, micro_whisper):
     decoder.layer_norm.weight.data[0], decoder.layer_norm.bias.data[0] = 0, 10
     decoder.embed_tokens.weight.data[:, 0] = 0
     decoder.embed_tokens.weight.data[END + 1 :, 0] = -3
+    network.generation_config.begin_suppress_tokens = []
     network.generation_config.lang_to_id = {}
     network.generation_config.alignment_heads = [[0, 0]]
     network.save_pretrained(directory)
@@ -57,6 +61,27 @@ def test_hypotheses_are_those_of_torch(model, batch, beam, pad_to):  # noqa: F81
         assert theirs.hypothesis.tokens == ours.hypothesis.tokens
         assert theirs.hypothesis.ended == ours.hypothesis.ended
         assert theirs.hypothesis.score == pytest.approx(ours.hypothesis.score, abs=1e-2)
+
+
+def test_scores_are_sums(model):
+    """CTranslate2 divides the sum by the tokens, of which the end is none."""
+
+    class Result(NamedTuple):
+        sequences_ids: list[list[int]]
+        scores: list[float]
+
+    class Mouth:
+        def generate(self, states, prompts, **options):
+            said = [([5, 6], -0.5), ([], -math.inf), ([7] * 12, -0.25)]
+            return [Result([tokens], [score]) for tokens, score in said]
+
+    _, other = both(model)
+    other.backend._whisper = Mouth()
+    assert other.backend.search([Group(None, 3)], [[1, 2, 3, 4]] * 3) == [
+        Hypothesis([5, 6], -1.0, ended=True),
+        Hypothesis([], 0.0, ended=True),
+        Hypothesis([7] * 12, -3.0, ended=False),
+    ]
 
 
 @pytest.mark.parametrize("most", [1, 2, 3, 4, 9])
