@@ -3,9 +3,11 @@
 Several data directories, with as many outputs, are decoded by one loaded model.
 Writes `text` (Kaldi) and `text.json` (settings, and for each utterance its score,
 language, repeats) into the output directory. A killed run goes on where it was.
+Recordings longer than 30 s are cut where nobody speaks, and joined again.
 """
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
 from espnet_merge.errors import InputError
@@ -40,19 +42,50 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     group = parser.add_argument_group("settings", "over those of --config")
 
-    def setting(name: str, kind: type, text: str) -> None:
+    def setting(name: str, kind: Callable[[str], object], text: str) -> None:
         group.add_argument(name, type=kind, default=argparse.SUPPRESS, help=text)
+
+    def switch(name: str, text: str) -> None:
+        group.add_argument(
+            name, action="store_true", default=argparse.SUPPRESS, help=text
+        )
 
     setting("--pad-to", float, "seconds to pad to; 30: as trained, 0: true length (30)")
     setting("--tail", float, "seconds of silence after each utterance (0)")
     setting("--beam", int, "beams; 1: greedy search (1)")
+    switch(
+        "--early-stopping", "end with as many texts as beams, as Whisper's own search"
+    )
     setting("--batch-size", int, "utterances decoded together (8)")
-    setting("--language", str, "of all utterances (each one's in utt2lang)")
+    setting("--language", str, "of all utterances, or auto (each one's in utt2lang)")
+    setting("--languages", _codes, "that auto chooses from, such as es,it,ru (all)")
     setting("--task", str, "transcribe or translate (each one's in utt2task)")
+    switch("--timestamps", "say when each part of a text is spoken, in text.json")
+    setting(
+        "--temperatures",
+        _numbers,
+        "draw a text that fails anew, such as 0.2,0.4,0.6,0.8,1 (never)",
+    )
+    setting("--max-compression", float, "by zlib, above which a text fails (2.4)")
+    setting("--min-log-probability", float, "a token, below which a text fails (-1)")
+    setting(
+        "--no-speech",
+        float,
+        "above this probability a text that fails is silence, such as 0.6 (never)",
+    )
     setting("--max-new-tokens", int, "cut texts here (224)")
     setting("--device", str, "cpu or cuda (cpu)")
-    setting("--dtype", str, "float32, float16 or bfloat16 (float32)")
+    setting("--backend", str, "torch or ctranslate2 (torch)")
+    setting("--dtype", str, "float32, float16, bfloat16; ctranslate2: int8 (float32)")
     setting("--threads", int, "of the CPU (1)")
+
+
+def _codes(text: str) -> list[str]:
+    return text.split(",")
+
+
+def _numbers(text: str) -> list[float]:
+    return [float(number) for number in text.split(",")]
 
 
 def main(args: argparse.Namespace) -> None:

@@ -3,7 +3,9 @@
 import itertools
 from collections.abc import Sequence
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.nn.utils.rnn import pad_sequence
 from transformers import WhisperForConditionalGeneration
 
@@ -14,8 +16,27 @@ from espnet_merge.whisper.model import Encoded, encode
 
 def batches(utterances: Sequence[Utterance], size: int) -> list[list[Utterance]]:
     """Longest first: what does not fit into memory fails at once, not at the end."""
-    ordered = sorted(utterances, key=lambda u: (-u.samples, u.name))
+    ordered = sorted(utterances, key=lambda u: (-u.samples, u.name, u.start))
     return [list(batch) for batch in itertools.batched(ordered, size)]
+
+
+def features(
+    batch: Sequence[Utterance], n_mels: int, pad_to: float, tail: float = 0.0
+) -> list[NDArray[np.float32]]:
+    """Read the audio and return the log-mel spectrogram of each utterance.
+
+    Args:
+        batch: the utterances.
+        n_mels: that the model takes.
+        pad_to: seconds to pad each to; 0 keeps the true length.
+        tail: seconds of silence after each, before it is padded.
+
+    Raises:
+        InputError: a file is not what its header says.
+    """
+    return [
+        log_mel(read_audio(u), n_mels=n_mels, pad_to=pad_to, tail=tail) for u in batch
+    ]
 
 
 def encode_batch(
@@ -35,13 +56,8 @@ def encode_batch(
     Raises:
         InputError: a file is not what its header says.
     """
-    n_mels = whisper.config.num_mel_bins
-    mels = [
-        torch.from_numpy(
-            log_mel(read_audio(u), n_mels=n_mels, pad_to=pad_to, tail=tail)
-        )
-        for u in batch
-    ]
+    arrays = features(batch, whisper.config.num_mel_bins, pad_to, tail)
+    mels = [torch.from_numpy(mel) for mel in arrays]
     place = {"device": whisper.device, "dtype": whisper.dtype}
     return encode(
         whisper.model.encoder,

@@ -27,7 +27,7 @@ class Journal:
 
     def __init__(self, path: Path, mode: Mapping[str, Any]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self.batches: list[Record] = []
+        self.batches: list[list[Record]] = []
         self._path = path
         self._file = path.open("a+b")
         try:
@@ -40,7 +40,7 @@ class Journal:
             ) from error
         self._recover(dict(mode))
 
-    def append(self, batch: Record) -> None:
+    def append(self, batch: list[Record]) -> None:
         """Add a decoded batch; it survives a kill from now on."""
         self._write(batch)
         self.batches.append(batch)
@@ -76,6 +76,6 @@ class Journal:
         if end == 0:
             self._write(mode)
 
-    def _write(self, record: Record) -> None:
+    def _write(self, record: Record | list[Record]) -> None:
         self._file.write(json.dumps(record, ensure_ascii=False).encode() + b"\n")
         self._file.flush()

@@ -10,12 +10,18 @@ import yaml
 
 from espnet_merge.errors import InputError
 from espnet_merge.whisper.features import check_seconds
-from espnet_merge.whisper.prompt import TASKS, check_language
+from espnet_merge.whisper.prompt import AUTO, TASKS, check_language
 
+DTYPES = {
+    "torch": ("float32", "float16", "bfloat16"),
+    "ctranslate2": ("float32", "int8"),
+}
 CHOICES = {
     "task": (None, *TASKS),
     "device": ("cpu", "cuda"),
-    "dtype": ("float32", "float16", "bfloat16"),
+    "backend": tuple(DTYPES),
+    "timestamps": (False, True),
+    "early_stopping": (False, True),
 }
 # Of the decoder's 448 positions four are the prompt.
 RANGES = {
@@ -23,6 +29,10 @@ RANGES = {
     "batch_size": (1, 10_000),
     "max_new_tokens": (1, 444),
     "threads": (1, 1024),
+}
+LIMITS = {
+    "max_compression": (1.0, 1000.0),
+    "min_log_probability": (-100.0, 0.0),
 }
 
 
@@ -35,12 +45,26 @@ class Settings:
             length, between them the least length.
         tail: seconds of silence after each utterance, before it is padded.
         beam: texts kept open an utterance; 1 is greedy search.
+        early_stopping: whether a beam search ends with as many texts as beams, as
+            Whisper's own and CTranslate2's do, or goes on while an open text has the
+            better mean, as transformers' does. A loop has a good mean.
         batch_size: utterances decoded together.
-        language: of all utterances; None takes each one's from ``utt2lang``.
+        language: of all utterances; ``auto`` for what the model hears in each, None
+            takes each one's from ``utt2lang``.
+        languages: that ``auto`` chooses from; None for all.
         task: of all utterances; None takes each one's from ``utt2task``.
+        timestamps: whether to say when each part of a text is spoken.
+        temperatures: at which to draw a text anew, one after the other, while it fails;
+            None: never. Whisper's own are 0.2, 0.4, 0.6, 0.8 and 1.
+        max_compression: how many times shorter zlib may make a text; above it fails.
+        min_log_probability: mean of a token's log-probability; below it a text fails.
+        no_speech: probability above which nobody speaks, where the text has failed by
+            ``min_log_probability``, too; None: not asked. Whisper's own is 0.6.
         max_new_tokens: tokens at which a text is cut; Whisper's own limit is 224.
         device: ``cpu`` or ``cuda``.
-        dtype: of weights and activations; probabilities are float32.
+        backend: ``torch``, or ``ctranslate2``, which knows no ``temperatures``.
+        dtype: of weights and activations; probabilities are float32. ``int8`` is
+            CTranslate2's: of weights and products.
         threads: of the CPU. One, because processes side by side use the other cores
             better, and threads that wait for a busy core are many times slower.
 
@@ -51,11 +75,19 @@ class Settings:
     pad_to: float = 30.0
     tail: float = 0.0
     beam: int = 1
+    early_stopping: bool = False
     batch_size: int = 8
     language: str | None = None
+    languages: list[str] | None = None
     task: str | None = None
+    timestamps: bool = False
+    temperatures: list[float] | None = None
+    max_compression: float = 2.4
+    min_log_probability: float = -1.0
+    no_speech: float | None = None
     max_new_tokens: int = 224
     device: str = "cpu"
+    backend: str = "torch"
     dtype: str = "float32"
     threads: int = 1
 
@@ -70,13 +102,55 @@ class Settings:
                     f"{name} must be a whole number from {least} to {most}; got "
                     f"{value!r}."
                 )
+        for name, (low, high) in LIMITS.items():
+            _check_number(name, getattr(self, name), low, high)
+        if self.no_speech is not None:
+            _check_number("no_speech", self.no_speech, 0.0, 1.0)
+        self._check_temperatures()
         for name, choices in CHOICES.items():
             value = getattr(self, name)
             if value not in choices:
-                allowed = ", ".join(choice for choice in choices if choice)
+                allowed = ", ".join(str(c) for c in choices if c is not None)
                 raise InputError(f"{name} must be one of {allowed}; got {value!r}.")
-        if self.language is not None:
+        if self.dtype not in DTYPES[self.backend]:
+            allowed = ", ".join(DTYPES[self.backend])
+            raise InputError(
+                f"dtype of backend {self.backend} must be one of {allowed}; got "
+                f"{self.dtype!r}."
+            )
+        if self.temperatures and self.backend != "torch":
+            raise InputError(
+                f"temperatures need backend torch; got {self.backend}: drop one of "
+                "the two."
+            )
+        if self.language not in (None, AUTO):
             check_language(self.language)
+        self._check_candidates()
+
+    def _check_temperatures(self) -> None:
+        if self.temperatures is None:
+            return
+        if not isinstance(self.temperatures, list):
+            raise InputError(
+                f"temperatures must be a list of numbers; got {self.temperatures!r}."
+            )
+        for value in self.temperatures:
+            _check_number("each of temperatures", value, 0.01, 2.0)
+
+    def _check_candidates(self) -> None:
+        if self.languages is None:
+            return
+        if self.language != AUTO:
+            raise InputError(
+                "languages are the candidates of language auto; got language "
+                f"{self.language!r}: pass --language auto, or drop --languages."
+            )
+        if not isinstance(self.languages, list) or not self.languages:
+            raise InputError(
+                f"languages must be a list of codes; got {self.languages!r}."
+            )
+        for code in self.languages:
+            check_language(code)
 
 
 def read_settings(config: Path | None, given: Mapping[str, Any]) -> Settings:
@@ -95,6 +169,17 @@ def read_settings(config: Path | None, given: Mapping[str, Any]) -> Settings:
                 hint = f"did you mean {near[0]}?" if near else f"({', '.join(known)})"
                 raise InputError(f"{config}: no setting is called {name!r} {hint}")
     return Settings(**{**values, **given})
+
+
+def _check_number(name: str, value: object, low: float, high: float) -> None:
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or not low <= value <= high
+    ):
+        raise InputError(
+            f"{name} must be a number from {low:g} to {high:g}; got {value!r}."
+        )
 
 
 def _read_mapping(path: Path) -> dict[str, Any]:

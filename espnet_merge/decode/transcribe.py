@@ -1,29 +1,41 @@
 """Decode a data directory into ``text`` and ``text.json``."""
 
 import hashlib
+import itertools
 import json
+import math
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from tqdm import tqdm
-from transformers import WhisperForConditionalGeneration, WhisperTokenizer
 
 from espnet_merge.data.table import write_table
 from espnet_merge.data.whole_file import whole_file
-from espnet_merge.decode.batches import batches, encode_batch
+from espnet_merge.decode.batches import batches
+from espnet_merge.decode.ctranslate2_backend import (
+    CTranslate2Backend,
+    check_ready,
+    convert,
+)
 from espnet_merge.decode.expert import check_expert, load_expert
+from espnet_merge.decode.identify import Heard
 from espnet_merge.decode.journal import Journal, Record
-from espnet_merge.decode.search import Rules, search
+from espnet_merge.decode.pieces import cut
+from espnet_merge.decode.recognize import Backend, Recognizer
+from espnet_merge.decode.record import Said, describe
+from espnet_merge.decode.search import Hypothesis
 from espnet_merge.decode.settings import Settings
+from espnet_merge.decode.torch_backend import TorchBackend
 from espnet_merge.decode.utterances import Utterance, read_utterances
 from espnet_merge.errors import InputError
-from espnet_merge.whisper.prompt import load_tokenizer, prompt_ids, token_id
+from espnet_merge.whisper.prompt import load_tokenizer
 
+PACKAGES = ("espnet_merge", "torch", "transformers")  # and that of the backend
 # Of the mode, what names a place or a time and changes no result.
 NOT_COMPARED = ("model", "adapter", "versions")
 
@@ -61,10 +73,14 @@ def transcribe(
         InputError: bad input, or other hypotheses are there already.
     """
     check_expert(model, adapter)
+    if settings.backend == "ctranslate2":
+        check_ready(settings.device)
     common = _mode(model, adapter, settings)
     jobs = []
     for data, output in sets:
-        utterances = read_utterances(data, settings.language, settings.task)
+        utterances = read_utterances(
+            data, settings.language, settings.task, longest=math.inf
+        )
         job = Job(output, {**common, "data_sha256": _listed(utterances)}, utterances)
         differences = _compare(job)
         if differences and not overwrite:
@@ -78,91 +94,77 @@ def transcribe(
             jobs.append(job)
     if jobs:
         torch.set_num_threads(settings.threads)
-        whisper = load_expert(
-            model, adapter, device=settings.device, dtype=settings.dtype
-        )
-        tokenizer = load_tokenizer(model)
+        recognizer = Recognizer(load_backend(model, adapter, settings))
         for job in jobs:
-            _run(job, whisper, tokenizer, settings)
+            _run(job, recognizer)
 
 
-def repeats(tokens: Sequence[int]) -> int:
-    """Return how often, at most, some phrase stands in a row: the sign of a loop.
+def load_backend(model: Path, adapter: Path | None, settings: Settings) -> Backend[Any]:
+    """Return what runs the network.
 
-    >>> repeats([1, 2, 3]), repeats([7, 1, 2, 1, 2, 1, 2, 9]), repeats([])
-    (1, 3, 0)
+    Raises:
+        InputError: bad files, an adapter of another base, or a GPU or package that is
+            not there.
     """
-    most = min(len(tokens), 1)
-    for width in range(1, len(tokens) // 2 + 1):
-        same = 0  # tokens in a row that equal the one a phrase earlier
-        for token, earlier in zip(tokens[width:], tokens, strict=False):
-            same = same + 1 if token == earlier else 0
-            most = max(most, same // width + 1)
-    return most
+    if settings.backend == "ctranslate2":
+        digest = f"{_digest(model)} {adapter and _digest(adapter)}"
+        converted = convert(model, adapter, digest, settings.dtype)
+        return CTranslate2Backend(model, converted, settings)
+    whisper = load_expert(model, adapter, device=settings.device, dtype=settings.dtype)
+    return TorchBackend(whisper, load_tokenizer(model), settings)
 
 
-def _run(
-    job: Job,
-    whisper: WhisperForConditionalGeneration,
-    tokenizer: WhisperTokenizer,
-    settings: Settings,
-) -> None:
+def _run(job: Job, recognizer: Recognizer) -> None:
+    settings = recognizer.settings
     (job.output / "text.json").unlink(missing_ok=True)
-    todo = batches(job.utterances, settings.batch_size)
-    with Journal(job.output / ".partial", _compared(job.mode)) as journal:
+    todo = batches(cut(job.utterances, settings.tail), settings.batch_size)
+    header = {**_compared(job.mode), "pieces_sha256": _listed(itertools.chain(*todo))}
+    with Journal(job.output / ".partial", header) as journal:
         done = len(journal.batches)
         start = time.monotonic()
         with tqdm(
             desc=str(job.output),
-            total=len(job.utterances),
+            total=sum(map(len, todo)),
             initial=sum(map(len, todo[:done])),
             unit="utt",
         ) as bar:
             for batch in todo[done:]:
-                journal.append(_decode(whisper, tokenizer, batch, settings))
+                journal.append(
+                    [
+                        {"heard": one.heard, "hypothesis": one.hypothesis}
+                        for one in recognizer(batch)
+                    ]
+                )
                 bar.update(len(batch))
-        _summarise(todo[done:], journal.batches, time.monotonic() - start)
-        _write(job, journal.batches)
+        spent = time.monotonic() - start
+        records = _records(job, recognizer, todo, journal.batches)
+        _summarise(todo[done:], records.values(), spent)
+        _write(job, records)
         journal.remove()
 
 
-@torch.inference_mode()
-def _decode(
-    whisper: WhisperForConditionalGeneration,
-    tokenizer: WhisperTokenizer,
-    batch: list[Utterance],
-    settings: Settings,
-) -> Record:
-    """Return a record for each utterance of the batch."""
-    encoded = encode_batch(whisper, batch, settings.pad_to, settings.tail)
-    prompts = torch.tensor(
-        [prompt_ids(tokenizer, u.language, u.task) for u in batch],
-        device=whisper.device,
-    )
-    end = token_id(tokenizer, "<|endoftext|>")
-    rules = Rules.of(whisper, end, settings.max_new_tokens)
-    hypotheses = search(whisper, encoded, prompts, rules, settings.beam)
+def _records(
+    job: Job,
+    recognizer: Recognizer,
+    todo: list[list[Utterance]],
+    decoded: list[list[Record]],
+) -> dict[str, Record]:
+    """Put the pieces together again, in the order of the data directory."""
+    said: dict[str, list[Said]] = {utterance.name: [] for utterance in job.utterances}
+    for piece, record in zip(
+        itertools.chain(*todo), itertools.chain(*decoded), strict=True
+    ):
+        heard, hypothesis = Heard(*record["heard"]), Hypothesis(*record["hypothesis"])
+        said[piece.name].append(Said(piece, heard, hypothesis))
     return {
-        utterance.name: {
-            "text": _one_line(tokenizer, hypothesis.tokens),
-            "language": utterance.language,
-            "task": utterance.task,
-            "tokens": len(hypothesis.tokens),
-            "score": round(hypothesis.score, 4),
-            "score_per_token": round(hypothesis.mean, 4),
-            "seconds": round(utterance.seconds, 3),
-            "repeats": repeats(hypothesis.tokens),
-            "truncated": not hypothesis.ended,
-        }
-        for utterance, hypothesis in zip(batch, hypotheses, strict=True)
+        utterance.name: describe(
+            utterance,
+            said[utterance.name],
+            recognizer.tokenizer,
+            timestamps=recognizer.settings.timestamps,
+        )
+        for utterance in job.utterances
     }
-
-
-def _one_line(tokenizer: WhisperTokenizer, tokens: list[int]) -> str:
-    text: str = tokenizer.decode(
-        tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False
-    )
-    return " ".join(text.split())
 
 
 def _mode(model: Path, adapter: Path | None, settings: Settings) -> Record:
@@ -174,7 +176,7 @@ def _mode(model: Path, adapter: Path | None, settings: Settings) -> Record:
         "adapter": adapter and str(adapter),
         "adapter_sha256": adapter and _digest(adapter),
         "versions": {
-            name: version(name) for name in ("espnet_merge", "torch", "transformers")
+            name: version(name) for name in sorted({*PACKAGES, settings.backend})
         },
     }
 
@@ -183,9 +185,9 @@ def _compared(mode: Record) -> Record:
     return {name: value for name, value in mode.items() if name not in NOT_COMPARED}
 
 
-def _listed(utterances: list[Utterance]) -> str:
+def _listed(utterances: Iterable[Utterance]) -> str:
     """SHA-256 over what was decoded as what; recordings by their length."""
-    lines = [(u.name, u.samples, u.language, u.task) for u in utterances]
+    lines = [(u.name, u.start, u.samples, u.language, u.task) for u in utterances]
     return hashlib.sha256(json.dumps(lines).encode()).hexdigest()
 
 
@@ -218,36 +220,34 @@ def _compare(job: Job) -> str | None:
     )
 
 
-def _write(job: Job, batches: list[Record]) -> None:
-    records = {name: record for batch in batches for name, record in batch.items()}
-    ordered = {utterance.name: records[utterance.name] for utterance in job.utterances}
-    texts = {name: record["text"] for name, record in ordered.items()}
+def _write(job: Job, records: dict[str, Record]) -> None:
+    texts = {name: record["text"] for name, record in records.items()}
     write_table(job.output / "text", texts)
     with whole_file(job.output / "text.json") as part:
-        content = {"mode": job.mode, "utterances": ordered}
+        content = {"mode": job.mode, "utterances": records}
         part.write_text(
             json.dumps(content, indent=1, ensure_ascii=False) + "\n", "utf-8"
         )
 
 
 def _summarise(
-    decoded: list[list[Utterance]], batches: list[Record], spent: float
+    decoded: list[list[Utterance]], records: Collection[Record], spent: float
 ) -> None:
-    count = sum(map(len, decoded))
-    if count:
-        audio = sum(u.seconds for batch in decoded for u in batch)
+    pieces = list(itertools.chain(*decoded))
+    if pieces:
+        count = len({piece.name for piece in pieces})
+        audio = sum(piece.seconds for piece in pieces)
         print(
             f"{count} utterances, {audio:.1f} s of audio, in {spent:.1f} s: "
             f"{spent / count:.3f} s an utterance, "
             f"real-time factor {spent / audio:.2f}.",
             file=sys.stderr,
         )
-    records = [record for batch in batches for record in batch.values()]
     loops = sum(record["repeats"] >= 4 for record in records)
-    cut = sum(record["truncated"] for record in records)
-    if loops or cut:
+    truncated = sum(record["truncated"] for record in records)
+    if loops or truncated:
         print(
             f"of {len(records)} hypotheses {loops} repeat a phrase four times or more "
-            f"and {cut} were cut at max_new_tokens.",
+            f"and {truncated} were cut at max_new_tokens.",
             file=sys.stderr,
         )

@@ -1,5 +1,6 @@
 """The utterances of a Kaldi data directory, checked before anything is decoded."""
 
+import math
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,17 +11,18 @@ from numpy.typing import NDArray
 from espnet_merge.data.table import read_table
 from espnet_merge.errors import InputError
 from espnet_merge.whisper.features import MIN_SAMPLES, SAMPLE_RATE, WINDOW
-from espnet_merge.whisper.prompt import TASKS, check_language
+from espnet_merge.whisper.prompt import AUTO, TASKS, check_language
 
 
 class Utterance(NamedTuple):
-    """What to decode, and as what."""
+    """What to decode, and as what: a file, or the piece of one from ``start`` on."""
 
     name: str
     audio: Path
     samples: int
     language: str
     task: str
+    start: int = 0
 
     @property
     def seconds(self) -> float:
@@ -29,7 +31,10 @@ class Utterance(NamedTuple):
 
 
 def read_utterances(
-    data: Path, language: str | None = None, task: str | None = None
+    data: Path,
+    language: str | None = None,
+    task: str | None = None,
+    longest: float = WINDOW,
 ) -> list[Utterance]:
     """Return the utterances in the order of ``wav.scp``.
 
@@ -37,11 +42,12 @@ def read_utterances(
         data: directory with ``wav.scp``; ``utt2lang`` and ``utt2task`` where no
             ``language`` and ``task`` are given (a task that is nowhere stated is to
             transcribe).
-        language: of all utterances.
+        language: of all utterances; may be ``auto``.
         task: of all utterances.
+        longest: seconds that audio may last; it always lasts 0.02 at least.
 
     Raises:
-        InputError: a file is missing, broken, not 16 kHz mono or longer than 30 s, or
+        InputError: a file is missing, broken, not 16 kHz mono or too short or long, or
             a language or task is missing or unknown.
     """
     scp = data / "wav.scp"
@@ -58,10 +64,11 @@ def read_utterances(
     languages = _column(data / "utt2lang", wavs, language)
     tasks = _column(data / "utt2task", wavs, task or _default_task(data))
     for name in wavs:
-        try:
-            check_language(languages[name])
-        except InputError as error:
-            raise InputError(f"{data / 'utt2lang'}: {name}: {error}") from error
+        if language != AUTO:
+            try:
+                check_language(languages[name])
+            except InputError as error:
+                raise InputError(f"{data / 'utt2lang'}: {name}: {error}") from error
         if tasks[name] not in TASKS:
             raise InputError(
                 f"{data / 'utt2task'}: {name}: task must be one of "
@@ -71,7 +78,7 @@ def read_utterances(
         Utterance(
             name,
             Path(audio),
-            _check_audio(f"{scp}: {name}", audio),
+            _check_audio(f"{scp}: {name}", audio, longest),
             languages[name],
             tasks[name],
         )
@@ -87,7 +94,9 @@ def read_audio(utterance: Utterance) -> NDArray[np.float32]:
     """
     where = f"{utterance.name}: {utterance.audio}"
     try:
-        audio: NDArray[np.float32] = soundfile.read(utterance.audio, dtype="float32")[0]
+        audio: NDArray[np.float32] = soundfile.read(
+            utterance.audio, utterance.samples, utterance.start, dtype="float32"
+        )[0]
     except (OSError, soundfile.LibsndfileError) as error:
         raise InputError(f"{where}: must be readable audio; {error}") from error
     if audio.shape != (utterance.samples,):
@@ -124,7 +133,7 @@ def _column(path: Path, wavs: dict[str, str], value: str | None) -> dict[str, st
     return table
 
 
-def _check_audio(where: str, audio: str) -> int:
+def _check_audio(where: str, audio: str, longest: float) -> int:
     """Return the number of samples by the header."""
     if audio.endswith("|"):
         raise InputError(
@@ -145,9 +154,10 @@ def _check_audio(where: str, audio: str) -> int:
             f"{info.channels} at {info.samplerate}: run "
             "scripts/audio/format_wav_scp.sh --fs 16k first."
         )
-    if not MIN_SAMPLES <= info.frames <= WINDOW * SAMPLE_RATE:
+    if not MIN_SAMPLES <= info.frames <= longest * SAMPLE_RATE:
+        limits = "at least 0.02" if longest == math.inf else f"0.02 to {longest:g}"
         raise InputError(
-            f"{where}: audio must last 0.02 to {WINDOW:g} seconds; {audio} lasts "
+            f"{where}: audio must last {limits} seconds; {audio} lasts "
             f"{info.frames / SAMPLE_RATE:.2f}: run espnet-merge filter first."
         )
     samples: int = info.frames

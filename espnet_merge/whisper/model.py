@@ -30,6 +30,12 @@ class Encoded(NamedTuple):
     states: Tensor
     mask: Tensor | None
 
+    def select(self, rows: Tensor) -> "Encoded":
+        """Return some of the utterances."""
+        return Encoded(
+            self.states[rows], None if self.mask is None else self.mask[rows]
+        )
+
 
 def load_whisper(
     path: Path, dtype: torch.dtype = torch.float32

@@ -10,6 +10,7 @@ from transformers.models.whisper.tokenization_whisper import LANGUAGES
 from espnet_merge.errors import InputError
 
 TASKS = ("transcribe", "translate")
+AUTO = "auto"  # in place of a language: the one that the model hears
 
 
 def load_tokenizer(model: Path) -> WhisperTokenizer:
@@ -27,11 +28,14 @@ def load_tokenizer(model: Path) -> WhisperTokenizer:
     return WhisperTokenizer.from_pretrained(model, local_files_only=True)
 
 
-def prompt_ids(tokenizer: WhisperTokenizer, language: str, task: str) -> list[int]:
+def prompt_ids(
+    tokenizer: WhisperTokenizer, language: str, task: str, *, timestamps: bool = False
+) -> list[int]:
     """Return ``<|startoftranscript|><|es|><|transcribe|><|notimestamps|>`` as ids.
 
     Built here and not by the tokenizer's state, which is one per process: in a
-    batch every utterance has a language and a task of its own.
+    batch every utterance has a language and a task of its own. The last is left out
+    where timestamps are asked for.
 
     Raises:
         InputError: Whisper has no such language or task.
@@ -39,12 +43,18 @@ def prompt_ids(tokenizer: WhisperTokenizer, language: str, task: str) -> list[in
     check_language(language)
     if task not in TASKS:
         raise InputError(f"task must be one of {', '.join(TASKS)}; got {task!r}.")
-    tokens = ["startoftranscript", language, task, "notimestamps"]
+    tokens = ["startoftranscript", language, task]
+    if not timestamps:
+        tokens.append("notimestamps")
     return [token_id(tokenizer, f"<|{token}|>") for token in tokens]
 
 
 def check_language(language: str) -> None:
     """Raise ``InputError`` unless Whisper knows the language code."""
+    if not isinstance(language, str):
+        raise InputError(
+            f"language must be a code in quotes such as 'es'; got {language!r}."
+        )
     if language in LANGUAGES:
         return
     names = {name: code for code, name in LANGUAGES.items()}

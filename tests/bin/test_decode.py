@@ -62,6 +62,10 @@ def contents(output: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in output.iterdir()}
 
 
+def records(output: Path) -> dict[str, dict]:
+    return json.loads((output / "text.json").read_text("utf-8"))["utterances"]
+
+
 def test_writes_text_and_what_is_known_of_it(micro_whisper, data, tmp_path, capsys):
     output = tmp_path / "deep" / "out"
     decode(micro_whisper, data, output, *SHORT)
@@ -77,6 +81,82 @@ def test_writes_text_and_what_is_known_of_it(micro_whisper, data, tmp_path, caps
     assert (first["seconds"], first["tokens"], first["truncated"]) == (1.0, 5, True)
     assert first["score"] == pytest.approx(5 * first["score_per_token"], abs=1e-3)
     assert "5 utterances, 4.9 s of audio" in capsys.readouterr().err
+
+
+def test_long_recordings_are_cut_and_joined(micro_whisper, data, tmp_path):
+    """What is said in a piece is what is said in a file that holds just that."""
+    prompts = sorted((Path(__file__).parents[1] / "recordings").glob("it-*.flac"))
+    speech = np.concatenate([soundfile.read(path)[0] for path in prompts])
+    long = np.tile(speech, 1 + int(60 * 16_000 / len(speech)))
+    soundfile.write(data / "1.wav", long, 16_000)
+    output = tmp_path / "out"
+    decode(micro_whisper, data, output, *SHORT)
+    found = records(output)
+    assert list(found) == [f"utt-{i}" for i in range(5)]
+    assert [name for name in found if "segments" in found[name]] == ["utt-1"]
+    segments = found["utt-1"]["segments"]
+    assert len(segments) > 1
+
+    pieces = tmp_path / "pieces"
+    pieces.mkdir()
+    with (pieces / "wav.scp").open("w") as wavs:
+        for index, piece in enumerate(segments):
+            start, end = (round(piece[side] * 16_000) for side in ("start", "end"))
+            path = pieces / f"{index:02}.wav"
+            soundfile.write(path, long[start:end], 16_000)
+            wavs.write(f"{index:02} {path}\n")
+    alone = tmp_path / "alone"
+    decode(micro_whisper, pieces, alone, *SHORT, "--language", "es")
+    apart = list(records(alone).values())
+    assert [one["text"] for one in apart] == [piece["text"] for piece in segments]
+    score = sum(one["score"] for one in apart)
+    assert found["utt-1"]["score"] == pytest.approx(score, abs=1e-2)
+
+
+def test_the_language_is_heard(micro_whisper, data, tmp_path, capsys):
+    (data / "utt2lang").unlink()
+    out = tmp_path / "out"
+    auto = (*SHORT, "--language", "auto")
+    decode(micro_whisper, data, out, *auto, "--languages", "ru")
+    told = tmp_path / "told"
+    decode(micro_whisper, data, told, *SHORT, "--language", "ru")
+    for one, other in zip(records(out).values(), records(told).values(), strict=True):
+        assert (one["language"], one.pop("language_probability")) == ("ru", 1.0)
+        assert one == other
+    assert json.loads((out / "text.json").read_text("utf-8"))["mode"]["languages"]
+    decode(micro_whisper, data, out, *auto, "--languages", "ru")
+    assert "already decoded" in capsys.readouterr().err
+    every = tmp_path / "every"
+    decode(micro_whisper, data, every, *auto)
+    assert all(u["language_probability"] < 1 for u in records(every).values())
+    line = refusal(capsys, micro_whisper, data, out, *SHORT, "--languages", "es")
+    assert "pass --language auto" in line
+
+
+def test_timestamps_and_fallback(micro_whisper, data, tmp_path):
+    out = tmp_path / "out"
+    options = (*SHORT, "--timestamps", "--temperatures", "0.2,0.9")
+    decode(micro_whisper, data, out, *options, "--min-log-probability", "0")
+    for record in records(out).values():
+        assert record["temperature"] == 0.9
+        for segment in record["segments"]:
+            assert 0 <= segment["start"] <= segment["end"] <= record["seconds"]
+
+
+def test_ctranslate2_says_the_same(micro_whisper, data, tmp_path, capsys):
+    ours, theirs, small = (tmp_path / name for name in ("ours", "theirs", "small"))
+    one = (*SHORT, "--max-new-tokens", "1")
+    decode(micro_whisper, data, ours, *one)
+    decode(micro_whisper, data, theirs, *one, "--backend", "ctranslate2")
+    assert contents(theirs)["text"] == contents(ours)["text"]
+    assert (
+        "ctranslate2" in json.loads(contents(theirs)["text.json"])["mode"]["versions"]
+    )
+    int8 = ("--backend", "ctranslate2", "--dtype", "int8")
+    decode(micro_whisper, data, small, *one, *int8)
+    assert len(records(small)) == 5
+    line = refusal(capsys, micro_whisper, data, ours, *one, *int8)
+    assert "backend: torch there, ctranslate2 now" in line
 
 
 def test_finished_output_is_kept(micro_whisper, data, tmp_path, capsys):
@@ -161,6 +241,10 @@ def test_an_adapter_is_applied(micro_whisper, data, tmp_path, capsys):
         for out in (base, adapted)
     ]
     assert all(one != other for one, other in zip(*scores, strict=True))
+    folded = tmp_path / "folded"
+    ct2 = ("--backend", "ctranslate2")
+    decode(micro_whisper, data, folded, *SHORT, *ct2, "--adapter", adapter)
+    assert contents(folded)["text"] == contents(adapted)["text"]
     other = write_micro_whisper(tmp_path / "other", seed=7)
     out = tmp_path / "out"
     line = refusal(capsys, other, data, out, *SHORT, "--adapter", adapter)

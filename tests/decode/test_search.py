@@ -5,6 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from transformers import GenerationMixin
+from transformers.generation.logits_process import WhisperTimeStampLogitsProcessor
 
 from espnet_merge.decode.search import Rules, search
 from espnet_merge.whisper.features import log_mel
@@ -12,6 +14,7 @@ from espnet_merge.whisper.model import Encoded, decode, encode, load_whisper, lo
 from tests.micro import write_micro_whisper
 
 END = 256
+NO_TIMESTAMPS = 363
 PROMPTS = torch.tensor([[257, 261 + row, 359, 363] for row in range(4)])
 
 
@@ -50,19 +53,27 @@ def encoded(model, mels: list[torch.Tensor]) -> Encoded:
 
 # generate() warns of how it was called; what it returns is what counts here.
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("beam", [1, 5])
-def test_hypotheses_equal_those_of_generate(tmp_path, beam):
+@pytest.mark.parametrize(
+    ("beam", "early_stopping"), [(1, False), (5, False), (5, True)]
+)
+def test_hypotheses_equal_those_of_generate(tmp_path, beam, early_stopping):
     ends = []
     for seed in range(4):
         model = talkative(tmp_path, seed)
         mels = noise(30)
         found = search(
-            model, encoded(model, mels), PROMPTS, Rules.of(model, END, 20), beam
+            model,
+            encoded(model, mels),
+            PROMPTS,
+            Rules.of(model, END, 20),
+            beam,
+            early_stopping=early_stopping,
         )
         expected = model.generate(
             input_features=torch.stack(mels).transpose(1, 2),
             decoder_input_ids=PROMPTS,
             num_beams=beam,
+            early_stopping=early_stopping,
             max_new_tokens=20,
             do_sample=False,
             return_timestamps=False,
@@ -75,6 +86,36 @@ def test_hypotheses_equal_those_of_generate(tmp_path, beam):
             assert hypothesis.ended == (cut < 20)  # generate drops the last end
         ends += [hypothesis.ended for hypothesis in found]
     assert len(set(ends)) == 2  # some ended, some were cut: both ways are tested
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("beam", [1, 5])
+def test_timestamps_equal_those_of_generate(tmp_path, beam):
+    stamps = 0
+    for seed in range(4):
+        model = talkative(tmp_path, seed)
+        config = model.generation_config
+        config.no_timestamps_token_id = NO_TIMESTAMPS
+        config.suppress_tokens = list(range(END + 1, NO_TIMESTAMPS))
+        config.max_initial_timestamp_index = 50
+        mels = noise(30)
+        rules = Rules.of(model, END, 20, NO_TIMESTAMPS)
+        found = search(model, encoded(model, mels), PROMPTS[:, :3], rules, beam)
+        # Whisper's own generate() goes on after the last timestamp; this one does not.
+        expected = GenerationMixin.generate(
+            model,
+            input_features=torch.stack(mels).transpose(1, 2),
+            decoder_input_ids=PROMPTS[:, :3],
+            num_beams=beam,
+            max_new_tokens=20,
+            do_sample=False,
+            logits_processor=[WhisperTimeStampLogitsProcessor(config, begin_index=3)],
+        ).tolist()
+        for hypothesis, [_, _, _, *text] in zip(found, expected, strict=True):
+            cut = text.index(END) if END in text else len(text)
+            assert hypothesis.tokens == text[:cut]
+            stamps += sum(token > NO_TIMESTAMPS for token in hypothesis.tokens)
+    assert stamps > 16  # more than the first of each
 
 
 @pytest.mark.parametrize("beam", [1, 3])

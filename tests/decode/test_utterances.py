@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 import soundfile
@@ -52,6 +54,16 @@ def test_audio_is_checked(tmp_path, audio, rate, message):
 def test_audio_of_29_9_seconds_is_taken(tmp_path):
     [utterance] = read_utterances(write_data(tmp_path, second(29.9)))
     assert read_audio(utterance).shape == (478_400,)
+
+
+def test_the_limit_of_the_length_is_given(tmp_path):
+    write_data(tmp_path, second(30.1))
+    [utterance] = read_utterances(tmp_path, longest=math.inf)
+    assert utterance.samples == 481_600
+    piece = utterance._replace(start=480_000, samples=1_600)
+    np.testing.assert_array_equal(read_audio(piece), read_audio(utterance)[-1_600:])
+    with pytest.raises(InputError, match=r"must last at least 0.02 seconds; .* 0.00"):
+        read_utterances(write_data(tmp_path, second(0)), longest=math.inf)
 
 
 def test_broken_audio(tmp_path):

@@ -26,6 +26,11 @@ def test_prompt_is_per_utterance(tokenizer):
     ]
 
 
+def test_prompt_for_timestamps(tokenizer):
+    ids = prompt_ids(tokenizer, "es", "transcribe")
+    assert prompt_ids(tokenizer, "es", "transcribe", timestamps=True) == ids[:3]
+
+
 def test_target_decodes_to_its_text(tokenizer):
     ids = encode_target(tokenizer, "¿Qué? да", "es", "transcribe")
     assert tokenizer.decode(ids) == (

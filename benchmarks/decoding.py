@@ -1,0 +1,143 @@
+#!/usr/bin/env python3
+"""Time decoding: ours against transformers, CTranslate2 and openai-whisper.
+
+    benchmarks/decoding.py --model exp/base --data dump/raw/es_test --work WORK \
+        --openai PEERS/openai_whisper/bin/python
+
+The same audio, padded to 30 s, the same beam and batches, one thread. A decoder is a
+process of its own, all run in turn, and a ratio is the median of ratios within rounds.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import soundfile
+from measure import OFFLINE, ONE_THREAD
+
+HERE = Path(__file__).parent
+OURS = "torch"
+DECODERS = (
+    OURS,
+    "transformers",
+    "ctranslate2 float32",
+    "raw float32",
+    "ctranslate2 int8",
+    "raw int8",
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add = parser.add_argument
+    add("--model", type=Path, required=True, help="Hugging Face Whisper directory")
+    add("--data", type=Path, required=True, help="with wav.scp and utt2lang")
+    add("--work", type=Path, required=True, help="for converted models; kept")
+    add("--openai", help="python of an environment with openai-whisper")
+    add("--decoders", nargs="+", default=DECODERS, choices=DECODERS)
+    add("--count", type=int, default=16, help="utterances, from the longest on evenly")
+    add("--beam", type=int, default=5)
+    add("--batch-size", type=int, default=8)
+    add("--rounds", type=int, default=5)
+    args = parser.parse_args()
+
+    args.work.mkdir(parents=True, exist_ok=True)
+    wavs = choose(args.data, args.count)
+    (args.work / "wavs").write_text("".join(f"{path}\n" for path in wavs))
+    decoders = list(args.decoders)
+    convert(args.model, args.work, [d for d in decoders if d.startswith("raw")])
+    if args.openai:
+        write_openai(args.model, args.work / "model.pt")
+        decoders.append("openai-whisper")
+    runs: dict[str, list[float]] = {decoder: [] for decoder in decoders}
+    texts: dict[str, list[str]] = {}
+    for number in range(args.rounds):
+        for place in range(len(decoders)):
+            decoder = decoders[(number + place) % len(decoders)]
+            result = run(decoder, args)
+            runs[decoder].append(result["cpu"] / len(wavs))
+            texts[decoder] = result["texts"]
+            print(f"round {number + 1}: {decoder} {runs[decoder][-1]:.3f}", flush=True)
+    print_table(runs, texts)
+
+
+def choose(data: Path, count: int) -> list[str]:
+    """Return wavs of all lengths, the longest first."""
+    rows = [line.split(maxsplit=1)[1] for line in lines(data / "wav.scp")]
+    rows.sort(key=lambda path: -soundfile.info(path).frames)
+    return rows[:: max(1, len(rows) // count)][:count]
+
+
+def convert(model: Path, work: Path, decoders: Sequence[str]) -> None:
+    """Write the models that CTranslate2 reads, and the tokenizer beside them."""
+    for path in model.glob("*.json"):
+        (work / path.name).write_bytes(path.read_bytes())
+    for kind in (decoder.removeprefix("raw ") for decoder in decoders):
+        if not (work / kind).exists():
+            from ctranslate2.converters import TransformersConverter
+
+            converter = TransformersConverter(str(model))
+            converter.convert(str(work / kind), quantization=kind)
+
+
+def write_openai(model: Path, output: Path) -> None:
+    import torch
+
+    from espnet_merge.checkpoint import open_checkpoint
+    from espnet_merge.checkpoint.names import to_openai
+    from espnet_merge.checkpoint.openai import dims_of
+
+    base = open_checkpoint(model)
+    shapes = {name: entry.shape for name, entry in base.entries.items()}
+    weights = {
+        to_openai(name): torch.from_numpy(base.read(name).reshape(shape).copy())
+        for name, shape in shapes.items()
+    }
+    dims = dims_of(shapes, base.config, model)
+    torch.save({"dims": dims, "model_state_dict": weights}, output)
+
+
+def run(decoder: str, args: argparse.Namespace) -> dict[str, list[str] | float]:
+    python, model = sys.executable, args.model
+    if decoder.startswith("raw"):
+        model = args.work
+    if decoder == "openai-whisper":
+        python, model = args.openai, args.work / "model.pt"
+    language = lines(args.data / "utt2lang")[0].split()[1]
+    words = [decoder, model, args.work / "wavs", language, args.beam, args.batch_size]
+    process = subprocess.run(
+        [python, HERE / "run_decoder.py", *map(str, words)],
+        env={**os.environ, **ONE_THREAD, **OFFLINE},
+        capture_output=True,
+        text=True,
+    )
+    if process.returncode:
+        last = process.stderr.strip().splitlines()[-1:]
+        sys.exit(f"decoding.py: error: {decoder}: {''.join(last)}")
+    return json.loads(process.stdout.splitlines()[-1])
+
+
+def print_table(runs: dict[str, list[float]], texts: dict[str, list[str]]) -> None:
+    """Print CPU seconds an utterance, ratios to ours, and how many texts are ours."""
+    print("\n| decoder | s an utterance | of ours | same texts |\n|---|---|---|---|")
+    for decoder, seconds in runs.items():
+        ratios = [a / b for a, b in zip(seconds, runs[OURS], strict=True)]
+        same = sum(a == b for a, b in zip(texts[decoder], texts[OURS], strict=True))
+        print(
+            f"| {decoder} | {statistics.median(seconds):.3f} ({min(seconds):.3f} to "
+            f"{max(seconds):.3f}) | {statistics.median(ratios):.2f} | {same} of "
+            f"{len(texts[OURS])} |"
+        )
+
+
+def lines(path: Path) -> list[str]:
+    return path.read_text("utf-8").splitlines()
+
+
+if __name__ == "__main__":
+    main()

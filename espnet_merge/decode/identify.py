@@ -1,0 +1,89 @@
+"""What the decoder says before the words: is it speech, in which language."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from transformers import WhisperForConditionalGeneration, WhisperTokenizer
+from transformers.models.whisper.tokenization_whisper import LANGUAGES
+
+from espnet_merge.errors import InputError
+from espnet_merge.whisper.model import Encoded, decode, logits
+from espnet_merge.whisper.prompt import token_id
+
+
+class Heard(NamedTuple):
+    """A language, by Whisper's code, and its probability among the candidates."""
+
+    language: str
+    probability: float
+
+
+@torch.inference_mode()
+def identify(
+    model: WhisperForConditionalGeneration,
+    encoded: Encoded,
+    tokenizer: WhisperTokenizer,
+    candidates: Sequence[str] | None = None,
+) -> list[Heard]:
+    """Return the most probable language of each utterance of a batch.
+
+    The probabilities of the candidates sum to one.
+
+    Args:
+        model: of which only the decoder is used.
+        encoded: a batch of utterances.
+        tokenizer: that knows the tokens of languages.
+        candidates: codes to choose from; None for all that the tokenizer knows.
+
+    Raises:
+        InputError: the tokenizer lacks a candidate.
+    """
+    codes = list(candidates or known_languages(tokenizer))
+    ids = [token_id(tokenizer, f"<|{code}|>") for code in codes]
+    best = _first(model, encoded, tokenizer)[:, ids].softmax(-1).max(-1)
+    return [
+        Heard(codes[index], probability)
+        for index, probability in zip(
+            best.indices.tolist(), best.values.tolist(), strict=True
+        )
+    ]
+
+
+@torch.inference_mode()
+def no_speech(
+    model: WhisperForConditionalGeneration,
+    encoded: Encoded,
+    tokenizer: WhisperTokenizer,
+) -> list[float]:
+    """Return the probability that nobody speaks, of each utterance of a batch."""
+    # The token is called <|nospeech|> or <|nocaptions|>; its place is always this.
+    index = token_id(tokenizer, "<|notimestamps|>") - 1
+    scores = _first(model, encoded, tokenizer).softmax(-1)
+    chances: list[float] = scores[:, index].tolist()
+    return chances
+
+
+def _first(
+    model: WhisperForConditionalGeneration,
+    encoded: Encoded,
+    tokenizer: WhisperTokenizer,
+) -> Tensor:
+    """Return scores (batch, vocabulary) of what follows ``<|startoftranscript|>``."""
+    start = token_id(tokenizer, "<|startoftranscript|>")
+    prompts = torch.full((len(encoded.states), 1), start, device=encoded.states.device)
+    decoder = model.model.decoder
+    return logits(decoder, decode(decoder, prompts, encoded))[:, 0].float()
+
+
+def known_languages(tokenizer: WhisperTokenizer) -> list[str]:
+    """Return all languages of a model; those before large-v3 lack Cantonese."""
+    vocabulary = tokenizer.get_vocab()
+    codes = [code for code in LANGUAGES if f"<|{code}|>" in vocabulary]
+    if not codes:
+        raise InputError(
+            "language auto needs a model of many languages; this tokenizer has no "
+            "token of a language: name the --language."
+        )
+    return codes
