@@ -18,7 +18,11 @@ from espnet_merge.score.parts import Part
 from espnet_merge.score.result import read_counts
 
 # Settings of decoding that change the hypotheses; the others change the time.
-SETTINGS = ("pad_to", "tail", "beam", "language", "task", "max_new_tokens")
+SETTINGS = (
+    *("pad_to", "tail", "beam", "early_stopping", "language", "languages", "task"),
+    *("timestamps", "temperatures", "max_compression", "min_log_probability"),
+    *("no_speech", "max_new_tokens", "backend", "dtype"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)

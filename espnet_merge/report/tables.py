@@ -196,11 +196,15 @@ def describe(settings: Mapping[str, Any]) -> str:
     pad_to, beam = settings.get("pad_to"), settings.get("beam")
     tail = settings.get("tail")
     language = settings.get("language")
+    backend, dtype = settings.get("backend"), settings.get("dtype")
     parts = [
         "true length" if pad_to == 0 else f"padded to {pad_to:g} s" if pad_to else "",
         f"{tail:g} s of silence after it" if tail else "",
         "greedy" if beam == 1 else f"beam {beam}" if beam else "",
         f"language {language or 'given'}",
+        "" if backend in (None, "torch") else f"by {backend}",
+        "" if dtype in (None, "float32") else f"{dtype}",
+        "with fallback" if settings.get("temperatures") else "",
     ]
     return ", ".join(filter(None, parts))
 

@@ -87,6 +87,12 @@ def test_modes_in_words():
     assert describe({"pad_to": 0, "beam": 5, "language": "es"}) == (
         "true length, beam 5, language es"
     )
+    said = {"pad_to": 30, "backend": "ctranslate2", "dtype": "int8"}
+    assert describe({**said, "language": "auto", "temperatures": [0.2]}) == (
+        "padded to 30 s, language auto, by ctranslate2, int8, with fallback"
+    )
+    usual = {"backend": "torch", "dtype": "float32", "temperatures": None}
+    assert describe({**said, **usual}) == "padded to 30 s, language given"
     assert describe({}) == "decoding mode unknown"
 
 
@@ -131,6 +137,7 @@ def change(exp, **changes):
         ({"normalizer": "fold"}, "normalizer must be that of the other systems"),
         ({"mode": {**MODE, "pad_to": 0}}, "pad_to must be .* 30; got 0"),
         ({"mode": {**MODE, "beam": 5}}, "beam must be .* 1; got 5"),
+        ({"mode": {**MODE, "backend": "ctranslate2"}}, "backend must be .* None; got"),
         ({"utterances": 39}, "utterances must be .* 40; got 39"),
         ({"metrics": {}}, "must hold WER and CER"),
     ],
