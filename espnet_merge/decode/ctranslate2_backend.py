@@ -1,6 +1,5 @@
 """Decoding by CTranslate2, with a model that is converted when first it is needed."""
 
-import fcntl
 import hashlib
 import importlib.util
 import itertools
@@ -9,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from espnet_merge.cache import default_cache
+from espnet_merge.cache import default_cache, made_once
 from espnet_merge.checkpoint.atomic import whole_directory
 from espnet_merge.decode.batches import features
 from espnet_merge.decode.expert import load_expert
@@ -64,12 +63,7 @@ def convert(model: Path, adapter: Path | None, digest: str, dtype: str) -> Path:
 
     key = f"{digest} {dtype} {ctranslate2.__version__}"
     output = default_cache() / "ctranslate2" / hashlib.sha256(key.encode()).hexdigest()
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with (output.parent / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # one process converts, the others wait
-        if not output.is_dir():
-            _write(model, adapter, output, dtype)
-    return output
+    return made_once(output, lambda place: _write(model, adapter, place, dtype))
 
 
 def _write(model: Path, adapter: Path | None, output: Path, dtype: str) -> None:

@@ -1,7 +1,9 @@
 """Bring a Whisper from wherever it is to a local Hugging Face directory."""
 
+import hashlib
 import json
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +30,7 @@ from espnet_merge.checkpoint.ct2 import read_ct2
 from espnet_merge.checkpoint.openai import read_openai
 from espnet_merge.errors import InputError
 from espnet_merge.whisper import packages
-from espnet_merge.whisper.fetched import RECORD
+from espnet_merge.whisper.fetched import CT2_FILE, RECORD, is_ct2
 
 SIZES = {
     **{
@@ -77,7 +79,8 @@ def fetch(source: str, output: Path, cache: Path) -> None:
     """Write the Whisper named ``source`` to the new directory ``output``.
 
     Args:
-        source: a size, a hub name, a Hugging Face directory or an OpenAI file.
+        source: a size, a hub name, a directory of Hugging Face or CTranslate2, or an
+            OpenAI file.
         output: appears only when it is complete.
         cache: where downloaded packages are kept.
 
@@ -85,7 +88,9 @@ def fetch(source: str, output: Path, cache: Path) -> None:
         InputError: the source is unknown, out of reach or damaged.
     """
     path = Path(source)
-    if path.is_dir():
+    if is_ct2(path):
+        whisper = _from_ct2(path, cache)
+    elif path.is_dir():
         whisper = _from_directory(path, source)
     elif path.is_file():
         whisper = _from_openai(path, cache)
@@ -151,19 +156,18 @@ def _from_directory(path: Path, origin: str) -> Whisper:
 def _from_openai(path: Path, cache: Path) -> Whisper:
     weights, heads = read_openai(path)
     model = _build(weights, heads)
-    vocabulary = model.config.vocab_size
+    tokenizer, generation = _tokenizer(path, model.config.vocab_size, cache)
+    return Whisper(model, tokenizer, generation, {"origin": str(path)})
+
+
+def _tokenizer(
+    path: Path, vocabulary: int, cache: Path
+) -> tuple[WhisperTokenizer, GenerationConfig]:
     if vocabulary not in _TOKENIZER_OF:
         raise InputError(
             f"{path}: the vocabulary must have one of Whisper's sizes "
             f"{', '.join(map(str, _TOKENIZER_OF))}; it has {vocabulary}."
         )
-    tokenizer, generation = _tokenizer(vocabulary, cache)
-    return Whisper(model, tokenizer, generation, {"origin": str(path)})
-
-
-def _tokenizer(
-    vocabulary: int, cache: Path
-) -> tuple[WhisperTokenizer, GenerationConfig]:
     size = _TOKENIZER_OF[vocabulary]
     try:
         home = _snapshot(SIZES[size], _TOKENIZER_FILES)
@@ -178,14 +182,21 @@ def _tokenizer(
                 "not reached. Connect, or take a multilingual model."
             ) from error
     contents = packages.get("base", cache)
-    return build_tokenizer(contents.tokenizer, vocabulary), _suppressing(contents)
+    tokenizer = build_tokenizer(contents.tokenizer, vocabulary)
+    generation = _suppressing(contents.config)
+    # Word timestamps look at heads of that very model.
+    generation.alignment_heads = None
+    return tokenizer, generation
 
 
-def _suppressing(contents: packages.Contents) -> GenerationConfig:
-    return GenerationConfig(
-        suppress_tokens=contents.config["suppress_ids"],
-        begin_suppress_tokens=contents.config["suppress_ids_begin"],
+def _suppressing(config: Mapping[str, Any]) -> GenerationConfig:
+    """Return what CTranslate2's config.json says of a model."""
+    generation = GenerationConfig(
+        suppress_tokens=config["suppress_ids"],
+        begin_suppress_tokens=config["suppress_ids_begin"],
     )
+    generation.alignment_heads = config["alignment_heads"]
+    return generation
 
 
 def _from_packages(size: str, cache: Path) -> Whisper:
@@ -193,10 +204,23 @@ def _from_packages(size: str, cache: Path) -> Whisper:
     weights, heads = read_ct2(contents.model, f"whisper {size}")
     model = _build(weights, heads)
     _say("float16 weights are stored as float32, which loses nothing")
-    generation = _suppressing(contents)
-    generation.alignment_heads = contents.config["alignment_heads"]
     provenance = {"origin": "packages", "sha256": contents.sha256}
     tokenizer = build_tokenizer(contents.tokenizer, model.config.vocab_size)
+    return Whisper(model, tokenizer, _suppressing(contents.config), provenance)
+
+
+def _from_ct2(path: Path, cache: Path) -> Whisper:
+    data = (path / CT2_FILE).read_bytes()
+    model = _build(*read_ct2(data, str(path)))
+    try:
+        generation = _suppressing(json.loads((path / "config.json").read_text()))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{path}: CTranslate2's config.json must list the suppressed tokens; "
+            f"{error!r}. Convert the model again."
+        ) from error
+    tokenizer, _ = _tokenizer(path, model.config.vocab_size, cache)
+    provenance = {"origin": str(path), "sha256": hashlib.sha256(data).hexdigest()}
     return Whisper(model, tokenizer, generation, provenance)
 
 

@@ -17,6 +17,7 @@ from transformers import (
 from espnet_merge.__main__ import main
 from espnet_merge.errors import InputError
 from espnet_merge.whisper import fetch, packages
+from espnet_merge.whisper.fetched import as_directory
 from tests.checkpoint.ct2_file import ct2_variables, pack
 from tests.formats import openai_name
 from tests.micro import _byte_symbols
@@ -137,6 +138,42 @@ def test_openai_file_becomes_the_same_model(cache, small, tmp_path):
     torch.save(file, tmp_path / "small.pt")
     fetch.fetch(str(tmp_path / "small.pt"), tmp_path / "out", cache)
     assert torch.equal(logits(load(tmp_path / "out")), logits(small))
+
+
+@pytest.mark.parametrize("kind", ["openai", "ctranslate2"])
+def test_any_file_of_a_model_is_converted_once(
+    kind, cache, small, micro_whisper, tmp_path, monkeypatch
+):
+    state = small.state_dict()
+    if kind == "openai":
+        named = {openai_name(name): t for name, t in state.items()}
+        del named["proj_out.weight"]
+        model = tmp_path / "small.pt"
+        torch.save({"dims": {"n_audio_head": 2}, "model_state_dict": named}, model)
+    else:
+        model = tmp_path / "small"
+        model.mkdir()
+        weights = {n: t.half().numpy() for n, t in state.items()}
+        (model / "model.bin").write_bytes(pack(ct2_variables(weights, heads=2)))
+        config = {"suppress_ids": [1, 2], "suppress_ids_begin": [220, END]}
+        (model / "config.json").write_text(
+            json.dumps({**config, "alignment_heads": [[0, 1]]})
+        )
+    made = as_directory(model, cache)
+    assert made.parent == cache / "models"
+    assert torch.equal(logits(load(made)), logits(small))
+    assert (made / "tokenizer.json").is_file()
+    monkeypatch.delattr(fetch, "fetch")
+    assert as_directory(model, cache) == made
+    assert as_directory(micro_whisper, cache) == micro_whisper
+
+
+def test_ctranslate2_without_its_configuration(cache, small, tmp_path):
+    weights = {n: t.half().numpy() for n, t in small.state_dict().items()}
+    (tmp_path / "model.bin").write_bytes(pack(ct2_variables(weights, heads=2)))
+    with pytest.raises(InputError, match="must list the suppressed tokens"):
+        fetch.fetch(str(tmp_path), tmp_path / "out", cache)
+    assert not (tmp_path / "out").exists()
 
 
 def test_directory_is_copied_and_its_forced_prompt_dropped(micro_whisper, tmp_path):
