@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
-"""Time decoding: ours against transformers, CTranslate2 and openai-whisper.
+"""Time decoding: ours against transformers, CTranslate2, faster-whisper and others.
 
+    benchmarks/peers.sh PEERS
     benchmarks/decoding.py --model exp/base --data dump/raw/es_test --work WORK \
-        --openai PEERS/openai_whisper/bin/python
+        --peers PEERS
 
-The same audio, padded to 30 s, the same beam and batches, one thread. A decoder is a
-process of its own, all run in turn, and a ratio is the median of ratios within rounds.
+The same audio, padded to 30 s unless said, the same beam and batches, one thread. A
+decoder is a process of its own, all run in turn, and a ratio is the median of ratios
+within rounds.
 """
 
 import argparse
@@ -14,7 +16,6 @@ import os
 import statistics
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import soundfile
@@ -29,7 +30,15 @@ DECODERS = (
     "raw float32",
     "ctranslate2 int8",
     "raw int8",
+    "torch, early stopping",
+    "torch, true length",
 )
+# Those of an environment of their own.
+PEERS = {
+    "openai-whisper": "openai_whisper",
+    "faster-whisper": "openai_whisper",
+    "espnet": "espnet",
+}
 
 
 def main() -> None:
@@ -38,8 +47,8 @@ def main() -> None:
     add("--model", type=Path, required=True, help="Hugging Face Whisper directory")
     add("--data", type=Path, required=True, help="with wav.scp and utt2lang")
     add("--work", type=Path, required=True, help="for converted models; kept")
-    add("--openai", help="python of an environment with openai-whisper")
-    add("--decoders", nargs="+", default=DECODERS, choices=DECODERS)
+    add("--peers", type=Path, help="directory that peers.sh has filled")
+    add("--decoders", nargs="+", choices=(*DECODERS, *PEERS), help="all there are")
     add("--count", type=int, default=16, help="utterances, from the longest on evenly")
     add("--beam", type=int, default=5)
     add("--batch-size", type=int, default=8)
@@ -49,11 +58,9 @@ def main() -> None:
     args.work.mkdir(parents=True, exist_ok=True)
     wavs = choose(args.data, args.count)
     (args.work / "wavs").write_text("".join(f"{path}\n" for path in wavs))
-    decoders = list(args.decoders)
-    convert(args.model, args.work, [d for d in decoders if d.startswith("raw")])
-    if args.openai:
-        write_openai(args.model, args.work / "model.pt")
-        decoders.append("openai-whisper")
+    decoders = args.decoders or [*DECODERS, *(PEERS if args.peers else ())]
+    convert(args.model, args.work)
+    write_openai(args.model, args.work / "model.pt")
     runs: dict[str, list[float]] = {decoder: [] for decoder in decoders}
     texts: dict[str, list[str]] = {}
     for number in range(args.rounds):
@@ -73,15 +80,15 @@ def choose(data: Path, count: int) -> list[str]:
     return rows[:: max(1, len(rows) // count)][:count]
 
 
-def convert(model: Path, work: Path, decoders: Sequence[str]) -> None:
-    """Write the models that CTranslate2 reads, and the tokenizer beside them."""
-    for path in model.glob("*.json"):
-        (work / path.name).write_bytes(path.read_bytes())
-    for kind in (decoder.removeprefix("raw ") for decoder in decoders):
-        if not (work / kind).exists():
-            from ctranslate2.converters import TransformersConverter
+def convert(model: Path, work: Path) -> None:
+    """Write the models that CTranslate2 reads, with tokenizer and features."""
+    from ctranslate2.converters import TransformersConverter
 
-            converter = TransformersConverter(str(model))
+    files = ["tokenizer.json", "tokenizer_config.json", "preprocessor_config.json"]
+    files = [name for name in files if (model / name).exists()]
+    for kind in ("float32", "int8"):
+        if not (work / kind).exists():
+            converter = TransformersConverter(str(model), copy_files=files)
             converter.convert(str(work / kind), quantization=kind)
 
 
@@ -105,9 +112,10 @@ def write_openai(model: Path, output: Path) -> None:
 def run(decoder: str, args: argparse.Namespace) -> dict[str, list[str] | float]:
     python, model = sys.executable, args.model
     if decoder.startswith("raw"):
-        model = args.work
-    if decoder == "openai-whisper":
-        python, model = args.openai, args.work / "model.pt"
+        model = args.work / decoder.removeprefix("raw ")
+    if decoder in PEERS:
+        python = args.peers / PEERS[decoder] / "bin" / "python"
+        model = args.work / ("float32" if decoder == "faster-whisper" else "model.pt")
     language = lines(args.data / "utt2lang")[0].split()[1]
     words = [decoder, model, args.work / "wavs", language, args.beam, args.batch_size]
     process = subprocess.run(

@@ -5,7 +5,8 @@ set -euo pipefail
 
 MERGEKIT=(mergekit==0.1.5 "transformers>=5,<6")
 FUSION_BENCH=(fusion-bench==0.2.33 torch)
-OPENAI_WHISPER=(openai-whisper==20250625 soundfile)
+OPENAI_WHISPER=(openai-whisper==20250625 faster-whisper==1.2.1 soundfile)
+ESPNET=("espnet>=202611,<202612" openai-whisper==20250625)
 
 root=$(cd "$(dirname "$0")/.." && pwd)
 [[ $# == 1 ]] || { echo "usage: benchmarks/peers.sh DIR" >&2; exit 2; }
@@ -26,3 +27,4 @@ make_peer() { # directory, packages …
 make_peer "$1/mergekit" "${MERGEKIT[@]}"
 make_peer "$1/fusion_bench" "${FUSION_BENCH[@]}"
 make_peer "$1/openai_whisper" "${OPENAI_WHISPER[@]}"
+make_peer "$1/espnet" "${ESPNET[@]}"

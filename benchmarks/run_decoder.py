@@ -20,6 +20,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import soundfile
 
 MAX_NEW_TOKENS = 224
+TAIL = 4.0  # seconds of silence, where an utterance is not padded
 Decoder = Callable[[Sequence[str]], list[str]]
 
 
@@ -39,7 +40,7 @@ def _decode_all(decode: Decoder, paths: Sequence[str], size: int) -> Iterator[st
         yield from (" ".join(text.split()) for text in decode(batch))
 
 
-def ours(backend: str, dtype: str) -> Callable[[str, str, int], Decoder]:
+def ours(backend: str, dtype: str, **mode: object) -> Callable[..., Decoder]:
     def load(model: str, language: str, beam: int) -> Decoder:
         from espnet_merge.decode.recognize import Recognizer
         from espnet_merge.decode.record import one_line
@@ -48,7 +49,11 @@ def ours(backend: str, dtype: str) -> Callable[[str, str, int], Decoder]:
         from espnet_merge.decode.utterances import Utterance
 
         settings = Settings(
-            beam=beam, max_new_tokens=MAX_NEW_TOKENS, backend=backend, dtype=dtype
+            beam=beam,
+            max_new_tokens=MAX_NEW_TOKENS,
+            backend=backend,
+            dtype=dtype,
+            **mode,
         )
         recognizer = Recognizer(load_backend(Path(model), None, settings))
 
@@ -122,6 +127,89 @@ def openai_whisper(model: str, language: str, beam: int) -> Decoder:
     return decode
 
 
+def faster_whisper(model: str, language: str, beam: int) -> Decoder:
+    import numpy as np
+    from faster_whisper import BatchedInferencePipeline, WhisperModel
+
+    network = WhisperModel(model, device="cpu", compute_type="float32", cpu_threads=1)
+    pipeline = BatchedInferencePipeline(network)
+
+    def decode(paths: Sequence[str]) -> list[str]:
+        # It batches pieces of one recording: here a window for each utterance.
+        windows = np.zeros((len(paths), 30 * 16_000), np.float32)
+        for window, path in zip(windows, paths, strict=True):
+            audio = _read(path)
+            window[: len(audio)] = audio
+        found, _ = pipeline.transcribe(
+            windows.ravel(),
+            language=language,
+            beam_size=beam,
+            batch_size=len(paths),
+            clip_timestamps=[
+                {"start": 30 * i, "end": 30 * i + 30} for i in range(len(paths))
+            ],
+            without_timestamps=True,
+            max_new_tokens=MAX_NEW_TOKENS,
+            temperature=0.0,
+        )
+        texts = [""] * len(paths)
+        for segment in found:
+            texts[int(segment.start / 30)] += segment.text
+        return texts
+
+    return decode
+
+
+def espnet(model: str, language: str, beam: int) -> Decoder:
+    import warnings
+
+    import torch
+    import whisper
+    import yaml
+
+    warnings.simplefilter("ignore")
+    load = whisper.load_model
+    # ESPnet knows Whisper by its size and fetches it; here it is at hand.
+    whisper.load_model = lambda *_, **__: load(model, device="cpu")
+    sys.argv = ["asr_inference"]
+    from espnet2.bin.asr_inference import Speech2Text
+    from espnet2.tasks.asr import ASRTask
+
+    tokens = [f"<{number}>" for number in range(51865)]
+    tokens[50257:50259] = ["<|endoftext|>", "<|startoftranscript|>"]
+    size = {"whisper_model": "base"}
+    config = ASRTask.get_default_config() | {
+        "token_type": "whisper_multilingual",
+        "bpemodel": "whisper_multilingual",
+        "token_list": tokens,
+        "input_size": 1,
+        "normalize": None,
+        "specaug": None,
+        "encoder": "whisper",
+        "encoder_conf": {**size, "do_pad_trim": True},
+        "decoder": "whisper",
+        "decoder_conf": size,
+        "preprocessor_conf": {"whisper_language": language},
+        "model_conf": {
+            "ctc_weight": 0.0,
+            "sym_sos": "<|startoftranscript|>",
+            "sym_eos": "<|endoftext|>",
+        },
+    }
+    path = Path(model).with_name("espnet.yaml")
+    path.write_text(yaml.safe_dump(config))
+    speech2text = Speech2Text(
+        path, ctc_weight=0.0, beam_size=beam, maxlenratio=-float(MAX_NEW_TOKENS)
+    )
+
+    def decode(paths: Sequence[str]) -> list[str]:
+        # As asr_inference does, which takes batches of one.
+        with torch.inference_mode():
+            return [speech2text(_read(path))[0][0] or "" for path in paths]
+
+    return decode
+
+
 def ctranslate2(compute_type: str) -> Callable[[str, str, int], Decoder]:
     def load(model: str, language: str, beam: int) -> Decoder:
         import ctranslate2
@@ -130,7 +218,7 @@ def ctranslate2(compute_type: str) -> Callable[[str, str, int], Decoder]:
         tokenizer = WhisperTokenizer.from_pretrained(model)
         extractor = WhisperFeatureExtractor.from_pretrained(model)
         network = ctranslate2.models.Whisper(
-            f"{model}/{compute_type}", compute_type=compute_type, intra_threads=1
+            model, compute_type=compute_type, intra_threads=1
         )
         prompt = tokenizer.convert_tokens_to_ids(
             [
@@ -165,10 +253,14 @@ def _read(path: str):
 
 DECODERS = {
     "torch": ours("torch", "float32"),
+    "torch, early stopping": ours("torch", "float32", early_stopping=True),
+    "torch, true length": ours("torch", "float32", pad_to=0.0, tail=TAIL),
     "ctranslate2 float32": ours("ctranslate2", "float32"),
     "ctranslate2 int8": ours("ctranslate2", "int8"),
     "transformers": transformers,
     "openai-whisper": openai_whisper,
+    "faster-whisper": faster_whisper,
+    "espnet": espnet,
     "raw float32": ctranslate2("float32"),
     "raw int8": ctranslate2("int8"),
 }
