@@ -1,7 +1,7 @@
 """Merge checkpoints: the only loop over tensors in this package."""
 
 import zlib
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -35,6 +35,8 @@ from espnet_merge.workers import (
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+# Pieces of a tensor that are surveyed and merged in one step, at most.
+TOGETHER = 8
 # Largest finite value of a type.
 LARGEST = {"F32": 3.4028e38, "F16": 65504.0, "BF16": 3.3895e38}
 
@@ -235,7 +237,7 @@ def _steps(
     tensor = sites.open(name, checked=checked)
     whole = [i for i, method in enumerate(methods) if method.is_matrix(tensor.site)]
     rest = [i for i in range(len(methods)) if i not in whole]
-    rules = {i: sites.rule(methods[i], name) for i in rest}
+    scopes = {methods[i].scope for i in rest}
 
     def matrices() -> Parts:
         cache: dict[Hashable, Any] = {}
@@ -244,7 +246,10 @@ def _steps(
             for i in whole
         ]
 
-    def pieces(piece: slice) -> Parts:
+    def rules(sites: Sites) -> dict[int, Rule]:
+        return {i: sites.rule(methods[i], name) for i in rest}
+
+    def merged(piece: slice, rules: Mapping[int, Rule]) -> Parts:
         forms: dict[Any, tuple[Site, Sequence[Array]]] = {}
         parts = []
         for i, rule in rules.items():
@@ -260,10 +265,19 @@ def _steps(
             parts.append((i, bits))
         return parts
 
+    def together() -> Parts:
+        found = rules(sites.alone)
+        return [part for piece in pieces for part in merged(piece, found)]
+
     if whole:
         yield matrices
-    if rest:
-        yield from (partial(pieces, piece) for piece in tensor.pieces())
+    pieces = tensor.pieces() if rest else []
+    if "tensor" in scopes and "model" not in scopes and len(pieces) <= TOGETHER:
+        # A survey of few pieces is no work for many threads, but many tensors are.
+        yield together
+    elif rest:
+        found = rules(sites)
+        yield from (partial(merged, piece, found) for piece in pieces)
 
 
 def _bits(

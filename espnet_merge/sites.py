@@ -144,6 +144,11 @@ class Sites:
         """Names of the tensors that are merged."""
         return [name for name, entry in self.base.entries.items() if entry.is_float]
 
+    @cached_property
+    def alone(self) -> "Sites":
+        """The same, for surveys in the thread that asks."""
+        return replace(self, workers=Workers())
+
     def rule(self, method: Method, name: str) -> Rule:
         """Return what merges the pieces of the tensor ``name``.
 

@@ -398,7 +398,10 @@ def merge_agreeing(
     from espnet_merge.kernels import add_agreeing, vote
 
     kind, shape = taus[0].dtype.type, taus[0].shape
-    total, divisor, elected = np.zeros((3, taus[0].size), kind)
+    sums = np.empty((3, taus[0].size), kind)
+    # Unlike np.zeros this leaves Python's lock to other threads.
+    sums.fill(0)
+    total, divisor, elected = sums
     kept = kept or [ALL] * len(taus)
     counted = [
         (part, tau.ravel()[part], kind(threshold), kind(weight))
@@ -411,8 +414,8 @@ def merge_agreeing(
     else:
         elected = votes.ravel()
     for part, entries, threshold, weight in counted:
-        sums = total[part], divisor[part]
-        add_agreeing(entries, threshold, weight, elected[part], *sums)
+        both = total[part], divisor[part]
+        add_agreeing(entries, threshold, weight, elected[part], *both)
     if mean:
         divisor += divisor == 0
         total /= divisor
