@@ -10,7 +10,7 @@ FONT = 9.0
 # Logarithmic, for a language's own column would outshine all others.
 SCALE = LogNorm(1e-3, 1, clip=True)
 # From this share on the colour is dark.
-DARK = 0.2
+DARK = 0.15
 
 
 def draw(similarity: Mapping[str, Mapping[str, float]]) -> Figure:

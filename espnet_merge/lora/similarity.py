@@ -67,7 +67,7 @@ def most_similar(row: Mapping[str, float], among: Collection[str]) -> Nearest:
         InputError: a language is no candidate, or there is none to choose from.
 
     Example:
-        >>> most_similar({"es": 0.2, "it": 0.6, "ru": 0.2}, ["es", "it"])
+        >>> most_similar({"es": 0.125, "it": 0.375, "ru": 0.5}, ["es", "it"])
         Nearest(language='it', share=0.75)
     """
     if not among:
