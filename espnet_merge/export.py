@@ -5,7 +5,7 @@ ESPnet is not imported: that costs more than the work, and a recipe exports each
 
 import hashlib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -16,6 +16,9 @@ from espnet_merge.checkpoint.espnet import CONFIG, read_config
 from espnet_merge.checkpoint.output import Output
 from espnet_merge.checkpoint.torch_read import read_torch
 from espnet_merge.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import nn
 
 # What was exported: marks the directory as a result that may be replaced.
 PROVENANCE = "export.yaml"
@@ -66,17 +69,24 @@ def _write_model(checkpoint: Path, base: Checkpoint, directory: Path) -> None:
 def _write_adapter(
     checkpoint: Path, base: Checkpoint, config: dict[str, Any], directory: Path
 ) -> None:
-    import torch
-
-    from espnet_merge.checkpoint.adapter import TASK_PREFIX
     from espnet_merge.lora.adapter import add_adapter, save_adapter
     from espnet_merge.whisper.model import load_whisper
 
-    read_torch(checkpoint)  # refuses what is no whole file, in one line
-    state = torch.load(checkpoint, map_location="cpu", weights_only=True)
     model = add_adapter(
         load_whisper(base.path), config["lora_conf"], max_trainable_share=1.0
     )
+    _take_trained(checkpoint, model)
+    save_adapter(model, directory)
+
+
+def _take_trained(checkpoint: Path, model: "nn.Module") -> None:
+    """Put what training saved into the trainable parameters, one to one."""
+    import torch
+
+    from espnet_merge.checkpoint.adapter import TASK_PREFIX
+
+    read_torch(checkpoint)  # refuses what is no whole file, in one line
+    state = torch.load(checkpoint, map_location="cpu", weights_only=True)
     weights = {name.removeprefix(TASK_PREFIX): value for name, value in state.items()}
     trained = {name for name, p in model.named_parameters() if p.requires_grad}
     if odd := sorted(trained ^ set(weights)):
@@ -86,4 +96,3 @@ def _write_adapter(
             "the two as they were trained."
         )
     model.load_state_dict(weights, strict=False)  # without the base
-    save_adapter(model, directory)

@@ -31,7 +31,12 @@ SETTINGS = ("pad_to", "tail", "batch_size", "device", "threads")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     add = parser.add_argument
-    add("--model", type=Path, required=True, help="Hugging Face Whisper directory")
+    add(
+        "--model",
+        type=Path,
+        required=True,
+        help="Whisper: a directory, or OpenAI's .pt",
+    )
     add(
         "--data",
         type=Path,
@@ -118,9 +123,11 @@ def _read(directories: Sequence[Path]) -> "dict[str, list[Utterance]]":
 def _load(args: argparse.Namespace, candidates: list[str]) -> "TorchBackend":
     import torch
 
+    from espnet_merge.cache import default_cache
     from espnet_merge.decode.expert import check_expert, load_expert
     from espnet_merge.decode.settings import Settings
     from espnet_merge.decode.torch_backend import TorchBackend
+    from espnet_merge.whisper.fetched import as_directory
     from espnet_merge.whisper.prompt import AUTO, load_tokenizer
 
     knobs = {name: getattr(args, name) for name in SETTINGS}
@@ -130,10 +137,11 @@ def _load(args: argparse.Namespace, candidates: list[str]) -> "TorchBackend":
             "similarity needs two candidates at least, for they share the mass; got "
             f"{candidates[0]} alone: name the trained languages by --languages."
         )
-    check_expert(args.model, None)
+    model = as_directory(args.model, default_cache())
+    check_expert(model, None)
     torch.set_num_threads(settings.threads)
-    whisper = load_expert(args.model, device=settings.device)
-    return TorchBackend(whisper, load_tokenizer(args.model), settings)
+    whisper = load_expert(model, device=settings.device)
+    return TorchBackend(whisper, load_tokenizer(model), settings)
 
 
 def _row(backend: "TorchBackend", utterances: "list[Utterance]") -> dict[str, float]:

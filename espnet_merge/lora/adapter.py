@@ -109,12 +109,7 @@ def read_adapter(
     """
     weights, metadata = _read_weights(directory)
     config = LoraConfig(**_read_config(directory))
-    expected, found = metadata.get("base_sha256"), base_digest(base)
-    if expected is not None and expected != found:
-        raise InputError(
-            f"{directory}: the adapter must be used on the base it was trained on "
-            f"(digest {expected[:12]}); this base has {found[:12]}: give that base."
-        )
+    check_base(directory, metadata.get("base_sha256"), base_digest(base))
     return config, weights
 
 
@@ -147,6 +142,21 @@ def fill(
                 f"got {tuple(tensor.shape)}: the adapter belongs to another model."
             )
     set_peft_model_state_dict(model, dict(weights), adapter_name=name)
+
+
+def check_base(directory: Path, expected: str | None, found: str) -> None:
+    """Raise ``InputError`` where an adapter says that it is another base's.
+
+    Args:
+        directory: of the adapter.
+        expected: digest of the base that it was trained on, where it says.
+        found: ``base_digest`` of the base at hand.
+    """
+    if expected is not None and expected != found:
+        raise InputError(
+            f"{directory}: the adapter must be used on the base it was trained on "
+            f"(digest {expected[:12]}); this base has {found[:12]}: give that base."
+        )
 
 
 @torch.no_grad()

@@ -334,3 +334,19 @@ def test_export_refuses(micro_whisper, tmp_path):
     (tmp_path / "there").mkdir()
     with pytest.raises(InputError, match="exists; give another"):
         export(tmp_path / "x.pth", tmp_path / "there")
+
+
+def test_export_refuses_another_configuration(expert, tmp_path):
+    exp = tmp_path / "exp"
+    exp.mkdir()
+    config = yaml.safe_load((expert.parent / "config.yaml").read_text())
+    config["lora_conf"]["target_modules"] = ["q_proj"]
+    (exp / "config.yaml").write_text(yaml.safe_dump(config))
+    whole = (expert.parent / "1epoch.pth").read_bytes()
+    (exp / "1epoch.pth").write_bytes(whole)
+    with pytest.raises(InputError, match=r"hold the 12 tensors .* 40 differ"):
+        export(exp / "1epoch.pth", tmp_path / "model")
+    (exp / "1epoch.pth").write_bytes(whole[:5000])
+    with pytest.raises(InputError, match="must be a whole PyTorch file"):
+        export(exp / "1epoch.pth", tmp_path / "model")
+    assert not (tmp_path / "model").exists()
