@@ -25,6 +25,7 @@ from torch import nn
 
 from espnet_merge.errors import InputError
 from espnet_merge.lora.adapter import base_digest, fill, read_adapter
+from espnet_merge.lora.defaults import moves_base
 from espnet_merge.lora.similarity import Nearest, most_similar, read_similarity
 
 NEW, SOURCE = "default", "source"  # of the two adapters, while there are two
@@ -38,10 +39,15 @@ def warm_start(model: PeftModel, directory: Path) -> None:
         directory: PEFT adapter directory, of the same base.
 
     Raises:
-        InputError: bad files, another base, other modules or kind, or a larger rank
-            than the new adapter's.
+        InputError: bad files, another base or one that it moves, other modules or
+            kind, or a larger rank than the new adapter's.
     """
     config, weights = read_adapter(directory, model.get_base_model())
+    if moves_base(vars(config)):
+        raise InputError(
+            f"{directory}: a warm start needs an adapter that leaves its base alone; "
+            f"init_lora_weights is {config.init_lora_weights}: convert it with peft."
+        )
     model.add_adapter(SOURCE, config)
     fill(model, weights, directory, SOURCE)
     _check_same_places(model, directory)
@@ -88,11 +94,10 @@ def choose(
 
 
 def _check_same_places(model: PeftModel, directory: Path) -> None:
-    places = [
-        set(get_peft_model_state_dict(model, adapter_name=name))
-        for name in (NEW, SOURCE)
-    ]
-    if odd := sorted(places[0] ^ places[1]):
+    new, source = (
+        set(get_peft_model_state_dict(model, adapter_name=n)) for n in (NEW, SOURCE)
+    )
+    if odd := sorted(new ^ source):
         raise InputError(
             f"{directory}: a warm start needs the trained adapter's target_modules and "
             f"kind (use_dora, lora_bias); {len(odd)} tensors differ, first {odd[0]}: "

@@ -32,7 +32,8 @@ def start_warm(model: PeftModel, args: argparse.Namespace) -> None:
     """
     directory = _find(model, args)
     warm_start(model, directory)
-    digest = hashlib.sha256((directory / WEIGHTS).read_bytes()).hexdigest()
+    with (directory / WEIGHTS).open("rb") as weights:
+        digest = hashlib.file_digest(weights, "sha256").hexdigest()
     if args.init_adapter_sha256 not in (None, digest):
         raise InputError(
             f"{directory}: the warm start's weights must have SHA-256 "

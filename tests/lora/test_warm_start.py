@@ -1,6 +1,7 @@
 """A warm start computes what the trained adapter does, or is refused."""
 
 import json
+import shutil
 
 import pytest
 import torch
@@ -123,6 +124,18 @@ def test_another_base_is_refused(tmp_path, source):
     other = write_micro_whisper(tmp_path / "other", seed=1)
     with pytest.raises(InputError, match="the base it was trained on"):
         warm_start(fresh(other), source)
+
+
+def test_an_adapter_that_moves_its_base_is_refused(micro_whisper, source, tmp_path):
+    directory = shutil.copytree(source, tmp_path / "model")
+    path = directory / "adapter_config.json"
+    config = {**json.loads(path.read_text()), "init_lora_weights": "pissa"}
+    path.write_text(json.dumps(config))
+    model = fresh(micro_whisper)
+    before = base_digest(model.get_base_model())
+    with pytest.raises(InputError, match="init_lora_weights is pissa"):
+        warm_start(model, directory)
+    assert base_digest(model.get_base_model()) == before
 
 
 def test_no_adapter(micro_whisper, tmp_path):
