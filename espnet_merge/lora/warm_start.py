@@ -11,8 +11,8 @@ has more, as LoRA initialises them, so that they learn from the first step on. W
 equal rank and scale A and B are copied, bit by bit.
 
 Source: Song et al., *LoRA-Whisper*, Interspeech 2024, Sec. 3.2,
-https://arxiv.org/abs/2406.06619. Departures: other ranks and scales, which the paper
-does not need; a smaller rank is refused, for it would lose a part of the adapter.
+https://arxiv.org/abs/2406.06619. Departures: other ranks and scales, of which the paper
+does not speak; a smaller rank is refused, for it would lose a part of the adapter.
 """
 
 from collections.abc import Collection, Mapping
@@ -100,8 +100,7 @@ def _check_same_places(model: PeftModel, directory: Path) -> None:
     if odd := sorted(new ^ source):
         raise InputError(
             f"{directory}: a warm start needs the trained adapter's target_modules and "
-            f"kind (use_dora, lora_bias); {len(odd)} tensors differ, first {odd[0]}: "
-            "set lora_conf as in its adapter_config.json."
+            f"kind, as in its adapter_config.json; {len(odd)} differ, first {odd[0]}."
         )
 
 
