@@ -25,6 +25,7 @@ COMMANDS = {
     "join": "join the parts of a merge that job arrays made",
     "replay": "merge again from a merge.yaml, and prove the same bytes",
     "decode": "transcribe a data directory",
+    "similarity": "measure how alike languages sound to the base, for a warm start",
     "score": "score hypotheses: WER and CER, raw and normalised",
     "compare": "test the differences between systems for significance",
     "gate": "exit with 1 where a system is significantly worse than a baseline",

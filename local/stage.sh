@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Source me. Stages and parallel jobs of a recipe.
+# Source me. Stages, messages, configurations and parallel jobs of a recipe.
 
 # check_stages LAST: refuse stage numbers that do not exist.
 check_stages() {
@@ -23,6 +23,27 @@ run_stage() {
 }
 
 log() { printf '%(%FT%T)T %s: %s\n' -1 "${0##*/}" "$*" >&2; }
+
+fail() {
+  log "error: $*"
+  exit 2
+}
+
+# last_error LOG...: the last line that speaks of an error.
+last_error() { cat "$@" | grep -i 'error' | tail -n 1 || echo "see $1"; }
+
+# conf_file GROUP NAME: the file of a configuration, the recipe's own before the shared.
+conf_file() {
+  local file
+  for file in "$2" "conf/$1/$2.yaml" "../../../conf/$1/$2.yaml" "../../../$2"; do
+    if [[ -f $file ]]; then
+      printf '%s\n' "$file"
+      return
+    fi
+  done
+  fail "conf/$1/$2.yaml does not exist; there are:" \
+    "$(cd ../../../conf && echo "$1"/*.yaml)"
+}
 
 # run_parallel N COMMAND ITEM...: COMMAND ITEM for every item, N at a time; ends with the status
 # of the last that failed, after all are done.

@@ -65,7 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     setting("--batch-size", int, "utterances decoded together (8)")
     setting("--language", str, "of all utterances, or auto (each one's in utt2lang)")
-    setting("--languages", _codes, "that auto chooses from, such as es,it,ru (all)")
+    setting("--languages", codes, "that auto chooses from, such as es,it,ru (all)")
     setting("--task", str, "transcribe or translate (each one's in utt2task)")
     switch("--timestamps", "say when each part of a text is spoken, in text.json")
     setting(
@@ -87,8 +87,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     setting("--threads", int, "of the CPU (1)")
 
 
-def _codes(text: str) -> list[str]:
-    return text.split(",")
+def codes(text: str) -> list[str]:
+    """Split codes at commas; no text is no code."""
+    return text.split(",") if text else []
 
 
 def _numbers(text: str) -> list[float]:

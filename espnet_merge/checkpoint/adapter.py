@@ -13,7 +13,7 @@ from espnet_merge.checkpoint.opened import Checkpoint
 from espnet_merge.checkpoint.safetensors import Entry, read_header, read_metadata
 from espnet_merge.checkpoint.torch_read import read_torch, tensors_of
 from espnet_merge.errors import InputError
-from espnet_merge.lora.defaults import DEFAULTS
+from espnet_merge.lora.defaults import DEFAULTS, moves_base
 from espnet_merge.methods._factored import Factored
 
 if TYPE_CHECKING:
@@ -31,8 +31,6 @@ UNLIKE = {
     "fan_in_fan_out": "its factors are transposed",
     "layer_replication": "it repeats layers of the base",
 }
-# Initialisations that move part of the base into A and B.
-MOVES_BASE = ("pissa", "olora", "corda", "loftq", "lora_ga")
 
 
 @dataclass(frozen=True)
@@ -98,9 +96,7 @@ def open_adapter(path: Path) -> Adapter:
 def is_task_adapter(content: Mapping[str, Any]) -> bool:
     """Tell whether a ``.pth`` is of our trainer, which saves an adapter alone."""
     return bool(content) and all(
-        name.startswith(TASK_PREFIX)
-        and FACTOR.fullmatch(name.removeprefix(TASK_PREFIX))
-        for name in content
+        name.startswith(TASK_PREFIX + PREFIX) and ".lora_" in name for name in content
     )
 
 
@@ -156,8 +152,8 @@ def _build(
 
 def _check_plain(path: Path, config: Mapping[str, Any]) -> None:
     reasons = [reason for key, reason in UNLIKE.items() if config.get(key)]
-    init = str(config.get("init_lora_weights")).lower()
-    if init.startswith(MOVES_BASE):
+    if moves_base(config):
+        init = config["init_lora_weights"]
         reasons.append(f"init_lora_weights={init} moves part of the base into it")
     if reasons:
         raise InputError(

@@ -29,8 +29,6 @@ def identify(
 ) -> list[Heard]:
     """Return the most probable language of each utterance of a batch.
 
-    The probabilities of the candidates sum to one.
-
     Args:
         model: of which only the decoder is used.
         encoded: a batch of utterances.
@@ -41,14 +39,35 @@ def identify(
         InputError: the tokenizer lacks a candidate.
     """
     codes = list(candidates or known_languages(tokenizer))
-    ids = [token_id(tokenizer, f"<|{code}|>") for code in codes]
-    best = _first(model, encoded, tokenizer)[:, ids].softmax(-1).max(-1)
+    best = posterior(model, encoded, tokenizer, codes).max(-1)
     return [
         Heard(codes[index], probability)
         for index, probability in zip(
             best.indices.tolist(), best.values.tolist(), strict=True
         )
     ]
+
+
+@torch.inference_mode()
+def posterior(
+    model: WhisperForConditionalGeneration,
+    encoded: Encoded,
+    tokenizer: WhisperTokenizer,
+    candidates: Sequence[str],
+) -> Tensor:
+    """Return (batch, candidates): how probable each is; the rows sum to one.
+
+    Args:
+        model: of which only the decoder is used.
+        encoded: a batch of utterances.
+        tokenizer: that knows the tokens of languages.
+        candidates: distinct codes.
+
+    Raises:
+        InputError: the tokenizer lacks a candidate.
+    """
+    ids = [token_id(tokenizer, f"<|{code}|>") for code in candidates]
+    return _first(model, encoded, tokenizer)[:, ids].softmax(-1)
 
 
 @torch.inference_mode()

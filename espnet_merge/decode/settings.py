@@ -151,6 +151,10 @@ class Settings:
             )
         for code in self.languages:
             check_language(code)
+        if len(set(self.languages)) < len(self.languages):
+            raise InputError(
+                f"languages must be distinct; got {', '.join(self.languages)}."
+            )
 
 
 def read_settings(config: Path | None, given: Mapping[str, Any]) -> Settings:

@@ -24,7 +24,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from espnet_merge.errors import InputError
-from espnet_merge.lora.defaults import DEFAULTS
+from espnet_merge.lora.defaults import DEFAULTS, moves_base
 
 WEIGHTS = "adapter_model.safetensors"
 
@@ -40,9 +40,15 @@ def add_adapter(
         max_trainable_share: refuse more trainable weights than this share of all.
 
     Raises:
-        InputError: an argument that peft does not take, modules that do not exist, or
-            too large a trainable share.
+        InputError: an argument that peft does not take, modules that do not exist, an
+            initialisation that changes the base, or too large a trainable share.
     """
+    if moves_base(conf):
+        raise InputError(
+            "lora_conf.init_lora_weights must leave the base as it is; got "
+            f"{conf['init_lora_weights']}, which moves part of it into the adapter: "
+            "leave it out."
+        )
     try:
         peft_model = get_peft_model(model, LoraConfig(**{**DEFAULTS, **conf}))
     except (TypeError, ValueError) as error:
@@ -87,32 +93,70 @@ def load_adapter(model: nn.Module, directory: Path) -> PeftModel:
         InputError: files are missing or broken, the adapter was trained on another
             base, or its tensors do not match the modules one to one.
     """
+    config, weights = read_adapter(directory, model)
+    peft_model = get_peft_model(model, config)
+    fill(peft_model, weights, directory)
+    return peft_model.requires_grad_(False).eval()
+
+
+def read_adapter(
+    directory: Path, base: nn.Module
+) -> tuple[LoraConfig, dict[str, Tensor]]:
+    """Return configuration and tensors of an adapter, which must be one of ``base``.
+
+    Raises:
+        InputError: files are missing or broken, or it was trained on another base.
+    """
     weights, metadata = _read_weights(directory)
     config = LoraConfig(**_read_config(directory))
-    expected = metadata.get("base_sha256")
-    found = base_digest(model)
+    check_base(directory, metadata.get("base_sha256"), base_digest(base))
+    return config, weights
+
+
+def fill(
+    model: PeftModel, weights: Mapping[str, Tensor], origin: Path, name: str = "default"
+) -> None:
+    """Put tensors into an adapter of ``model``, one to one.
+
+    Args:
+        model: has an adapter called ``name``.
+        weights: by the names of a PEFT file.
+        origin: where they are from, for messages.
+        name: of the adapter.
+
+    Raises:
+        InputError: names or shapes differ.
+    """
+    places = get_peft_model_state_dict(model, adapter_name=name)
+    if set(places) != set(weights):
+        odd = sorted(set(places) ^ set(weights))
+        raise InputError(
+            f"{origin}: {len(weights)} tensors must match the model's "
+            f"{len(places)} one to one; {len(odd)} do not, first {odd[0]}: the adapter "
+            "belongs to another architecture or configuration."
+        )
+    for key, tensor in weights.items():
+        if tensor.shape != places[key].shape:
+            raise InputError(
+                f"{origin}: {key} must have shape {tuple(places[key].shape)}; "
+                f"got {tuple(tensor.shape)}: the adapter belongs to another model."
+            )
+    set_peft_model_state_dict(model, dict(weights), adapter_name=name)
+
+
+def check_base(directory: Path, expected: str | None, found: str) -> None:
+    """Raise ``InputError`` where an adapter says that it is another base's.
+
+    Args:
+        directory: of the adapter.
+        expected: digest of the base that it was trained on, where it says.
+        found: ``base_digest`` of the base at hand.
+    """
     if expected is not None and expected != found:
         raise InputError(
             f"{directory}: the adapter must be used on the base it was trained on "
             f"(digest {expected[:12]}); this base has {found[:12]}: give that base."
         )
-    peft_model = get_peft_model(model, config)
-    places = get_peft_model_state_dict(peft_model)
-    if set(places) != set(weights):
-        odd = sorted(set(places) ^ set(weights))
-        raise InputError(
-            f"{directory}: {len(weights)} tensors must match the model's "
-            f"{len(places)} one to one; {len(odd)} do not, first {odd[0]}: the adapter "
-            "belongs to another architecture or configuration."
-        )
-    for name, tensor in weights.items():
-        if tensor.shape != places[name].shape:
-            raise InputError(
-                f"{directory}: {name} must have shape {tuple(places[name].shape)}; "
-                f"got {tuple(tensor.shape)}: the adapter belongs to another model."
-            )
-    set_peft_model_state_dict(peft_model, weights)
-    return peft_model.requires_grad_(False).eval()
 
 
 @torch.no_grad()

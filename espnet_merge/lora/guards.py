@@ -1,6 +1,7 @@
 """Proofs that training changes what it should, and nothing else."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -12,14 +13,30 @@ from espnet_merge.lora.adapter import base_digest
 def check_gradients(model: nn.Module, batch: Mapping[str, Tensor]) -> None:
     """Run one batch forward and backward and look at every gradient.
 
-    A fresh LoRA has B = 0, so that A gets a zero gradient at first: only B is asked
-    for. Dropped or checkpointed layers that would train nothing are found here.
+    A fresh LoRA has B = 0, so that A gets a zero gradient at first: it is looked at
+    once more after a step, which is taken back. Dropped or checkpointed layers that
+    would train nothing are found here.
 
     Raises:
         InputError: the loss is not finite, a trained tensor has no gradient, or a
             frozen one has.
     """
     model.train()
+    silent = _silent(model, batch)
+    if silent and all("lora_A" in name for name in silent):
+        with _stepped(model):
+            silent = _silent(model, batch)
+    if silent:
+        raise InputError(
+            f"{silent[0]} is to be trained but gets no gradient: turn off "
+            "gradient_checkpointing, or leave the module out of target_modules."
+        )
+    model.zero_grad(set_to_none=True)
+
+
+def _silent(model: nn.Module, batch: Mapping[str, Tensor]) -> list[str]:
+    """Return the names of the trained tensors that a batch gives no gradient."""
+    model.zero_grad(set_to_none=True)
     loss = model(**batch)[0]
     if not torch.isfinite(loss):
         raise InputError(
@@ -27,19 +44,34 @@ def check_gradients(model: nn.Module, batch: Mapping[str, Tensor]) -> None:
             "audio and the base model."
         )
     loss.backward()
-    for name, parameter in model.named_parameters():
-        gradient = parameter.grad
-        moved = gradient is not None and bool(gradient.any())
-        if not parameter.requires_grad and gradient is not None:
+    gradients = {name: p.grad for name, p in model.named_parameters()}
+    trained = {name for name, p in model.named_parameters() if p.requires_grad}
+    for name, gradient in gradients.items():
+        if name not in trained and gradient is not None:
             raise InputError(
                 f"{name} is frozen but has a gradient: a defect, report it."
             )
-        if parameter.requires_grad and "lora_A" not in name and not moved:
-            raise InputError(
-                f"{name} is to be trained but gets no gradient: turn off "
-                "gradient_checkpointing, or leave the module out of target_modules."
-            )
-    model.zero_grad(set_to_none=True)
+    return [
+        name
+        for name, gradient in gradients.items()
+        if name in trained and (gradient is None or not gradient.any())
+    ]
+
+
+@contextmanager
+def _stepped(model: nn.Module) -> Iterator[None]:
+    """Be one small step further along the gradients, as Adam's first step is."""
+    moved = [p for p in model.parameters() if p.grad is not None]
+    before = [p.detach().clone() for p in moved]
+    with torch.no_grad():
+        for parameter in moved:
+            parameter.sub_(parameter.grad.sign(), alpha=1e-3)  # type: ignore[union-attr]
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for parameter, values in zip(moved, before, strict=True):
+                parameter.copy_(values)
 
 
 @torch.no_grad()

@@ -48,7 +48,10 @@ class WhisperTrainer(Trainer):  # type: ignore[misc]
         super().run(**kwargs)
         (output / "checkpoint.last.pth").unlink(missing_ok=True)
         if frozen_digest(model) != before:
-            raise InputError("the frozen base changed in training: a defect, report it")
+            raise InputError(
+                "the frozen base must not change in training; it did, so that the "
+                "adapter fits no base: do not use it, and report the defect."
+            )
         if model.has_adapter:
             check_adapter_acts(model, batch[1])
 

@@ -30,11 +30,13 @@ from transformers import (
 from espnet_merge.errors import InputError
 from espnet_merge.lora.adapter import add_adapter
 from espnet_merge.tasks.trainer import WhisperTrainer
+from espnet_merge.tasks.warm_start import start_warm
 from espnet_merge.whisper.features import check_seconds, log_mel
 from espnet_merge.whisper.model import decode, encode, load_whisper, logits
 from espnet_merge.whisper.prompt import encode_target, load_tokenizer
 
 IGNORE = -1  # pads token ids in a batch
+LORA_OPTIONS = ("lora_conf", "init_adapter")  # that mean nothing without lora
 PROMPT_LENGTH = 4  # start, language, task, no timestamps
 
 specaug_choices = ClassChoices(
@@ -253,6 +255,28 @@ class WhisperTask(AbsTask):  # type: ignore[misc]
             help="With LoRA, stop if more than this share of weights is trainable",
         )
         group.add_argument(
+            "--init_adapter",
+            type=str_or_none,
+            help="Warm start: a trained adapter's directory, its language in "
+            "init_adapters, auto for the most similar of those, or none",
+        )
+        group.add_argument(
+            "--init_adapters",
+            action=NestedDictAction,
+            default={},
+            help="Trained adapters, such as es=exp/lora_es/model",
+        )
+        group.add_argument(
+            "--init_similarity",
+            type=str_or_none,
+            help="similarity.json of espnet-merge similarity, for auto",
+        )
+        group.add_argument(
+            "--init_adapter_sha256",
+            type=str_or_none,
+            help="Of the warm start's adapter_model.safetensors; config.yaml says it",
+        )
+        group.add_argument(
             "--model_conf",
             action=NestedDictAction,
             default={},
@@ -305,10 +329,12 @@ class WhisperTask(AbsTask):  # type: ignore[misc]
             network = add_adapter(
                 network, args.lora_conf, max_trainable_share=args.max_trainable_share
             )
-        elif args.lora_conf:
+            if args.init_adapter:
+                start_warm(network, args)
+        elif given := next((n for n in LORA_OPTIONS if getattr(args, n)), None):
             raise InputError(
-                "lora_conf is given but lora is false: set 'lora: true' in the "
-                "training configuration, or remove lora_conf."
+                f"{given} is given but lora is false: set 'lora: true' in the "
+                f"training configuration, or remove {given}."
             )
         specaug = None
         if args.specaug is not None:

@@ -117,6 +117,20 @@ def test_bin_and_checkpoints_of_the_trainer_are_the_same(
         open_expert(exp / "3epoch.pth")
 
 
+def test_a_checkpoint_of_the_trainer_that_is_no_plain_lora(tmp_path):
+    module = "network.base_model.model.model.encoder.layers.0.fc1"
+    state = {
+        f"{module}.lora_A.default.weight": torch.ones(2, 8),
+        f"{module}.lora_B.default.weight": torch.ones(8, 2),
+        f"{module}.lora_magnitude_vector.default.weight": torch.ones(8),
+    }
+    torch.save(state, tmp_path / "3epoch.pth")
+    settings = {"lora": True, "lora_conf": {"r": 2, "use_dora": True}}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(settings))
+    with pytest.raises(InputError, match="DoRA rescales the weights of the base"):
+        open_expert(tmp_path / "3epoch.pth")
+
+
 @dataclass(frozen=True)
 class TakesFactors(Method):
     factored: ClassVar[bool] = True

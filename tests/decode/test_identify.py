@@ -4,7 +4,7 @@ import pytest
 import torch
 from transformers.modeling_outputs import BaseModelOutput
 
-from espnet_merge.decode.identify import identify
+from espnet_merge.decode.identify import identify, posterior
 from espnet_merge.errors import InputError
 from espnet_merge.whisper.model import Encoded, load_whisper
 from espnet_merge.whisper.prompt import load_tokenizer
@@ -63,6 +63,16 @@ def test_probabilities_are_among_the_candidates(tmp_path, tokenizer):
             assert wide.probability < narrow.probability
     [only, *_] = identify(model, states(), tokenizer, ["ru"])
     assert only == ("ru", 1.0)
+
+
+def test_the_posterior_is_over_the_candidates_in_their_order(tmp_path, tokenizer):
+    model = opinionated(tmp_path, 1)
+    rows = posterior(model, states(), tokenizer, ["ru", "it", "es"])
+    assert rows.shape == (6, 3)
+    torch.testing.assert_close(rows.sum(-1), torch.ones(6))
+    pair = posterior(model, states(), tokenizer, ["es", "it"])
+    # Among fewer the ratio is the same.
+    torch.testing.assert_close(pair[:, 0] / pair[:, 1], rows[:, 2] / rows[:, 1])
 
 
 def test_a_candidate_that_the_model_lacks(micro_whisper, tokenizer):

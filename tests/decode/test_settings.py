@@ -42,6 +42,10 @@ def test_the_command_line_stands_over_the_file(tmp_path):
         ("{language: auto, languages: es}", "must be a list of codes; got 'es'"),
         ("{language: auto, languages: []}", "must be a list of codes"),
         ("{language: auto, languages: [es, xx]}", "Whisper's .* got 'xx'"),
+        (
+            "{language: auto, languages: [es, it, es]}",
+            "must be distinct; got es, it, es",
+        ),
         ("timestamps: often", "timestamps must be one of False, True; got 'often'"),
         ("temperatures: 0.2", "temperatures must be a list of numbers; got 0.2"),
         ("temperatures: [0.2, 0]", "each of temperatures must be .* 0.01 to 2; got 0"),

@@ -1,5 +1,7 @@
 """Train a micro Whisper through ESPnet's own trainer and look at what changed."""
 
+import hashlib
+import json
 import logging
 import math
 import shutil
@@ -8,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import yaml
 from safetensors.torch import load_file
 
 from espnet_merge.bin.whisper_train import main as whisper_train
@@ -73,20 +76,31 @@ def test_full_fine_tuning_learns_and_exports(micro_whisper, data, tmp_path, capl
         assert written == (micro_whisper / name).read_bytes()
 
 
-def test_lora_leaves_the_base_and_changes_the_scores(micro_whisper, data, tmp_path):
+@pytest.mark.parametrize(
+    "conf",
+    [("r=4",), ("r=2", "use_rslora=true"), ("r=3", "use_dora=true")],
+    ids=" ".join,
+)
+def test_lora_leaves_the_base_and_changes_the_scores(
+    micro_whisper, data, tmp_path, caplog, conf
+):
     from peft import PeftModel
     from transformers import WhisperForConditionalGeneration
 
     from espnet_merge.lora.adapter import load_adapter
     from espnet_merge.whisper.model import load_whisper
 
+    caplog.set_level(logging.INFO)
     exp = tmp_path / "exp"
-    checkpointing = ("--gradient_checkpointing", "true")
-    whisper_train(
-        arguments(micro_whisper, data, exp, "--max_epoch", "1", *LORA, *checkpointing)
-    )
+    words = ["--lora", "true", "--max_trainable_share", "0.3"]
+    for setting in conf:
+        words += ["--lora_conf", setting]
+    words += ["--gradient_checkpointing", "true"]
+    whisper_train(arguments(micro_whisper, data, exp, "--max_epoch", "1", *words))
+    [share] = [m for m in caplog.messages if m.startswith("trainable: ")]
     saved = torch.load(exp / "1epoch.pth", weights_only=True)
     assert all("lora_" in name for name in saved)
+    assert f"trainable: {sum(p.numel() for p in saved.values()):,} of " in share
     export(exp / "valid.loss.ave.pth", tmp_path / "model")
     ours = load_adapter(load_whisper(micro_whisper), tmp_path / "model")
     base = WhisperForConditionalGeneration.from_pretrained(micro_whisper)
@@ -102,14 +116,44 @@ def test_lora_leaves_the_base_and_changes_the_scores(micro_whisper, data, tmp_pa
             assert not torch.equal(theirs(**inputs).logits, expected)
 
 
-def test_killed_and_resumed_equals_undisturbed(micro_whisper, data, tmp_path):
+def test_a_base_that_changes_in_training_is_found(
+    micro_whisper, data, tmp_path, capsys, monkeypatch
+):
+    from espnet_merge.tasks.trainer import WhisperTrainer
+
+    whole = WhisperTrainer.train_one_epoch.__func__
+
+    def train_one_epoch(cls, model, *args, **kwargs):
+        with torch.no_grad():
+            model.whisper.model.encoder.conv1.bias[0] += 1e-3
+        return whole(cls, model, *args, **kwargs)
+
+    monkeypatch.setattr(WhisperTrainer, "train_one_epoch", classmethod(train_one_epoch))
+    with pytest.raises(SystemExit):
+        whisper_train(
+            arguments(micro_whisper, data, tmp_path, "--max_epoch", "1", *LORA)
+        )
+    assert "frozen base must not change" in capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.parametrize("kind", [(), LORA], ids=["full", "lora"])
+def test_killed_and_resumed_equals_undisturbed(micro_whisper, data, tmp_path, kind):
     def train(exp: Path, epochs: int) -> None:
         whisper_train(
             arguments(micro_whisper, data, exp, "--max_epoch", str(epochs),
                       "--specaug", "specaug",
                       "--specaug_conf", "apply_time_warp=false"
-                      , "--specaug_conf", "time_mask_width_range=10")
+                      , "--specaug_conf", "time_mask_width_range=10", *kind)
         )  # fmt: skip
+
+    def losses(exp: Path) -> list[float]:
+        checkpoint = torch.load(exp / "checkpoint.pth", weights_only=True)
+        epochs = checkpoint["reporter"]["stats"]
+        return [
+            epochs[e][part]["loss"]
+            for e in sorted(epochs)
+            for part in ("train", "valid")
+        ]
 
     train(tmp_path / "whole", 2)
     cut = tmp_path / "cut"
@@ -124,7 +168,94 @@ def test_killed_and_resumed_equals_undisturbed(micro_whisper, data, tmp_path):
     expected = torch.load(tmp_path / "whole" / "2epoch.pth", weights_only=True)
     found = torch.load(cut / "2epoch.pth", weights_only=True)
     assert all(torch.equal(expected[name], found[name]) for name in expected)
+    assert len(losses(cut)) == 4
+    assert losses(cut) == losses(tmp_path / "whole")
     assert not (cut / "checkpoint.last.pth").exists()
+
+
+@pytest.fixture(scope="module")
+def expert(micro_whisper, data, tmp_path_factory) -> Path:
+    """An adapter that was trained and exported."""
+    exp = tmp_path_factory.mktemp("expert")
+    whisper_train(arguments(micro_whisper, data, exp, "--max_epoch", "1", *LORA))
+    export(exp / "valid.loss.ave.pth", exp / "model")
+    return exp / "model"
+
+
+@pytest.fixture(scope="module")
+def similarity(micro_whisper, expert) -> Path:
+    from espnet_merge.lora.adapter import base_digest
+    from espnet_merge.whisper.model import load_whisper
+
+    rows = {"cs": {"es": 0.3, "ru": 0.7}}
+    digest = base_digest(load_whisper(micro_whisper))
+    path = expert.parent / "similarity.json"
+    path.write_text(json.dumps({"base_sha256": digest, "similarity": rows}))
+    return path
+
+
+@pytest.fixture(scope="module")
+def new_language(tmp_path_factory) -> Path:
+    root = tmp_path_factory.mktemp("new")
+    write_data(root / "train", languages=("cs",), count=4)
+    write_data(root / "valid", languages=("cs",), count=4, seed=1)
+    return root
+
+
+def auto(expert: Path, similarity: Path) -> list[str]:
+    return [
+        "--init_adapter", "auto", "--init_similarity", str(similarity),
+        "--init_adapters", "es=nowhere", "--init_adapters", f"ru={expert}",
+    ]  # fmt: skip
+
+
+def test_warm_start_from_the_most_similar(
+    micro_whisper, new_language, expert, similarity, tmp_path, caplog
+):
+    caplog.set_level(logging.INFO)
+    exp = tmp_path / "exp"
+    # Nothing is learnt, so that what is exported is where training began.
+    still = ("--max_epoch", "1", "--optim_conf", "lr=0", *LORA)
+    words = [*still, *auto(expert, similarity)]
+    whisper_train(arguments(micro_whisper, new_language, exp, *words))
+    assert (
+        "warm start: of es, ru the most similar to cs is ru, by 70.0% of the similarity"
+    ) in caplog.messages
+    export(exp / "valid.loss.ave.pth", exp / "model")
+    before = load_file(expert / "adapter_model.safetensors")
+    after = load_file(exp / "model" / "adapter_model.safetensors")
+    assert set(before) == set(after)
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    weights = (expert / "adapter_model.safetensors").read_bytes()
+    origin = {
+        "init_adapter": str(expert),
+        "init_adapter_sha256": hashlib.sha256(weights).hexdigest(),
+    }
+    for file in (exp / "config.yaml", exp / "model" / "export.yaml"):
+        assert origin.items() <= yaml.safe_load(file.read_text()).items()
+
+
+def test_warm_start_by_name_and_digest(
+    micro_whisper, new_language, expert, tmp_path, capsys
+):
+    named = ("--init_adapter", "ru", "--init_adapters", f"ru={expert}")
+    expected = ("--init_adapter_sha256", "0" * 64)
+    with pytest.raises(SystemExit):
+        whisper_train(
+            arguments(micro_whisper, new_language, tmp_path, *LORA, *named, *expected)
+        )
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert f"{expert}: the warm start's weights must have SHA-256 000000000000" in error
+
+
+def test_auto_needs_one_language(
+    micro_whisper, data, expert, similarity, tmp_path, capsys
+):
+    words = (*LORA, *auto(expert, similarity))
+    with pytest.raises(SystemExit):
+        whisper_train(arguments(micro_whisper, data, tmp_path, *words))
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert "training data of one language; it is of es, ru" in error
 
 
 def test_nothing_whole_starts_anew(tmp_path):
@@ -139,6 +270,13 @@ def test_nothing_whole_starts_anew(tmp_path):
         (("--lora_conf", "r=4"), "lora is false"),
         (("--lora", "true", "--lora_conf", "rank=4"), "must fit peft.LoraConfig"),
         ((*LORA, "--max_trainable_share", "0.01"), "must leave the base frozen"),
+        (("--init_adapter", "auto"), "init_adapter is given but lora is false"),
+        ((*LORA, "--init_adapter", "auto"), "auto needs init_adapters"),
+        ((*LORA, "--init_adapter", "nowhere"), "nowhere: a PEFT adapter directory"),
+        (
+            (*LORA, "--init_adapter", "x", "--init_adapters", "xx=exp/model"),
+            "language must be one of",
+        ),
         (("--pad_to", "31"), "pad_to must be"),
         (("--model_conf", "label_smoothing=2"), "label_smoothing must be"),
     ],
@@ -196,3 +334,19 @@ def test_export_refuses(micro_whisper, tmp_path):
     (tmp_path / "there").mkdir()
     with pytest.raises(InputError, match="exists; give another"):
         export(tmp_path / "x.pth", tmp_path / "there")
+
+
+def test_export_refuses_another_configuration(expert, tmp_path):
+    exp = tmp_path / "exp"
+    exp.mkdir()
+    config = yaml.safe_load((expert.parent / "config.yaml").read_text())
+    config["lora_conf"]["target_modules"] = ["q_proj"]
+    (exp / "config.yaml").write_text(yaml.safe_dump(config))
+    whole = (expert.parent / "1epoch.pth").read_bytes()
+    (exp / "1epoch.pth").write_bytes(whole)
+    with pytest.raises(InputError, match=r"hold the 12 tensors .* 40 differ"):
+        export(exp / "1epoch.pth", tmp_path / "model")
+    (exp / "1epoch.pth").write_bytes(whole[:5000])
+    with pytest.raises(InputError, match="must be a whole PyTorch file"):
+        export(exp / "1epoch.pth", tmp_path / "model")
+    assert not (tmp_path / "model").exists()

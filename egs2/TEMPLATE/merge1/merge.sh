@@ -49,24 +49,6 @@ expdir=exp        # where models, hypotheses and results go
 espnet=$(../../../tools/espnet_root.sh)/egs2/TEMPLATE/asr1
 for name in utils scripts pyscripts; do ln -sfn "$espnet/$name" "$name"; done
 
-fail() {
-  log "error: $*"
-  exit 2
-}
-
-# conf_file GROUP NAME: the file of a configuration, the recipe's own before the shared.
-conf_file() {
-  local file
-  for file in "$2" "conf/$1/$2.yaml" "../../../conf/$1/$2.yaml" "../../../$2"; do
-    if [[ -f $file ]]; then
-      printf '%s\n' "$file"
-      return
-    fi
-  done
-  fail "conf/$1/$2.yaml does not exist; there are:" \
-    "$(cd ../../../conf && echo "$1"/*.yaml)"
-}
-
 check_stages 11
 [[ -n $experts ]] || fail "--experts must name at least one expert, as 'es it ru'."
 [[ -n $test_sets ]] || fail "--test_sets must name at least one set, as 'es_test'."
@@ -129,9 +111,6 @@ if ! flock --nonblock 9; then
   log "jobs of another run are at work in $expdir: waiting for them"
   flock 9
 fi
-
-# last_error LOG...: the last line that speaks of an error.
-last_error() { cat "$@" | grep -i 'error' | tail -n 1 || echo "see $1"; }
 
 fingerprint() { cat "$@" | cksum; }
 

@@ -1,0 +1,116 @@
+#!/usr/bin/env bash
+# Add a language to those that one frozen Whisper serves with an adapter each.
+#
+# Run it in a recipe directory whose LoRA experts are trained. local/data.sh must make
+# data/NAME_{train,valid,test} of the new language. Its adapter starts from that of the
+# most similar trained language. Then the others are decoded anew: their hypotheses must
+# be what they were, to the byte.
+#
+# Options, with their defaults:
+set -euo pipefail
+
+# options
+stage=1           # first stage to run: 1 before 2 data 3 similarity 4 train
+stop_stage=6      # last stage to run: 5 decode 6 score
+language=         # NAME of the new expert; it begins with Whisper's code of the language
+init=auto         # what its adapter starts from: auto, the NAME of a trained one, or none
+data_opts=        # options passed on to local/data.sh
+lora_config=conf/train/lora.yaml # training configuration
+train_args=       # further options of whisper_train, as "--max_epoch 2"
+similarity_args="--pad-to 0 --tail 4" # how the base hears the new language
+decode_config="tail" # name in conf/decode, or file
+decode_args=      # further options of "espnet-merge decode"
+normalizer=basic  # how text is normalised before the main scores
+nj=2              # data sets prepared at the same time
+inference_nj=2    # languages decoded at the same time
+ngpu=0            # GPUs for training
+dumpdir=dump/raw  # where formatted data goes
+expdir=exp        # where models, hypotheses and results go
+# end of options
+
+. ../../../local/parse_options.sh
+. ../../../local/stage.sh
+. ./path.sh
+. ./cmd.sh
+here=$(dirname "$0")
+# shellcheck source-path=SCRIPTDIR
+. "$here/languages.sh"
+
+check_stages 6
+[[ -n $language ]] || fail "--language must name the new expert, as 'cs'."
+mapfile -t old < <(others "$language")
+((${#old[@]})) ||
+  fail "$expdir must hold a trained LoRA expert, as $expdir/lora_es/model; it has none:" \
+    "run run.sh --kinds lora first."
+[[ $init == auto || $init == none || " ${old[*]} " == *" $init "* ]] ||
+  fail "--init must be auto, none, or one of '${old[*]}'; got '$init'."
+[[ -f $expdir/zero_shot/.done ]] ||
+  fail "$expdir/base must be made by run.sh, whose stage 5 notes what of; it is not."
+decode_config=$(conf_file decode "$decode_config")
+read -ra similarity_words <<<"$similarity_args"
+codes=("${old[@]%%_*}")
+new=$expdir/lora_$language
+if [[ $init == auto && ${#old[@]} == 1 ]]; then init=${old[0]}; fi # nothing to choose
+
+new_expert() { # FIRST LAST [OPTION VALUE]...: stages of merge.sh for the new language
+  "$here/merge.sh" --stage "$1" --stop_stage "$2" --experts "$language" --kinds lora \
+    --joint false --merge_configs "" --test_sets "${language}_test" \
+    --base "$(<"$expdir/zero_shot/.done")" --lora_config "$lora_config" --nj "$nj" \
+    --ngpu "$ngpu" --dumpdir "$dumpdir" --expdir "$expdir" "${@:3}"
+}
+
+# Stage 1
+decode_old() { run_parallel "$inference_nj" decode_before "${old[@]}"; }
+
+# Stage 2
+prepare_data() { new_expert 1 6 --data_opts "$data_opts"; }
+
+# Stage 3
+measure_similarity() {
+  if [[ $init != auto ]]; then
+    log "--init $init: nothing to choose"
+    return
+  fi
+  mkdir -p "$new"
+  espnet-merge similarity --model "$expdir/base" --data "$dumpdir/${language}_train" \
+    --languages "$(IFS=,; echo "${codes[*]}")" --output "$new/similarity" --overwrite \
+    "${similarity_words[@]}"
+}
+
+# Stage 4
+train_new() {
+  local start=()
+  case $init in
+    none) ;;
+    auto)
+      start=(--init_adapter auto --init_similarity "$new/similarity/similarity.json")
+      for name in "${old[@]}"; do
+        start+=(--init_adapters "${name%%_*}=$expdir/lora_$name/model")
+      done
+      ;;
+    *) start=(--init_adapter "$expdir/lora_$init/model") ;;
+  esac
+  new_expert 7 7 --train_args "$train_args ${start[*]}"
+}
+
+# Stage 5
+decode_all() {
+  decode_before "$language"
+  run_parallel "$inference_nj" again "${old[@]}"
+}
+
+# Stage 6
+score_all() {
+  local name
+  for name in "$language" "${old[@]}"; do
+    espnet-merge score --ref "$dumpdir/${name}_test" \
+      --hyp "$(usual_place "$name")/${name}_test" --normalizer "$normalizer"
+  done
+}
+
+run_stage 1 "lora_{${old[*]}} -> hypotheses before" decode_old
+run_stage 2 "data/${language}_* -> $dumpdir/${language}_*" prepare_data
+run_stage 3 "$dumpdir/${language}_train, $expdir/base -> $new/similarity" measure_similarity
+run_stage 4 "$dumpdir/${language}_*, adapter of '$init' -> $new/model" train_new
+run_stage 5 "lora_{${old[*]} $language} -> hypotheses after" decode_all
+run_stage 6 "hypotheses -> score.json" score_all

@@ -1,0 +1,82 @@
+"""From which trained adapter a training starts, by its options."""
+
+import argparse
+import hashlib
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+
+from peft import PeftModel
+
+from espnet_merge.data.table import read_table
+from espnet_merge.errors import InputError
+from espnet_merge.lora.adapter import WEIGHTS
+from espnet_merge.lora.warm_start import choose, warm_start
+from espnet_merge.whisper.prompt import check_language
+
+AUTO = "auto"
+
+
+def start_warm(model: PeftModel, args: argparse.Namespace) -> None:
+    """Fill the fresh adapter of ``model`` from the one that the options name.
+
+    The options then name it by directory and digest, and ESPnet writes them into
+    ``config.yaml``: training again by that starts from the same adapter or not at all.
+
+    Args:
+        model: with a fresh adapter.
+        args: of ``WhisperTask``; ``init_adapter`` and ``init_adapter_sha256`` are set.
+
+    Raises:
+        InputError: the options do not name an adapter, or it is not fit to start from.
+    """
+    directory = _find(model, args)
+    warm_start(model, directory)
+    with (directory / WEIGHTS).open("rb") as weights:
+        digest = hashlib.file_digest(weights, "sha256").hexdigest()
+    if args.init_adapter_sha256 not in (None, digest):
+        raise InputError(
+            f"{directory}: the warm start's weights must have SHA-256 "
+            f"{args.init_adapter_sha256[:12]}; they have {digest[:12]}: restore that "
+            "adapter, or drop init_adapter_sha256."
+        )
+    logging.info(f"warm start: from {directory} (SHA-256 {digest[:12]})")
+    args.init_adapter, args.init_adapter_sha256 = str(directory), digest
+
+
+def _find(model: PeftModel, args: argparse.Namespace) -> Path:
+    adapters: Mapping[str, str] = args.init_adapters
+    for code in adapters:
+        check_language(code)
+    if args.init_adapter != AUTO:
+        return Path(adapters.get(args.init_adapter, args.init_adapter))
+    if not adapters or args.init_similarity is None:
+        raise InputError(
+            "init_adapter auto needs init_adapters, language by language, and "
+            "init_similarity, the file of espnet-merge similarity; "
+            f"got {adapters or 'none'} and {args.init_similarity or 'none'}."
+        )
+    language = _trained_language(args)
+    similarity = Path(args.init_similarity)
+    nearest = choose(language, set(adapters), similarity, model.get_base_model())
+    logging.info(
+        f"warm start: of {', '.join(sorted(adapters))} the most similar to {language} "
+        f"is {nearest.language}, by {nearest.share:.1%} of the similarity"
+    )
+    return Path(adapters[nearest.language])
+
+
+def _trained_language(args: argparse.Namespace) -> str:
+    """Return the language of the training data."""
+    tables = [
+        Path(path)
+        for path, name, _ in args.train_data_path_and_name_and_type
+        if name == "lang"
+    ]
+    languages = sorted({code for path in tables for code in read_table(path).values()})
+    if len(languages) != 1:
+        raise InputError(
+            "init_adapter auto needs training data of one language; it is of "
+            f"{', '.join(languages)}: name the adapter instead."
+        )
+    return languages[0]
