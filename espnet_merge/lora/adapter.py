@@ -89,13 +89,7 @@ def load_adapter(model: nn.Module, directory: Path) -> PeftModel:
     """
     weights, metadata = _read_weights(directory)
     config = LoraConfig(**_read_config(directory))
-    expected = metadata.get("base_sha256")
-    found = base_digest(model)
-    if expected is not None and expected != found:
-        raise InputError(
-            f"{directory}: the adapter must be used on the base it was trained on "
-            f"(digest {expected[:12]}); this base has {found[:12]}: give that base."
-        )
+    check_base(directory, metadata.get("base_sha256"), base_digest(model))
     peft_model = get_peft_model(model, config)
     places = get_peft_model_state_dict(peft_model)
     if set(places) != set(weights):
@@ -113,6 +107,21 @@ def load_adapter(model: nn.Module, directory: Path) -> PeftModel:
             )
     set_peft_model_state_dict(peft_model, weights)
     return peft_model.requires_grad_(False).eval()
+
+
+def check_base(directory: Path, expected: str | None, found: str) -> None:
+    """Raise ``InputError`` where an adapter says that it is another base's.
+
+    Args:
+        directory: of the adapter.
+        expected: digest of the base that it was trained on, where it says.
+        found: ``base_digest`` of the base at hand.
+    """
+    if expected is not None and expected != found:
+        raise InputError(
+            f"{directory}: the adapter must be used on the base it was trained on "
+            f"(digest {expected[:12]}); this base has {found[:12]}: give that base."
+        )
 
 
 @torch.no_grad()
