@@ -24,7 +24,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         required=True,
         help="Whisper: directory of Hugging Face or CTranslate2, or OpenAI's .pt",
     )
-    add("--adapter", type=Path, help="LoRA adapter directory, trained on that model")
+    add(
+        "--adapter",
+        type=Path,
+        help="directory of a LoRA adapter or a mixture of them, trained on that model",
+    )
     add(
         "--adapters",
         nargs="+",

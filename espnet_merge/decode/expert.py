@@ -10,17 +10,21 @@ from espnet_merge.checkpoint.adapter import open_adapter
 from espnet_merge.errors import InputError
 from espnet_merge.lora.adapter import load_adapter
 from espnet_merge.lora.routed import add_routed
+from espnet_merge.lora.stored_mixture import is_mixture, load_mixture
 from espnet_merge.whisper.model import load_whisper
 
 
 def check_expert(model: Path, adapter: Path | None) -> None:
-    """Raise ``InputError`` where a model and an adapter are taken for each other."""
+    """Raise ``InputError`` where a model and an adapter are taken for each other.
+
+    A mixture of LoRA experts goes where an adapter goes.
+    """
     if (model / "adapter_config.json").is_file():
         raise InputError(
             f"{model}: --model must be a whole Whisper; this is a LoRA adapter: give "
             f"its base as --model and --adapter {model}."
         )
-    if adapter is not None:
+    if adapter is not None and not is_mixture(adapter):
         check_adapter(adapter)
 
 
@@ -62,12 +66,20 @@ def load_expert(
     """Return the Whisper, its adapter beside the weights or folded into them.
 
     Raises:
-        InputError: bad files, an adapter of another base, or no GPU where one is asked.
+        InputError: bad files, an adapter of another base, a mixture to be folded, or no
+            GPU where one is asked.
     """
     _check_device(device)
     kind: torch.dtype = getattr(torch, dtype)
     if adapter is None:
         whisper = load_whisper(model, kind)
+    elif is_mixture(adapter):
+        if fold:
+            raise InputError(
+                f"{adapter}: a mixture depends on what it hears, so it cannot be folded"
+                " into the weights: decode with backend torch."
+            )
+        whisper = load_mixture(load_whisper(model), adapter).get_base_model()
     else:
         # The adapter knows its base by a digest of the float32 weights.
         network = load_adapter(load_whisper(model), adapter)

@@ -91,14 +91,12 @@ def add_routed(
         InputError: an adapter was trained on another base, or changes a layer that the
             base lacks or has in another shape.
     """
-    digest = base_digest(whisper)
-    for adapter in adapters:
-        check_base(adapter.path, adapter.base_sha256, digest)
+    check_bases(whisper, adapters)
     contexts = {
         name: add_context(whisper.get_submodule(f"model.{name}")) for name in STACKS
     }
     for name in sorted(set().union(*(adapter.scales for adapter in adapters))):
-        layer = _linear(whisper, name, adapters)
+        layer = linear_of(whisper, name, adapters)
         deltas = [one.delta(name) if name in one.scales else None for one in adapters]
         module = name.removesuffix(".weight")
         routed = RoutedLinear(layer, deltas, contexts[name.split(".")[1]])
@@ -106,7 +104,17 @@ def add_routed(
     whisper.requires_grad_(False)
 
 
-def _linear(
+def check_bases(
+    whisper: WhisperForConditionalGeneration, adapters: Sequence["Adapter"]
+) -> str:
+    """Return the digest of the base, which must be that of every adapter."""
+    digest = base_digest(whisper)
+    for adapter in adapters:
+        check_base(adapter.path, adapter.base_sha256, digest)
+    return digest
+
+
+def linear_of(
     whisper: WhisperForConditionalGeneration, name: str, adapters: Sequence["Adapter"]
 ) -> nn.Linear:
     """Return the layer whose weight is ``name``, checked to fit every adapter."""

@@ -128,7 +128,7 @@ class WhisperModel(AbsESPnetModel):  # type: ignore[misc]
     @property
     def has_adapter(self) -> bool:
         """Whether a LoRA adapter is trained and the base is frozen."""
-        return hasattr(self.network, "peft_config")
+        return hasattr(self.network, "get_base_model")
 
     def token_scores(self, **batch: Tensor) -> Tensor:
         """Return (batch, tokens - 1, vocabulary): scores of each next token."""

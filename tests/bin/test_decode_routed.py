@@ -9,6 +9,10 @@ import pytest
 import soundfile
 
 from espnet_merge.__main__ import main
+from espnet_merge.checkpoint.adapter import open_adapter
+from espnet_merge.lora.mixture import MixtureConf, add_mixture
+from espnet_merge.lora.stored_mixture import save_mixture
+from espnet_merge.whisper.model import load_whisper
 from tests.decode.test_search import talkative
 from tests.lora.test_routed import write_adapter
 
@@ -137,5 +141,28 @@ def test_what_was_made_otherwise_is_known(model, adapters, data, tmp_path, capsy
     ]:
         with pytest.raises(SystemExit):
             decode(model, data, tmp_path / "bad", *bad)
+        assert rule in capsys.readouterr().err
+        assert not (tmp_path / "bad").exists()
+
+
+def test_a_mixture_goes_where_an_adapter_goes(model, adapters, data, tmp_path, capsys):
+    experts = [open_adapter(path) for path in adapters.values()]
+    conf = MixtureConf(r=2, gate="utterance")
+    mixture = add_mixture(load_whisper(model), experts, conf)
+    (tmp_path / "mixture").mkdir()
+    save_mixture(mixture, tmp_path / "mixture")
+    mixed = ("--adapter", tmp_path / "mixture")
+    together = decode(model, data, tmp_path / "together", *mixed)
+    alone = decode(model, data, tmp_path / "alone", *mixed, "--batch-size", "1")
+    base = decode(model, data, tmp_path / "base")
+    for name, one in together.items():
+        assert same(one, alone[name])
+        assert one["score"] != base[name]["score"]
+    for options, rule in [
+        ((*mixed, "--backend", "ctranslate2"), "cannot be folded into the weights"),
+        (("--adapters", f"es={tmp_path / 'mixture'}"), "needs adapter_config.json"),
+    ]:
+        with pytest.raises(SystemExit):
+            decode(model, data, tmp_path / "bad", *options)
         assert rule in capsys.readouterr().err
         assert not (tmp_path / "bad").exists()
