@@ -35,10 +35,14 @@ def export(checkpoint: Path, output: Path, *, overwrite: bool = False) -> None:
             )
     config = read_config(checkpoint.parent / CONFIG)
     base = open_checkpoint(Path(str(config.get("whisper"))))
-    trained = open_expert(checkpoint)
-    check_same_model(base, [trained])
+    mixture = config.get("mixture_conf")
+    if not mixture:
+        trained = open_expert(checkpoint)
+        check_same_model(base, [trained])
     with whole_directory(output) as directory:
-        if isinstance(trained, Adapter):
+        if mixture:
+            _write_mixture(checkpoint, base, mixture, directory)
+        elif isinstance(trained, Adapter):
             _write_adapter(checkpoint, base, config, directory)
         else:
             _write_model(trained, base, directory)
@@ -79,3 +83,29 @@ def _write_adapter(
     }
     set_peft_model_state_dict(model, weights)
     save_adapter(model, directory)
+
+
+def _write_mixture(
+    checkpoint: Path, base: Checkpoint, conf: dict[str, Any], directory: Path
+) -> None:
+    import torch
+
+    from espnet_merge.checkpoint.adapter import TASK_PREFIX
+    from espnet_merge.checkpoint.torch_read import read_torch
+    from espnet_merge.lora.mixture import add_mixture, open_experts
+    from espnet_merge.lora.stored_mixture import save_mixture
+    from espnet_merge.whisper.model import load_whisper
+
+    read_torch(checkpoint)  # refuses what is no whole file, in one line
+    state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    mixture = add_mixture(load_whisper(base.path), *open_experts(conf))
+    weights = {name.removeprefix(TASK_PREFIX): value for name, value in state.items()}
+    trained = {name for name, p in mixture.named_parameters() if p.requires_grad}
+    if odd := sorted(trained ^ set(weights)):
+        raise InputError(
+            f"{checkpoint}: must hold the {len(trained)} tensors of the mixture that "
+            f"{CONFIG} beside it describes; {len(odd)} differ, first {odd[0]}: restore "
+            "the two as they were trained."
+        )
+    mixture.load_state_dict(weights, strict=False)  # without the base
+    save_mixture(mixture, directory)

@@ -6,6 +6,7 @@ Departures from it: the paper's gate could not be recovered. Ours is a softmax o
 linear map in every layer, dense unless told, and zero at first: a uniform start.
 """
 
+import hashlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -37,8 +38,9 @@ class MixtureConf:
         lora_alpha: its alpha; the delta is scaled by alpha / r.
         gate: ``frame`` weights the experts anew at each position, ``utterance`` once,
             by the mean over the positions of the encoder.
-        top_k: experts of the largest weights that are used, the new one counted; None
-            for all.
+        top_k: frozen experts of the largest weights that are used, beside the new one,
+            which always is; None for all. With ``frame`` the choice may turn on
+            rounding where two weights are equal.
 
     Raises:
         InputError: a value of the wrong type, out of range or unknown.
@@ -141,11 +143,12 @@ class MixtureLinear(nn.Module):
         else:
             heard = masked_mean(inputs, self.context.mask)
         scores = linear(heard, self.lora_gate)
-        top_k = self.conf.top_k
-        if top_k is not None:
-            best = scores.topk(min(top_k, scores.shape[-1]), dim=-1)
-            lowest = torch.full_like(scores, -torch.inf)
-            scores = lowest.scatter(-1, best.indices, best.values)
+        if self.conf.top_k is not None:
+            frozen, new = scores[..., :-1], scores[..., -1:]
+            best = frozen.topk(self.conf.top_k, dim=-1)
+            others = torch.full_like(frozen, -torch.inf)
+            frozen = others.scatter(-1, best.indices, best.values)
+            scores = torch.cat([frozen, new], dim=-1)
         return scores.softmax(-1)
 
     def _factors(self) -> tuple[Tensor, Tensor]:
@@ -222,18 +225,17 @@ def add_mixture(
 
     Raises:
         InputError: there is no expert; one was trained on another base, or does not fit
-            it; or ``top_k`` leaves nothing to choose.
+            it; or there are less than ``top_k``.
     """
     if not adapters:
         raise InputError(
             "a mixture needs at least one expert; mixture_conf.adapters has none: name "
             "adapter directories there, or train with lora."
         )
-    most = len(adapters) + 1
-    if conf.top_k is not None and not 2 <= conf.top_k <= most:
+    if conf.top_k is not None and conf.top_k > len(adapters):
         raise InputError(
-            f"top_k of a mixture in training must be from 2 to {most}, the experts and "
-            f"the new one; got {conf.top_k}: the gate learns by comparing them."
+            f"top_k of a mixture must be from 1 to its {len(adapters)} frozen experts; "
+            f"got {conf.top_k}: lower it, or leave it out to use all."
         )
     digest = check_bases(whisper, adapters)
     names = sorted(set().union(*(adapter.scales for adapter in adapters)))
@@ -287,25 +289,57 @@ def build_mixture(
     return Mixture(whisper, conf, experts, base_sha256)
 
 
-def read_conf(conf: Mapping[str, Any]) -> tuple[list[Path], MixtureConf]:
-    """Return the directories of the experts and the rest of ``mixture_conf``.
+def open_experts(conf: Mapping[str, Any]) -> tuple[list["Adapter"], MixtureConf]:
+    """Return what ``mixture_conf`` says: the frozen experts, and the rest.
+
+    Args:
+        conf: ``adapters``, a list of PEFT directories; ``sha256`` of each, by
+            ``experts_sha256``, where they must not have changed; and the arguments of
+            ``MixtureConf``.
 
     Raises:
-        InputError: an argument that a mixture does not take, or a wrong value.
+        InputError: an argument that a mixture does not take, a wrong value, or an
+            adapter that is broken or not the one that was meant.
     """
+    from espnet_merge.checkpoint.adapter import open_adapter
+
     values = dict(conf)
-    adapters = values.pop("adapters", [])
-    if not isinstance(adapters, list):
+    paths, digests = values.pop("adapters", []), values.pop("sha256", None)
+    if not isinstance(paths, list):
         raise InputError(
-            f"mixture_conf.adapters must be a list of directories; got {adapters!r}."
+            f"mixture_conf.adapters must be a list of directories; got {paths!r}."
         )
     try:
-        return [Path(str(path)) for path in adapters], MixtureConf(**values)
+        settings = MixtureConf(**values)
     except TypeError as error:
         raise InputError(
             "mixture_conf takes adapters, r, lora_alpha, gate and top_k; got "
             f"{', '.join(map(str, values))}."
         ) from error
+    adapters = [open_adapter(Path(str(path))) for path in paths]
+    found = experts_sha256(adapters)
+    if digests is not None and digests != found:
+        changed = [
+            str(path)
+            for path, before, now in zip(paths, digests, found, strict=False)
+            if before != now
+        ]
+        raise InputError(
+            f"{', '.join(changed or map(str, paths))}: an expert must be the one that "
+            "the mixture was trained with; its files have changed: restore them, or "
+            "train anew."
+        )
+    return adapters, settings
+
+
+def experts_sha256(adapters: Sequence["Adapter"]) -> list[str]:
+    """Return the digest of the files of each adapter."""
+    from espnet_merge.checkpoint.digest import sha256
+
+    return [
+        hashlib.sha256(" ".join(map(sha256, adapter.files)).encode()).hexdigest()
+        for adapter in adapters
+    ]
 
 
 def _name(adapter: "Adapter") -> str:

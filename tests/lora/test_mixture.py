@@ -13,7 +13,12 @@ from espnet_merge.checkpoint.adapter import open_adapter
 from espnet_merge.errors import InputError
 from espnet_merge.lora.adapter import base_digest, load_adapter
 from espnet_merge.lora.guards import check_adapter_acts, check_gradients, frozen_digest
-from espnet_merge.lora.mixture import MixtureConf, MixtureLinear, add_mixture, read_conf
+from espnet_merge.lora.mixture import (
+    MixtureConf,
+    MixtureLinear,
+    add_mixture,
+    open_experts,
+)
 from espnet_merge.lora.stored_mixture import (
     CONFIG,
     WEIGHTS,
@@ -64,7 +69,7 @@ def make_layer(ranks=(2, 3), rows=5, columns=7, seed=0, **conf):
 
 @given(
     seed=st.integers(0, 1000),
-    top_k=st.sampled_from([None, 1, 2, 3]),
+    top_k=st.sampled_from([None, 1, 2]),
     gate=st.sampled_from(["frame", "utterance"]),
 )
 def test_gate_weights_sum_to_one(seed, top_k, gate):
@@ -72,10 +77,10 @@ def test_gate_weights_sum_to_one(seed, top_k, gate):
     gates = layer.gates(3 * torch.randn(2, 6, 7))
     assert gates.shape == (2, 6 if gate == "frame" else 1, 3)
     torch.testing.assert_close(gates.sum(-1), torch.ones(gates.shape[:2]))
-    assert bool(((gates > 0).sum(-1) <= (top_k or 3)).all())
+    assert bool(((gates > 0).sum(-1) <= ((top_k or 2) + 1)).all())
 
 
-@given(seed=st.integers(0, 1000), top_k=st.sampled_from([None, 2]))
+@given(seed=st.integers(0, 1000), top_k=st.sampled_from([None, 1]))
 def test_it_is_the_weighted_sum_of_the_deltas(seed, top_k):
     layer = make_layer(seed=seed, top_k=top_k)
     inputs = torch.randn(2, 6, 7)
@@ -113,7 +118,7 @@ def test_a_one_hot_gate_is_that_adapter_to_the_bit(micro_whisper, adapters, expe
 
 
 @pytest.mark.parametrize("gate", ["frame", "utterance"])
-@pytest.mark.parametrize("top_k", [None, 2])
+@pytest.mark.parametrize("top_k", [None, 1])
 def test_gradients_only_in_gate_and_new_adapter(micro_whisper, adapters, gate, top_k):
     mixture = mixed(micro_whisper, adapters, gate=gate, top_k=top_k)
     trained = {
@@ -124,8 +129,7 @@ def test_gradients_only_in_gate_and_new_adapter(micro_whisper, adapters, gate, t
     assert trained == {"lora_A", "lora_B", "lora_gate"}
     model = WhisperModel(mixture, load_tokenizer(micro_whisper))
     assert model.has_adapter
-    if top_k is None:
-        check_gradients(model, BATCH)
+    check_gradients(model, BATCH)
     before = frozen_digest(model)
     down = {name: layer.down.clone() for name, layer in mixture.layers().items()}
     optimizer = torch.optim.SGD(
@@ -167,7 +171,7 @@ def test_gradient_checkpointing_changes_nothing(micro_whisper, adapters):
 
 # At each frame the choice of the best two may turn on rounding.
 @pytest.mark.parametrize(
-    ("gate", "top_k"), [("frame", None), ("utterance", None), ("utterance", 2)]
+    ("gate", "top_k"), [("frame", None), ("utterance", None), ("utterance", 1)]
 )
 def test_an_utterance_is_the_same_alone_and_token_by_token(
     micro_whisper, adapters, gate, top_k
@@ -247,14 +251,13 @@ def test_what_is_broken_or_of_another_base_is_refused(
 )
 def test_a_configuration_that_is_none(conf, rule):
     with pytest.raises(InputError, match=rule):
-        read_conf(conf)
+        open_experts(conf)
 
 
 def test_experts_that_are_none(micro_whisper, adapters, tmp_path):
     for count, conf, rule in [
         (0, {}, "at least one expert"),
-        (2, {"top_k": 1}, "from 2 to 3, .* got 1"),
-        (2, {"top_k": 4}, "from 2 to 3, .* got 4"),
+        (2, {"top_k": 3}, r"from 1 to its 2 frozen experts; got 3"),
     ]:
         with pytest.raises(InputError, match=rule):
             mixed(micro_whisper, adapters[:count], **conf)
