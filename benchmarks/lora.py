@@ -115,7 +115,7 @@ def decoders(
         for group in groups:
             network.set_adapter(group[0].language)
             said += texts(switching, [group])
-        return said
+        return sorted(said)
 
     return {
         BASE: lambda: texts(base, todo),
@@ -161,9 +161,8 @@ def mixtures(
     networks = {"LoRA": lora.get_base_model()}
     for gate in ("frame", "utterance"):
         conf = MixtureConf(r=RANK, gate=gate)
-        networks[f"mixture, gate of a {gate}"] = add_mixture(
-            load_whisper(model), frozen, conf
-        ).whisper
+        mixture = add_mixture(load_whisper(model), frozen, conf)
+        networks[f"mixture, {gate} gate"] = mixture.whisper
     layers = {
         name: [
             module
@@ -196,32 +195,34 @@ def run(layers: Sequence[nn.Module], positions: int, *, train: bool) -> list[str
 
 def measure(
     ways: dict[str, Callable[[], list[str]]], rounds: int
-) -> dict[str, tuple[list[float], list[str]]]:
-    results: dict[str, tuple[list[float], list[str]]] = {w: ([], []) for w in ways}
+) -> tuple[dict[str, list[float]], dict[str, list[str]]]:
+    """Return CPU seconds of each round, and what was said, of each way."""
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    said = {name: way() for name, way in ways.items()}  # to warm up
     names = list(ways)
-    for number in range(-1, rounds):  # the first to warm up
+    for number in range(rounds):
         for place in range(len(names)):
             name = names[(number + place) % len(names)]
             start = time.process_time()
-            said = ways[name]()
-            spent = time.process_time() - start
-            if number >= 0:
-                results[name][0].append(spent)
-                results[name] = (results[name][0], said)
-    return results
+            ways[name]()
+            seconds[name].append(time.process_time() - start)
+    return seconds, said
 
 
-def print_table(results: dict[str, tuple[list[float], list[str]]], unit: str) -> None:
+def print_table(
+    measured: tuple[dict[str, list[float]], dict[str, list[str]]], unit: str
+) -> None:
     """Print CPU seconds, ratios to ``unit``, and how many texts are its own."""
     print(f"\n| way | CPU seconds | of {unit} | same texts |\n|---|---|---|---|")
-    times, said = results[unit]
-    for name, (seconds, own) in results.items():
-        ratios = [a / b for a, b in zip(seconds, times, strict=True)]
-        same = sum(a == b for a, b in zip(own, said, strict=True))
+    times, said = measured
+    for name, seconds in times.items():
+        ratios = [a / b for a, b in zip(seconds, times[unit], strict=True)]
+        same = sum(a == b for a, b in zip(said[name], said[unit], strict=True))
+        texts = f"{same} of {len(said[unit])}" if said[unit] else "-"
         print(
             f"| {name} | {statistics.median(seconds):.3f} ({min(seconds):.3f} to "
             f"{max(seconds):.3f}) | {statistics.median(ratios):.2f} ({min(ratios):.2f} "
-            f"to {max(ratios):.2f}) | {same} of {len(said)} |",
+            f"to {max(ratios):.2f}) | {texts} |",
             flush=True,
         )
 

@@ -70,7 +70,7 @@ class RoutedLinear(nn.Module):
         if self.context.adapters is None:
             return outputs
         down, up = self._gather(self.context.adapters)
-        return torch.baddbmm(outputs, torch.bmm(inputs, down), up)
+        return outputs.baddbmm_(torch.bmm(inputs, down), up)
 
     def _gather(self, adapters: Tensor) -> tuple[Tensor, Tensor]:
         if self._gathered is None or self._gathered[0] is not adapters:
