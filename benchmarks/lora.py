@@ -32,7 +32,8 @@ from espnet_merge.decode.torch_backend import TorchBackend
 from espnet_merge.decode.utterances import Utterance, read_utterances
 from espnet_merge.lora.adapter import add_adapter, save_adapter
 from espnet_merge.lora.defaults import DEFAULTS
-from espnet_merge.lora.mixture import MixtureConf, add_mixture
+from espnet_merge.lora.mixture import add_mixture
+from espnet_merge.lora.mixture_conf import MixtureConf
 from espnet_merge.whisper.model import load_whisper
 from espnet_merge.whisper.prompt import load_tokenizer
 

@@ -92,7 +92,8 @@ def _write_mixture(
 
     from espnet_merge.checkpoint.adapter import TASK_PREFIX
     from espnet_merge.checkpoint.torch_read import read_torch
-    from espnet_merge.lora.mixture import add_mixture, open_experts
+    from espnet_merge.lora.mixture import add_mixture
+    from espnet_merge.lora.mixture_conf import open_experts
     from espnet_merge.lora.stored_mixture import save_mixture
     from espnet_merge.whisper.model import load_whisper
 

@@ -1,7 +1,7 @@
 """Many adapters on one frozen Whisper: each utterance of a batch has its own.
 
-Source: Song et al., *LoRA-Whisper*, Interspeech 2024, https://arxiv.org/abs/2406.06619,
-Sec. 3.1: to decode a language is to activate its adapter, and no other.
+Source: Song et al., *LoRA-Whisper*, Interspeech 2024, https://arxiv.org/abs/2406.06619:
+to decode a language is to activate its adapter, and no other.
 Departure from it: one batch may hold many languages, in one pass over the base.
 """
 

@@ -17,7 +17,8 @@ from transformers import WhisperForConditionalGeneration
 
 from espnet_merge.errors import InputError
 from espnet_merge.lora.adapter import base_digest, check_base
-from espnet_merge.lora.mixture import Mixture, MixtureConf, build_mixture
+from espnet_merge.lora.mixture import Mixture, build_mixture
+from espnet_merge.lora.mixture_conf import MixtureConf
 
 CONFIG = "mixture_config.json"
 WEIGHTS = "mixture.safetensors"

@@ -5,12 +5,8 @@ import argparse
 from transformers import WhisperForConditionalGeneration
 
 from espnet_merge.errors import InputError
-from espnet_merge.lora.mixture import (
-    Mixture,
-    add_mixture,
-    experts_sha256,
-    open_experts,
-)
+from espnet_merge.lora.mixture import Mixture, add_mixture
+from espnet_merge.lora.mixture_conf import experts_sha256, open_experts
 
 
 def start_mixture(

@@ -10,7 +10,8 @@ import soundfile
 
 from espnet_merge.__main__ import main
 from espnet_merge.checkpoint.adapter import open_adapter
-from espnet_merge.lora.mixture import MixtureConf, add_mixture
+from espnet_merge.lora.mixture import add_mixture
+from espnet_merge.lora.mixture_conf import MixtureConf
 from espnet_merge.lora.stored_mixture import save_mixture
 from espnet_merge.whisper.model import load_whisper
 from tests.decode.test_search import talkative

@@ -13,12 +13,8 @@ from espnet_merge.checkpoint.adapter import open_adapter
 from espnet_merge.errors import InputError
 from espnet_merge.lora.adapter import base_digest, load_adapter
 from espnet_merge.lora.guards import check_adapter_acts, check_gradients, frozen_digest
-from espnet_merge.lora.mixture import (
-    MixtureConf,
-    MixtureLinear,
-    add_mixture,
-    open_experts,
-)
+from espnet_merge.lora.mixture import MixtureLinear, add_mixture
+from espnet_merge.lora.mixture_conf import MixtureConf, open_experts
 from espnet_merge.lora.stored_mixture import (
     CONFIG,
     WEIGHTS,

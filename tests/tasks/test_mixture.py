@@ -10,7 +10,8 @@ import yaml
 from espnet_merge.bin.whisper_train import main as whisper_train
 from espnet_merge.errors import InputError
 from espnet_merge.export import export
-from espnet_merge.lora.mixture import MixtureConf, add_mixture, open_experts
+from espnet_merge.lora.mixture import add_mixture
+from espnet_merge.lora.mixture_conf import MixtureConf, open_experts
 from espnet_merge.lora.stored_mixture import load_mixture
 from espnet_merge.whisper.model import load_whisper
 from tests.lora.test_routed import scores, write_adapter
