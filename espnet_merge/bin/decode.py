@@ -82,12 +82,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     setting("--batch-size", int, "utterances decoded together (8)")
     setting("--language", str, "of all utterances, or auto (each one's in utt2lang)")
     setting("--languages", _codes, "that auto chooses from, such as es,it,ru (all)")
+    setting("--task", str, "transcribe or translate (each one's in utt2task)")
     setting(
         "--min-confidence",
         float,
         "probability of auto's language below which --fallback decodes (never)",
     )
-    setting("--task", str, "transcribe or translate (each one's in utt2task)")
     switch("--timestamps", "say when each part of a text is spoken, in text.json")
     setting(
         "--temperatures",
