@@ -41,8 +41,11 @@ def export(checkpoint: Path, output: Path, *, overwrite: bool = False) -> None:
             )
     config = read_config(checkpoint.parent / CONFIG)
     base = open_checkpoint(Path(str(config.get("whisper"))))
+    mixture = config.get("mixture_conf")
     with whole_directory(output) as directory:
-        if config.get("lora"):
+        if mixture:
+            _write_mixture(checkpoint, base, mixture, directory)
+        elif config.get("lora"):
             _write_adapter(checkpoint, base, config, directory)
         else:
             _write_model(checkpoint, base, directory)
@@ -91,8 +94,21 @@ def _take_trained(checkpoint: Path, model: "nn.Module") -> None:
     trained = {name for name, p in model.named_parameters() if p.requires_grad}
     if odd := sorted(trained ^ set(weights)):
         raise InputError(
-            f"{checkpoint}: must hold the {len(trained)} tensors of the adapter that "
+            f"{checkpoint}: must hold the {len(trained)} trained tensors that "
             f"{CONFIG} beside it describes; {len(odd)} differ, first {odd[0]}: restore "
             "the two as they were trained."
         )
     model.load_state_dict(weights, strict=False)  # without the base
+
+
+def _write_mixture(
+    checkpoint: Path, base: Checkpoint, conf: dict[str, Any], directory: Path
+) -> None:
+    from espnet_merge.lora.mixture import add_mixture
+    from espnet_merge.lora.mixture_conf import open_experts
+    from espnet_merge.lora.stored_mixture import save_mixture
+    from espnet_merge.whisper.model import load_whisper
+
+    mixture = add_mixture(load_whisper(base.path), *open_experts(conf))
+    _take_trained(checkpoint, mixture)
+    save_mixture(mixture, directory)

@@ -24,7 +24,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         required=True,
         help="Whisper: directory of Hugging Face or CTranslate2, or OpenAI's .pt",
     )
-    add("--adapter", type=Path, help="LoRA adapter directory, trained on that model")
+    add(
+        "--adapter",
+        type=Path,
+        help="directory of a LoRA adapter or a mixture of them, trained on that model",
+    )
+    add(
+        "--adapters",
+        nargs="+",
+        metavar="LANGUAGE=DIR",
+        help="an adapter for each language; utterances of all go into one batch",
+    )
+    add(
+        "--fallback",
+        metavar="none|LANGUAGE|DIR",
+        help="for utterances of other languages, or below --min-confidence: the model "
+        "alone, the adapter of a language, or another adapter",
+    )
     add(
         "--data",
         type=Path,
@@ -67,6 +83,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     setting("--language", str, "of all utterances, or auto (each one's in utt2lang)")
     setting("--languages", codes, "that auto chooses from, such as es,it,ru (all)")
     setting("--task", str, "transcribe or translate (each one's in utt2task)")
+    setting(
+        "--min-confidence",
+        float,
+        "probability of auto's language below which --fallback decodes (never)",
+    )
     switch("--timestamps", "say when each part of a text is spoken, in text.json")
     setting(
         "--temperatures",
@@ -102,6 +123,7 @@ def main(args: argparse.Namespace) -> None:
     Raises:
         InputError: as many outputs as data directories are needed.
     """
+    from espnet_merge.decode.routes import read_routes
     from espnet_merge.decode.settings import read_settings
     from espnet_merge.decode.transcribe import transcribe
 
@@ -109,7 +131,19 @@ def main(args: argparse.Namespace) -> None:
     model, adapter, data = (values.pop(key) for key in ("model", "adapter", "data"))
     output, config = values.pop("output"), values.pop("config")
     overwrite = values.pop("overwrite")
+    adapters, fallback = values.pop("adapters"), values.pop("fallback")
     settings = read_settings(config, values)
+    if adapters is None:
+        if fallback is not None or settings.min_confidence is not None:
+            raise InputError(
+                "--fallback and --min-confidence need --adapters, from which they "
+                "choose: name those, or drop these."
+            )
+        routes = None
+    elif adapter is not None:
+        raise InputError("--adapter and --adapters exclude each other: give one.")
+    else:
+        routes = read_routes(adapters, fallback, settings)
     if len(data) != len(output):
         raise InputError(
             f"--output must name one directory for each --data; got {len(output)} for "
@@ -117,4 +151,4 @@ def main(args: argparse.Namespace) -> None:
         )
     sets = list(zip(data, output, strict=True))
     model = as_directory(model, default_cache())
-    transcribe(model, sets, settings, adapter, overwrite=overwrite)
+    transcribe(model, sets, settings, adapter, routes, overwrite=overwrite)

@@ -7,6 +7,7 @@ utterances of the reference; an empty hypothesis counts as deletions.
 
 import argparse
 import json
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,9 +17,15 @@ from typing import Any
 from espnet_merge.data.whole_file import whole_file
 from espnet_merge.score.counts import Counts, Pair
 from espnet_merge.score.evaluate import ERROR_RATES, METRICS, evaluate
+from espnet_merge.score.identification import check_named, confusion, describe_row
 from espnet_merge.score.normalize import NORMALIZERS
 from espnet_merge.score.result import Result
-from espnet_merge.score.utterances import Utterance, read_mode, read_utterances
+from espnet_merge.score.utterances import (
+    Utterance,
+    read_languages,
+    read_mode,
+    read_utterances,
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -89,17 +96,23 @@ def main(args: argparse.Namespace) -> None:
 def _score(
     ref: Path, hyp: Path, args: argparse.Namespace, results: Mapping[str, Result]
 ) -> dict[str, Any]:
+    counted: defaultdict[str, list[tuple[Utterance, Counts]]] = defaultdict(list)
+
     def note(
         metric: str, utterance: Utterance, pairs: Sequence[Pair], counts: Counts
     ) -> None:
         results[metric].add(utterance.name, utterance.speaker, pairs, counts)
+        if heard:
+            counted[metric].append((utterance, counts))
 
     watch = note if results else None
-    return {
-        "reference": str(ref),
-        "mode": read_mode(hyp),
-        **evaluate(read_utterances(ref, hyp), args.normalizer, args.metric, watch),
-    }
+    utterances, heard = read_utterances(ref, hyp), read_languages(hyp)
+    if heard:
+        check_named(hyp, utterances, heard)
+    score = evaluate(utterances, args.normalizer, args.metric, watch)
+    if counted[score["main"]]:
+        score["identification"] = confusion(heard, counted[score["main"]])
+    return {"reference": str(ref), "mode": read_mode(hyp), **score}
 
 
 def _write(hyp: Path, score: dict[str, Any], results: Mapping[str, Result]) -> None:
@@ -128,6 +141,8 @@ def _table(
         lines.append(
             f"{hyp}: {score['loops']} with loops, {score['too_long']} too long"
         )
+        for spoken, row in score.get("identification", {}).items():
+            lines.append(describe_row(spoken, row))
         for metric, readings in score["metrics"].items():
             for reading, values in readings.items():
                 text = score["normalizer"] if reading == "normalized" else reading

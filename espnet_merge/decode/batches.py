@@ -44,6 +44,7 @@ def encode_batch(
     batch: Sequence[Utterance],
     pad_to: float,
     tail: float = 0.0,
+    adapters: Sequence[int] | None = None,
 ) -> Encoded:
     """Read the audio and run the encoder.
 
@@ -52,6 +53,7 @@ def encode_batch(
         batch: the utterances.
         pad_to: seconds to pad each to; 0 keeps the true length.
         tail: seconds of silence after each, before it is padded.
+        adapters: whose adapter each has, by ``lora.routed``; None: the base alone.
 
     Raises:
         InputError: a file is not what its header says.
@@ -63,4 +65,5 @@ def encode_batch(
         whisper.model.encoder,
         pad_sequence(mels, batch_first=True).to(**place),
         torch.tensor([len(mel) for mel in mels], device=whisper.device),
+        torch.tensor(adapters, device=whisper.device) if any(adapters or ()) else None,
     )

@@ -100,8 +100,10 @@ class CTranslate2Backend:
         )
         self._start = token_id(self.tokenizer, "<|startoftranscript|>")
 
-    def encode(self, batch: Sequence[Utterance]) -> list[Group]:
-        """Run the encoder over utterances, sorted by their length."""
+    def encode(
+        self, batch: Sequence[Utterance], adapters: Sequence[int] | None = None
+    ) -> list[Group]:
+        """Run the encoder over utterances, sorted by their length, without adapters."""
         import ctranslate2
         import numpy as np
 

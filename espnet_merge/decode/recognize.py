@@ -11,6 +11,7 @@ from transformers import WhisperTokenizer
 
 from espnet_merge.decode.identify import Heard
 from espnet_merge.decode.record import Said, one_line
+from espnet_merge.decode.routes import Routes
 from espnet_merge.decode.search import Hypothesis
 from espnet_merge.decode.settings import Settings
 from espnet_merge.decode.utterances import Utterance
@@ -28,8 +29,14 @@ class Backend[Encoded](Protocol):
     def settings(self) -> Settings:
         """How to decode."""
 
-    def encode(self, batch: Sequence[Utterance]) -> Encoded:
-        """Run the encoder over utterances, the longest first."""
+    def encode(
+        self, batch: Sequence[Utterance], adapters: Sequence[int] | None = None
+    ) -> Encoded:
+        """Run the encoder over utterances, the longest first.
+
+        From here on each has its own of ``adapters``, by the place in the model, or
+        none, 0.
+        """
 
     def identify(self, encoded: Encoded) -> list[Heard]:
         """Return the most probable language of each utterance."""
@@ -84,9 +91,11 @@ class Recognizer:
 
     Attributes:
         backend: that holds the model.
+        routes: where it holds many adapters, which one an utterance gets.
     """
 
     backend: Backend[Any]
+    routes: Routes | None = None
 
     @property
     def settings(self) -> Settings:
@@ -101,10 +110,7 @@ class Recognizer:
     @torch.inference_mode()
     def __call__(self, batch: Sequence[Utterance]) -> list[Said]:
         """Return what is said in each piece of the batch, the longest first."""
-        encoded = self.backend.encode(batch)
-        heard = [Heard(piece.language, 1.0) for piece in batch]
-        if self.settings.language == AUTO:
-            heard = self.backend.identify(encoded)
+        encoded, heard, adapters = self._listen(batch)
         prompts = [
             prompt_ids(
                 self.tokenizer,
@@ -136,7 +142,28 @@ class Recognizer:
             else hypothesis
             for hypothesis, chance in zip(found, silent, strict=True)
         ]
-        return [Said(*each) for each in zip(batch, heard, found, strict=True)]
+        return [Said(*each) for each in zip(batch, heard, found, adapters, strict=True)]
+
+    def _listen(
+        self, batch: Sequence[Utterance]
+    ) -> tuple[Any, list[Heard], list[str | None]]:
+        """Return what the encoder heard, the languages, and whose adapters it used.
+
+        A language is heard by the base alone: it decides which adapter is right.
+        """
+        encoded = None
+        heard = [Heard(piece.language, 1.0) for piece in batch]
+        if self.settings.language == AUTO:
+            encoded = self.backend.encode(batch)
+            heard = self.backend.identify(encoded)
+        names: list[str | None] = [None for _ in batch]
+        adapters = [0 for _ in batch]
+        if self.routes is not None:
+            routed = [self.routes(one) for one in heard]
+            names, adapters = list(routed), list(map(self.routes.index, routed))
+        if encoded is None or any(adapters):
+            encoded = self.backend.encode(batch, adapters)
+        return encoded, heard, names
 
     def _is_to_be_drawn(self, hypothesis: Hypothesis, chance: float) -> bool:
         text = one_line(self.tokenizer, hypothesis.tokens)

@@ -15,11 +15,15 @@ from espnet_merge.whisper.prompt import AUTO, token_id
 
 
 class Said(NamedTuple):
-    """A piece of an utterance, or the whole, and what was said in which language."""
+    """A piece of an utterance, or the whole, and what was said in which language.
+
+    ``adapter`` is the route's name, of ``routes``; None where there are no routes.
+    """
 
     piece: Utterance
     heard: Heard
     hypothesis: Hypothesis
+    adapter: str | None = None
 
 
 def describe(
@@ -48,6 +52,7 @@ def describe(
     record: Record = {
         "text": " ".join(filter(None, (one_line(tokenizer, ids) for ids in words))),
         **_language(utterance, said),
+        **_adapter(said),
         "task": utterance.task,
         "tokens": sum(len(hypothesis.tokens) for hypothesis in hypotheses),
         "score": round(score, 4),
@@ -63,6 +68,7 @@ def describe(
                 "start": round(start, 3),
                 "end": round(end, 3),
                 "language": one.heard.language,
+                **_adapter([one]),
                 "text": one_line(tokenizer, tokens),
             }
             for one in said
@@ -104,14 +110,23 @@ def _language(utterance: Utterance, said: Sequence[Said]) -> Record:
     if not said:
         return {"language": None, "language_probability": 0.0}
     shares: dict[str, float] = defaultdict(float)
-    for piece, heard, _ in said:
-        shares[heard.language] += heard.probability * piece.samples
+    for one in said:
+        shares[one.heard.language] += one.heard.probability * one.piece.samples
     language = max(shares, key=shares.__getitem__)
     total = sum(one.piece.samples for one in said)
     return {
         "language": language,
         "language_probability": round(shares[language] / total, 4),
     }
+
+
+def _adapter(said: Sequence[Said]) -> Record:
+    """Of a recording in pieces, the adapter that decoded most of it, if one did."""
+    shares: dict[str, int] = defaultdict(int)
+    for one in said:
+        if one.adapter is not None:
+            shares[one.adapter] += one.piece.samples
+    return {"adapter": max(shares, key=shares.__getitem__)} if shares else {}
 
 
 def one_line(tokenizer: WhisperTokenizer, tokens: list[int]) -> str:

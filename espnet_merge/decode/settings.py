@@ -52,6 +52,8 @@ class Settings:
         language: of all utterances; ``auto`` for what the model hears in each, None
             takes each one's from ``utt2lang``.
         languages: that ``auto`` chooses from; None for all.
+        min_confidence: probability of the language that ``auto`` finds, below which
+            the fallback decodes, where languages have adapters; None: never.
         task: of all utterances; None takes each one's from ``utt2task``.
         timestamps: whether to say when each part of a text is spoken.
         temperatures: at which to draw a text anew, one after the other, while it fails;
@@ -79,6 +81,7 @@ class Settings:
     batch_size: int = 8
     language: str | None = None
     languages: list[str] | None = None
+    min_confidence: float | None = None
     task: str | None = None
     timestamps: bool = False
     temperatures: list[float] | None = None
@@ -138,6 +141,13 @@ class Settings:
             _check_number("each of temperatures", value, 0.01, 2.0)
 
     def _check_candidates(self) -> None:
+        if self.min_confidence is not None:
+            _check_number("min_confidence", self.min_confidence, 0.0, 1.0)
+            if self.language != AUTO:
+                raise InputError(
+                    "min_confidence is of language auto; got language "
+                    f"{self.language!r}: pass --language auto, or drop it."
+                )
         if self.languages is None:
             return
         if self.language != AUTO:

@@ -30,10 +30,14 @@ class TorchBackend:
     tokenizer: WhisperTokenizer
     settings: Settings
 
-    def encode(self, batch: Sequence[Utterance]) -> Encoded:
-        """Run the encoder."""
+    def encode(
+        self, batch: Sequence[Utterance], adapters: Sequence[int] | None = None
+    ) -> Encoded:
+        """Run the encoder, each utterance with its adapter."""
         settings = self.settings
-        return encode_batch(self.whisper, batch, settings.pad_to, settings.tail)
+        return encode_batch(
+            self.whisper, batch, settings.pad_to, settings.tail, adapters
+        )
 
     def identify(self, encoded: Encoded) -> list[Heard]:
         """Return the most probable language of each utterance."""

@@ -6,6 +6,7 @@ import json
 import math
 import sys
 import time
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -22,22 +23,23 @@ from espnet_merge.decode.ctranslate2_backend import (
     check_ready,
     convert,
 )
-from espnet_merge.decode.expert import check_expert, load_expert
+from espnet_merge.decode.expert import check_expert, load_expert, load_routed
 from espnet_merge.decode.identify import Heard
 from espnet_merge.decode.journal import Journal, Record
 from espnet_merge.decode.pieces import cut
 from espnet_merge.decode.recognize import Backend, Recognizer
 from espnet_merge.decode.record import Said, describe
+from espnet_merge.decode.routes import Routes
 from espnet_merge.decode.search import Hypothesis
 from espnet_merge.decode.settings import Settings
 from espnet_merge.decode.torch_backend import TorchBackend
 from espnet_merge.decode.utterances import Utterance, read_utterances
 from espnet_merge.errors import InputError
-from espnet_merge.whisper.prompt import load_tokenizer
+from espnet_merge.whisper.prompt import AUTO, load_tokenizer
 
 PACKAGES = ("espnet_merge", "torch", "transformers")  # and that of the backend
 # Of the mode, what names a place or a time and changes no result.
-NOT_COMPARED = ("model", "adapter", "versions")
+NOT_COMPARED = ("model", "adapter", "adapters", "versions")
 
 
 class Job(NamedTuple):
@@ -53,6 +55,7 @@ def transcribe(
     sets: Sequence[tuple[Path, Path]],
     settings: Settings,
     adapter: Path | None = None,
+    routes: Routes | None = None,
     *,
     overwrite: bool = False,
 ) -> None:
@@ -67,6 +70,7 @@ def transcribe(
             ``text.json``, of each set.
         settings: how to decode.
         adapter: PEFT adapter directory, trained on ``model``.
+        routes: in place of one adapter, that of each language.
         overwrite: replace hypotheses that were made with other settings.
 
     Raises:
@@ -75,12 +79,14 @@ def transcribe(
     check_expert(model, adapter)
     if settings.backend == "ctranslate2":
         check_ready(settings.device)
-    common = _mode(model, adapter, settings)
+    common = _mode(model, adapter, routes, settings)
     jobs = []
     for data, output in sets:
         utterances = read_utterances(
             data, settings.language, settings.task, longest=math.inf
         )
+        if routes is not None and settings.language != AUTO:
+            routes.check(data, (utterance.language for utterance in utterances))
         job = Job(output, {**common, "data_sha256": _listed(utterances)}, utterances)
         differences = _compare(job)
         if differences and not overwrite:
@@ -94,13 +100,18 @@ def transcribe(
             jobs.append(job)
     if jobs:
         torch.set_num_threads(settings.threads)
-        recognizer = Recognizer(load_backend(model, adapter, settings))
+        recognizer = Recognizer(load_backend(model, adapter, settings, routes), routes)
         for job in jobs:
             _run(job, recognizer)
 
 
-def load_backend(model: Path, adapter: Path | None, settings: Settings) -> Backend[Any]:
-    """Return what runs the network.
+def load_backend(
+    model: Path,
+    adapter: Path | None,
+    settings: Settings,
+    routes: Routes | None = None,
+) -> Backend[Any]:
+    """Return what runs the network, with one adapter, with many, or with none.
 
     Raises:
         InputError: bad files, an adapter of another base, or a GPU or package that is
@@ -110,7 +121,12 @@ def load_backend(model: Path, adapter: Path | None, settings: Settings) -> Backe
         digest = f"{_digest(model)} {adapter and _digest(adapter)}"
         converted = convert(model, adapter, digest, settings.dtype)
         return CTranslate2Backend(model, converted, settings)
-    whisper = load_expert(model, adapter, device=settings.device, dtype=settings.dtype)
+    device, dtype = settings.device, settings.dtype
+    if routes is None:
+        whisper = load_expert(model, adapter, device=device, dtype=dtype)
+    else:
+        adapters = list(routes.adapters.values())
+        whisper = load_routed(model, adapters, device=device, dtype=dtype)
     return TorchBackend(whisper, load_tokenizer(model), settings)
 
 
@@ -131,7 +147,11 @@ def _run(job: Job, recognizer: Recognizer) -> None:
             for batch in todo[done:]:
                 journal.append(
                     [
-                        {"heard": one.heard, "hypothesis": one.hypothesis}
+                        {
+                            "heard": one.heard,
+                            "hypothesis": one.hypothesis,
+                            "adapter": one.adapter,
+                        }
                         for one in recognizer(batch)
                     ]
                 )
@@ -155,7 +175,7 @@ def _records(
         itertools.chain(*todo), itertools.chain(*decoded), strict=True
     ):
         heard, hypothesis = Heard(*record["heard"]), Hypothesis(*record["hypothesis"])
-        said[piece.name].append(Said(piece, heard, hypothesis))
+        said[piece.name].append(Said(piece, heard, hypothesis, record["adapter"]))
     return {
         utterance.name: describe(
             utterance,
@@ -167,14 +187,21 @@ def _records(
     }
 
 
-def _mode(model: Path, adapter: Path | None, settings: Settings) -> Record:
+def _mode(
+    model: Path, adapter: Path | None, routes: Routes | None, settings: Settings
+) -> Record:
     """What the hypotheses depend on, the data apart, and where it was."""
+    adapters = None if routes is None else routes.adapters
     return {
         **vars(settings),
         "model": str(model),
         "model_sha256": _digest(model),
         "adapter": adapter and str(adapter),
         "adapter_sha256": adapter and _digest(adapter),
+        "adapters": adapters and {name: str(path) for name, path in adapters.items()},
+        "adapters_sha256": adapters
+        and {name: _digest(path) for name, path in adapters.items()},
+        "fallback": routes and routes.fallback,
         "versions": {
             name: version(name) for name in sorted({*PACKAGES, settings.backend})
         },
@@ -243,6 +270,10 @@ def _summarise(
             f"real-time factor {spent / audio:.2f}.",
             file=sys.stderr,
         )
+    routed = Counter(record["adapter"] for record in records if "adapter" in record)
+    if routed:
+        shares = ", ".join(f"{name} {n}" for name, n in sorted(routed.items()))
+        print(f"utterances by adapter: {shares}.", file=sys.stderr)
     loops = sum(record["repeats"] >= 4 for record in records)
     truncated = sum(record["truncated"] for record in records)
     if loops or truncated:

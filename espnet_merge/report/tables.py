@@ -8,6 +8,7 @@ from typing import Any
 from espnet_merge.report.results import Grid, Plan, Results
 from espnet_merge.report.significance import DESIGN, Tested, mean_difference
 from espnet_merge.score.compare import Difference
+from espnet_merge.score.identification import describe_cell
 
 MISSING = "–"
 SIGNIFICANT = "†"
@@ -68,6 +69,7 @@ def markdown(results: Results, tested: Tested) -> Iterator[str]:
     )
     yield MARKS
     yield ""
+    yield from identification(results)
     yield f"### Insertions / utterances with a loop, {clean}, {mode}"
     yield ""
     yield from _table(
@@ -75,6 +77,30 @@ def markdown(results: Results, tested: Tested) -> Iterator[str]:
         [
             [system, *(_signs(results, system, name) for name in results.plan.sets)]
             for system in results.plan.kinds
+        ],
+    )
+
+
+def identification(results: Results) -> Iterator[str]:
+    """Yield what was heard in each language, where the systems were to find it."""
+    cells = {
+        (system, name, spoken): row
+        for (system, name), score in results.scores.items()
+        for spoken, row in score.get("identification", {}).items()
+    }
+    if not cells:
+        return
+    heard = sorted({language for row in cells.values() for language in row})
+    yield (
+        f"### Utterances by the language that was heard ({results.metric_name} in "
+        f"them), {how(results)}"
+    )
+    yield ""
+    yield from _table(
+        ["system", "set", "spoken", *heard],
+        [
+            [*place, *(describe_cell(row[h]) if h in row else "0" for h in heard)]
+            for place, row in cells.items()
         ],
     )
 

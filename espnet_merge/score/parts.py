@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from espnet_merge.errors import InputError
 from espnet_merge.score.bootstrap import Counts
 from espnet_merge.score.evaluate import aligned, main_metric
+from espnet_merge.score.identification import check_named
 from espnet_merge.score.mapsswe import Slots, errors_by_slot
 from espnet_merge.score.utterances import (
     Utterance,
@@ -118,12 +119,7 @@ def _identification(
     if not any(heard):
         return []
     for path, languages in zip(hypotheses, heard, strict=True):
-        if missing := [u.name for u in utterances if u.name not in languages]:
-            raise InputError(
-                f"{path}/text.json: must name the language that was identified in "
-                f"each utterance, as other systems' do; lacks {len(missing)} "
-                f"({missing[0]}): decode all systems with the same --language."
-            )
+        check_named(path, utterances, languages)
     # An utterance is a token, which is right or wrong.
     slots = [
         _flat([0, int(languages[u.name] != u.spoken), 0] for u in utterances)

@@ -29,6 +29,7 @@ from transformers import (
 
 from espnet_merge.errors import InputError
 from espnet_merge.lora.adapter import add_adapter
+from espnet_merge.tasks.mixture import start_mixture
 from espnet_merge.tasks.trainer import WhisperTrainer
 from espnet_merge.tasks.warm_start import start_warm
 from espnet_merge.whisper.features import check_seconds, log_mel
@@ -92,7 +93,7 @@ class WhisperModel(AbsESPnetModel):  # type: ignore[misc]
     The prompt is not trained: language identification stays the base model's own.
 
     Args:
-        network: Whisper, or Whisper inside a ``PeftModel``.
+        network: Whisper, or Whisper inside a ``PeftModel`` or a ``Mixture``.
         tokenizer: to show labels before training starts.
         specaug: module (features, lengths) -> (features, lengths), in training only.
         label_smoothing: in [0, 1).
@@ -129,8 +130,8 @@ class WhisperModel(AbsESPnetModel):  # type: ignore[misc]
 
     @property
     def has_adapter(self) -> bool:
-        """Whether a LoRA adapter is trained and the base is frozen."""
-        return hasattr(self.network, "peft_config")
+        """Whether an adapter or a mixture is trained and the base is frozen."""
+        return hasattr(self.network, "get_base_model")
 
     def token_scores(self, **batch: Tensor) -> Tensor:
         """Return (batch, tokens - 1, vocabulary): scores of each next token."""
@@ -237,6 +238,13 @@ class WhisperTask(AbsTask):  # type: ignore[misc]
             help="Less memory, about a third more time",
         )
         group.add_argument(
+            "--mixture_conf",
+            action=NestedDictAction,
+            default={},
+            help="Train a mixture of LoRA experts: adapters (frozen, a list), r, "
+            "lora_alpha, gate, top_k",
+        )
+        group.add_argument(
             "--lora",
             type=str2bool,
             default=False,
@@ -325,6 +333,8 @@ class WhisperTask(AbsTask):  # type: ignore[misc]
         network = load_whisper(path)
         if args.gradient_checkpointing:
             network.activation_checkpointing_enable({"use_reentrant": False})
+        if args.mixture_conf:
+            network = start_mixture(network, args)
         if args.lora:
             network = add_adapter(
                 network, args.lora_conf, max_trainable_share=args.max_trainable_share

@@ -18,6 +18,7 @@ from transformers.models.whisper.modeling_whisper import WhisperDecoder, Whisper
 from transformers.utils import logging
 
 from espnet_merge.errors import InputError
+from espnet_merge.whisper.context import tell_context
 
 
 class Encoded(NamedTuple):
@@ -25,16 +26,19 @@ class Encoded(NamedTuple):
 
     states: (batch, positions, d_model).
     mask: additive mask (batch, 1, 1, positions), or None when nothing is padded.
+    adapters: (batch,) whose adapter each utterance has; None: the base alone.
     """
 
     states: Tensor
     mask: Tensor | None
+    adapters: Tensor | None = None
 
     def select(self, rows: Tensor) -> "Encoded":
         """Return some of the utterances."""
-        return Encoded(
-            self.states[rows], None if self.mask is None else self.mask[rows]
+        mask, adapters = (
+            None if part is None else part[rows] for part in (self.mask, self.adapters)
         )
+        return Encoded(self.states[rows], mask, adapters)
 
 
 def load_whisper(
@@ -67,7 +71,10 @@ def load_whisper(
 
 
 def encode(
-    encoder: WhisperEncoder, features: Tensor, lengths: Tensor | None = None
+    encoder: WhisperEncoder,
+    features: Tensor,
+    lengths: Tensor | None = None,
+    adapters: Tensor | None = None,
 ) -> Encoded:
     """Run the encoder over a batch of mel frames of any length up to 30 s.
 
@@ -75,6 +82,8 @@ def encode(
         encoder: ``model.model.encoder``.
         features: (batch, frames, n_mels), an even number of frames, at most 3000.
         lengths: valid frames of each utterance, (batch,); None when all are full.
+        adapters: (batch,) whose adapter each utterance has, by ``lora.routed``; None:
+            the base alone.
 
     Returns:
         States of half as many positions as there are frames. States past an
@@ -99,9 +108,10 @@ def encode(
     hidden = gelu(encoder.conv2(hidden)).transpose(1, 2)
     hidden = hidden + encoder.embed_positions.weight[: hidden.shape[1]]
     hidden = dropout(hidden, p=encoder.dropout, training=encoder.training)
+    tell_context(encoder, adapters, mask)
     for layer in encoder.layers:
         hidden = layer(hidden, mask)
-    return Encoded(encoder.layer_norm(hidden), mask)
+    return Encoded(encoder.layer_norm(hidden), mask, adapters)
 
 
 def decode(
@@ -151,6 +161,7 @@ def decode(
         rows = torch.arange(past, past + length, device=tokens.device)[:, None]
         columns = torch.arange(past + length, device=tokens.device)
         mask = _additive((columns <= rows)[None, None], hidden.dtype)
+    tell_context(decoder, encoded.adapters, encoded.mask, encoded.states)
     for layer in decoder.layers:
         hidden = layer(
             hidden,

@@ -28,6 +28,30 @@ def files(folder):
     return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
 
 
+def test_languages_heard_and_the_errors_in_each(dirs, capsys):
+    ref, hyp = dirs
+    heard = {"a-1": "es", "a-2": "it", "b-1": "es"}
+    content = {
+        "mode": {"language": "auto"},
+        "utterances": {name: {"language": code} for name, code in heard.items()},
+    }
+    (hyp / "text.json").write_text(json.dumps(content))
+    score(ref, hyp)
+    # "él esta aquí" and five words wrong of "uno dos tres cuatro" are 6 errors in 7.
+    assert json.loads((hyp / "score.json").read_text())["identification"] == {
+        "es": {
+            "es": {"utterances": 2, "errors": 6, "reference": 7, "rate": 600 / 7},
+            "it": {"utterances": 1, "errors": 1, "reference": 1, "rate": 100.0},
+        }
+    }
+    assert "es is heard as es 2 (85.7 %), it 1 (100.0 %)" in capsys.readouterr().out
+    del content["utterances"]["a-2"]
+    (hyp / "text.json").write_text(json.dumps(content))
+    with pytest.raises(SystemExit):
+        score(ref, hyp)
+    assert "must name the language" in capsys.readouterr().err
+
+
 def test_writes_scores_and_espnet_tables(dirs, capsys):
     ref, hyp = dirs
     mode = {"pad_to": 30, "beam": 1}

@@ -1,10 +1,11 @@
 import json
+import shutil
 
 import pytest
 
 from espnet_merge.errors import InputError
 from espnet_merge.report.results import Plan, read_results
-from espnet_merge.report.tables import describe, how, summary
+from espnet_merge.report.tables import describe, how, identification, summary
 from tests.report.fake import MODE, PLAN, RATES, read, write_exp, write_score
 
 
@@ -37,6 +38,21 @@ def test_summary_tells_wins_and_losses(exp):
     lost = summary(read(exp, merges=["soup"]))
     assert "it loses to joint (joint, 13.0) by 7.0" in lost
     assert summary(read(exp, merges=[])).startswith("No merge has scores")
+
+
+def test_languages_heard_have_a_table(exp):
+    assert list(identification(read(exp))) == []
+    row = {
+        "es": {"utterances": 38, "errors": 38, "reference": 200, "rate": 19.0},
+        "it": {"utterances": 2, "errors": 9, "reference": 10, "rate": 90.0},
+    }
+    path = exp / "soup/inference_padded/es_test"
+    shutil.rmtree(path)
+    write_score(path, 250, identification={"es": row})
+    title, _, head, _, only, _ = identification(read(exp))
+    assert title.startswith("### Utterances by the language that was heard (WER in")
+    assert head == "| system | set | spoken | es | it |"
+    assert only == "| soup | es_test | es | 38 (19.0 %) | 2 (90.0 %) |"
 
 
 def test_a_missing_score_is_never_averaged_over(exp):

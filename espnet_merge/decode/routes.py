@@ -1,0 +1,111 @@
+"""Which adapter an utterance gets: that of its language, or what was named instead."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from espnet_merge.data.languages import LANGUAGES
+from espnet_merge.decode.expert import check_adapter
+from espnet_merge.decode.identify import Heard
+from espnet_merge.decode.settings import Settings
+from espnet_merge.errors import InputError
+from espnet_merge.whisper.prompt import AUTO, check_language
+
+NONE = "none"  # the base alone
+FALLBACK = "fallback"  # in text.json, an adapter that is no language's
+
+
+@dataclass(frozen=True, kw_only=True)
+class Routes:
+    """Adapters by language, and what there is for the others.
+
+    Attributes:
+        adapters: directory of each language's adapter; of ``FALLBACK`` where that is
+            an adapter of its own.
+        fallback: ``NONE``, a key of ``adapters``, or None: no utterance may need it.
+        min_confidence: probability of the language below which the fallback is taken.
+    """
+
+    adapters: dict[str, Path]
+    fallback: str | None = None
+    min_confidence: float | None = None
+
+    def __call__(self, heard: Heard) -> str:
+        """Return ``NONE`` or a key of ``adapters``."""
+        sure = heard.probability >= (self.min_confidence or 0.0)
+        if sure and heard.language in self.adapters:
+            return heard.language
+        return self.fallback or NONE
+
+    def index(self, name: str) -> int:
+        """Return the place of the adapter in the model; that of ``NONE`` is 0."""
+        return [NONE, *self.adapters].index(name)
+
+    def check(self, where: object, languages: Iterable[str]) -> None:
+        """Raise ``InputError`` where a language has no adapter, and no fallback.
+
+        Args:
+            where: they are named.
+            languages: that utterances may have.
+        """
+        if self.fallback is not None:
+            return
+        if missing := sorted(set(languages) - self.adapters.keys()):
+            raise InputError(
+                f"{where}: each language must have one of --adapters; {len(missing)} "
+                f"({', '.join(missing[:3])}) have none: add them, or say with "
+                "--fallback what decodes them ('none': the base alone)."
+            )
+
+
+def read_routes(
+    pairs: Sequence[str], fallback: str | None, settings: Settings
+) -> Routes:
+    """Return the routes that the command line names.
+
+    Args:
+        pairs: ``LANGUAGE=DIR``, with a PEFT adapter directory each.
+        fallback: ``none``, one of the languages, or another adapter directory; None
+            where every utterance must have a language with an adapter.
+        settings: how to decode; with ``min_confidence``.
+
+    Raises:
+        InputError: a pair is none, a language comes twice, a directory holds no
+            adapter, or the settings do not go with adapters of languages.
+    """
+    if settings.backend != "torch":
+        raise InputError(
+            f"--adapters need backend torch; got {settings.backend}: drop one of the "
+            "two, or decode language by language with --adapter."
+        )
+    if settings.min_confidence is not None and fallback is None:
+        raise InputError(
+            "min_confidence needs --fallback, which decodes what is less probable: "
+            "name a language, an adapter directory, or 'none' for the base alone."
+        )
+    adapters: dict[str, Path] = {}
+    for pair in pairs:
+        language, equals, directory = pair.partition("=")
+        if not equals or not directory:
+            raise InputError(
+                f"each of --adapters must be LANGUAGE=DIR such as es=exp/lora_es/model;"
+                f" got {pair!r}."
+            )
+        check_language(language)
+        if language in adapters:
+            raise InputError(
+                f"a language has one of --adapters; {language} has {pair} and "
+                f"{adapters[language]}: drop one."
+            )
+        adapters[language] = Path(directory)
+    if fallback not in (None, NONE, *adapters):
+        adapters[FALLBACK] = Path(str(fallback))
+        fallback = FALLBACK
+    for path in adapters.values():
+        check_adapter(path)
+    routes = Routes(
+        adapters=adapters, fallback=fallback, min_confidence=settings.min_confidence
+    )
+    if settings.language == AUTO:
+        routes.check("--languages", settings.languages or LANGUAGES)
+    return routes

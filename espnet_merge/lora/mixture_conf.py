@@ -1,0 +1,103 @@
+"""What a mixture of LoRA experts is made of; ``mixture_conf`` in training."""
+
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from espnet_merge.checkpoint.adapter import Adapter, open_adapter
+from espnet_merge.checkpoint.digest import sha256
+from espnet_merge.errors import InputError
+
+LEVELS = ("frame", "utterance")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MixtureConf:
+    """What a mixture is, beside its experts; ``mixture_conf`` in training.
+
+    Attributes:
+        r: rank of the new adapter.
+        lora_alpha: its alpha; the delta is scaled by alpha / r.
+        gate: ``frame`` weights the experts anew at each position, ``utterance`` once,
+            by the mean over the positions of the encoder.
+        top_k: frozen experts of the largest weights that are used, beside the new one,
+            which always is; None for all. With ``frame`` the choice may turn on
+            rounding where two weights are equal.
+
+    Raises:
+        InputError: a value of the wrong type, out of range or unknown.
+    """
+
+    r: int = 32
+    lora_alpha: float = 64
+    gate: str = "frame"
+    top_k: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.gate not in LEVELS:
+            raise InputError(
+                f"gate of a mixture must be one of {', '.join(LEVELS)}; got "
+                f"{self.gate!r}."
+            )
+        for name, value in (("r", self.r), ("top_k", self.top_k or 1)):
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                raise InputError(
+                    f"{name} of a mixture must be a whole number from 1; got {value!r}."
+                )
+        alpha = self.lora_alpha
+        if not isinstance(alpha, int | float) or not 0 < alpha < math.inf:
+            raise InputError(
+                f"lora_alpha of a mixture must be a number above 0; got {alpha!r}."
+            )
+
+
+def open_experts(conf: Mapping[str, Any]) -> tuple[list[Adapter], MixtureConf]:
+    """Return what ``mixture_conf`` says: the frozen experts, and the rest.
+
+    Args:
+        conf: ``adapters``, a list of PEFT directories; ``sha256`` of each, by
+            ``experts_sha256``, where they must not have changed; and the arguments of
+            ``MixtureConf``.
+
+    Raises:
+        InputError: an argument that a mixture does not take, a wrong value, or an
+            adapter that is broken or not the one that was meant.
+    """
+    values = dict(conf)
+    paths, digests = values.pop("adapters", []), values.pop("sha256", None)
+    if not isinstance(paths, list):
+        raise InputError(
+            f"mixture_conf.adapters must be a list of directories; got {paths!r}."
+        )
+    try:
+        settings = MixtureConf(**values)
+    except TypeError as error:
+        raise InputError(
+            "mixture_conf takes adapters, r, lora_alpha, gate and top_k; got "
+            f"{', '.join(map(str, values))}."
+        ) from error
+    adapters = [open_adapter(Path(str(path))) for path in paths]
+    found = experts_sha256(adapters)
+    if digests is not None and digests != found:
+        changed = [
+            str(path)
+            for path, before, now in zip(paths, digests, found, strict=False)
+            if before != now
+        ]
+        raise InputError(
+            f"{', '.join(changed or map(str, paths))}: an expert must be the one that "
+            "the mixture was trained with; its files have changed: restore them, or "
+            "train anew."
+        )
+    return adapters, settings
+
+
+def experts_sha256(adapters: Sequence[Adapter]) -> list[str]:
+    """Return the digest of the files of each adapter."""
+    return [
+        hashlib.sha256(" ".join(map(sha256, adapter.files)).encode()).hexdigest()
+        for adapter in adapters
+    ]
