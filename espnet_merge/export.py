@@ -94,7 +94,7 @@ def _take_trained(checkpoint: Path, model: "nn.Module") -> None:
     trained = {name for name, p in model.named_parameters() if p.requires_grad}
     if odd := sorted(trained ^ set(weights)):
         raise InputError(
-            f"{checkpoint}: must hold the {len(trained)} trained tensors that "
+            f"{checkpoint}: must hold the {len(trained)} tensors that "
             f"{CONFIG} beside it describes; {len(odd)} differ, first {odd[0]}: restore "
             "the two as they were trained."
         )
