@@ -6,7 +6,9 @@ set -euo pipefail
 MERGEKIT=(mergekit==0.1.5 "transformers>=5,<6")
 FUSION_BENCH=(fusion-bench==0.2.33 torch)
 OPENAI_WHISPER=(openai-whisper==20250625 faster-whisper==1.2.1 soundfile)
-ESPNET=("espnet>=202611,<202612" openai-whisper==20250625)
+ESPNET=("espnet>=202611,<202612" transformers more-itertools ffmpeg-python)
+# ESPnet takes no newer one, and that one no newer setuptools.
+ESPNET_WHISPER=(openai-whisper==20230117)
 
 root=$(cd "$(dirname "$0")/.." && pwd)
 [[ $# == 1 ]] || { echo "usage: benchmarks/peers.sh DIR" >&2; exit 2; }
@@ -28,3 +30,5 @@ make_peer "$1/mergekit" "${MERGEKIT[@]}"
 make_peer "$1/fusion_bench" "${FUSION_BENCH[@]}"
 make_peer "$1/openai_whisper" "${OPENAI_WHISPER[@]}"
 make_peer "$1/espnet" "${ESPNET[@]}"
+"$1/espnet/bin/uv" pip install --quiet --no-deps --python "$1/espnet/bin/python" \
+  --build-constraints <(echo "setuptools<81") "${ESPNET_WHISPER[@]}"
