@@ -3,7 +3,6 @@
 ESPnet is not imported: that costs more than the work, and a recipe exports each expert.
 """
 
-import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ import yaml
 from espnet_merge.checkpoint import Checkpoint, open_checkpoint
 from espnet_merge.checkpoint.agree import check_same_model
 from espnet_merge.checkpoint.atomic import check_output, whole_directory
+from espnet_merge.checkpoint.digest import sha256
 from espnet_merge.checkpoint.espnet import CONFIG, read_config
 from espnet_merge.checkpoint.output import Output
 from espnet_merge.checkpoint.torch_read import read_torch
@@ -49,9 +49,7 @@ def export(checkpoint: Path, output: Path, *, overwrite: bool = False) -> None:
             _write_adapter(checkpoint, base, config, directory)
         else:
             _write_model(checkpoint, base, directory)
-        with checkpoint.open("rb") as weights:
-            digest = hashlib.file_digest(weights, "sha256").hexdigest()
-        origin = {"checkpoint": str(checkpoint), "sha256": digest}
+        origin = {"checkpoint": str(checkpoint), "sha256": sha256(checkpoint)}
         origin |= {name: config[name] for name in WARM_START if config.get(name)}
         (directory / PROVENANCE).write_text(yaml.safe_dump(origin), encoding="utf-8")
 

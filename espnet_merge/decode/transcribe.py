@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import torch
 from tqdm import tqdm
 
+from espnet_merge.checkpoint.digest import sha256
 from espnet_merge.data.table import write_table
 from espnet_merge.data.whole_file import whole_file
 from espnet_merge.decode.batches import batches
@@ -222,9 +223,7 @@ def _digest(directory: Path) -> str:
     """SHA-256 over weights, configuration and tokenizer."""
     digest = hashlib.sha256()
     for path in sorted([*directory.glob("*.safetensors"), *directory.glob("*.json")]):
-        with path.open("rb") as file:
-            content = hashlib.file_digest(file, "sha256").hexdigest()
-        digest.update(f"{path.name} {content}\n".encode())
+        digest.update(f"{path.name} {sha256(path)}\n".encode())
     return digest.hexdigest()
 
 

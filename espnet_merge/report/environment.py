@@ -1,12 +1,13 @@
 """Where results come from: versions, commit, command and base model."""
 
-import hashlib
 import platform
 import subprocess
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+from espnet_merge.checkpoint.digest import sha256
 
 PACKAGES = ("espnet_merge", "espnet", "torch", "transformers", "peft", "rapidfuzz")
 
@@ -31,10 +32,8 @@ def origin(command: str, base_model: Path | None) -> Iterator[tuple[str, str]]:
     yield "command", command
     files = sorted(base_model.glob("*.safetensors")) if base_model else []
     for file in files:
-        with file.open("rb") as content:
-            digest = hashlib.file_digest(content, "sha256").hexdigest()
         yield "base model", str(file)
-        yield "SHA-256", digest
+        yield "SHA-256", sha256(file)
     if not files:
         yield "base model", "no weight files found"
 

@@ -1,13 +1,13 @@
 """From which trained adapter a training starts, by its options."""
 
 import argparse
-import hashlib
 import logging
 from collections.abc import Mapping
 from pathlib import Path
 
 from peft import PeftModel
 
+from espnet_merge.checkpoint.digest import sha256
 from espnet_merge.data.table import read_table
 from espnet_merge.errors import InputError
 from espnet_merge.lora.adapter import WEIGHTS
@@ -32,8 +32,7 @@ def start_warm(model: PeftModel, args: argparse.Namespace) -> None:
     """
     directory = _find(model, args)
     warm_start(model, directory)
-    with (directory / WEIGHTS).open("rb") as weights:
-        digest = hashlib.file_digest(weights, "sha256").hexdigest()
+    digest = sha256(directory / WEIGHTS)
     if args.init_adapter_sha256 not in (None, digest):
         raise InputError(
             f"{directory}: the warm start's weights must have SHA-256 "

@@ -1,6 +1,5 @@
 """What a model's files say of it; read before anything heavy is imported."""
 
-import hashlib
 import json
 from pathlib import Path
 
@@ -30,15 +29,15 @@ def as_directory(model: Path, cache: Path) -> Path:
     file = model / CT2_FILE if is_ct2(model) else model
     if not file.is_file():
         return model
-    with file.open("rb") as content:
-        digest = hashlib.file_digest(content, "sha256").hexdigest()
+    # Nothing is read where the options alone are shown.
+    from espnet_merge.checkpoint.digest import sha256
 
     def make(place: Path) -> None:
         from espnet_merge.whisper.fetch import fetch
 
         fetch(str(model), place, cache)
 
-    return made_once(cache / "models" / digest, make)
+    return made_once(cache / "models" / sha256(file), make)
 
 
 def is_fetched(source: str, output: Path) -> bool:
