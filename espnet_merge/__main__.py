@@ -30,6 +30,7 @@ COMMANDS = {
     "compare": "test the differences between systems for significance",
     "gate": "exit with 1 where a system is significantly worse than a baseline",
     "report": "write RESULTS.md and report.html from the scores",
+    "seeds": "show systems trained with several seeds: mean and spread",
 }
 
 

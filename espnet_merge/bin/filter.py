@@ -2,7 +2,8 @@
 
 Audio must be readable, finite, 16 kHz mono, neither too long nor too short; text must
 be there and fit the decoder; language and task must be known to Whisper. Tokens are
-counted only with --model, whose tokenizer is needed for it.
+counted only with --model, whose tokenizer is needed for it. --max-utterances keeps so
+many of the usable ones, chosen by their names.
 """
 
 import argparse
@@ -20,6 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--max-tokens", type=int, default=448, help="prompt and end included"
     )
+    parser.add_argument("--max-utterances", type=int, help="keep so many (all)")
     parser.add_argument("--model", type=Path, help="Whisper directory, to count tokens")
     parser.add_argument("--overwrite", action="store_true", help="replace --output")
 
@@ -32,6 +34,7 @@ def main(args: argparse.Namespace) -> None:
         min_seconds=args.min_seconds,
         max_seconds=args.max_seconds,
         max_tokens=args.max_tokens,
+        max_utterances=args.max_utterances,
     )
     check_output(args.output, overwrite=args.overwrite, mark="wav.scp")
     count = None

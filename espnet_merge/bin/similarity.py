@@ -174,13 +174,13 @@ def _table(
     rows: dict[str, dict[str, float]], counts: dict[str, int]
 ) -> list[list[str]]:
     """Return rows of text: shares in percent, and the most similar other language."""
-    from espnet_merge.lora.similarity import most_similar
+    from espnet_merge.lora.similarity import ranked
 
     columns = list(next(iter(rows.values())))
     table = [["language", "utterances", *columns, "most similar other"]]
     for language, row in rows.items():
         shares = [f"{100 * share:.2f}" for share in row.values()]
-        nearest = most_similar(row, set(columns) - {language})
+        nearest = ranked(row, set(columns) - {language})[0]
         table.append([language, str(counts[language]), *shares, nearest.language])
     return table
 

@@ -1,5 +1,6 @@
 """Drop the utterances that Whisper cannot use, and say how many and why."""
 
+import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,8 @@ class Limits:
         min_seconds: shorter audio is dropped.
         max_seconds: longer audio is dropped; Whisper hears 30 s.
         max_tokens: longer texts are dropped; Whisper's decoder has 448 places.
+        max_utterances: so many are kept of those that are usable, a choice by their
+            names that is the same on every machine; None for all.
 
     Raises:
         InputError: the limits leave no room.
@@ -33,6 +36,7 @@ class Limits:
     min_seconds: float = 0.1
     max_seconds: float = 30.0
     max_tokens: int = 448
+    max_utterances: int | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.min_seconds < self.max_seconds <= 30:
@@ -42,6 +46,10 @@ class Limits:
             )
         if not 0 < self.max_tokens <= 448:
             raise InputError(f"--max-tokens must be 1 to 448; got {self.max_tokens}.")
+        if self.max_utterances is not None and self.max_utterances < 1:
+            raise InputError(
+                f"--max-utterances must be at least 1; got {self.max_utterances}."
+            )
 
 
 @dataclass
@@ -82,6 +90,8 @@ def filter_data(
             f"{data}: at least one utterance must be usable; none is "
             f"({', '.join(counts) or 'the directory is empty'})."
         )
+    if limits.max_utterances is not None:
+        _choose(report, limits.max_utterances)
     kept = {
         file: {name: table[name] for name in report.kept if name in table}
         for file, table in tables.items()
@@ -90,6 +100,15 @@ def filter_data(
     with whole_directory(output) as part:
         write_tables(kept, part)
     return report
+
+
+def _choose(report: Report, count: int) -> None:
+    def draw(name: str) -> bytes:
+        return hashlib.sha256(name.encode()).digest()
+
+    for name in sorted(report.kept, key=draw)[count:]:
+        del report.kept[name]
+        report.dropped.setdefault("not chosen", []).append(name)
 
 
 def _judge(

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class Nearest(NamedTuple):
-    """The most similar language, and its share of the similarity to all asked for."""
+    """A language, and its share of the similarity to all asked for."""
 
     language: str
     share: float
@@ -56,18 +56,18 @@ def mean_posterior(batches: "Iterable[ArrayLike]") -> "NDArray[np.float64]":
     return total / count
 
 
-def most_similar(row: Mapping[str, float], among: Collection[str]) -> Nearest:
-    """Return the language of ``among`` that ``row`` gives the most mass.
+def ranked(row: Mapping[str, float], among: Collection[str]) -> list[Nearest]:
+    """Return the languages of ``among``, the most similar first.
 
     Args:
         row: similarity of one language to each candidate, in [0, 1].
-        among: languages to choose from; of equals the first by code is taken.
+        among: languages to choose from; equals stand in the order of their codes.
 
     Raises:
         InputError: a language is no candidate, or there is none to choose from.
 
     Example:
-        >>> most_similar({"es": 0.125, "it": 0.375, "ru": 0.5}, ["es", "it"])
+        >>> ranked({"es": 0.125, "it": 0.375, "ru": 0.5}, ["es", "it"])[0]
         Nearest(language='it', share=0.75)
     """
     if not among:
@@ -78,8 +78,9 @@ def most_similar(row: Mapping[str, float], among: Collection[str]) -> Nearest:
             f"{', '.join(odd)}: run espnet-merge similarity with --languages "
             f"{','.join(sorted(among))}."
         )
-    best = max(sorted(among), key=lambda language: row[language])
-    return Nearest(best, row[best] / sum(row[language] for language in among))
+    total = sum(row[language] for language in among)
+    order = sorted(among, key=lambda language: (-row[language], language))
+    return [Nearest(language, row[language] / total) for language in order]
 
 
 def read_similarity(path: Path) -> dict[str, Any]:

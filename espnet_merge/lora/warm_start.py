@@ -26,7 +26,7 @@ from torch import nn
 from espnet_merge.errors import InputError
 from espnet_merge.lora.adapter import base_digest, fill, read_adapter
 from espnet_merge.lora.defaults import moves_base
-from espnet_merge.lora.similarity import Nearest, most_similar, read_similarity
+from espnet_merge.lora.similarity import Nearest, ranked, read_similarity
 
 NEW, SOURCE = "default", "source"  # of the two adapters, while there are two
 
@@ -63,10 +63,10 @@ def warm_start(model: PeftModel, directory: Path) -> None:
     model.delete_adapter(SOURCE)
 
 
-def choose(
+def ranking(
     language: str, trained: Collection[str], similarity: Path, base: nn.Module
-) -> Nearest:
-    """Return the trained language that is most similar to a new one.
+) -> list[Nearest]:
+    """Return the trained languages, the most similar to a new one first.
 
     Args:
         language: the new one.
@@ -90,7 +90,7 @@ def choose(
             f"{similarity}: must have a row of {language}; it has {', '.join(rows)}: "
             f"run espnet-merge similarity with --data of {language}."
         )
-    return most_similar(rows[language], trained)
+    return ranked(rows[language], trained)
 
 
 def _check_same_places(model: PeftModel, directory: Path) -> None:

@@ -72,7 +72,7 @@ def markdown(results: Results, tested: Tested) -> Iterator[str]:
     yield from identification(results)
     yield f"### Insertions / utterances with a loop, {clean}, {mode}"
     yield ""
-    yield from _table(
+    yield from markdown_table(
         ["system", *map(results.label, results.plan.sets)],
         [
             [system, *(_signs(results, system, name) for name in results.plan.sets)]
@@ -96,7 +96,7 @@ def identification(results: Results) -> Iterator[str]:
         f"them), {how(results)}"
     )
     yield ""
-    yield from _table(
+    yield from markdown_table(
         ["system", "set", "spoken", *heard],
         [
             [*place, *(describe_cell(row[h]) if h in row else "0" for h in heard)]
@@ -112,7 +112,7 @@ def systems(plan: Plan, expdir: Path, output: Path) -> Iterator[str]:
         files = made_by(expdir, system)
         links = [f"[{file.name}]({os.path.relpath(file, output)})" for file in files]
         rows.append([system, kind, ", ".join(links) or MISSING])
-    yield from _table(["system", "kind", "made by"], rows, rule="---|")
+    yield from markdown_table(["system", "kind", "made by"], rows, rule="---|")
 
 
 def made_by(expdir: Path, system: str) -> list[Path]:
@@ -132,7 +132,9 @@ def sets(results: Results) -> Iterator[str]:
         sizes = [score["metrics"][m]["normalized"]["reference"] for m in ("wer", "cer")]
         languages = " ".join(score["languages"])
         rows.append([name, languages, *map(str, [score["utterances"], *sizes])])
-    yield from _table(["set", "language", "utterances", "words", "characters"], rows)
+    yield from markdown_table(
+        ["set", "language", "utterances", "words", "characters"], rows
+    )
 
 
 def terminal(results: Results) -> Iterator[str]:
@@ -268,12 +270,15 @@ def _section(
             if (system, column) in marked:
                 row[index] += SIGNIFICANT
     heads = [f"**{c}**" if c in results.plan.groups else c for c in grid.columns]
-    yield from _table(["system", *heads], [[s, *row] for s, row in rows.items()])
+    yield from markdown_table(
+        ["system", *heads], [[s, *row] for s, row in rows.items()]
+    )
 
 
-def _table(
+def markdown_table(
     header: Sequence[str], rows: Sequence[Sequence[str]], rule: str = "---:|"
 ) -> Iterator[str]:
+    """Yield a table in Markdown, and an empty line."""
     yield f"| {' | '.join(header)} |"
     yield "|---|" + rule * (len(header) - 1)
     for row in rows:

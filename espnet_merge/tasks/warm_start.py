@@ -6,15 +6,16 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from peft import PeftModel
+from torch import nn
 
 from espnet_merge.checkpoint.digest import sha256
 from espnet_merge.data.table import read_table
 from espnet_merge.errors import InputError
 from espnet_merge.lora.adapter import WEIGHTS
-from espnet_merge.lora.warm_start import choose, warm_start
+from espnet_merge.lora.warm_start import ranking, warm_start
 from espnet_merge.whisper.prompt import check_language
 
-AUTO = "auto"
+AUTO, LEAST = "auto", "least"  # the most and the least similar
 
 
 def start_warm(model: PeftModel, args: argparse.Namespace) -> None:
@@ -43,26 +44,40 @@ def start_warm(model: PeftModel, args: argparse.Namespace) -> None:
     args.init_adapter, args.init_adapter_sha256 = str(directory), digest
 
 
+def ranked_adapters(args: argparse.Namespace, base: nn.Module) -> dict[str, Path]:
+    """Return the adapters of ``init_adapters`` by language, the most similar first.
+
+    Args:
+        args: of ``WhisperTask``; what is trained tells the new language.
+        base: the Whisper that ``init_similarity`` must have been measured with.
+
+    Raises:
+        InputError: there are none to choose from, no similarity, or several languages
+            in the training data.
+    """
+    adapters: Mapping[str, str] = args.init_adapters
+    if not adapters or args.init_similarity is None:
+        raise InputError(
+            f"an adapter chosen by similarity ({AUTO}, {LEAST}) needs init_adapters, "
+            "language by language, and init_similarity, the file of espnet-merge "
+            f"similarity; got {adapters or 'none'} and "
+            f"{args.init_similarity or 'none'}."
+        )
+    language = _trained_language(args)
+    nearest = ranking(language, set(adapters), Path(args.init_similarity), base)
+    said = ", ".join(f"{code} {share:.1%}" for code, share in nearest)
+    logging.info(f"similarity of trained languages to {language}: {said}")
+    return {code: Path(adapters[code]) for code, _ in nearest}
+
+
 def _find(model: PeftModel, args: argparse.Namespace) -> Path:
     adapters: Mapping[str, str] = args.init_adapters
     for code in adapters:
         check_language(code)
-    if args.init_adapter != AUTO:
-        return Path(adapters.get(args.init_adapter, args.init_adapter))
-    if not adapters or args.init_similarity is None:
-        raise InputError(
-            "init_adapter auto needs init_adapters, language by language, and "
-            "init_similarity, the file of espnet-merge similarity; "
-            f"got {adapters or 'none'} and {args.init_similarity or 'none'}."
-        )
-    language = _trained_language(args)
-    similarity = Path(args.init_similarity)
-    nearest = choose(language, set(adapters), similarity, model.get_base_model())
-    logging.info(
-        f"warm start: of {', '.join(sorted(adapters))} the most similar to {language} "
-        f"is {nearest.language}, by {nearest.share:.1%} of the similarity"
-    )
-    return Path(adapters[nearest.language])
+    if args.init_adapter in (AUTO, LEAST):
+        found = list(ranked_adapters(args, model.get_base_model()).values())
+        return found[0 if args.init_adapter == AUTO else -1]
+    return Path(adapters.get(args.init_adapter, args.init_adapter))
 
 
 def _trained_language(args: argparse.Namespace) -> str:
@@ -75,7 +90,7 @@ def _trained_language(args: argparse.Namespace) -> str:
     languages = sorted({code for path in tables for code in read_table(path).values()})
     if len(languages) != 1:
         raise InputError(
-            "init_adapter auto needs training data of one language; it is of "
+            "a choice by similarity needs training data of one language; it is of "
             f"{', '.join(languages)}: name the adapter instead."
         )
     return languages[0]

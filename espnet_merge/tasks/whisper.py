@@ -241,8 +241,8 @@ class WhisperTask(AbsTask):  # type: ignore[misc]
             "--mixture_conf",
             action=NestedDictAction,
             default={},
-            help="Train a mixture of LoRA experts: adapters (frozen, a list), r, "
-            "lora_alpha, gate, top_k",
+            help="Train a mixture of LoRA experts: adapters (frozen, a list, or auto "
+            "and nearest, a number, of init_adapters), r, lora_alpha, gate, top_k",
         )
         group.add_argument(
             "--lora",
@@ -266,7 +266,8 @@ class WhisperTask(AbsTask):  # type: ignore[misc]
             "--init_adapter",
             type=str_or_none,
             help="Warm start: a trained adapter's directory, its language in "
-            "init_adapters, auto for the most similar of those, or none",
+            "init_adapters, auto or least for the most or least similar of those, or "
+            "none",
         )
         group.add_argument(
             "--init_adapters",
@@ -277,7 +278,7 @@ class WhisperTask(AbsTask):  # type: ignore[misc]
         group.add_argument(
             "--init_similarity",
             type=str_or_none,
-            help="similarity.json of espnet-merge similarity, for auto",
+            help="similarity.json of espnet-merge similarity, for auto and least",
         )
         group.add_argument(
             "--init_adapter_sha256",

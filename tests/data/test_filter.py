@@ -69,6 +69,18 @@ def test_limits_are_inclusive(tmp_path):
     assert len(filter_data(data, tmp_path / "out", limits).kept) == 2
 
 
+def test_so_many_are_kept_whatever_else_there_is(tmp_path):
+    data = write_data(tmp_path / "data", count=9)
+    few = filter_data(data, tmp_path / "few", Limits(max_utterances=3))
+    assert len(few.kept) == 3
+    assert list(few.kept) == sorted(few.kept)
+    assert len(few.dropped["not chosen"]) == 6
+    five = filter_data(data, tmp_path / "five", Limits(max_utterances=5))
+    assert set(few.kept) < set(five.kept)
+    every = filter_data(data, tmp_path / "every", Limits(max_utterances=9))
+    assert not every.dropped
+
+
 def test_truncated_audio_is_dropped(tmp_path):
     data = write_data(tmp_path / "data", count=2)
     wav = data / "es-000.wav"
@@ -102,7 +114,13 @@ def test_nothing_left_is_an_error_and_leaves_nothing(data, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    "limits", [{"min_seconds": -1}, {"max_seconds": 31}, {"max_tokens": 449}]
+    "limits",
+    [
+        {"min_seconds": -1},
+        {"max_seconds": 31},
+        {"max_tokens": 449},
+        {"max_utterances": 0},
+    ],
 )
 def test_limits_that_make_no_sense(limits):
     with pytest.raises(InputError, match="must be"):

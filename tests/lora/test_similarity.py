@@ -7,11 +7,7 @@ from hypothesis import strategies as st
 
 from espnet_merge.errors import InputError
 from espnet_merge.lora.heat_map import draw
-from espnet_merge.lora.similarity import (
-    mean_posterior,
-    most_similar,
-    read_similarity,
-)
+from espnet_merge.lora.similarity import mean_posterior, ranked, read_similarity
 
 
 @given(st.lists(st.integers(1, 7), min_size=1, max_size=5), st.integers(0, 2**32 - 1))
@@ -25,16 +21,21 @@ def test_the_mean_does_not_depend_on_the_batches(sizes, seed):
 
 def test_the_most_similar_is_of_the_trained():
     row = {"cs": 0.9, "es": 0.01, "it": 0.03, "ru": 0.06}
-    assert most_similar(row, ["es", "it", "ru"]) == ("ru", pytest.approx(0.6))
-    assert most_similar(row, ["it", "es"]) == ("it", pytest.approx(0.75))
-    assert most_similar({"ru": 0.5, "es": 0.5}, ["ru", "es"]).language == "es"
+    assert ranked(row, ["es", "it", "ru"]) == [
+        ("ru", pytest.approx(0.6)),
+        ("it", pytest.approx(0.3)),
+        ("es", pytest.approx(0.1)),
+    ]
+    assert ranked(row, ["es", "it"])[0] == ("it", pytest.approx(0.75))
+    equals = ranked({"ru": 0.5, "es": 0.5}, ["ru", "es"])
+    assert [nearest.language for nearest in equals] == ["es", "ru"]
 
 
 def test_a_language_that_was_not_measured():
     with pytest.raises(InputError, match=r"not of fr, nl: run .* es,fr,nl"):
-        most_similar({"es": 1.0}, ["nl", "es", "fr"])
+        ranked({"es": 1.0}, ["nl", "es", "fr"])
     with pytest.raises(InputError, match="needs some to choose from"):
-        most_similar({"es": 1.0}, [])
+        ranked({"es": 1.0}, [])
 
 
 @pytest.mark.parametrize(

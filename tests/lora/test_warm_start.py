@@ -14,7 +14,7 @@ from espnet_merge.lora.adapter import (
     load_adapter,
     save_adapter,
 )
-from espnet_merge.lora.warm_start import choose, warm_start
+from espnet_merge.lora.warm_start import ranking, warm_start
 from espnet_merge.whisper.model import load_whisper
 from tests.micro import write_micro_whisper
 
@@ -154,19 +154,20 @@ def similarity(micro_whisper, tmp_path):
 
 def test_the_most_similar_trained_language(micro_whisper, similarity):
     base = load_whisper(micro_whisper)
-    assert choose("cs", ["es", "it", "ru"], similarity, base).language == "ru"
-    assert choose("cs", ["es", "it"], similarity, base) == ("it", pytest.approx(0.75))
+    assert ranking("cs", ["es", "it", "ru"], similarity, base)[0].language == "ru"
+    nearest = ranking("cs", ["es", "it"], similarity, base)[0]
+    assert nearest == ("it", pytest.approx(0.75))
     # The digest is of the base alone, with an adapter on it or not.
     add_adapter(base, CONF, max_trainable_share=0.6)
-    assert choose("cs", ["es"], similarity, base).language == "es"
+    assert ranking("cs", ["es"], similarity, base)[0].language == "es"
 
 
 def test_a_similarity_that_does_not_fit(micro_whisper, similarity, tmp_path):
     base = load_whisper(micro_whisper)
     with pytest.raises(InputError, match="must have a row of nl; it has cs"):
-        choose("nl", ["es"], similarity, base)
+        ranking("nl", ["es"], similarity, base)
     with pytest.raises(InputError, match="it is not of fr"):
-        choose("cs", ["es", "fr"], similarity, base)
+        ranking("cs", ["es", "fr"], similarity, base)
     other = load_whisper(write_micro_whisper(tmp_path / "other", seed=1))
     with pytest.raises(InputError, match="measured with the base that is trained"):
-        choose("cs", ["es"], similarity, other)
+        ranking("cs", ["es"], similarity, other)

@@ -133,7 +133,7 @@ def test_second_run_does_nothing_again(recipe):
 def test_killed_stages_end_like_undisturbed(recipe, tmp_path, micro_whisper):
     """Kill -9 in training, in merging and in decoding, and run again."""
     cut = Recipe(tmp_path, micro_whisper)
-    fewer = {"kinds": "full", "joint": "false", "merge_configs": "soup tsv_m"}
+    fewer = {"kinds": "full", "joint": "", "merge_configs": "soup tsv_m"}
     for reached in ("exp/*/1epoch.pth", "exp/*/merge.log", "exp/*/inference_*"):
         process = subprocess.Popen(
             cut.command(**fewer),

@@ -219,7 +219,7 @@ def test_warm_start_from_the_most_similar(
     words = [*still, *auto(expert, similarity)]
     whisper_train(arguments(micro_whisper, new_language, exp, *words))
     assert (
-        "warm start: of es, ru the most similar to cs is ru, by 70.0% of the similarity"
+        "similarity of trained languages to cs: ru 70.0%, es 30.0%"
     ) in caplog.messages
     export(exp / "valid.loss.ave.pth", exp / "model")
     before = load_file(expert / "adapter_model.safetensors")
@@ -271,7 +271,7 @@ def test_nothing_whole_starts_anew(tmp_path):
         (("--lora", "true", "--lora_conf", "rank=4"), "must fit peft.LoraConfig"),
         ((*LORA, "--max_trainable_share", "0.01"), "must leave the base frozen"),
         (("--init_adapter", "auto"), "init_adapter is given but lora is false"),
-        ((*LORA, "--init_adapter", "auto"), "auto needs init_adapters"),
+        ((*LORA, "--init_adapter", "auto"), "auto, least) needs init_adapters"),
         ((*LORA, "--init_adapter", "nowhere"), "nowhere: a PEFT adapter directory"),
         (
             (*LORA, "--init_adapter", "x", "--init_adapters", "xx=exp/model"),

@@ -54,7 +54,7 @@ if [[ $init == auto && ${#old[@]} == 1 ]]; then init=${old[0]}; fi # nothing to 
 
 new_expert() { # FIRST LAST [OPTION VALUE]...: stages of merge.sh for the new language
   "$here/merge.sh" --stage "$1" --stop_stage "$2" --experts "$language" --kinds lora \
-    --joint false --merge_configs "" --test_sets "${language}_test" \
+    --joint "" --merge_configs "" --test_sets "${language}_test" \
     --base "$(<"$expdir/zero_shot/.done")" --lora_config "$lora_config" --nj "$nj" \
     --ngpu "$ngpu" --dumpdir "$dumpdir" --expdir "$expdir" "${@:3}"
 }

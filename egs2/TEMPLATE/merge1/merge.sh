@@ -13,13 +13,14 @@ stage=1           # first stage to run: 1 data 2 speed 3 format 4 filter 5 base 
 stop_stage=11     # last stage to run: 7 train 8 merge 9 decode 10 score 11 report
 experts=          # names of the experts, as "es it ru"
 kinds="full lora" # how each expert is trained: full fine-tuning, LoRA, or both
-joint=true        # train one model on the data of all experts, to compare with
+joint=full        # kinds of a model trained on the data of all experts, or "" for none
 test_sets=        # names of the test sets under data/, as "es_test en_test"
 data_opts=        # options passed on to local/data.sh
 speed_factors=    # copies of the training data at other speeds, as "0.9 1.1"
 min_seconds=0.1   # drop shorter utterances
 max_seconds=30    # drop longer utterances; Whisper hears 30 s
 max_train_seconds=30 # the same, for training and validation sets alone
+max_train_utterances= # keep so many of each training set, a choice by their names
 base=base         # what experts start from: a size, a Hugging Face directory, a .pt file
 full_config=conf/train/full.yaml # training configuration of "full" and joint
 lora_config=conf/train/lora.yaml # training configuration of "lora"
@@ -47,13 +48,17 @@ expdir=exp        # where models, hypotheses and results go
 . ./cmd.sh
 
 espnet=$(../../../tools/espnet_root.sh)/egs2/TEMPLATE/asr1
-for name in utils scripts pyscripts; do ln -sfn "$espnet/$name" "$name"; done
+for name in utils scripts pyscripts; do
+  # Several runs may start at once: a link that is right is left alone.
+  [[ $(readlink "$name") == "$espnet/$name" ]] || ln -sfn "$espnet/$name" "$name"
+done
 
 check_stages 11
 [[ -n $experts ]] || fail "--experts must name at least one expert, as 'es it ru'."
 [[ -n $test_sets ]] || fail "--test_sets must name at least one set, as 'es_test'."
 read -ra expert_names <<<"$experts"
 read -ra kind_names <<<"$kinds"
+read -ra joint_kinds <<<"$joint"
 read -ra tests <<<"$test_sets"
 read -ra factors <<<"$speed_factors"
 read -ra train_words <<<"$train_args"
@@ -85,7 +90,12 @@ if ((${#factors[@]})); then train_sets=("${train_sets[@]/%/_sp}"); fi
 all_sets=("${train_sets[@]}" "${valid_sets[@]}" "${tests[@]}")
 
 trained=() # systems that are trained, the longest job first
-if [[ $joint == true ]]; then trained+=(joint); fi
+for kind in "${joint_kinds[@]}"; do
+  [[ $kind == full || $kind == lora ]] ||
+    fail "--joint must be of full and lora, or empty; got '$kind'."
+  trained+=("$(if [[ $kind == full ]]; then echo joint; else echo joint_lora; fi)")
+done
+joints=("${trained[@]}")
 for kind in "${kind_names[@]}"; do
   [[ $kind == full || $kind == lora ]] ||
     fail "--kinds must be of full and lora; got '$kind'."
@@ -100,7 +110,7 @@ for set in "${tests[@]}"; do
   untrained+=("${set%%_*}")
 done
 datasets=("${expert_names[@]}") # what a model is trained on
-if [[ $joint == true ]]; then datasets+=(joint); fi
+if ((${#joints[@]})); then datasets+=(joint); fi
 
 # Jobs inherit the lock: it is free when the last one is done, also those of a run that
 # was killed. Two runs in one directory would write the same files.
@@ -168,20 +178,23 @@ format_set() { # SET
 # Stage 4
 filter_utterances() {
   run_parallel "$nj" filter_set "${all_sets[@]}"
-  if [[ $joint == true ]]; then
+  if ((${#joints[@]})); then
     combine_sets "$dumpdir/joint_train" "${train_sets[@]}"
     combine_sets "$dumpdir/joint_valid" "${valid_sets[@]}"
   fi
 }
 
 filter_set() { # SET
-  local seconds=$max_seconds words
+  local seconds=$max_seconds few=() words
   if [[ $1 != *_test ]]; then seconds=$max_train_seconds; fi
-  words="$min_seconds $seconds $(fingerprint "$dumpdir/org/$1/.done")"
+  if [[ -n $max_train_utterances && " ${train_sets[*]} " == *" $1 "* ]]; then
+    few=(--max-utterances "$max_train_utterances")
+  fi
+  words="$min_seconds $seconds ${few[*]+${few[*]} }$(fingerprint "$dumpdir/org/$1/.done")"
   if is_done "$dumpdir/$1/.done" "$words"; then return; fi
   rm -rf "${dumpdir:?}/$1"
   espnet-merge filter --data "$dumpdir/org/$1" --output "$dumpdir/$1" \
-    --min-seconds "$min_seconds" --max-seconds "$seconds" >&2
+    --min-seconds "$min_seconds" --max-seconds "$seconds" "${few[@]}" >&2
   mark_done "$dumpdir/$1/.done" "$words"
 }
 
@@ -258,9 +271,12 @@ train_experts() {
   unfollow
 }
 
-train_system() { # full_NAME, lora_NAME or joint
+is_lora() { [[ $1 == lora_* || $1 == joint_lora ]]; } # SYSTEM
+
+train_system() { # full_NAME, lora_NAME, joint or joint_lora
   local out=$expdir/$1 name=${1#*_} config=$full_config words args
-  if [[ $1 == lora_* ]]; then config=$lora_config; fi
+  if [[ $1 == joint* ]]; then name=joint; fi
+  if is_lora "$1"; then config=$lora_config; fi
   words="$(basename "$config") $(fingerprint "$config") $train_args"
   words+=" $(sets_fingerprint "$name")"
   if is_done "$out/.done" "$words"; then return; fi
@@ -341,7 +357,7 @@ decode_systems() {
 
 decode_system() { # SYSTEM
   local dir=$expdir/$1 mode out words model=(--model "$expdir/$1/model") ways
-  if [[ $1 == lora_* ]]; then model=(--model "$expdir/base" --adapter "$dir/model"); fi
+  if is_lora "$1"; then model=(--model "$expdir/base" --adapter "$dir/model"); fi
   read -ra ways <<<"$(modes_of "$1")"
   for mode in "${ways[@]}"; do
     out=$dir/inference_$mode
@@ -382,7 +398,7 @@ write_report() {
   for kind in "${kind_names[@]}"; do
     for name in "${expert_names[@]}"; do args+=("${name%%_*}=${kind}_$name"); done
   done
-  if [[ $joint == true ]]; then args+=(--joint joint); fi
+  if ((${#joints[@]})); then args+=(--joint "${joints[@]}"); fi
   if [[ -n $base_decode_config ]]; then args+=(--base-inference "${base_modes[0]}"); fi
   espnet-merge report --expdir "$expdir" --base zero_shot "${args[@]}" \
     --sets "${tests[@]}" --trained "${expert_names[@]}" --untrained "${untrained[@]}" \

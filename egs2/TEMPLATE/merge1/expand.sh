@@ -1,0 +1,198 @@
+#!/usr/bin/env bash
+# Compare ways to add languages to a Whisper that serves others already.
+#
+# Trains the old languages: fully and by LoRA, each apart and all together. Then adds each
+# new language in every way, with several seeds, decodes all, and writes one table: what
+# is gained on the new language, and what is lost on the old ones. The ways:
+#   scratch  a LoRA adapter of its own
+#   warm     the same, started from the adapter of the most similar old language
+#   least    the same, started from that of the least similar one
+#   mixture  a gate over the adapters of the most similar languages and a new one
+#   full     full fine-tuning of the model that was fully fine-tuned on all old languages
+# All but the last leave base and old adapters as they are.
+#
+# Options, with their defaults:
+set -euo pipefail
+
+# options
+stage=1           # first stage to run: 1 old languages 2 data of the new 3 similarity
+stop_stage=7      # last stage to run: 4 train 5 decode 6 score 7 table
+old=              # names of the old experts, as "es it ru"
+new=              # names of the new ones, as "cs_dialogue"; a name begins with its code
+ways="scratch warm least mixture full" # how each new language is added
+seeds="1 2 3"     # how often, with which seeds
+nearest=2         # adapters in a mixture beside the new one
+data_opts=        # options passed on to local/data.sh
+base=base         # what all start from: a size, a Hugging Face directory, a .pt file
+full_config=conf/train/full.yaml # training configuration of full fine-tuning
+lora_config=conf/train/lora.yaml # training configuration of an adapter
+mixture_config=conf/train/mixture.yaml # training configuration of a mixture
+train_args=       # further options of whisper_train, as "--max_epoch 2"
+max_train_seconds=30 # drop longer utterances from training and validation sets
+max_train_utterances= # keep so many of each training set, a choice by their names
+similarity_args="--pad-to 0 --tail 4" # how the base hears the new languages
+decode_config="tail" # name in conf/decode, or file
+base_decode_config=padded # how the base is decoded: as it was trained
+normalizer=basic  # how text is normalised before it is scored
+nj=2              # data sets prepared at the same time
+train_nj=1        # models trained at the same time
+inference_nj=2    # models decoded at the same time
+ngpu=0            # GPUs for each training job
+dumpdir=dump/raw  # where formatted data goes
+expdir=exp/expand # where models, hypotheses and results go
+# end of options
+
+. ../../../local/parse_options.sh
+. ../../../local/stage.sh
+. ./path.sh
+. ./cmd.sh
+here=$(dirname "$0")
+
+check_stages 7
+[[ -n $old ]] || fail "--old must name the old experts, as 'es it ru'."
+[[ -n $new ]] || fail "--new must name the new experts, as 'cs'."
+read -ra old_names <<<"$old"
+read -ra new_names <<<"$new"
+read -ra way_names <<<"$ways"
+read -ra seed_numbers <<<"$seeds"
+for way in "${way_names[@]}"; do
+  [[ " scratch warm least mixture full " == *" $way "* ]] ||
+    fail "--ways must be of scratch, warm, least, mixture and full; got '$way'."
+done
+decode_config=$(conf_file decode "$decode_config")
+mixture_config=$(conf_file train "$mixture_config")
+inference=inference_$(basename "$decode_config" .yaml)
+additions=() # SEED/WAY/NAME: all of one seed before those of the next
+for seed in "${seed_numbers[@]}"; do
+  for way in "${way_names[@]}"; do
+    for name in "${new_names[@]}"; do additions+=("seed$seed/$way/$name"); done
+  done
+done
+
+merge() { # FIRST LAST EXPERTS [OPTION VALUE]...
+  "$here/merge.sh" --stage "$1" --stop_stage "$2" --experts "$3" --base "$base" \
+    --merge_configs "" --test_sets "${old_names[*]/%/_test} ${new_names[*]/%/_test}" \
+    --data_opts "$data_opts" --max_train_seconds "$max_train_seconds" \
+    --max_train_utterances "$max_train_utterances" --train_nj "$train_nj" \
+    --full_config "$full_config" --lora_config "$lora_config" --normalizer "$normalizer" \
+    --decode_configs "$decode_config" --base_decode_config "$base_decode_config" \
+    --nj "$nj" --inference_nj "$inference_nj" --ngpu "$ngpu" --dumpdir "$dumpdir" \
+    --expdir "$expdir" --train_args "$train_args" "${@:4}"
+}
+
+# Stage 1
+train_old() { merge 1 10 "$old" --joint "full lora"; }
+
+# Stage 2
+prepare_new() { merge 1 6 "$new" --kinds lora --joint ""; }
+
+# Stage 3
+measure_similarity() {
+  local out=$expdir/similarity words
+  words="${new_names[*]} ${old_names[*]} $similarity_args"
+  if is_done "$out/.done" "$words"; then return; fi
+  read -ra args <<<"$similarity_args"
+  local codes=("${old_names[@]%%_*}") sets=("${new_names[@]/%/_train}")
+  espnet-merge similarity --model "$expdir/base" --data "${sets[@]/#/$dumpdir/}" \
+    --languages "$(IFS=,; echo "${codes[*]}")" --output "$out" --overwrite "${args[@]}"
+  mark_done "$out/.done" "$words"
+}
+
+# Stage 4
+train_new() { run_parallel "$train_nj" add "${additions[@]}"; }
+
+add() { # SEED/WAY/NAME: into its own directory of experiments
+  local place=$expdir/$1 way seed name=${1##*/} from=../../../base kind=lora args=()
+  way=$(way_of "$1")
+  seed=${1%%/*}
+  local config=$lora_config
+  case $way in
+    warm) args=(--init_adapter auto) ;;
+    least) args=(--init_adapter least) ;;
+    mixture)
+      config=$mixture_config
+      args=(--mixture_conf "nearest=$nearest")
+      ;;
+    full)
+      kind=full
+      from=../../../joint/model
+      ;;
+  esac
+  if [[ $way == warm || $way == least || $way == mixture ]]; then
+    args+=(--init_similarity "$expdir/similarity/similarity.json")
+    for old_name in "${old_names[@]}"; do
+      args+=(--init_adapters "${old_name%%_*}=$expdir/lora_$old_name/model")
+    done
+  fi
+  mkdir -p "$place"
+  ln -sfn "$from" "$place/base"
+  ln -sfn ../../../stats "$place/stats"
+  merge 7 7 "$name" --kinds "$kind" --joint "" --lora_config "$config" --expdir "$place" \
+    --train_args "$train_args --seed ${seed#seed} ${args[*]}"
+}
+
+way_of() { # SEED/WAY/NAME
+  local rest=${1#*/}
+  echo "${rest%%/*}"
+}
+
+# Stage 5
+decode_new() { run_parallel "$inference_nj" decode "${additions[@]}"; }
+
+decode() { # SEED/WAY/NAME: all languages that the addition may have changed
+  local place=$expdir/$1 name=${1##*/} model sets
+  if [[ $(way_of "$1") == full ]]; then
+    model=(--model "$place/full_$name/model")
+    sets=("$name" "${old_names[@]}")
+  else
+    model=(--model "$expdir/base" --adapter "$place/lora_$name/model")
+    sets=("$name")
+  fi
+  sets=("${sets[@]/%/_test}")
+  ${decode_cmd:?} "$place/$inference/decode.log" espnet-merge decode "${model[@]}" \
+    --config "$decode_config" --overwrite --data "${sets[@]/#/$dumpdir/}" \
+    --output "${sets[@]/#/$place/$inference/}" ||
+    fail "decoding by $1: $(last_error "$place/$inference/decode.log")"
+  log "decoded by $1"
+}
+
+# Stage 6
+score_all() {
+  local name
+  for name in "${old_names[@]/%/_test}" "${new_names[@]/%/_test}"; do
+    for dir in "$expdir"/seed*/*/*/"$inference/$name"; do
+      if [[ ! -d $dir || $dir/score.json -nt $dir/text.json ]]; then continue; fi
+      espnet-merge score --ref "$dumpdir/$name" --hyp "$dir" --normalizer "$normalizer"
+    done
+  done
+}
+
+# Stage 7
+write_table() {
+  local name way own=() base_inference args
+  base_inference=inference_$(basename "$(conf_file decode "$base_decode_config")" .yaml)
+  for name in "${old_names[@]}"; do own+=("$expdir/lora_$name/$inference/${name}_test"); done
+  args=(
+    --row zero_shot "$expdir/zero_shot/$base_inference"/*_test
+    --row "joint, full" "$expdir/joint/$inference"/*_test
+    --row "joint, LoRA" "$expdir/joint_lora/$inference"/*_test
+    --row "each its own, full" "${own[@]/\/lora_/\/full_}"
+    --row "each its own, LoRA" "${own[@]}"
+  )
+  for name in "${new_names[@]}"; do
+    for way in "${way_names[@]}"; do
+      args+=(--row "+ $name, $way" "$expdir"/seed*/"$way/$name/$inference"/*_test)
+      if [[ $way != full ]]; then args+=("${own[@]}"); fi
+    done
+  done
+  espnet-merge seeds "${args[@]}" --sets "${new_names[@]/%/_test}" "${old_names[@]/%/_test}" \
+    --mean "old=$(IFS=,; echo "${old_names[*]/%/_test}")" --output "$expdir/EXPAND.md"
+}
+
+run_stage 1 "${old_names[*]} -> $expdir/{joint joint_lora full_* lora_*}" train_old
+run_stage 2 "data/{${new_names[*]}}_* -> $dumpdir/*" prepare_new
+run_stage 3 "$dumpdir/*_train, $expdir/base -> $expdir/similarity" measure_similarity
+run_stage 4 "$dumpdir/*, $expdir/* -> $expdir/seed*/*/*/*/model" train_new
+run_stage 5 "$expdir/seed*/*/*/*/model -> $expdir/seed*/*/*/$inference/*/text" decode_new
+run_stage 6 "$expdir/seed*/*/*/$inference/*/text -> score.json" score_all
+run_stage 7 "score.json -> $expdir/EXPAND.md" write_table

@@ -1,0 +1,91 @@
+"""A table over seeds, by hand."""
+
+import json
+
+import pytest
+
+from espnet_merge.__main__ import main
+from espnet_merge.errors import InputError
+from espnet_merge.report.seeds import markdown, read_scores
+
+
+def scored(place, value, metric="wer", normalizer="basic"):
+    place.mkdir(parents=True)
+    measured = {"score" if metric in ("bleu", "chrf") else "rate": value}
+    metrics = {metric: {"normalized": measured, "raw": {}}}
+    content = {"main": metric, "normalizer": normalizer, "metrics": metrics}
+    (place / "score.json").write_text(json.dumps(content))
+    return place
+
+
+@pytest.fixture
+def rows(tmp_path):
+    warm = [scored(tmp_path / str(n) / "cs_test", 10 + n) for n in (1, 2, 3)]
+    full = [scored(tmp_path / f"full{n}" / "cs_test", 14 + n) for n in (0, 2)]
+    forgot = [
+        scored(tmp_path / f"full{n}" / name, rate)
+        for n, name, rate in (
+            (0, "es_test", 30.0), (2, "es_test", 40.0),
+            (0, "it_test", 20.0), (2, "it_test", 10.0),
+        )
+    ]  # fmt: skip
+    kept = [scored(tmp_path / "old" / f"{name}_test", 8.0) for name in ("es", "it")]
+    return {"warm": [*warm, *kept], "full": [*full, *forgot], "zero": kept[:1]}
+
+
+def test_mean_and_spread_by_hand(rows):
+    means = {"old": ["es_test", "it_test"]}
+    lines = list(markdown(read_scores(rows), ["cs_test", "es_test"], means))
+    assert lines[0] == "| system | cs_test (wer) | es_test (wer) | old (wer) |"
+    # Deviations of 11, 12, 13: one. Of 30, 40: the root of 50. Means over languages of
+    # each seed are 25 and 25: no spread.
+    assert lines[2] == "| warm | **12.0 ± 1.0** | **8.0** | **8.0** |"
+    assert lines[3] == "| full | 15.0 ± 1.4 | 35.0 ± 7.1 | 25.0 ± 0.0 |"
+    assert lines[4] == "| zero | – | 8.0 | – |"
+    assert "(1, 2, 3 runs)" in lines[-1]
+
+
+def test_of_bleu_the_highest_is_best(tmp_path):
+    rows = {
+        name: [scored(tmp_path / name / "es-en_test", value, "bleu")]
+        for name, value in (("low", 11.0), ("high", 22.0))
+    }
+    lines = list(markdown(read_scores(rows), ["es-en_test"], {}))
+    assert lines[2:4] == ["| low | 11.0 |", "| high | **22.0** |"]
+
+
+def test_what_cannot_stand_in_one_table(rows, tmp_path):
+    bleu = scored(tmp_path / "b" / "es_test", 9, "bleu")
+    with pytest.raises(InputError, match="es_test must be of one metric; this is bleu"):
+        read_scores({**rows, "b": [bleu]})
+    raw = scored(tmp_path / "r" / "es_test", 9, normalizer="none")
+    with pytest.raises(InputError, match="of one normalizer; they are of basic in "):
+        read_scores({**rows, "r": [raw]})
+    with pytest.raises(InputError, match=r"nowhere.score\.json: must be what"):
+        read_scores({"x": [tmp_path / "nowhere"]})
+    other = scored(tmp_path / "b" / "en_test", 9, "bleu")
+    scores = read_scores({**rows, "b": [other]})
+    with pytest.raises(InputError, match="one metric; both has bleu, wer"):
+        list(markdown(scores, ["es_test"], {"both": ["es_test", "en_test"]}))
+    with pytest.raises(InputError, match="ru_test: some system must have scores"):
+        list(markdown(scores, ["ru_test"], {}))
+
+
+def test_the_command_writes_what_it_prints(rows, tmp_path, capsys):
+    words = [
+        w for name, places in rows.items() for w in ("--row", name, *map(str, places))
+    ]
+    file = tmp_path / "table.md"
+    sets = ["--sets", "cs_test", "es_test"]
+    main(
+        ["seeds", *words, *sets, "--mean", "old=es_test,it_test", "--output", str(file)]
+    )
+    assert file.read_text("utf-8") == capsys.readouterr().out
+    for bad, message in (
+        (["--mean", "es_test=it_test"], "--mean must be NAME=SET,SET"),
+        (["--row", "warm", "x"], "each system once; 'warm' is twice"),
+    ):
+        with pytest.raises(SystemExit) as caught:
+            main(["seeds", *words, *sets, *bad])
+        assert caught.value.code == 2
+        assert message in capsys.readouterr().err
