@@ -75,6 +75,14 @@ remove() { run "$template/remove_language.sh" "$@"; }
   [ "$output" -eq 0 ]
 }
 
+@test "a mixture of the adapters of similar languages" {
+  touch exp/lora_it_news/model/mixture_config.json
+  add --language cs --init mixture --nearest 1
+  [ "$status" -eq 0 ]
+  grep -q -- "^similarity .* --languages es,it " calls
+  grep -q -- "--lora_config conf/train/mixture.yaml .* --train_args  --mixture_conf nearest=1 --init_similarity exp/lora_cs/similarity/similarity.json --init_adapters es=exp/lora_es/model$" calls
+}
+
 @test "one trained language leaves nothing to choose" {
   rm -r exp/lora_it_news
   add --language cs
@@ -109,7 +117,7 @@ remove() { run "$template/remove_language.sh" "$@"; }
   [[ $output == *"--language must name the new expert"* ]]
   add --language cs --init fr
   [ "$status" -eq 2 ]
-  [[ $output == *"--init must be auto, none, or one of 'es it_news'; got 'fr'"* ]]
+  [[ $output == *"--init must be auto, least, mixture, none, or one of 'es it_news'; got 'fr'"* ]]
   add --language cs --stage 7
   [ "$status" -eq 2 ]
   add --language cs --decode_config nowhere

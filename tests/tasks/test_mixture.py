@@ -1,5 +1,6 @@
 """Train a mixture through ESPnet's trainer: resumed, exported, decoded the same."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import yaml
 from espnet_merge.bin.whisper_train import main as whisper_train
 from espnet_merge.errors import InputError
 from espnet_merge.export import export
+from espnet_merge.lora.adapter import base_digest
 from espnet_merge.lora.mixture import add_mixture
 from espnet_merge.lora.mixture_conf import MixtureConf, open_experts
 from espnet_merge.lora.stored_mixture import load_mixture
@@ -72,6 +74,23 @@ def test_trained_resumed_exported_and_loaded(micro_whisper, data, experts, tmp_p
     assert (tmp_path / "model" / "export.yaml").is_file()
 
 
+def test_the_most_similar_experts_are_mixed(micro_whisper, data, experts, tmp_path):
+    similarity = tmp_path / "similarity.json"
+    rows = {"ca": {"es": 0.2, "fr": 0.5, "it": 0.3}}
+    digest = base_digest(load_whisper(micro_whisper))
+    similarity.write_text(json.dumps({"base_sha256": digest, "similarity": rows}))
+    words = ["--init_similarity", str(similarity), "--max_epoch", "1"]
+    for code, path in (("es", "nowhere"), ("it", experts[0]), ("fr", experts[1])):
+        words += ["--init_adapters", f"{code}={path}"]
+    conf = {"adapters": "auto", "nearest": 2, "r": 2}
+    train(micro_whisper, data, tmp_path / "exp", conf, *words)
+    written = yaml.safe_load((tmp_path / "exp" / "config.yaml").read_text())
+    found = written["mixture_conf"]
+    assert found["adapters"] == [experts[1], experts[0]]
+    assert "nearest" not in found
+    export(tmp_path / "exp" / "valid.loss.ave.pth", tmp_path / "model")
+
+
 def test_an_expert_that_has_changed_is_refused(micro_whisper, data, experts, tmp_path):
     own = [shutil.copytree(path, tmp_path / Path(path).name) for path in experts]
     conf = {"adapters": list(map(str, own)), "r": 2}
@@ -87,6 +106,15 @@ def test_an_expert_that_has_changed_is_refused(micro_whisper, data, experts, tmp
     [
         ({"lora": True}, "lora must be false"),
         ({"mixture_conf": {"adapters": []}}, "at least one expert"),
+        (
+            {
+                "mixture_conf": {"adapters": "auto", "nearest": 2},
+                "init_adapters": {"es": "x"},
+                "init_similarity": "s.json",
+            },
+            "s.json: must be the similarity.json",
+        ),
+        ({"mixture_conf": {"adapters": "auto"}}, "auto, least) needs init_adapters"),
         ({"mixture_conf": {"gate": "word"}}, "gate of a mixture must be one of"),
     ],
 )

@@ -235,6 +235,17 @@ def test_warm_start_from_the_most_similar(
         assert origin.items() <= yaml.safe_load(file.read_text()).items()
 
 
+def test_warm_start_from_the_least_similar(
+    micro_whisper, new_language, expert, similarity, tmp_path
+):
+    words = ["--init_adapter", "least", "--init_similarity", str(similarity)]
+    words += ["--init_adapters", f"es={expert}", "--init_adapters", "ru=nowhere"]
+    words += ["--max_epoch", "1", *LORA]
+    whisper_train(arguments(micro_whisper, new_language, tmp_path / "exp", *words))
+    written = yaml.safe_load((tmp_path / "exp" / "config.yaml").read_text())
+    assert written["init_adapter"] == str(expert)
+
+
 def test_warm_start_by_name_and_digest(
     micro_whisper, new_language, expert, tmp_path, capsys
 ):

@@ -3,7 +3,8 @@
 #
 # Run it in a recipe directory whose LoRA experts are trained. local/data.sh must make
 # data/NAME_{train,valid,test} of the new language. Its adapter starts from that of the
-# most similar trained language. Then the others are decoded anew: their hypotheses must
+# most similar trained language, or a gate mixes it with those of the most similar ones.
+# Then the others are decoded anew: their hypotheses must
 # be what they were, to the byte.
 #
 # Options, with their defaults:
@@ -13,9 +14,11 @@ set -euo pipefail
 stage=1           # first stage to run: 1 before 2 data 3 similarity 4 train
 stop_stage=6      # last stage to run: 5 decode 6 score
 language=         # NAME of the new expert; it begins with Whisper's code of the language
-init=auto         # what its adapter starts from: auto, the NAME of a trained one, or none
+init=auto         # start from an adapter: auto, least, NAME, none; or a mixture of them
+nearest=2         # trained adapters in a mixture, of the most similar languages
 data_opts=        # options passed on to local/data.sh
 lora_config=conf/train/lora.yaml # training configuration
+mixture_config=conf/train/mixture.yaml # training configuration of a mixture
 train_args=       # further options of whisper_train, as "--max_epoch 2"
 similarity_args="--pad-to 0 --tail 4" # how the base hears the new language
 decode_config="tail" # name in conf/decode, or file
@@ -42,15 +45,18 @@ mapfile -t old < <(others "$language")
 ((${#old[@]})) ||
   fail "$expdir must hold a trained LoRA expert, as $expdir/lora_es/model; it has none:" \
     "run run.sh --kinds lora first."
-[[ $init == auto || $init == none || " ${old[*]} " == *" $init "* ]] ||
-  fail "--init must be auto, none, or one of '${old[*]}'; got '$init'."
+[[ " auto least mixture none ${old[*]} " == *" $init "* ]] ||
+  fail "--init must be auto, least, mixture, none, or one of '${old[*]}'; got '$init'."
 [[ -f $expdir/zero_shot/.done ]] ||
   fail "$expdir/base must be made by run.sh, whose stage 5 notes what of; it is not."
 decode_config=$(conf_file decode "$decode_config")
 read -ra similarity_words <<<"$similarity_args"
 codes=("${old[@]%%_*}")
 new=$expdir/lora_$language
-if [[ $init == auto && ${#old[@]} == 1 ]]; then init=${old[0]}; fi # nothing to choose
+if [[ " auto least " == *" $init "* && ${#old[@]} == 1 ]]; then init=${old[0]}; fi
+chosen=false # by similarity
+if [[ " auto least mixture " == *" $init "* ]]; then chosen=true; fi
+if [[ $init == mixture ]]; then lora_config=$mixture_config; fi
 
 new_expert() { # FIRST LAST [OPTION VALUE]...: stages of merge.sh for the new language
   "$here/merge.sh" --stage "$1" --stop_stage "$2" --experts "$language" --kinds lora \
@@ -67,7 +73,7 @@ prepare_data() { new_expert 1 6 --data_opts "$data_opts"; }
 
 # Stage 3
 measure_similarity() {
-  if [[ $init != auto ]]; then
+  if [[ $chosen == false ]]; then
     log "--init $init: nothing to choose"
     return
   fi
@@ -79,18 +85,17 @@ measure_similarity() {
 
 # Stage 4
 train_new() {
-  local start=()
+  local start=
   case $init in
     none) ;;
-    auto)
-      start=(--init_adapter auto --init_similarity "$new/similarity/similarity.json")
-      for name in "${old[@]}"; do
-        start+=(--init_adapters "${name%%_*}=$expdir/lora_$name/model")
-      done
-      ;;
-    *) start=(--init_adapter "$expdir/lora_$init/model") ;;
+    auto | least) start="--init_adapter $init" ;;
+    mixture) start="--mixture_conf nearest=$nearest" ;;
+    *) start="--init_adapter $expdir/lora_$init/model" ;;
   esac
-  new_expert 7 7 --train_args "$train_args ${start[*]}"
+  if [[ $chosen == true ]]; then
+    start+=" $(by_similarity "$new/similarity/similarity.json" "${old[@]}")"
+  fi
+  new_expert 7 7 --train_args "$train_args $start"
 }
 
 # Stage 5

@@ -47,6 +47,8 @@ expdir=exp/expand # where models, hypotheses and results go
 . ./path.sh
 . ./cmd.sh
 here=$(dirname "$0")
+# shellcheck source-path=SCRIPTDIR
+. "$here/languages.sh"
 
 check_stages 7
 [[ -n $old ]] || fail "--old must name the old experts, as 'es it ru'."
@@ -102,16 +104,16 @@ measure_similarity() {
 train_new() { run_parallel "$train_nj" add "${additions[@]}"; }
 
 add() { # SEED/WAY/NAME: into its own directory of experiments
-  local place=$expdir/$1 way seed name=${1##*/} from=../../../base kind=lora args=()
+  local place=$expdir/$1 way seed name=${1##*/} from=../../../base kind=lora start=
   way=$(way_of "$1")
   seed=${1%%/*}
   local config=$lora_config
   case $way in
-    warm) args=(--init_adapter auto) ;;
-    least) args=(--init_adapter least) ;;
+    warm) start="--init_adapter auto" ;;
+    least) start="--init_adapter least" ;;
     mixture)
       config=$mixture_config
-      args=(--mixture_conf "nearest=$nearest")
+      start="--mixture_conf nearest=$nearest"
       ;;
     full)
       kind=full
@@ -119,16 +121,13 @@ add() { # SEED/WAY/NAME: into its own directory of experiments
       ;;
   esac
   if [[ $way == warm || $way == least || $way == mixture ]]; then
-    args+=(--init_similarity "$expdir/similarity/similarity.json")
-    for old_name in "${old_names[@]}"; do
-      args+=(--init_adapters "${old_name%%_*}=$expdir/lora_$old_name/model")
-    done
+    start+=" $(by_similarity "$expdir/similarity/similarity.json" "${old_names[@]}")"
   fi
   mkdir -p "$place"
   ln -sfn "$from" "$place/base"
   ln -sfn ../../../stats "$place/stats"
   merge 7 7 "$name" --kinds "$kind" --joint "" --lora_config "$config" --expdir "$place" \
-    --train_args "$train_args --seed ${seed#seed} ${args[*]}"
+    --train_args "$train_args --seed ${seed#seed} $start"
 }
 
 way_of() { # SEED/WAY/NAME

@@ -13,6 +13,18 @@ others() {
   done
 }
 
+# by_similarity FILE NAME...: options of whisper_train that give it the adapters of
+# trained languages, and how similar each is to the new one.
+by_similarity() {
+  local name
+  printf -- '--init_similarity %s' "$1"
+  for name in "${@:2}"; do
+    # A mixture is no adapter that another one could start from.
+    if [[ -f $expdir/lora_$name/model/mixture_config.json ]]; then continue; fi
+    printf -- ' --init_adapters %s=%s' "${name%%_*}" "$expdir/lora_$name/model"
+  done
+}
+
 # decode_by NAME OUTPUT: what is spoken in NAME_test, by the adapter of that language.
 decode_by() {
   local words

@@ -1,0 +1,102 @@
+#!/usr/bin/env bats
+
+# expand.sh, with stand-ins for the stages of merge.sh and for the command: what each way
+# to add a language is given, what is decoded, and what goes into which row.
+
+setup() {
+  root=$BATS_TEST_DIRNAME/../..
+  tree=$BATS_TEST_TMPDIR/tree
+  mkdir -p "$tree"/{conf,egs2/corpus/merge1,.venv/bin}
+  cp -r "$root/local" "$tree/local"
+  cp -r "$root/conf/decode" "$root/conf/train" "$tree/conf"
+  cp -r "$root/egs2/TEMPLATE" "$tree/egs2/TEMPLATE"
+  template=../../TEMPLATE/merge1
+  cd "$tree/egs2/corpus/merge1" || exit
+  cp $template/{path,cmd}.sh .
+  mkdir utils
+
+  cat >utils/run.pl <<'EOF'
+#!/usr/bin/env bash
+set -euo pipefail
+mkdir -p "$(dirname "$1")"
+"${@:2}" >"$1" 2>&1
+EOF
+  cat >"$tree/.venv/bin/espnet-merge" <<'EOF'
+#!/usr/bin/env bash
+set -euo pipefail
+echo "$*" >>calls
+if [[ $1 == decode ]]; then
+  while [[ $1 != --output ]]; do shift; done
+  for dir in "${@:2}"; do
+    mkdir -p "$dir"
+    touch "$dir/text.json"
+  done
+elif [[ $1 == similarity ]]; then
+  mkdir -p exp/expand/similarity
+elif [[ $1 == seeds ]]; then
+  printf '%s\n' "$@" >words
+fi
+EOF
+  cat >"$tree/egs2/TEMPLATE/merge1/merge.sh" <<'EOF'
+#!/usr/bin/env bash
+set -euo pipefail
+echo "merge.sh $*" >>calls
+if [[ $* == "--stage 1 --stop_stage 10 "* ]]; then
+  for system in zero_shot/inference_padded {joint,joint_lora}/inference_tail; do
+    mkdir -p exp/expand/$system/{es,it,cs}_test
+  done
+fi
+EOF
+  chmod +x utils/run.pl "$tree/.venv/bin/espnet-merge"
+}
+
+expand() { run "$template/expand.sh" --old "es it" --new cs --seeds "1 2" "$@"; }
+
+@test "every way and seed is trained from what it should be" {
+  expand --train_args "--max_epoch 1"
+  [ "$status" -eq 0 ]
+  similar="--init_similarity exp/expand/similarity/similarity.json --init_adapters es=exp/expand/lora_es/model --init_adapters it=exp/expand/lora_it/model"
+  args() { sed -n "s|^merge.sh --stage 7 .* --expdir exp/expand/$1/cs --train_args ||p" calls; }
+  [ "$(args seed1/scratch)" = "--max_epoch 1 --seed 1 " ]
+  [ "$(args seed2/warm)" = "--max_epoch 1 --seed 2 --init_adapter auto $similar" ]
+  [ "$(args seed1/least)" = "--max_epoch 1 --seed 1 --init_adapter least $similar" ]
+  [ "$(args seed1/mixture)" = "--max_epoch 1 --seed 1 --mixture_conf nearest=2 $similar" ]
+  grep -q -- "--lora_config ../../../conf/train/mixture.yaml --expdir exp/expand/seed1/mixture/cs" calls
+  grep -q -- "--kinds full .*--expdir exp/expand/seed2/full/cs" calls
+  [ "$(readlink exp/expand/seed1/full/cs/base)" = ../../../joint/model ]
+  [ "$(readlink exp/expand/seed1/warm/cs/base)" = ../../../base ]
+  [ "$(grep -c '^merge.sh --stage 7 ' calls)" -eq 10 ]
+}
+
+@test "full fine-tuning is heard on the old languages, an adapter on the new one alone" {
+  expand --ways "warm full" --seeds 1
+  [ "$status" -eq 0 ]
+  grep -q -- "decode --model exp/expand/base --adapter exp/expand/seed1/warm/cs/lora_cs/model .* --data dump/raw/cs_test --output" calls
+  grep -q -- "decode --model exp/expand/seed1/full/cs/full_cs/model .* --data dump/raw/cs_test dump/raw/es_test dump/raw/it_test --output" calls
+  row() { sed -n "/^$1\$/,/^--/p" words | grep "^exp" | sort | xargs; }
+  warm=exp/expand/seed1/warm/cs/inference_tail full=exp/expand/seed1/full/cs/inference_tail
+  old="exp/expand/lora_es/inference_tail/es_test exp/expand/lora_it/inference_tail/it_test"
+  [ "$(row "+ cs, warm")" = "$old $warm/cs_test" ]
+  [ "$(row "+ cs, full")" = "$full/cs_test $full/es_test $full/it_test" ]
+  [ "$(row "each its own, full")" = "${old//lora_/full_}" ]
+  [ "$(row "joint, LoRA" | wc -w)" -eq 3 ]
+}
+
+@test "what is done is not done again" {
+  expand
+  before=$(grep -c ^similarity calls)
+  expand --stage 3 --stop_stage 3
+  [ "$(grep -c ^similarity calls)" -eq "$before" ]
+}
+
+@test "bad options end with 2 and nothing done" {
+  run "$template/expand.sh" --old es
+  [ "$status" -eq 2 ]
+  [[ $output == *"--new must name the new experts"* ]]
+  expand --ways "warm wild"
+  [ "$status" -eq 2 ]
+  [[ $output == *"--ways must be of scratch, warm, least, mixture and full; got 'wild'"* ]]
+  expand --mixture_config nowhere
+  [ "$status" -eq 2 ]
+  [ ! -e calls ]
+}
