@@ -144,7 +144,7 @@ def test_jobs_that_share_a_decoding_say_the_same(recipe):
 
 def test_added_expert_is_taken_however_it_was_trained(recipe):
     expert = recipe.directory / "exp" / "lora_it"
-    options = {"experts": "it", "kinds": "lora", "joint": "false", "merge_configs": ""}
+    options = {"experts": "it", "kinds": "lora", "joint": "", "merge_configs": ""}
     options |= {"stage": "7", "stop_stage": "7", "train_args": "--max_epoch 9"}
     done = recipe.run(**options)
     assert done.returncode == 2

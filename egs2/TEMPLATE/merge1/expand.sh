@@ -36,7 +36,8 @@ base_decode_config=padded # how the base is decoded: as it was trained
 normalizer=basic  # how text is normalised before it is scored
 nj=2              # data sets prepared at the same time
 train_nj=1        # models trained at the same time
-inference_nj=2    # models decoded at the same time
+decode_nj=2       # models decoded at the same time
+inference_nj=1    # jobs that share the decoding of a model
 ngpu=0            # GPUs for each training job
 dumpdir=dump/raw  # where formatted data goes
 expdir=exp/expand # where models, hypotheses and results go
@@ -44,6 +45,7 @@ expdir=exp/expand # where models, hypotheses and results go
 
 . ../../../local/parse_options.sh
 . ../../../local/stage.sh
+. ../../../local/decode.sh
 . ./path.sh
 . ./cmd.sh
 here=$(dirname "$0")
@@ -76,8 +78,8 @@ merge() { # FIRST LAST EXPERTS [OPTION VALUE]...
     --max_train_utterances "$max_train_utterances" --train_nj "$train_nj" \
     --full_config "$full_config" --lora_config "$lora_config" --normalizer "$normalizer" \
     --decode_configs "$decode_config" --base_decode_config "$base_decode_config" \
-    --nj "$nj" --inference_nj "$inference_nj" --ngpu "$ngpu" --dumpdir "$dumpdir" \
-    --expdir "$expdir" --train_args "$train_args" "${@:4}"
+    --nj "$nj" --decode_nj "$decode_nj" --inference_nj "$inference_nj" --ngpu "$ngpu" \
+    --dumpdir "$dumpdir" --expdir "$expdir" --train_args "$train_args" "${@:4}"
 }
 
 # Stage 1
@@ -137,7 +139,7 @@ way_of() { # SEED/WAY/NAME
 }
 
 # Stage 5
-decode_new() { run_parallel "$inference_nj" decode "${additions[@]}"; }
+decode_new() { run_parallel "$decode_nj" decode "${additions[@]}"; }
 
 decode() { # SEED/WAY/NAME: all languages that the addition may have changed
   local place=$expdir/$1 name=${1##*/} model sets
@@ -149,10 +151,9 @@ decode() { # SEED/WAY/NAME: all languages that the addition may have changed
     sets=("$name")
   fi
   sets=("${sets[@]/%/_test}")
-  ${decode_cmd:?} "$place/$inference/decode.log" espnet-merge decode "${model[@]}" \
+  decode_by_jobs "$inference_nj" "$place/$inference" "${model[@]}" \
     --config "$decode_config" --overwrite --data "${sets[@]/#/$dumpdir/}" \
-    --output "${sets[@]/#/$place/$inference/}" ||
-    fail "decoding by $1: $(last_error "$place/$inference/decode.log")"
+    --output "${sets[@]/#/$place/$inference/}"
   log "decoded by $1"
 }
 
