@@ -1,6 +1,5 @@
 """A merge in parts, each by a job of its own, and their joining."""
 
-import re
 import shutil
 import zlib
 from pathlib import Path
@@ -27,21 +26,6 @@ from espnet_merge.workers import Workers
 
 # What the record of a part has of its own.
 OF_PART = ("shard", "result")
-
-
-def parse_shard(text: str) -> tuple[int, int]:
-    """Return number and count of ``i/n``.
-
-    Raises:
-        InputError: it is not of this form, or i is not in 1..n.
-    """
-    match = re.fullmatch(r"(\d+)/(\d+)", text)
-    number, count = (int(match[1]), int(match[2])) if match else (0, 0)
-    if not 1 <= number <= count:
-        raise InputError(
-            f"--shard takes i/n with i from 1 to n, got {text!r}; write 1/4."
-        )
-    return number, count
 
 
 def parts_of(output: Path) -> Path:

@@ -32,7 +32,7 @@ def write_tokenizer(directory: Path) -> WhisperTokenizer:
     return tokenizer
 
 
-def micro_config(vocab_size: int) -> WhisperConfig:
+def micro_config(vocab_size: int, window: int = 30) -> WhisperConfig:
     return WhisperConfig(
         vocab_size=vocab_size,
         d_model=64,
@@ -42,6 +42,7 @@ def micro_config(vocab_size: int) -> WhisperConfig:
         decoder_attention_heads=2,
         encoder_ffn_dim=128,
         decoder_ffn_dim=128,
+        max_source_positions=50 * window,
         bos_token_id=256,
         eos_token_id=256,
         pad_token_id=256,
@@ -52,17 +53,21 @@ def micro_config(vocab_size: int) -> WhisperConfig:
     )
 
 
-def write_micro_whisper(directory: Path, seed: int = 0) -> Path:
-    """Write a random Whisper as a Hugging Face directory and return its path."""
+def write_micro_whisper(directory: Path, seed: int = 0, window: int = 30) -> Path:
+    """Write a random Whisper as a Hugging Face directory and return its path.
+
+    It hears ``window`` seconds, which is what transformers pads to.
+    """
     tokenizer = write_tokenizer(directory)
     torch.manual_seed(seed)
-    model = WhisperForConditionalGeneration(micro_config(len(tokenizer)))
+    model = WhisperForConditionalGeneration(micro_config(len(tokenizer), window))
     for name, parameter in model.named_parameters():
         if parameter.ndim == 2 and "embed" not in name:
             torch.nn.init.normal_(parameter, std=0.15)
     model.generation_config.forced_decoder_ids = None
     model.save_pretrained(directory)
-    WhisperFeatureExtractor(feature_size=80).save_pretrained(directory)
+    extractor = WhisperFeatureExtractor(feature_size=80, chunk_length=window)
+    extractor.save_pretrained(directory)
     return directory
 
 

@@ -2,7 +2,8 @@
 
 Several data directories, with as many outputs, are decoded by one loaded model.
 Writes `text` (Kaldi) and `text.json` (settings, and for each utterance its score,
-language, repeats) into the output directory. A killed run goes on where it was.
+language, repeats) into the output directory. A killed run goes on where it was; the
+jobs of an array take a --shard each, and the same command without --shard joins them.
 Recordings longer than 30 s are cut where nobody speaks, and joined again.
 """
 
@@ -62,6 +63,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--overwrite",
         action="store_true",
         help="replace hypotheses made with other settings (same settings: kept)",
+    )
+    add(
+        "--shard",
+        metavar="I/N",
+        help="decode part I of N and keep it in --output, for job arrays; run without "
+        "--shard afterwards, which writes the hypotheses",
     )
     group = parser.add_argument_group("settings", "over those of --config")
 
@@ -126,11 +133,12 @@ def main(args: argparse.Namespace) -> None:
     from espnet_merge.decode.routes import read_routes
     from espnet_merge.decode.settings import read_settings
     from espnet_merge.decode.transcribe import transcribe
+    from espnet_merge.job_array import parse_shard
 
     values = dict(vars(args))
     model, adapter, data = (values.pop(key) for key in ("model", "adapter", "data"))
     output, config = values.pop("output"), values.pop("config")
-    overwrite = values.pop("overwrite")
+    overwrite, shard = values.pop("overwrite"), values.pop("shard")
     adapters, fallback = values.pop("adapters"), values.pop("fallback")
     settings = read_settings(config, values)
     if adapters is None:
@@ -151,4 +159,12 @@ def main(args: argparse.Namespace) -> None:
         )
     sets = list(zip(data, output, strict=True))
     model = as_directory(model, default_cache())
-    transcribe(model, sets, settings, adapter, routes, overwrite=overwrite)
+    transcribe(
+        model,
+        sets,
+        settings,
+        adapter,
+        routes,
+        overwrite=overwrite,
+        shard=shard and parse_shard(shard),
+    )

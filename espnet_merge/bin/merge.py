@@ -152,7 +152,8 @@ def main(args: argparse.Namespace) -> None:
         rank = adapter.written_rank
         print(f"rank {rank} keeps {100 * kept:.2f} % of the merged energy")
     elif args.shard:
-        from espnet_merge.shards import parse_shard, parts_of, run_shard
+        from espnet_merge.job_array import parse_shard
+        from espnet_merge.shards import parts_of, run_shard
 
         shard = parse_shard(args.shard)
         written = run_shard(merge, *shard, args.jobs, args.device)

@@ -1,5 +1,6 @@
 """Decode a data directory into ``text`` and ``text.json``."""
 
+import functools
 import hashlib
 import itertools
 import json
@@ -7,13 +8,14 @@ import math
 import sys
 import time
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from tqdm import tqdm
+from transformers import WhisperTokenizer
 
 from espnet_merge.checkpoint.digest import sha256
 from espnet_merge.data.table import write_table
@@ -26,7 +28,7 @@ from espnet_merge.decode.ctranslate2_backend import (
 )
 from espnet_merge.decode.expert import check_expert, load_expert, load_routed
 from espnet_merge.decode.identify import Heard
-from espnet_merge.decode.journal import Journal, Record
+from espnet_merge.decode.journal import Batches, Journal, Record
 from espnet_merge.decode.pieces import cut
 from espnet_merge.decode.recognize import Backend, Recognizer
 from espnet_merge.decode.record import Said, describe
@@ -36,6 +38,7 @@ from espnet_merge.decode.settings import Settings
 from espnet_merge.decode.torch_backend import TorchBackend
 from espnet_merge.decode.utterances import Utterance, read_utterances
 from espnet_merge.errors import InputError
+from espnet_merge.job_array import Shard
 from espnet_merge.whisper.prompt import AUTO, load_tokenizer
 
 PACKAGES = ("espnet_merge", "torch", "transformers")  # and that of the backend
@@ -59,11 +62,13 @@ def transcribe(
     routes: Routes | None = None,
     *,
     overwrite: bool = False,
+    shard: Shard | None = None,
 ) -> None:
     """Write the hypotheses of data directories, checked all before the first is begun.
 
     A decoding that was killed goes on where it was; one that is finished is left as
-    it is. With the same settings the files are the same to the byte.
+    it is. With the same settings the files are the same to the byte, also where jobs
+    have decoded a shard each: what they kept is taken by the call without a shard.
 
     Args:
         model: Hugging Face Whisper directory.
@@ -73,6 +78,7 @@ def transcribe(
         adapter: PEFT adapter directory, trained on ``model``.
         routes: in place of one adapter, that of each language.
         overwrite: replace hypotheses that were made with other settings.
+        shard: of the batches of each set; they are kept, and no hypotheses written.
 
     Raises:
         InputError: bad input, or other hypotheses are there already.
@@ -101,9 +107,14 @@ def transcribe(
             jobs.append(job)
     if jobs:
         torch.set_num_threads(settings.threads)
-        recognizer = Recognizer(load_backend(model, adapter, settings, routes), routes)
+        tokenizer = load_tokenizer(model)
+
+        @functools.cache  # no weights are read where other jobs have decoded all
+        def recognizer() -> Recognizer:
+            return Recognizer(load_backend(model, adapter, settings, routes), routes)
+
         for job in jobs:
-            _run(job, recognizer)
+            _run(job, recognizer, settings, tokenizer, shard)
 
 
 def load_backend(
@@ -131,58 +142,81 @@ def load_backend(
     return TorchBackend(whisper, load_tokenizer(model), settings)
 
 
-def _run(job: Job, recognizer: Recognizer) -> None:
-    settings = recognizer.settings
-    (job.output / "text.json").unlink(missing_ok=True)
+def _run(
+    job: Job,
+    recognizer: Callable[[], Recognizer],
+    settings: Settings,
+    tokenizer: WhisperTokenizer,
+    shard: Shard | None,
+) -> None:
     todo = batches(cut(job.utterances, settings.tail), settings.batch_size)
     header = {**_compared(job.mode), "pieces_sha256": _listed(itertools.chain(*todo))}
-    with Journal(job.output / ".partial", header) as journal:
-        done = len(journal.batches)
+    with Journal(job.output, header, shard) as journal:
         start = time.monotonic()
-        with tqdm(
-            desc=str(job.output),
-            total=sum(map(len, todo)),
-            initial=sum(map(len, todo[:done])),
-            unit="utt",
-        ) as bar:
-            for batch in todo[done:]:
-                journal.append(
-                    [
-                        {
-                            "heard": one.heard,
-                            "hypothesis": one.hypothesis,
-                            "adapter": one.adapter,
-                        }
-                        for one in recognizer(batch)
-                    ]
-                )
-                bar.update(len(batch))
-        spent = time.monotonic() - start
-        records = _records(job, recognizer, todo, journal.batches)
-        _summarise(todo[done:], records.values(), spent)
-        _write(job, records)
-        journal.remove()
+        decoded = _decode(job, recognizer, todo, journal, shard or Shard(1, 1))
+        _say_speed(decoded, time.monotonic() - start)
+        if shard is None:
+            records = _records(job, settings, tokenizer, todo, journal.batches)
+            _say_what_is_odd(records.values())
+            _write(job, records)
+            journal.remove()
+
+
+def _decode(
+    job: Job,
+    recognizer: Callable[[], Recognizer],
+    todo: list[list[Utterance]],
+    journal: Journal,
+    shard: Shard,
+) -> list[Utterance]:
+    """Decode what is missing of a shard, and return it.
+
+    Batches are sorted by length, so that every n-th of them make shards of one cost.
+    """
+    own = range(shard.number - 1, len(todo), shard.count)
+    missing = [number for number in own if number not in journal.batches]
+    total = sum(len(todo[number]) for number in own)
+    pieces = [piece for number in missing for piece in todo[number]]
+    with tqdm(
+        desc=str(job.output), total=total, initial=total - len(pieces), unit="utt"
+    ) as bar:
+        for number in missing:
+            said = recognizer()(todo[number])
+            journal.append(
+                number,
+                [
+                    {
+                        "heard": one.heard,
+                        "hypothesis": one.hypothesis,
+                        "adapter": one.adapter,
+                    }
+                    for one in said
+                ],
+            )
+            bar.update(len(said))
+    return pieces
 
 
 def _records(
     job: Job,
-    recognizer: Recognizer,
+    settings: Settings,
+    tokenizer: WhisperTokenizer,
     todo: list[list[Utterance]],
-    decoded: list[list[Record]],
+    decoded: Batches,
 ) -> dict[str, Record]:
     """Put the pieces together again, in the order of the data directory."""
     said: dict[str, list[Said]] = {utterance.name: [] for utterance in job.utterances}
-    for piece, record in zip(
-        itertools.chain(*todo), itertools.chain(*decoded), strict=True
-    ):
-        heard, hypothesis = Heard(*record["heard"]), Hypothesis(*record["hypothesis"])
-        said[piece.name].append(Said(piece, heard, hypothesis, record["adapter"]))
+    for number, batch in enumerate(todo):
+        for piece, record in zip(batch, decoded[number], strict=True):
+            heard = Heard(*record["heard"])
+            hypothesis = Hypothesis(*record["hypothesis"])
+            said[piece.name].append(Said(piece, heard, hypothesis, record["adapter"]))
     return {
         utterance.name: describe(
             utterance,
             said[utterance.name],
-            recognizer.tokenizer,
-            timestamps=recognizer.settings.timestamps,
+            tokenizer,
+            timestamps=settings.timestamps,
         )
         for utterance in job.utterances
     }
@@ -247,6 +281,7 @@ def _compare(job: Job) -> str | None:
 
 
 def _write(job: Job, records: dict[str, Record]) -> None:
+    (job.output / "text.json").unlink(missing_ok=True)
     texts = {name: record["text"] for name, record in records.items()}
     write_table(job.output / "text", texts)
     with whole_file(job.output / "text.json") as part:
@@ -256,10 +291,7 @@ def _write(job: Job, records: dict[str, Record]) -> None:
         )
 
 
-def _summarise(
-    decoded: list[list[Utterance]], records: Collection[Record], spent: float
-) -> None:
-    pieces = list(itertools.chain(*decoded))
+def _say_speed(pieces: Collection[Utterance], spent: float) -> None:
     if pieces:
         count = len({piece.name for piece in pieces})
         audio = sum(piece.seconds for piece in pieces)
@@ -269,6 +301,9 @@ def _summarise(
             f"real-time factor {spent / audio:.2f}.",
             file=sys.stderr,
         )
+
+
+def _say_what_is_odd(records: Collection[Record]) -> None:
     routed = Counter(record["adapter"] for record in records if "adapter" in record)
     if routed:
         shares = ", ".join(f"{name} {n}" for name, n in sorted(routed.items()))

@@ -221,6 +221,43 @@ def test_a_killed_run_goes_on_and_writes_the_same(micro_whisper, data, tmp_path)
     assert contents(killed) == contents(whole)
 
 
+def test_jobs_share_a_decoding(micro_whisper, data, tmp_path, capsys, monkeypatch):
+    """Three batches by two jobs, by one of them, and by four."""
+    whole, both, one, many = (tmp_path / name for name in ("w", "b", "o", "m"))
+    decode(micro_whisper, data, whole, *SHORT)
+    for shard in ("2/2", "1/2"):
+        decode(micro_whisper, data, both, *SHORT, "--shard", shard)
+    decode(micro_whisper, data, one, *SHORT, "--shard", "1/2")
+    assert "3 utterances" in capsys.readouterr().err  # of the first and third batch
+    assert list(contents(one)) == [".partial-1-of-2"]
+    decode(micro_whisper, data, one, *SHORT)
+    assert "2 utterances" in capsys.readouterr().err
+    assert contents(one) == contents(whole)
+    for number in range(1, 5):
+        decode(micro_whisper, data, many, *SHORT, "--shard", f"{number}/4")
+    with monkeypatch.context() as patch:  # to join them takes no model
+        patch.delattr("espnet_merge.decode.transcribe.load_backend")
+        decode(micro_whisper, data, both, *SHORT)
+        decode(micro_whisper, data, many, *SHORT)
+    assert contents(both) == contents(many) == contents(whole)
+    decode(micro_whisper, data, both, *SHORT, "--shard", "1/3")
+    assert "already decoded" in capsys.readouterr().err
+    line = refusal(capsys, micro_whisper, data, one, *SHORT, "--shard", "3/2")
+    assert "--shard takes i/n with i from 1 to n, got '3/2'" in line
+
+
+def test_older_hypotheses_stay_until_the_new_are_whole(micro_whisper, data, tmp_path):
+    output = tmp_path / "out"
+    decode(micro_whisper, data, output, *SHORT)
+    before = contents(output)
+    wider = (*SHORT, "--beam", "2", "--overwrite")
+    decode(micro_whisper, data, output, *wider, "--shard", "1/2")
+    assert contents(output).items() > before.items()
+    decode(micro_whisper, data, output, *wider)
+    assert contents(output).keys() == before.keys()
+    assert json.loads(contents(output)["text.json"])["mode"]["beam"] == 2
+
+
 def test_an_adapter_is_applied(micro_whisper, data, tmp_path, capsys):
     adapter = tmp_path / "adapter"
     adapter.mkdir()

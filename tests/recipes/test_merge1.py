@@ -130,6 +130,34 @@ def test_second_run_does_nothing_again(recipe):
     assert {f: f.stat().st_mtime_ns for f in before} == before
 
 
+def test_jobs_that_share_a_decoding_say_the_same(recipe):
+    place = recipe.directory / "exp" / "soup" / "inference_true_length"
+    before = recipe.results()
+    shutil.rmtree(place)
+    done = recipe.run(stage="9", stop_stage="9", inference_nj="2")
+    assert done.returncode == 0, done.stderr[-3000:]
+    logs = {path.name for path in place.glob("*.log")}
+    assert logs == {"decode.1.log", "decode.2.log", "decode.log"}
+    assert recipe.run(stage="10", stop_stage="10").returncode == 0
+    assert recipe.results() == before
+
+
+def test_added_expert_is_taken_however_it_was_trained(recipe):
+    expert = recipe.directory / "exp" / "lora_it"
+    options = {"experts": "it", "kinds": "lora", "joint": "", "merge_configs": ""}
+    options |= {"stage": "7", "stop_stage": "7", "train_args": "--max_epoch 9"}
+    done = recipe.run(**options)
+    assert done.returncode == 2
+    assert "was trained with other settings or data" in done.stderr
+    (expert / ".added").touch()  # as add_language.sh does
+    done = recipe.run(**options)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "lora_it was added by add_language.sh: it is taken as it is" in done.stderr
+    done = recipe.run(**options, take_added="false")
+    assert done.returncode == 2
+    (expert / ".added").unlink()
+
+
 def test_killed_stages_end_like_undisturbed(recipe, tmp_path, micro_whisper):
     """Kill -9 in training, in merging and in decoding, and run again."""
     cut = Recipe(tmp_path, micro_whisper)

@@ -41,11 +41,6 @@ EOF
 #!/usr/bin/env bash
 set -euo pipefail
 echo "merge.sh $*" >>calls
-if [[ $* == "--stage 1 --stop_stage 10 "* ]]; then
-  for system in zero_shot/inference_padded {joint,joint_lora}/inference_tail; do
-    mkdir -p exp/expand/$system/{es,it,cs}_test
-  done
-fi
 EOF
   chmod +x utils/run.pl "$tree/.venv/bin/espnet-merge"
 }
@@ -72,6 +67,10 @@ expand() { run "$template/expand.sh" --old "es it" --new cs --seeds "1 2" "$@"; 
   expand --ways "warm full" --seeds 1
   [ "$status" -eq 0 ]
   grep -q -- "decode --model exp/expand/base --adapter exp/expand/seed1/warm/cs/lora_cs/model .* --data dump/raw/cs_test --output" calls
+  grep -q -- "decode --model exp/expand/base --config .*padded.yaml .* --data dump/raw/cs_test dump/raw/es_test dump/raw/it_test " calls
+  grep -q -- "decode --model exp/expand/joint/model .* --data dump/raw/cs_test dump/raw/es_test dump/raw/it_test " calls
+  grep -q -- "decode --model exp/expand/base --adapter exp/expand/joint_lora/model .* --data dump/raw/cs_test dump/raw/es_test " calls
+  grep -q -- "decode --model exp/expand/base --adapter exp/expand/lora_it/model .* --data dump/raw/it_test --output" calls
   grep -q -- "decode --model exp/expand/seed1/full/cs/full_cs/model .* --data dump/raw/cs_test dump/raw/es_test dump/raw/it_test --output" calls
   row() { sed -n "/^$1\$/,/^--/p" words | grep "^exp" | sort | xargs; }
   warm=exp/expand/seed1/warm/cs/inference_tail full=exp/expand/seed1/full/cs/inference_tail

@@ -63,6 +63,9 @@ remove() { run "$template/remove_language.sh" "$@"; }
   [ "$(cat exp/lora_cs/inference_tail/cs_test/text)" = "adapter of cs" ]
   [ "$(grep -c '^score ' calls)" -eq 3 ]
   [ ! -e exp/lora_es/inference_tail/again ]
+  # The training is checked against what is asked for here, and taken by merge.sh.
+  grep -q -- "merge.sh --stage 7 .* --take_added false " calls
+  [ -e exp/lora_cs/.added ]
 }
 
 @test "a named start, or none, needs no similarity" {

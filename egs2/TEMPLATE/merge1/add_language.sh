@@ -25,7 +25,8 @@ decode_config="tail" # name in conf/decode, or file
 decode_args=      # further options of "espnet-merge decode"
 normalizer=basic  # how text is normalised before the main scores
 nj=2              # data sets prepared at the same time
-inference_nj=2    # languages decoded at the same time
+decode_nj=2       # languages decoded at the same time
+inference_nj=1    # jobs that share the decoding of a language
 ngpu=0            # GPUs for training
 dumpdir=dump/raw  # where formatted data goes
 expdir=exp        # where models, hypotheses and results go
@@ -33,6 +34,7 @@ expdir=exp        # where models, hypotheses and results go
 
 . ../../../local/parse_options.sh
 . ../../../local/stage.sh
+. ../../../local/decode.sh
 . ./path.sh
 . ./cmd.sh
 here=$(dirname "$0")
@@ -44,7 +46,7 @@ check_stages 6
 mapfile -t old < <(others "$language")
 ((${#old[@]})) ||
   fail "$expdir must hold a trained LoRA expert, as $expdir/lora_es/model; it has none:" \
-    "run run.sh --kinds lora first."
+    "run run.sh --kinds lora --merge_kind lora first."
 [[ " auto least mixture none ${old[*]} " == *" $init "* ]] ||
   fail "--init must be auto, least, mixture, none, or one of '${old[*]}'; got '$init'."
 [[ -f $expdir/zero_shot/.done ]] ||
@@ -66,7 +68,7 @@ new_expert() { # FIRST LAST [OPTION VALUE]...: stages of merge.sh for the new la
 }
 
 # Stage 1
-decode_old() { run_parallel "$inference_nj" decode_before "${old[@]}"; }
+decode_old() { run_parallel "$decode_nj" decode_before "${old[@]}"; }
 
 # Stage 2
 prepare_data() { new_expert 1 6 --data_opts "$data_opts"; }
@@ -95,13 +97,14 @@ train_new() {
   if [[ $chosen == true ]]; then
     start+=" $(by_similarity "$new/similarity/similarity.json" "${old[@]}")"
   fi
-  new_expert 7 7 --train_args "$train_args $start"
+  new_expert 7 7 --take_added false --train_args "$train_args $start"
+  touch "$new/.added" # merge.sh takes it as it is
 }
 
 # Stage 5
 decode_all() {
   decode_before "$language"
-  run_parallel "$inference_nj" again "${old[@]}"
+  run_parallel "$decode_nj" again "${old[@]}"
 }
 
 # Stage 6

@@ -36,7 +36,8 @@ base_decode_config=padded # how the base is decoded: as it was trained
 normalizer=basic  # how text is normalised before it is scored
 nj=2              # data sets prepared at the same time
 train_nj=1        # models trained at the same time
-inference_nj=2    # models decoded at the same time
+decode_nj=2       # models decoded at the same time
+inference_nj=1    # jobs that share the decoding of a model
 ngpu=0            # GPUs for each training job
 dumpdir=dump/raw  # where formatted data goes
 expdir=exp/expand # where models, hypotheses and results go
@@ -44,6 +45,7 @@ expdir=exp/expand # where models, hypotheses and results go
 
 . ../../../local/parse_options.sh
 . ../../../local/stage.sh
+. ../../../local/decode.sh
 . ./path.sh
 . ./cmd.sh
 here=$(dirname "$0")
@@ -62,6 +64,7 @@ for way in "${way_names[@]}"; do
     fail "--ways must be of scratch, warm, least, mixture and full; got '$way'."
 done
 decode_config=$(conf_file decode "$decode_config")
+base_decode_config=$(conf_file decode "$base_decode_config")
 mixture_config=$(conf_file train "$mixture_config")
 inference=inference_$(basename "$decode_config" .yaml)
 additions=() # SEED/WAY/NAME: all of one seed before those of the next
@@ -78,12 +81,12 @@ merge() { # FIRST LAST EXPERTS [OPTION VALUE]...
     --max_train_utterances "$max_train_utterances" --train_nj "$train_nj" \
     --full_config "$full_config" --lora_config "$lora_config" --normalizer "$normalizer" \
     --decode_configs "$decode_config" --base_decode_config "$base_decode_config" \
-    --nj "$nj" --inference_nj "$inference_nj" --ngpu "$ngpu" --dumpdir "$dumpdir" \
-    --expdir "$expdir" --train_args "$train_args" "${@:4}"
+    --nj "$nj" --decode_nj "$decode_nj" --inference_nj "$inference_nj" --ngpu "$ngpu" \
+    --dumpdir "$dumpdir" --expdir "$expdir" --train_args "$train_args" "${@:4}"
 }
 
 # Stage 1
-train_old() { merge 1 10 "$old" --joint "full lora"; }
+train_old() { merge 1 7 "$old" --joint "full lora"; }
 
 # Stage 2
 prepare_new() { merge 1 6 "$new" --kinds lora --joint ""; }
@@ -136,43 +139,56 @@ way_of() { # SEED/WAY/NAME
 }
 
 # Stage 5
-decode_new() { run_parallel "$inference_nj" decode "${additions[@]}"; }
+decode_all() {
+  run_parallel "$decode_nj" decode zero_shot joint joint_lora "${old_names[@]/#/full_}" \
+    "${old_names[@]/#/lora_}" "${additions[@]}"
+}
 
-decode() { # SEED/WAY/NAME: all languages that the addition may have changed
-  local place=$expdir/$1 name=${1##*/} model sets
-  if [[ $(way_of "$1") == full ]]; then
-    model=(--model "$place/full_$name/model")
-    sets=("$name" "${old_names[@]}")
-  else
-    model=(--model "$expdir/base" --adapter "$place/lora_$name/model")
-    sets=("$name")
-  fi
-  sets=("${sets[@]/%/_test}")
-  ${decode_cmd:?} "$place/$inference/decode.log" espnet-merge decode "${model[@]}" \
-    --config "$decode_config" --overwrite --data "${sets[@]/#/$dumpdir/}" \
-    --output "${sets[@]/#/$place/$inference/}" ||
-    fail "decoding by $1: $(last_error "$place/$inference/decode.log")"
+decode() { # SYSTEM or SEED/WAY/NAME: the languages that it is there for
+  local place=$expdir/$1 name=${1##*/} config=$decode_config out model names
+  local adapter=(--model "$expdir/base" --adapter)
+  case $1 in
+    zero_shot | joint | joint_lora) names=("${new_names[@]}" "${old_names[@]}") ;;
+    full_* | lora_*) names=("${1#*_}") ;;
+    */full/*) names=("$name" "${old_names[@]}") ;; # it may have changed all of them
+    *) names=("$name") ;;
+  esac
+  case $1 in
+    zero_shot)
+      model=(--model "$expdir/base")
+      config=$base_decode_config
+      ;;
+    joint | full_*) model=(--model "$place/model") ;;
+    joint_lora | lora_*) model=("${adapter[@]}" "$place/model") ;;
+    */full/*) model=(--model "$place/full_$name/model") ;;
+    *) model=("${adapter[@]}" "$place/lora_$name/model") ;;
+  esac
+  out=$place/inference_$(basename "$config" .yaml)
+  names=("${names[@]/%/_test}")
+  decode_by_jobs "$inference_nj" "$out" "${model[@]}" --config "$config" --overwrite \
+    --data "${names[@]/#/$dumpdir/}" --output "${names[@]/#/$out/}"
   log "decoded by $1"
 }
 
 # Stage 6
 score_all() {
-  local name
+  local name dir stale
   for name in "${old_names[@]/%/_test}" "${new_names[@]/%/_test}"; do
-    for dir in "$expdir"/seed*/*/*/"$inference/$name"; do
-      if [[ ! -d $dir || $dir/score.json -nt $dir/text.json ]]; then continue; fi
-      espnet-merge score --ref "$dumpdir/$name" --hyp "$dir" --normalizer "$normalizer"
+    stale=()
+    for dir in "$expdir"/{*,seed*/*/*}/inference_*/"$name"; do
+      if [[ -d $dir && ! $dir/score.json -nt $dir/text.json ]]; then stale+=("$dir"); fi
     done
+    if ((${#stale[@]} == 0)); then continue; fi
+    espnet-merge score --ref "$dumpdir/$name" --hyp "${stale[@]}" --normalizer "$normalizer"
   done
 }
 
 # Stage 7
 write_table() {
-  local name way own=() base_inference args
-  base_inference=inference_$(basename "$(conf_file decode "$base_decode_config")" .yaml)
+  local name way own=() args
   for name in "${old_names[@]}"; do own+=("$expdir/lora_$name/$inference/${name}_test"); done
   args=(
-    --row zero_shot "$expdir/zero_shot/$base_inference"/*_test
+    --row zero_shot "$expdir/zero_shot/inference_$(basename "$base_decode_config" .yaml)"/*_test
     --row "joint, full" "$expdir/joint/$inference"/*_test
     --row "joint, LoRA" "$expdir/joint_lora/$inference"/*_test
     --row "each its own, full" "${own[@]/\/lora_/\/full_}"
@@ -192,6 +208,6 @@ run_stage 1 "${old_names[*]} -> $expdir/{joint joint_lora full_* lora_*}" train_
 run_stage 2 "data/{${new_names[*]}}_* -> $dumpdir/*" prepare_new
 run_stage 3 "$dumpdir/*_train, $expdir/base -> $expdir/similarity" measure_similarity
 run_stage 4 "$dumpdir/*, $expdir/* -> $expdir/seed*/*/*/*/model" train_new
-run_stage 5 "$expdir/seed*/*/*/*/model -> $expdir/seed*/*/*/$inference/*/text" decode_new
-run_stage 6 "$expdir/seed*/*/*/$inference/*/text -> score.json" score_all
+run_stage 5 "$expdir/*/model, $expdir/seed*/*/*/*/model -> $inference/*/text" decode_all
+run_stage 6 "$inference/*/text -> score.json" score_all
 run_stage 7 "score.json -> $expdir/EXPAND.md" write_table

@@ -25,6 +25,7 @@ base=base         # what experts start from: a size, a Hugging Face directory, a
 full_config=conf/train/full.yaml # training configuration of "full" and joint
 lora_config=conf/train/lora.yaml # training configuration of "lora"
 train_args=       # further options of whisper_train, as "--max_epoch 2 --seed 1"
+take_added=true   # take experts of add_language.sh as they are, however trained
 merge_kind=full   # which kind of experts to merge
 merge_configs="soup task_arithmetic ties tsv_m lors" # names in conf/merge, or files
 statistics_args="--utterances 100 --pad-to 0 --tail 4" # how fisher and regmean see data
@@ -34,7 +35,8 @@ normalizer=basic  # how text is normalised before the main scores; raw ones are 
 decode_args=      # further options of "espnet-merge decode"
 nj=2              # data sets prepared at the same time
 train_nj=1        # experts trained at the same time
-inference_nj=2    # systems decoded at the same time
+decode_nj=2       # systems decoded at the same time
+inference_nj=1    # jobs that share the decoding of a system
 ngpu=0            # GPUs for each training job
 num_nodes=1       # machines for each training job
 python=python3    # the interpreter
@@ -44,6 +46,7 @@ expdir=exp        # where models, hypotheses and results go
 
 . ../../../local/parse_options.sh
 . ../../../local/stage.sh
+. ../../../local/decode.sh
 . ./path.sh
 . ./cmd.sh
 
@@ -280,6 +283,10 @@ train_system() { # full_NAME, lora_NAME, joint or joint_lora
   words="$(basename "$config") $(fingerprint "$config") $train_args"
   words+=" $(sets_fingerprint "$name")"
   if is_done "$out/.done" "$words"; then return; fi
+  if [[ $take_added == true && -f $out/.added ]]; then
+    log "$1 was added by add_language.sh: it is taken as it is"
+    return
+  fi
   if [[ -f $out/.settings ]] && ! is_done "$out/.settings" "$words"; then
     fail "$out was trained with other settings or data: move it away, or choose another" \
       "--expdir."
@@ -352,7 +359,7 @@ collect_statistics() { # KIND/NAME
 
 # Stage 9
 decode_systems() {
-  run_parallel "$inference_nj" decode_system "${systems[@]}"
+  run_parallel "$decode_nj" decode_system "${systems[@]}"
 }
 
 decode_system() { # SYSTEM
@@ -364,10 +371,9 @@ decode_system() { # SYSTEM
     words="$(fingerprint "${decode_file[$mode]}") $decode_args $(fingerprint "$dir/.done")"
     words+=" $(cd "$dumpdir" && fingerprint "${tests[@]/%//.done}")"
     if is_done "$out/.done" "$words"; then continue; fi
-    $decode_cmd "$out/decode.log" espnet-merge decode "${model[@]}" --overwrite \
+    decode_by_jobs "$inference_nj" "$out" "${model[@]}" --overwrite \
       --config "${decode_file[$mode]}" --data "${tests[@]/#/$dumpdir/}" \
-      --output "${tests[@]/#/$out/}" "${decode_words[@]}" ||
-      fail "decoding by $1: $(last_error "$out/decode.log")"
+      --output "${tests[@]/#/$out/}" "${decode_words[@]}"
     mark_done "$out/.done" "$words"
   done
   log "decoded by $1"

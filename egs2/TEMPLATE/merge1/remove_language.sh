@@ -14,13 +14,15 @@ stop_stage=3      # last stage to run: 2 remove 3 decode
 language=         # NAME of the expert to remove
 decode_config="tail" # name in conf/decode, or file
 decode_args=      # further options of "espnet-merge decode"
-inference_nj=2    # languages decoded at the same time
+decode_nj=2       # languages decoded at the same time
+inference_nj=1    # jobs that share the decoding of a language
 dumpdir=dump/raw  # where formatted data is
 expdir=exp        # where models and hypotheses are
 # end of options
 
 . ../../../local/parse_options.sh
 . ../../../local/stage.sh
+. ../../../local/decode.sh
 . ./path.sh
 . ./cmd.sh
 # shellcheck source-path=SCRIPTDIR
@@ -38,7 +40,7 @@ mapfile -t old < <(others "$language")
 decode_config=$(conf_file decode "$decode_config")
 
 # Stage 1
-decode_old() { run_parallel "$inference_nj" decode_before "${old[@]}"; }
+decode_old() { run_parallel "$decode_nj" decode_before "${old[@]}"; }
 
 # Stage 2
 remove() {
@@ -47,7 +49,7 @@ remove() {
 }
 
 # Stage 3
-decode_rest() { run_parallel "$inference_nj" again "${old[@]}"; }
+decode_rest() { run_parallel "$decode_nj" again "${old[@]}"; }
 
 run_stage 1 "lora_{${old[*]}} -> hypotheses before" decode_old
 run_stage 2 "$there -> $gone" remove
