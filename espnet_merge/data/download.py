@@ -1,0 +1,85 @@
+"""Download large files: taken up where they broke off, checked, whole or not there."""
+
+import hashlib
+import http.client
+import shutil
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from espnet_merge.errors import InputError
+
+# Seconds without a byte after which a server is taken for gone.
+PATIENCE = 60
+
+
+def download(address: str, target: Path, md5: str | None = None) -> Path:
+    """Return ``target``, downloaded if it is not there.
+
+    What arrived of a download that broke off stays beside it, as ``<name>.part``, and
+    the next one goes on from there.
+
+    Args:
+        address: of the file.
+        target: where it goes.
+        md5: of the whole file, if its publishers say.
+
+    Raises:
+        InputError: it cannot be had, broke off, or is another file.
+    """
+    if target.exists():
+        return target
+    part = target.with_name(f"{target.name}.part")
+    part.parent.mkdir(parents=True, exist_ok=True)
+    print(f"data: downloading {address}", file=sys.stderr)
+    try:
+        _continue(address, part)
+    except (
+        urllib.error.URLError,
+        http.client.HTTPException,
+        ConnectionError,
+        TimeoutError,
+        ValueError,
+    ) as error:
+        raise InputError(
+            f"{address}: must be reachable; {getattr(error, 'reason', error)}. Run "
+            f"again to go on, or put the file into {target.parent} yourself."
+        ) from error
+    if md5:
+        _check(part, md5, address)
+    part.replace(target)
+    return target
+
+
+def _continue(address: str, part: Path) -> None:
+    """Append to ``part`` what is missing of the file."""
+    there = part.stat().st_size if part.exists() else 0
+    request = urllib.request.Request(address, headers={"Range": f"bytes={there}-"})
+    try:
+        answer = urllib.request.urlopen(request, timeout=PATIENCE)
+    except urllib.error.HTTPError as error:
+        # Nothing is missing: only the last step was.
+        if error.headers.get("Content-Range") == f"bytes */{there}":
+            return
+        raise
+    with answer:
+        # A server that cannot go on sends it all.
+        begin = there if answer.status == http.HTTPStatus.PARTIAL_CONTENT else 0
+        with part.open("ab" if begin else "wb") as file:
+            shutil.copyfileobj(answer, file, 1 << 20)
+        missing = int(answer.headers.get("Content-Length", 0)) + begin
+    if part.stat().st_size < missing:
+        raise ConnectionError(f"broke off at byte {part.stat().st_size} of {missing}")
+
+
+def _check(part: Path, md5: str, address: str) -> None:
+    with part.open("rb") as file:
+        # It guards against damage, and is what publishers of corpora give.
+        found = hashlib.file_digest(file, "md5").hexdigest()
+    if found != md5:
+        part.unlink()
+        raise InputError(
+            f"{address}: its MD5 must be {md5}; the download has {found} and was "
+            "deleted. Run again."
+        )
