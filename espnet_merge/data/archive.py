@@ -139,6 +139,9 @@ def _extract(file: Path, archive: Path, output: Path) -> None:
     try:
         with tarfile.open(file) as opened:
             opened.extractall(output, filter="data")
+            # The checksum stands after what tar calls the end.
+            while opened.fileobj and opened.fileobj.read(1 << 20):
+                pass
     except (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise InputError(
             f"{archive}: must be a whole archive; it is not ({error}): delete it and "

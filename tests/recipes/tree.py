@@ -1,0 +1,48 @@
+"""A recipe of the repository in a tree of its own, which borrows the shared parts."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+class Tree:
+    """A copy of ``egs2/<name>/merge1``: what it makes stays out of the repository."""
+
+    def __init__(self, root: Path, name: str) -> None:
+        for shared in ("local", "conf", "tools", ".venv", "espnet_merge"):
+            source = Path(sys.prefix) if shared == ".venv" else ROOT / shared
+            (root / shared).symlink_to(source)
+        (root / "egs2").mkdir()
+        (root / "egs2" / "TEMPLATE").symlink_to(ROOT / "egs2" / "TEMPLATE")
+        self.recipe = root / "egs2" / name / "merge1"
+        made = shutil.ignore_patterns("data", "dump", "exp", "downloads")
+        source = ROOT / "egs2" / name / "merge1"
+        shutil.copytree(source, self.recipe, symlinks=True, ignore=made)
+        self.data = self.recipe / "data"
+
+    def run(
+        self, script: str, env: dict[str, str] | None = None, **options: object
+    ) -> subprocess.CompletedProcess[str]:
+        words = [str(self.recipe / script)]
+        for option, value in options.items():
+            words += [f"--{option}", str(value)]
+        return subprocess.run(
+            words,
+            cwd=self.recipe,
+            env={**os.environ, **(env or {})},
+            capture_output=True,
+            text=True,
+        )
+
+    def files(self) -> dict[str, int]:
+        """Everything that was made: name -> time of the last change."""
+        made = [f for d in ("data", "downloads") for f in (self.recipe / d).rglob("*")]
+        return {
+            str(file.relative_to(self.recipe)): file.stat().st_mtime_ns
+            for file in made
+            if file.is_file()
+        }
