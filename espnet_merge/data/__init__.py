@@ -1,1 +1,1 @@
-"""Kaldi data directories: read, check, filter, perturb."""
+"""Kaldi data directories: made of archives, read, checked, filtered, perturbed."""

@@ -13,6 +13,12 @@ MAKERS = {
     "librispeech": corpora.librispeech,
     "aishell": corpora.aishell,
 }
+VARIABLES = {
+    "commonvoice": "COMMONVOICE",
+    "covost": "COVOST2",
+    "librispeech": "LIBRISPEECH",
+    "aishell": "AISHELL",
+}
 
 
 @pytest.fixture
@@ -29,7 +35,8 @@ def places(tmp_path):
 
 
 def data(tree, places, **options):
-    chosen = {"translate": "fr", "transcribe": "fr", **places, **options}
+    sets = {"translate": "fr", "transcribe": "fr", "asr": "librispeech aishell"}
+    chosen = {**sets, **places, **options}
     return tree.run("local/data.sh", **chosen)
 
 
@@ -189,14 +196,14 @@ def test_refused_in_one_line_and_nothing_is_left(
 
 
 def test_recipe_takes_the_sets(tree, places):
-    opts = " ".join(f"--{name} {place}" for name, place in places.items())
     names = ("fr-en", "fr", "en", "zh")
     done = tree.run(
         "run.sh",
+        env={VARIABLES[name]: str(place) for name, place in places.items()},
         stop_stage=1,
         experts=" ".join(names),
         test_sets=" ".join(f"{name}_test" for name in names),
-        data_opts=f"--translate fr --transcribe fr {opts}",
+        data_opts="--translate fr --transcribe fr --asr librispeech,aishell",
     )
     assert done.returncode == 0, done.stderr
     assert "data/fr-en_train: 2 utterances" in done.stderr

@@ -2,11 +2,13 @@
 
 import functools
 import http.server
+import re
 import shutil
 import threading
 
 import pytest
 import soundfile
+import yaml
 
 from espnet_merge.data.kaldi import read_kaldi
 from tests.recipes import corpora
@@ -189,12 +191,12 @@ def test_refused_in_one_line_and_nothing_is_left(
 def test_recipe_runs_up_to_the_filter(tree, places):
     """Two languages to stage 1; one, whose clips are converted, to stage 4."""
     options = {"test_sets": "pl_test da_test", "experts": "pl", "ngpu": 0}
-    opts = f"--mls_langs pl --fleurs_langs da --mls {places['mls']}"
-    options["data_opts"] = f"{opts} --fleurs {places['fleurs']}"
-    done = tree.run("run.sh", stop_stage=1, **options)
+    options["data_opts"] = "--mls_langs pl --fleurs_langs da"
+    env = {name.upper(): str(place) for name, place in places.items()}
+    done = tree.run("run.sh", env=env, stop_stage=1, **options)
     assert done.returncode == 0, done.stderr
     assert "data/da_test: 1 utterances" in done.stderr
-    options |= {"test_sets": "pl_test", "joint": "false"}
+    options |= {"test_sets": "pl_test", "joint": ""}
     done = tree.run("run.sh", stage=3, stop_stage=4, **options)
     assert done.returncode == 0, done.stderr
     for name, count in (("pl_train", 3), ("pl_valid", 1), ("pl_test", 2)):
@@ -203,15 +205,30 @@ def test_recipe_runs_up_to_the_filter(tree, places):
         assert set(tables["utt2lang"].values()) == {"pl"}
 
 
-def test_training_options_are_those_of_the_shared_configuration():
-    own = ROOT / "egs2" / "mls_fleurs" / "merge1" / "conf" / "train" / "lora.yaml"
-    shared = ROOT / "conf" / "train" / "lora.yaml"
-    keys = [
-        [
-            line.partition(":")[0]
-            for line in file.read_text().splitlines()
-            if ":" in line
-        ]
-        for file in (own, shared)
-    ]
-    assert keys[0] == keys[1]
+@pytest.mark.parametrize("name", ["lora.yaml", "mixture.yaml"])
+def test_training_options_are_those_of_the_shared_configuration(name):
+    """Only batches, the learning rate and what is logged differ."""
+    recipe = ROOT / "egs2" / "mls_fleurs" / "merge1"
+    own, shared = (
+        yaml.safe_load((folder / "conf" / "train" / name).read_text("utf-8"))
+        for folder in (recipe, ROOT)
+    )
+    assert own.pop("optim_conf") == {**shared.pop("optim_conf"), "lr": 1e-4}
+    assert own.keys() == shared.keys()
+    changed = {key for key in own if own[key] != shared[key]}
+    expected = {"batch_size", "valid_batch_size", "num_workers", "log_interval"}
+    assert changed == expected
+
+
+@pytest.mark.parametrize("script", ["run.sh", "expand.sh"])
+def test_languages_are_named_alike(script):
+    """Experts, test sets and what is prepared for them."""
+    text = (ROOT / "egs2" / "mls_fleurs" / "merge1" / script).read_text("utf-8")
+    prepared = re.search('--mls_langs ([a-z,]+) --fleurs_langs ([a-z,]+)"', text)
+    named = dict(re.findall('--([a-z_]+) "([^"]+)"', text))
+    old, new = (own.split(",") for own in prepared.groups())
+    assert named.get("old", named.get("experts")).split() == old
+    if script == "expand.sh":
+        assert named["new"].split() == new
+    else:
+        assert named["test_sets"].split() == [f"{code}_test" for code in old + new]

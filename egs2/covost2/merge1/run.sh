@@ -8,4 +8,5 @@ cd "$(dirname "$0")"
   --base small --ngpu 1 \
   --experts "ca-en de-en es-en fr-en ca de es fr en zh" \
   --test_sets "ca-en_test de-en_test es-en_test fr-en_test ca_test de_test es_test fr_test en_test zh_test" \
+  --data_opts "--translate ca,de,es,fr --transcribe ca,de,es,fr --asr librispeech,aishell" \
   "$@"

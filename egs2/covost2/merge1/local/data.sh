@@ -3,22 +3,22 @@
 # other languages), data/<language>_... of the same speech with its own texts,
 # data/en_... of LibriSpeech and data/zh_... of AISHELL-1.
 #
-# A directory that is named by an option is only read; without it the archives are
-# downloaded, taken up where a download broke off, and unpacked. Common Voice must be
-# named: it is given to those who accept its terms. README.md tells sizes.
+# A directory that is named, by an option or a variable, is only read; without it the
+# archives are downloaded, taken up where a download broke off, and unpacked. Common Voice
+# must be named: it is given to those who accept its terms. README.md tells sizes.
 #
 # Options, with their defaults:
 set -euo pipefail
 
 # options
-translate="ca de es fr"  # languages translated into English, by Whisper's codes
-transcribe="ca de es fr" # languages recognised, of Common Voice with CoVoST's splits
-asr="librispeech aishell" # further corpora for recognition, of librispeech and aishell
-commonvoice=    # directory with the languages of Common Voice 4: ca/clips, ca/validated.tsv
-covost=         # directory with covost_v2.<language>_en.tsv, or their archives
-librispeech=    # directory with LibriSpeech/, or the archives of its parts
+translate=      # languages translated into English, by Whisper's codes
+transcribe=     # languages recognised, of Common Voice with CoVoST's splits
+asr=            # further corpora for recognition, of librispeech and aishell
+commonvoice=${COMMONVOICE:-} # directory with Common Voice 4: ca/clips, ca/validated.tsv
+covost=${COVOST2:-} # directory with covost_v2.<language>_en.tsv, or their archives
+librispeech=${LIBRISPEECH:-} # directory with LibriSpeech/, or the archives of its parts
 librispeech_train="train-clean-100" # its parts for training
-aishell=        # directory with data_aishell/, or its archive
+aishell=${AISHELL:-} # directory with data_aishell/, or its archive
 downloads=downloads # where archives are downloaded and unpacked
 nj=2            # threads that convert audio
 # end of options

@@ -1,17 +1,18 @@
 #!/usr/bin/env bash
 # Make data/<language>_{train,valid,test} of MLS and FLEURS.
 #
-# A directory that is named by an option is only read; without it the archives are
-# downloaded, taken up where a download broke off, and unpacked. README.md tells sizes.
+# A directory that is named, by an option or a variable, is only read; without it the
+# archives are downloaded, taken up where a download broke off, and unpacked. README.md
+# tells sizes.
 #
 # Options, with their defaults:
 set -euo pipefail
 
 # options
-mls_langs="es it pl pt"    # languages taken from MLS, of de en es fr it nl pl pt
-fleurs_langs="da el cy ja" # languages taken from FLEURS, by Whisper's codes
-mls=            # directory with mls_<name>_opus/, or their archives
-fleurs=         # directory with the folders of the languages (da_dk ...), as on the hub
+mls_langs=      # languages taken from MLS, of de en es fr it nl pl pt
+fleurs_langs=   # languages taken from FLEURS, by Whisper's codes
+mls=${MLS:-}    # directory with mls_<name>_opus/, or their archives
+fleurs=${FLEURS:-} # directory with the folders of the languages (da_dk ...), as on the hub
 mls_train=10h   # training data of MLS: 10h or 1h (its limited supervision), or all
 mls_audio=opus  # which of its archives: opus, or flac (four times the size)
 fleurs_text=transcription # or raw_transcription, with capitals and punctuation
