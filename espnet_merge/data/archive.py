@@ -96,8 +96,9 @@ class Corpus:
             packed = Path(self.given, archive.file)
             if not packed.is_file():
                 raise InputError(
-                    f"--{self.option} {self.given}: must hold {archive.holds} or "
-                    f"{archive.file}; it holds neither: name the directory that does"
+                    f"--{self.option} {self.given}: must hold {archive.file}, or "
+                    f"{archive.holds} of it, there or in {archive.folder}/; it holds "
+                    "neither: name the directory that does"
                     f"{', or leave the option out' if archive.address else ''}."
                 )
             return packed

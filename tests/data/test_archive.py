@@ -87,7 +87,7 @@ def test_what_is_no_such_archive(tmp_path, content, message):
 
 def test_directory_without_the_corpus(tmp_path):
     corpus = Corpus("fleurs", str(tmp_path), tmp_path / "own")
-    with pytest.raises(InputError, match=f"--fleurs {tmp_path}: must hold top or sub/"):
+    with pytest.raises(InputError, match=f"--fleurs {tmp_path}: must hold sub/corpus"):
         corpus.find(ARCHIVE)
     with pytest.raises(InputError, match=r"must hold da/dev.tsv; it does not: name"):
         corpus.file("da/dev.tsv", "http://127.0.0.1:1")

@@ -164,8 +164,16 @@ def other_table(places):
             {"commonvoice": ""},
             "--commonvoice: must name a directory with fr.tar.g",
         ),
-        (None, {"covost": "/none"}, "--covost /none: must hold covost_v2.fr_en.tsv or"),
-        (lose("commonvoice", "fr.tar.gz"), {}, "must hold validated.tsv or fr.tar.gz"),
+        (
+            None,
+            {"covost": "/none"},
+            "--covost /none: must hold covost_v2.fr_en.tsv.tar",
+        ),
+        (
+            lose("commonvoice", "fr.tar.gz"),
+            {},
+            "must hold fr.tar.gz, or validated.tsv of it, there or in fr/",
+        ),
         (cut("commonvoice", "fr.tar.gz"), {}, "fr.tar.gz: must be a whole archive; it"),
         (
             cut("aishell", "data_aishell.tgz"),

@@ -4,9 +4,11 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 
+sets="ca-en de-en es-en fr-en ca de es fr en zh"
+# shellcheck disable=SC2086 # a word for each set
 ../../TEMPLATE/merge1/merge.sh \
-  --base small --ngpu 1 \
-  --experts "ca-en de-en es-en fr-en ca de es fr en zh" \
-  --test_sets "ca-en_test de-en_test es-en_test fr-en_test ca_test de_test es_test fr_test en_test zh_test" \
+  --base small --kinds full --ngpu 1 --inference_nj 1 \
+  --experts "$sets" \
+  --test_sets "$(printf '%s_test ' $sets)" \
   --data_opts "--translate ca,de,es,fr --transcribe ca,de,es,fr --asr librispeech,aishell" \
   "$@"
