@@ -59,6 +59,7 @@ def _continue(address: str, part: Path) -> None:
     try:
         answer = urllib.request.urlopen(request, timeout=PATIENCE)
     except urllib.error.HTTPError as error:
+        error.close()
         # Nothing is missing: only the last step was.
         if error.headers.get("Content-Range") == f"bytes */{there}":
             return

@@ -35,9 +35,15 @@ def places(tmp_path):
 
 
 def data(tree, places, **options):
-    sets = {"translate": "fr", "transcribe": "fr", "asr": "librispeech aishell"}
-    chosen = {**sets, **places, **options}
-    return tree.run("local/data.sh", **chosen)
+    defaults = {
+        "translate": ["fr"],
+        "transcribe": ["fr"],
+        "asr": ["librispeech", "aishell"],
+        "librispeech_train": "train-clean-100",
+        "downloads": "downloads",
+        "nj": 2,
+    }
+    return tree.prepare(**{**defaults, **places, **options})
 
 
 def test_sets_of_all_corpora(tree, places):
@@ -92,7 +98,7 @@ def test_tables_of_both_tasks(tree, places):
 
 
 def test_both_tasks_share_converted_audio(tree, places):
-    assert data(tree, places, asr="").returncode == 0
+    assert data(tree, places, asr=[]).returncode == 0
     assert len([*(tree.data / "local" / "fr").iterdir()]) == 5
     own, english = (
         read_kaldi(tree.data / f"{name}_test")["wav.scp"].values()
@@ -115,7 +121,7 @@ def test_second_run_does_nothing(tree, places):
 def test_codes_of_common_voice_are_not_whispers(tree, places):
     corpora.covost(places["covost"], "zh-CN")
     corpora.common_voice(places["commonvoice"], "zh-CN")
-    done = data(tree, places, translate="zh", transcribe="", asr="")
+    done = data(tree, places, translate=["zh"], transcribe=[], asr=[])
     assert done.returncode == 0, done.stderr
     assert set(read_kaldi(tree.data / "zh-en_test")["utt2lang"].values()) == {"zh"}
 
@@ -148,15 +154,19 @@ def other_table(places):
     [
         (
             None,
-            {"translate": "en"},
+            {"translate": ["en"]},
             "--translate must be of ar ca cy de es et fa fr id",
         ),
-        (None, {"transcribe": "xx"}, "--transcribe must be of ar ca"),
-        (None, {"asr": "timit"}, "--asr must be of librispeech aishell; got 'timit'."),
+        (None, {"transcribe": ["xx"]}, "--transcribe must be of ar ca"),
+        (
+            None,
+            {"asr": ["timit"]},
+            "--asr must be of librispeech aishell; got 'timit'.",
+        ),
         (None, {"librispeech_train": "dev-clean"}, "must be of train-clean-100 train-"),
         (
             None,
-            {"transcribe": "zh"},
+            {"transcribe": ["zh"]},
             "--transcribe must not have zh where --asr has ai",
         ),
         (
@@ -177,13 +187,13 @@ def other_table(places):
         (cut("commonvoice", "fr.tar.gz"), {}, "fr.tar.gz: must be a whole archive; it"),
         (
             cut("aishell", "data_aishell.tgz"),
-            {"translate": "", "transcribe": ""},
+            {"translate": [], "transcribe": []},
             "must",
         ),
         (lose_clip, {}, "fr-en: every clip must be there; 1 of 4 are not, as /"),
         (
             lose_spoken,
-            {"translate": "", "transcribe": "", "asr": "aishell"},
+            {"translate": [], "transcribe": []},
             "1 of 6 have none, as BAC009S0724W0122: unpack the corpus again",
         ),
         (other_table, {}, "must have the columns path translation split; it has path"),
@@ -194,11 +204,12 @@ def test_refused_in_one_line_and_nothing_is_left(
 ):
     if damage:
         damage(places)
-    done = data(tree, places, **{"asr": "aishell", **options})
+    done = data(tree, places, **{"asr": ["aishell"], **options})
     assert done.returncode == 2
-    (error,) = [line for line in done.stderr.splitlines() if "unpacking" not in line]
+    error = done.stderr.splitlines()[-1]
     assert message in error
     assert error.startswith("data.sh: error: ")
+    assert done.stderr.count("error") == 1
     assert not list(tree.data.glob("*_*"))
     assert "partial" not in " ".join(tree.files())
 

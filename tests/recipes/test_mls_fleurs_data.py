@@ -27,8 +27,16 @@ def places(tmp_path):
 
 
 def data(tree, places, **options):
-    chosen = {"mls_langs": "pl", "fleurs_langs": "da", **places, **options}
-    return tree.run("local/data.sh", **chosen)
+    defaults = {
+        "mls_langs": ["pl"],
+        "fleurs_langs": ["da"],
+        "mls_train": "10h",
+        "mls_audio": "opus",
+        "fleurs_text": "transcription",
+        "downloads": "downloads",
+        "nj": 2,
+    }
+    return tree.prepare(**{**defaults, **places, **options})
 
 
 def test_sets_of_both_corpora(tree, places):
@@ -92,7 +100,7 @@ def test_unpacked_corpora_are_read_where_they_are(tree, places):
     ],
 )
 def test_amount_of_training_data(tree, places, options, text):
-    done = data(tree, places, fleurs_langs="", **options)
+    done = data(tree, places, fleurs_langs=[], **options)
     assert done.returncode == 0, done.stderr
     table = read_kaldi(tree.data / "pl_train")["text"]
     assert len(table) == {"all": 4, "1h": 2}[options["mls_train"]]
@@ -109,26 +117,34 @@ def test_flac_and_raw_texts(tree, places):
     assert texts == {"da-1001": "Én, to.", "da-1002": 'Tre "fire"'}
 
 
-def test_fleurs_from_a_hub(tree, places, tmp_path):
+def test_fleurs_from_a_hub(tree, places, tmp_path, monkeypatch):
     site = tmp_path / "site" / "datasets" / "google" / "fleurs" / "resolve" / "main"
     shutil.copytree(places["fleurs"], site / "data")
     handler = functools.partial(Quiet, directory=tmp_path / "site")
+    options = {"mls_langs": [], "fleurs": ""}
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
-        env = {"HF_ENDPOINT": f"http://127.0.0.1:{server.server_port}"}
-        options = {"mls_langs": "", "fleurs_langs": "da"}
-        first = tree.run("local/data.sh", env=env, **options)
+        monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{server.server_port}")
+        first = data(tree, places, **options)
         shutil.rmtree(tree.data)
         server.shutdown()
         thread.join()
     assert first.returncode == 0, first.stderr
     # All that is needed is there: the hub is not asked again.
-    again = tree.run(
-        "local/data.sh", env={"HF_ENDPOINT": "http://127.0.0.1:1"}, **options
-    )
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:1")
+    again = data(tree, places, **options)
     assert again.returncode == 0, again.stderr
     assert len(read_kaldi(tree.data / "da_train")["text"]) == 2
+
+
+def test_options_of_the_shell_script(tree, places):
+    """Commas or spaces; an empty option is none."""
+    done = tree.run("local/data.sh", mls_langs="pl,xx", fleurs_langs="da el")
+    assert done.returncode == 2
+    assert done.stderr == (
+        "data.sh: error: --mls_langs must be of de en es fr it nl pl pt; got 'xx'.\n"
+    )
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
@@ -158,9 +174,13 @@ def cut_table(places):
 @pytest.mark.parametrize(
     ("damage", "options", "message"),
     [
-        (None, {"mls_langs": "xx"}, "--mls_langs must be of de en es fr it nl pl pt;"),
-        (None, {"fleurs_langs": "da tlh"}, "got 'tlh'."),
-        (None, {"fleurs_langs": "pl"}, "both would be pl_train; got 'pl'."),
+        (
+            None,
+            {"mls_langs": ["xx"]},
+            "--mls_langs must be of de en es fr it nl pl pt;",
+        ),
+        (None, {"fleurs_langs": ["da", "tlh"]}, "got 'tlh'."),
+        (None, {"fleurs_langs": ["pl"]}, "both would be pl_train; got 'pl'."),
         (None, {"mls_train": "5h"}, "--mls_train must be of 10h 1h all; got '5h'."),
         (
             None,
@@ -174,7 +194,7 @@ def cut_table(places):
         ),
         (cut_archive, {}, "mls_polish_opus.tar.gz: must be a whole archive; it is not"),
         (lose_clip, {}, "pl: every clip must be there; 1 of 6 are not, as /"),
-        (cut_table, {"mls_langs": ""}, "dev.tsv:1: must have 7 columns; it has 3"),
+        (cut_table, {"mls_langs": []}, "dev.tsv:1: must have 7 columns; it has 3"),
     ],
 )
 def test_refused_in_one_line_and_nothing_is_left(

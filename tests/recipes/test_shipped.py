@@ -13,7 +13,7 @@ FILES = sorted((ROOT / "egs2").glob("*/merge1/conf/*/*.yaml"))
 
 def flat(path):
     options = yaml.safe_load(path.read_text("utf-8"))
-    return {**options, **options.pop("optim_conf", {})}
+    return options.pop("optim_conf", {}) | options
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda f: str(f.relative_to(ROOT / "egs2")))

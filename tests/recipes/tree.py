@@ -1,10 +1,14 @@
 """A recipe of the repository in a tree of its own, which borrows the shared parts."""
 
+import contextlib
+import io
 import os
+import runpy
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import patch
 
 ROOT = Path(__file__).parents[2]
 
@@ -37,6 +41,30 @@ class Tree:
             capture_output=True,
             text=True,
         )
+
+    def prepare(
+        self, **options: str | int | list[str]
+    ) -> subprocess.CompletedProcess[str]:
+        """Do what ``local/data.sh`` does with these options, in this process."""
+        words = ["local/prepare.py"]
+        for option, value in options.items():
+            words += [
+                f"--{option}",
+                *map(str, value if list is type(value) else [value]),
+            ]
+        errors, status = io.StringIO(), 0
+        path = [str(self.recipe / "local"), *sys.path]
+        with (
+            contextlib.chdir(self.recipe),
+            contextlib.redirect_stderr(errors),
+            patch.object(sys, "argv", words),
+            patch.object(sys, "path", path),
+        ):
+            try:
+                runpy.run_path(words[0], run_name="__main__")
+            except SystemExit as end:
+                status = end.code
+        return subprocess.CompletedProcess(words, status, "", errors.getvalue())
 
     def files(self) -> dict[str, int]:
         """Everything that was made: name -> time of the last change."""
