@@ -25,13 +25,21 @@ def decode(
         InputError: it cannot be decoded.
     """
     resampler = av.AudioResampler("s16", "mono", SAMPLE_RATE)
+    frames = av.AudioFifo()
     pieces: list[NDArray[np.int16]] = []
     try:
         with av.open(io.BytesIO(content), format=container) as file:
             for frame in file.decode(audio=0):
-                pieces += [part.to_ndarray()[0] for part in resampler.resample(frame)]
-            pieces += [part.to_ndarray()[0] for part in resampler.resample(None)]
-    except (av.error.FFmpegError, IndexError) as error:
+                # The next sample is the next, whatever the file says of times.
+                frame.pts = None
+                frames.write(frame)
+        # All at once: a call for each frame would take longer than decoding it.
+        whole = frames.read()
+        if whole is not None:
+            for last in (whole, None):
+                pieces += [part.to_ndarray()[0] for part in resampler.resample(last)]
+    except (av.error.FFmpegError, IndexError, ValueError) as error:
+        # A ValueError: its rate or channels change on the way.
         raise InputError(f"{where}: must be audio; {error}.") from error
     if not pieces:
         raise InputError(f"{where}: must hold audio; it holds none.")

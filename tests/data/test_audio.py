@@ -1,5 +1,6 @@
 import io
 
+import av
 import numpy as np
 import pytest
 import soundfile
@@ -41,3 +42,20 @@ def test_raw_g722_has_two_samples_a_byte():
 def test_what_is_no_audio_is_named(content):
     with pytest.raises(InputError, match=r"a\.ogg: must be audio"):
         decode(content, "a.ogg")
+
+
+def test_frames_make_no_difference():
+    """A file of many frames is what FFmpeg's resampler makes of them one by one."""
+    content = packed(tone(48_000, 2.0), 48_000, "MP3")
+    resampler = av.AudioResampler("s16", "mono", 16_000)
+    with av.open(io.BytesIO(content)) as file:
+        frames = [*file.decode(audio=0), None]
+    assert len(frames) > 50
+    parts = [p.to_ndarray()[0] for f in frames for p in resampler.resample(f)]
+    assert np.array_equal(decode(content, "x"), np.concatenate(parts))
+
+
+def test_rate_that_changes_on_the_way_is_refused():
+    content = b"".join(packed(tone(rate), rate, "MP3") for rate in (48_000, 16_000))
+    with pytest.raises(InputError, match=r"a\.mp3: must be audio; .*match"):
+        decode(content, "a.mp3")

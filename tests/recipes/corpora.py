@@ -90,7 +90,7 @@ def fleurs(folder: Path, language: str = "da_dk") -> Path:
     rows = {
         "train": [
             ("10", "1001.wav", "Én, to.", "én to"),
-            ("11", "1002.wav", 'Tre "fire"', 'tre "fire'),
+            ("11", "1002.wav", 'Tre "fire"', 'tre\u2028"fire\r'),
             ("12", "1003.wav", "!", ""),
         ],
         "dev": [("20", "2001.wav", "Fem", "fem")],
