@@ -1,5 +1,7 @@
 """Configurations of the recipes differ from the shared ones where they say so."""
 
+import subprocess
+
 import pytest
 import yaml
 
@@ -8,6 +10,11 @@ from tests.recipes.tree import ROOT
 
 # What may differ on a larger machine, and the learning rate of a paper.
 DIFFER = {"batch_size", "valid_batch_size", "num_workers", "log_interval", "device"}
+SCRIPTS = [
+    script
+    for name in ("run.sh", "expand.sh")
+    for script in sorted((ROOT / "egs2").glob(f"[a-z]*/merge1/{name}"))
+]
 FILES = sorted((ROOT / "egs2").glob("*/merge1/conf/*/*.yaml"))
 
 
@@ -32,5 +39,13 @@ def test_settings_exist(file):
     assert read_settings(file, {}).device == "cuda"
 
 
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda s: "/".join(s.parts[-3::2]))
+def test_options_are_those_of_the_template(script):
+    # They are read before --help is: an unknown one would end with 2.
+    done = subprocess.run([script, "--help"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 def test_there_are_some():
+    assert len(SCRIPTS) >= 4
     assert {file.parent.name for file in FILES} == {"train", "decode"}

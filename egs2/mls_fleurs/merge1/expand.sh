@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")"
 
 ../../TEMPLATE/merge1/expand.sh \
-  --base small --ngpu 1 --inference_nj 1 \
+  --base small --ngpu 1 --decode_nj 1 \
   --old "es it pl pt" \
   --new "da el cy ja" \
   --data_opts "--mls_langs es,it,pl,pt --fleurs_langs da,el,cy,ja" \
