@@ -163,6 +163,7 @@ def other_table(places):
             {"asr": ["timit"]},
             "--asr must be of librispeech aishell; got 'timit'.",
         ),
+        (None, {"librispeech_train": []}, "expected at least one argument"),
         (None, {"librispeech_train": "dev-clean"}, "must be of train-clean-100 train-"),
         (
             None,

@@ -181,6 +181,7 @@ def cut_table(places):
         ),
         (None, {"fleurs_langs": ["da", "tlh"]}, "got 'tlh'."),
         (None, {"fleurs_langs": ["pl"]}, "both would be pl_train; got 'pl'."),
+        (None, {"nj": "two"}, "argument --nj: invalid int value: 'two'"),
         (None, {"mls_train": "5h"}, "--mls_train must be of 10h 1h all; got '5h'."),
         (
             None,

@@ -21,7 +21,8 @@ ASR = {"librispeech": "en", "aishell": "zh"}
 
 def main() -> None:
     """Prepare the sets that are not there yet."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    # data.sh explains the options: an error is one line.
+    parser = argparse.ArgumentParser("data.sh", usage=argparse.SUPPRESS)
     parser.add_argument("--translate", nargs="*", required=True)
     parser.add_argument("--transcribe", nargs="*", required=True)
     parser.add_argument("--asr", nargs="*", required=True)

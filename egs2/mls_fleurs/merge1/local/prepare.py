@@ -16,7 +16,8 @@ DATA = Path("data")
 
 def main() -> None:
     """Prepare the sets that are not there yet."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    # data.sh explains the options: an error is one line.
+    parser = argparse.ArgumentParser("data.sh", usage=argparse.SUPPRESS)
     parser.add_argument("--mls_langs", nargs="*", required=True)
     parser.add_argument("--fleurs_langs", nargs="*", required=True)
     parser.add_argument("--mls", required=True)
