@@ -69,9 +69,9 @@ def _continue(address: str, part: Path) -> None:
         begin = there if answer.status == http.HTTPStatus.PARTIAL_CONTENT else 0
         with part.open("ab" if begin else "wb") as file:
             shutil.copyfileobj(answer, file, 1 << 20)
-        missing = int(answer.headers.get("Content-Length", 0)) + begin
-    if part.stat().st_size < missing:
-        raise ConnectionError(f"broke off at byte {part.stat().st_size} of {missing}")
+        total = begin + int(answer.headers.get("Content-Length", 0))
+    if part.stat().st_size < total:
+        raise ConnectionError(f"broke off at byte {part.stat().st_size} of {total}")
 
 
 def _check(part: Path, md5: str, address: str) -> None:
