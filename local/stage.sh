@@ -65,7 +65,8 @@ run_parallel() {
 # follow LOG...: show the progress lines of ESPnet's training logs as they come, each
 # with its directory's name, until unfollow.
 follow() {
-  tail --pid=$$ -v -n 0 -F "$@" 2>/dev/null | sed -un '
+  # Of one file alone, that is not there yet, tail would not say the name.
+  tail --pid=$$ -v -n 0 -F "$@" /dev/null 2>/dev/null | sed -un '
     /^==> /{s|^==> .*/\([^/]*\)/[^/]* <==|\1|;h;}
     /epoch:train:/{
       s/.*INFO: \([0-9]*\)epoch:train:\([0-9-]*\)batch:.* loss=\([^,]*\), acc=\([^,]*\),.*/epoch \1, batches \2: loss \3, accuracy \4/

@@ -90,7 +90,6 @@ EOF
 @test "follow shows the progress of training logs" {
   cat >>script.sh <<'EOF'
 mkdir -p exp/full_es
-touch exp/full_es/train.log
 follow exp/full_es/train.log
 sleep 0.5
 echo "[vm] 2026-01-01 00:00:00,000 (trainer:810) INFO: 1epoch:train:1-5batch: iter_time=0.0, forward_time=2.3, loss=3.794, acc=0.497, backward_time=3.5" >>exp/full_es/train.log
