@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 import soundfile
+from hypothesis import given
+from hypothesis import strategies as st
 
-from espnet_merge.data.kaldi import read_kaldi
+from espnet_merge.data.kaldi import Utterance, read_kaldi
 from espnet_merge.errors import InputError
 from tests.data.debs import write_deb
 
@@ -33,6 +35,10 @@ TEXTS = {
     ),
     "en": "digits/1: one\ndigits/un: one\nagent-pass: Please enter your password.\n",
 }
+
+
+# Of the keys conf-getpin is in test, demo-congrats in valid, the others in train.
+KEYS = ["agent-pass", "conf-getpin", "demo-congrats", "digits/1", "digits/un"]
 
 
 @pytest.fixture
@@ -141,6 +147,98 @@ def test_one_text_never_stands_in_two_splits(prepare):
     assert dropped == {"text of another split": 2}
 
 
+def spoken(language, keys):
+    """Return split -> utterances as the recognition sets have them."""
+    sentences = importlib.import_module("sentences")
+    found = {split: [] for split in sentences.SPLITS}
+    for key in keys:
+        name = f"{language}-{key.replace('/', '_')}"
+        utterance = Utterance(
+            name, f"{name}.wav", f"{language} {key}", language, language
+        )
+        found[sentences.split_of(key)].append(utterance)
+    return found
+
+
+def translate(language, keys, english):
+    """Return split -> name -> English text, and what was dropped."""
+    translations = importlib.import_module("translations")
+    dropped = Counter()
+    found = {}
+    pairs = translations.translated(spoken(language, keys), language, english, dropped)
+    for split, utterance in pairs:
+        assert (utterance.language, utterance.task) == (language, "translate")
+        found.setdefault(split, {})[utterance.name] = utterance.text
+    return found, dropped
+
+
+def test_a_translation_is_the_english_text_of_the_same_key(prepare, tmp_path, capsys):
+    make(prepare, tmp_path, "es")
+    prepare.prepare_translation("es", tmp_path / "data", tmp_path / "cache")
+    tables = [read_kaldi(tmp_path / "data" / f"es-en_{s}") for s in prepare.SPLITS]
+    texts = {name: text for table in tables for name, text in table["text"].items()}
+    assert texts == {
+        "es-en-agent-pass": "Please enter your password.",
+        "es-en-digits_1": "one",
+        "es-en-digits_un": "one",
+    }
+    for split, table in zip(prepare.SPLITS, tables, strict=True):
+        source = read_kaldi(tmp_path / "data" / f"es_{split}")
+        for name, wav in table["wav.scp"].items():
+            assert wav == source["wav.scp"][name.replace("es-en-", "es-")]
+        assert set(table["utt2lang"].values()) <= {"es"}
+        assert set(table["utt2task"].values()) <= {"translate"}
+        assert set(source["utt2task"].values()) <= {"transcribe"}
+    dropped = [line.split() for line in capsys.readouterr().err.splitlines()]
+    assert ["no", "English", "text", "1", "dropped"] in dropped
+    prepare.prepare_translation("es", tmp_path / "data", tmp_path / "cache")
+    assert "es-en is there already" in capsys.readouterr().err
+
+
+def test_english_texts_that_nobody_says_are_dropped(prepare):
+    english = {"conf-getpin": "Pin [tone]", "digits/1": "..."}
+    found, dropped = translate("es", KEYS[:4], english)
+    assert found == {}
+    assert dropped == {
+        "no English text": 2,
+        "English: note in brackets": 1,
+        "English: no words": 1,
+    }
+
+
+def test_an_english_text_of_two_keys_stays_in_one_split_in_every_language(prepare):
+    english = dict.fromkeys(KEYS, "Enter.") | {"digits/1": "one", "digits/un": "One!"}
+    kept = {"test": {"es-en-conf-getpin": "Enter."}}
+    kept["train"] = {"es-en-digits_1": "one", "es-en-digits_un": "One!"}
+    found, dropped = translate("es", KEYS, english)
+    assert found == kept
+    assert dropped == {"English text of another split": 2}
+    # Of Italian the test key is not spoken; its text is Spanish test all the same.
+    found, dropped = translate("it", KEYS[2:], english)
+    assert found == {"train": {"it-en-digits_1": "one", "it-en-digits_un": "One!"}}
+    assert dropped == {"English text of another split": 1}
+
+
+WORDS = st.sampled_from(["Yes.", "yes", "No", "no!", "Wait ...", "one two"])
+
+
+@given(st.dictionaries(st.from_regex("[a-z]{1,3}", fullmatch=True), WORDS), st.data())
+def test_no_sentence_crosses_the_split_in_any_language(english, data):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(RECIPE / "local"))
+        plain = importlib.import_module("sentences").plain
+        places = {}
+        for language in ("es", "it"):
+            keys = data.draw(st.sets(st.sampled_from(sorted(english) or ["a"])))
+            found, _ = translate(language, keys, english)
+            for split, texts in found.items():
+                for name, text in texts.items():
+                    key = name.partition("-en-")[2]
+                    for sentence in (("text", plain(text)), ("key", key)):
+                        places.setdefault(sentence, set()).add(split)
+    assert all(len(splits) == 1 for splits in places.values())
+
+
 def test_finished_languages_are_left_alone(prepare, tmp_path, capsys):
     make(prepare, tmp_path, "es")
     before = (tmp_path / "data" / "es_train" / "text").stat()
@@ -204,6 +302,8 @@ def test_every_language_of_a_domain_has_its_packages(monkeypatch):
         (["--langs", "xx"], "--langs must be of prompts: es it ru en fr; got 'xx'."),
         (["--domains", "film"], "--domains must be of prompts, dialogue, captions"),
         (["--lang", "es"], "unknown option"),
+        (["--langs", "es,en", "--translate", "en"], "without en: es; got 'en'."),
+        (["--langs", "es", "--translate", "it"], "--translate must be of the --langs"),
     ],
 )
 def test_data_sh_refuses_in_one_line(options, message):

@@ -10,6 +10,7 @@ set -euo pipefail
 # options
 langs="es it ru en fr" # languages; each domain takes those that it has
 domains=prompts        # of prompts (es it ru en fr), dialogue (cs nl) and captions (fr es ru ro ca bg el be da)
+translate=             # of these languages also <language>-en: the prompts with their English texts
 # end of options
 
 # shellcheck source=../../../../local/parse_options.sh
@@ -19,5 +20,6 @@ domains=prompts        # of prompts (es it ru en fr), dialogue (cs nl) and capti
 
 read -ra lang_names <<<"${langs//,/ }"
 read -ra domain_names <<<"${domains//,/ }"
+read -ra translate_names <<<"${translate//,/ }"
 python3 local/prepare.py --langs "${lang_names[@]}" --domains "${domain_names[@]}" \
-  --data data --audio data/local
+  --translate "${translate_names[@]}" --data data --audio data/local

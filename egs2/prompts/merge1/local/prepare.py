@@ -4,14 +4,12 @@ A set is <language> for prompts and <language>_<domain> otherwise. A sentence is
 same split in every language: the split is by the prompt's key, or by the English
 sentence where there is one. What would still stand in two splits of one language, as
 two keys with one text, is dropped from the one that matters less: train before valid
-before test.
+before test. With --translate, <language>-en has the English text of the prompts of
+<language>.
 """
 
 import argparse
-import hashlib
-import re
 import sys
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -19,19 +17,17 @@ from typing import NamedTuple
 
 import soundfile
 from packages import PACKAGES
-from recordings import DOMAINS, Recording
+from recordings import DOMAINS, Files, Recording, name_of, prompt_texts
+from sentences import SPLITS, clean, flaw, plain, split_of
+from translations import translated
 
 from espnet_merge.cache import default_cache
 from espnet_merge.checkpoint.atomic import whole_directory
 from espnet_merge.data import deb
 from espnet_merge.data.audio import SAMPLE_RATE, decode
-from espnet_merge.data.kaldi import Utterance, write_kaldi
+from espnet_merge.data.kaldi import Utterance, read_kaldi, write_kaldi
 from espnet_merge.errors import InputError
 
-# In the order in which they keep a text that two of them have.
-SPLITS = ("test", "valid", "train")
-# Of 100 sentences, as a rule: 8 for test, 9 for valid.
-TEST, VALID = 8, 17
 # Characters a second. Nobody speaks so fast: the text says more than is heard.
 FASTEST = 23
 
@@ -49,13 +45,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--langs", nargs="+", required=True)
     parser.add_argument("--domains", nargs="+", required=True)
+    parser.add_argument("--translate", nargs="*", default=[])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--audio", type=Path, required=True)
     parser.add_argument("--cache", type=Path, default=default_cache())
     args = parser.parse_args()
     try:
-        for domain, language in choose(args.domains, args.langs):
+        chosen = choose(args.domains, args.langs)
+        check_translated(args.translate, chosen)
+        for domain, language in chosen:
             prepare(domain, language, args.data, args.audio, args.cache)
+        for language in args.translate:
+            prepare_translation(language, args.data, args.cache)
     except (InputError, OSError) as error:
         print(f"data.sh: error: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(2)
@@ -85,20 +86,24 @@ def choose(domains: list[str], languages: list[str]) -> list[tuple[str, str]]:
     return chosen
 
 
+def check_translated(languages: list[str], chosen: list[tuple[str, str]]) -> None:
+    """Raise InputError unless prompts of these languages are chosen, English apart."""
+    known = [lang for domain, lang in chosen if domain == "prompts" and lang != "en"]
+    for language in languages:
+        if language not in known:
+            raise InputError(
+                "--translate must be of the --langs that have prompts, without en: "
+                f"{' '.join(known)}; got {language!r}."
+            )
+
+
 def prepare(domain: str, language: str, data: Path, audio: Path, cache: Path) -> None:
     """Write the three splits of one set, unless they are all there."""
     name = language if domain == "prompts" else f"{language}_{domain}"
-    outputs = {split: data / f"{name}_{split}" for split in SPLITS}
-    if all(output.is_dir() for output in outputs.values()):
-        print(f"data: {name} is there already", file=sys.stderr)
+    if is_there(name, data):
         return
     dropped: Counter[str] = Counter()
-    read = DOMAINS[domain][1]
-    recordings = read(
-        language,
-        lambda package: deb.members(deb.get(PACKAGES[package], cache)),
-        dropped,
-    )
+    recordings = DOMAINS[domain][1](language, packages(cache), dropped)
     with whole_directory(audio / name) as part:
         prepared = []
         for recording in usable(recordings, dropped):
@@ -119,9 +124,54 @@ def prepare(domain: str, language: str, data: Path, audio: Path, cache: Path) ->
             prepared.append(Prepared(utterance, split, seconds))
     spoken = [p for p in prepared if len(p.utterance.text) <= FASTEST * p.seconds]
     dropped["text too long for its audio"] = len(prepared) - len(spoken)
-    kept = list(without_repeats(spoken, dropped))
-    for split, output in outputs.items():
-        write_kaldi((u for u, where, _ in kept if where == split), output)
+    write_splits(name, list(without_repeats(spoken, dropped)), dropped, data)
+
+
+def prepare_translation(language: str, data: Path, cache: Path) -> None:
+    """Write the three splits of a language's prompts with their English texts."""
+    name = f"{language}-en"
+    if is_there(name, data):
+        return
+    spoken = {s: read_utterances(data / f"{language}_{s}") for s in SPLITS}
+    english = prompt_texts("en", packages(cache))
+    dropped: Counter[str] = Counter()
+    kept = [
+        Prepared(utterance, split, soundfile.info(utterance.audio).duration)
+        for split, utterance in translated(spoken, language, english, dropped)
+    ]
+    write_splits(name, kept, dropped, data)
+
+
+def is_there(name: str, data: Path) -> bool:
+    """Return whether all splits of a set are there, and say so."""
+    there = all((data / f"{name}_{split}").is_dir() for split in SPLITS)
+    if there:
+        print(f"data: {name} is there already", file=sys.stderr)
+    return there
+
+
+def packages(cache: Path) -> Files:
+    """Return what reads the files of a package by its name."""
+    return lambda package: deb.members(deb.get(PACKAGES[package], cache))
+
+
+def read_utterances(directory: Path) -> list[Utterance]:
+    """Return the utterances of a data directory that was written before."""
+    tables = read_kaldi(directory)
+    columns = ("wav.scp", "text", "utt2spk", "utt2lang", "utt2task")
+    return [
+        Utterance(name, *(tables[column][name] for column in columns))
+        for name in tables["wav.scp"]
+    ]
+
+
+def write_splits(
+    name: str, kept: list[Prepared], dropped: Counter[str], data: Path
+) -> None:
+    """Write the data directories of a set, and say what is in them."""
+    for split in SPLITS:
+        members = (item.utterance for item in kept if item.split == split)
+        write_kaldi(members, data / f"{name}_{split}")
     print(summary(name, kept, dropped), file=sys.stderr)
 
 
@@ -131,40 +181,18 @@ def usable(
     """Clean the texts; drop those that do not say what is heard."""
     for recording in recordings:
         text = clean(recording.text)
-        if re.search(r"[][()<>]", text):
-            # A tone, or a remark to the speaker: it says how, or says it in English.
-            dropped["note in brackets"] += 1
-        elif "%" in text:
-            dropped["template"] += 1
-        elif not any(letter.isalnum() for letter in text):
-            dropped["no words"] += 1
+        reason = flaw(text)
+        if reason:
+            dropped[reason] += 1
         else:
             yield recording._replace(text=text)
-
-
-def clean(text: str) -> str:
-    """Return the text in NFC, without the dots of a sentence that goes on elsewhere."""
-    text = " ".join(unicodedata.normalize("NFC", text).split())
-    return re.sub(r"^(\.\.+|…)\s*|\s*(\.\.+|…)$", "", text)
-
-
-def split_of(sentence: str) -> str:
-    """Return the split of a sentence: the same on every machine, for ever."""
-    words = plain(sentence).encode()
-    place = int.from_bytes(hashlib.sha256(words).digest()[:8]) % 100
-    return "test" if place < TEST else "valid" if place < VALID else "train"
-
-
-def plain(text: str) -> str:
-    """Return the letters and digits of a text, by which two texts are the same."""
-    return "".join(c for c in text.casefold() if c.isalnum())
 
 
 def described(
     recording: Recording, domain: str, language: str, audio: Path
 ) -> Utterance:
     """Return the lines of the data directory for one recording."""
-    name = f"{language}-{recording.key.replace('/', '_')}"
+    name = name_of(language, recording.key)
     # One voice reads all prompts of a language; of the others the voice is not known.
     speaker = language if domain == "prompts" else name
     return Utterance(

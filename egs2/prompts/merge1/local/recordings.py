@@ -23,17 +23,28 @@ class Recording(NamedTuple):
     container: str | None = None
 
 
-def prompts(language: str, files: Files, dropped: Counter[str]) -> Iterator[Recording]:
-    """Telephone prompts: a list of ``key: sentence``, and raw G.722 of each key."""
-    name = f"asterisk-core-sounds-{language}"
+def name_of(language: str, key: str) -> str:
+    """Return the name of an utterance."""
+    return f"{language}-{key.replace('/', '_')}"
+
+
+def prompt_texts(language: str, files: Files) -> dict[str, str]:
+    """Return the text of each telephone prompt by its key."""
     listing = f"core-sounds-{language}.txt.gz"
-    (packed,) = (file for path, file in files(name) if path.endswith(listing))
+    package = files(f"asterisk-core-sounds-{language}")
+    (packed,) = (file for path, file in package if path.endswith(listing))
     texts = {}
     for line in gzip.decompress(packed).decode("utf-8-sig").splitlines():
         key, colon, text = line.partition(":")
         if colon and not line.startswith(";"):
             texts[key.strip()] = text
-    for path, content in files(f"{name}-g722"):
+    return texts
+
+
+def prompts(language: str, files: Files, dropped: Counter[str]) -> Iterator[Recording]:
+    """Telephone prompts: a list of ``key: sentence``, and raw G.722 of each key."""
+    texts = prompt_texts(language, files)
+    for path, content in files(f"asterisk-core-sounds-{language}-g722"):
         found = re.search(r"/sounds/[^/]+/(.+)\.g722$", path)
         if not found:
             continue
