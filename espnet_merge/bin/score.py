@@ -1,8 +1,9 @@
 """Score hypotheses against a data directory.
 
 Writes score.json, score_wer/result.txt and score_cer/result.txt beside the
-hypotheses. Rates are corpus totals in percent. The hypotheses must cover exactly the
-utterances of the reference; an empty hypothesis counts as deletions.
+hypotheses. What utt2task says is to be translated is scored by BLEU and chrF, too, with
+sacreBLEU's signature. Rates are corpus totals in percent. The hypotheses must cover
+exactly the utterances of the reference; an empty hypothesis counts as deletions.
 """
 
 import argparse
@@ -16,7 +17,13 @@ from typing import Any
 
 from espnet_merge.data.whole_file import whole_file
 from espnet_merge.score.counts import Counts, Pair
-from espnet_merge.score.evaluate import ERROR_RATES, METRICS, evaluate
+from espnet_merge.score.evaluate import (
+    ERROR_RATES,
+    METRICS,
+    evaluate,
+    headline,
+    main_metric,
+)
 from espnet_merge.score.identification import check_named, confusion, describe_row
 from espnet_merge.score.normalize import NORMALIZERS
 from espnet_merge.score.result import Result
@@ -49,8 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--metric",
         nargs="+",
         choices=METRICS,
-        default=list(ERROR_RATES),
-        help="what to measure (default: wer cer)",
+        help="what to measure (default: wer cer; of translations bleu chrf, too)",
     )
     parser.add_argument(
         "--normalizer",
@@ -79,7 +85,7 @@ def main(args: argparse.Namespace) -> None:
                     files.enter_context(TemporaryFile("w+", encoding="utf-8"))
                 )
                 for metric in ERROR_RATES
-                if metric in args.metric
+                if args.metric is None or metric in args.metric
             }
             scored.append((hyp, _score(args.ref, hyp, args, results), results))
         for hyp, score, results in scored:
@@ -110,8 +116,8 @@ def _score(
     if heard:
         check_named(hyp, utterances, heard)
     score = evaluate(utterances, args.normalizer, args.metric, watch)
-    if counted[score["main"]]:
-        score["identification"] = confusion(heard, counted[score["main"]])
+    if errors := counted[main_metric(score["languages"])]:
+        score["identification"] = confusion(heard, errors)
     return {"reference": str(ref), "mode": read_mode(hyp), **score}
 
 
@@ -146,7 +152,7 @@ def _table(
         for metric, readings in score["metrics"].items():
             for reading, values in readings.items():
                 text = score["normalizer"] if reading == "normalized" else reading
-                line = f"{metric:7}{text:11}{_headline(values):7.2f}"
+                line = f"{metric:7}{text:11}{headline(values):7.2f}"
                 if metric in ERROR_RATES:
                     line += (
                         f"{values['sentences']:7}{values['reference']:8}"
@@ -154,12 +160,9 @@ def _table(
                         f"{values['deletions']:7}{values['insertions']:7}"
                     )
                 if baseline:
-                    before = _headline(baseline["metrics"][metric][reading])
-                    line = f"{line:61}{_headline(values) - before:+13.2f}"
+                    before = headline(baseline["metrics"][metric][reading])
+                    line = f"{line:61}{headline(values) - before:+13.2f}"
+                if signature := values.get("signature"):
+                    line += f"   {signature}"
                 lines.append(line)
     return lines
-
-
-def _headline(values: dict[str, Any]) -> float:
-    value: float = values["rate"] if "rate" in values else values["score"]
-    return value

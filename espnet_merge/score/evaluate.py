@@ -1,7 +1,7 @@
 """Scores of one decoded set: error rates, BLEU and the signs of hallucination."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 ERROR_RATES = ("wer", "cer")
 CORPUS_SCORES = ("bleu", "chrf")
 METRICS = (*ERROR_RATES, *CORPUS_SCORES)
+TRANSLATE = "translate"  # in utt2task
 
 type Watch = Callable[[str, Utterance, Sequence[Pair], Counts], None]
 
@@ -25,7 +26,7 @@ type Watch = Callable[[str, Utterance, Sequence[Pair], Counts], None]
 def evaluate(
     utterances: Sequence[Utterance],
     normalizer: str,
-    metrics: Sequence[str],
+    metrics: Sequence[str] | None = None,
     watch: Watch | None = None,
 ) -> dict[str, Any]:
     """Score a set, raw and normalised: the content of ``score.json``.
@@ -36,14 +37,16 @@ def evaluate(
     Args:
         utterances: of the set, as they were written.
         normalizer: name of the rules.
-        metrics: of ``METRICS``.
+        metrics: of ``METRICS``; None for error rates, and for translations BLEU and
+            chrF before them.
         watch: is called with the metric, the normalised utterance, its alignment and
             the counts in it, one after the other: nobody need align again.
 
     Raises:
         InputError: unknown normaliser or metric, or not one reference has text.
     """
-    for metric in metrics:
+    tasks = Counter(utterance.task for utterance in utterances)
+    for metric in metrics or ():
         if metric not in METRICS:
             raise InputError(
                 f"metric must be one of {', '.join(METRICS)}; got {metric!r}."
@@ -61,20 +64,38 @@ def evaluate(
         "normalizer": normalizer,
         "rules": {lang: rule_for(normalizer, lang).__name__ for lang in languages},
         "languages": languages,
+        "tasks": tasks,
         "utterances": len(utterances),
-        "main": main_metric(languages),
+        "main": "bleu" if tasks.keys() == {TRANSLATE} else main_metric(languages),
         "metrics": {
             metric: {
                 "raw": _measure(utterances, metric, None),
                 "normalized": _measure(clean, metric, watch),
             }
-            for metric in dict.fromkeys(metrics)
+            for metric in dict.fromkeys(metrics or usual_metrics(tasks))
         },
         "empty_references": sum(not utterance.reference for utterance in clean),
         "empty_hypotheses": sum(not utterance.hypothesis for utterance in clean),
         "loops": sum(map(_loops, clean)),
         "too_long": sum(is_too_long(u.reference, u.hypothesis) for u in clean),
     }
+
+
+def usual_metrics(tasks: Iterable[str]) -> tuple[str, ...]:
+    """Return what is measured of a set with utterances to transcribe or translate.
+
+    Translations have error rates, too: they tell which texts differ most.
+
+    >>> usual_metrics(["transcribe"]), usual_metrics(["transcribe", "translate"])
+    (('wer', 'cer'), ('bleu', 'chrf', 'wer', 'cer'))
+    """
+    return (*CORPUS_SCORES, *ERROR_RATES) if TRANSLATE in tasks else ERROR_RATES
+
+
+def headline(values: Mapping[str, Any]) -> float:
+    """Return the one number of a metric: its error rate or its score."""
+    value: float = values["rate"] if "rate" in values else values["score"]
+    return value
 
 
 def main_metric(languages: Mapping[str, int]) -> str:

@@ -1,6 +1,7 @@
 import json
 
 import pytest
+from sacrebleu.metrics import BLEU, CHRF
 
 from espnet_merge.__main__ import main
 
@@ -113,11 +114,45 @@ def test_a_metric_named_twice_is_measured_once(dirs):
     ]
 
 
-def test_translations_are_normalised_as_english(dirs):
-    ref, hyp = dirs
+def translate(ref):
     (ref / "utt2task").write_text("a-1 translate\na-2 translate\nb-1 translate\n")
+
+
+def test_translations_are_scored_by_bleu_with_its_signature(dirs, capsys):
+    ref, hyp = dirs
+    translate(ref)
     score(ref, hyp)
-    assert json.loads((hyp / "score.json").read_text())["languages"] == {"en": 3}
+    saved = json.loads((hyp / "score.json").read_text())
+    assert (saved["languages"], saved["tasks"]) == ({"en": 3}, {"translate": 3})
+    assert saved["main"] == "bleu"
+    assert list(saved["metrics"]) == ["bleu", "chrf", "wer", "cer"]
+    said, heard = (
+        [line.partition(" ")[2] for line in text.splitlines()] for text in (TEXT, HEARD)
+    )
+    printed = capsys.readouterr().out
+    for metric, scorer in (("bleu", BLEU(force=True)), ("chrf", CHRF())):
+        raw = saved["metrics"][metric]["raw"]
+        assert raw["score"] == scorer.corpus_score(heard, [said]).score
+        assert raw["signature"] == str(scorer.get_signature())
+        assert f"   {raw['signature']}\n" in printed
+    # Their words are aligned all the same, to see which texts differ.
+    assert "id: (b-1)" in (hyp / "score_wer" / "result.txt").read_text()
+
+
+def test_a_set_of_both_tasks_has_error_rates_first(dirs):
+    ref, hyp = dirs
+    (ref / "utt2task").write_text("a-1 translate\na-2 transcribe\nb-1 transcribe\n")
+    score(ref, hyp)
+    saved = json.loads((hyp / "score.json").read_text())
+    assert (saved["main"], "bleu" in saved["metrics"]) == ("wer", True)
+
+
+def test_asked_for_metrics_are_all_that_is_measured_of_translations(dirs):
+    ref, hyp = dirs
+    translate(ref)
+    score(ref, hyp, "--metric", "chrf")
+    assert list(json.loads((hyp / "score.json").read_text())["metrics"]) == ["chrf"]
+    assert not (hyp / "score_wer").exists()
 
 
 def spoil(name, content):
