@@ -16,12 +16,12 @@ from pathlib import Path
 
 from espnet_merge.data.whole_file import whole_file
 from espnet_merge.errors import InputError
-from espnet_merge.report import tables
+from espnet_merge.report import tables, translations
 from espnet_merge.report.environment import describe, origin
 from espnet_merge.report.page import page
-from espnet_merge.report.record import record
-from espnet_merge.report.results import Grid, Plan, Results, read_results
-from espnet_merge.report.significance import Tested, against_base, plain
+from espnet_merge.report.record import Tests, record, summaries
+from espnet_merge.report.results import Grid, Plan, Results, by_task, read_results
+from espnet_merge.report.significance import against_base, plain
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -106,7 +106,7 @@ def main(args: argparse.Namespace) -> None:
         read_results(args.expdir, plan, mode, args.base_inference)
         for mode in args.inference
     ]
-    tested = {results.mode: against_base(results) for results in modes}
+    tested = {results.mode: _tests(results, args.expdir) for results in modes}
     output = args.output or args.expdir
     facts = list(origin(_command(args), modes[0].base_model))
     shown = record(
@@ -119,7 +119,8 @@ def main(args: argparse.Namespace) -> None:
         utterances=args.utterances,
         megabytes=args.clips,
     )
-    pictures = _draw(modes[0], output / "images")
+    transcribed, _ = by_task(modes[0])
+    pictures = _draw(transcribed, output / "images") if transcribed.scores else []
     with whole_file(output / "results.json") as part:
         data = {r.mode: _data(r, tested[r.mode]) for r in modes}
         part.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
@@ -131,9 +132,16 @@ def main(args: argparse.Namespace) -> None:
         part.write_text("\n".join(lines) + "\n", encoding="utf-8")
     for line in tables.terminal(modes[0]):
         print(line)
-    print(tables.summary(modes[0]))
+    print(summaries(modes[0]))
     for path in (output / "RESULTS.md", output / "report.html", *pictures):
         print(path)
+
+
+def _tests(results: Results, expdir: Path) -> Tests:
+    transcribed, translated = by_task(results)
+    return Tests(
+        against_base(transcribed), translations.against_base(translated, expdir)
+    )
 
 
 def _check_sizes(utterances: int, clips: float) -> None:
@@ -167,7 +175,7 @@ def _lines(
     facts: Iterable[tuple[str, str]],
     expdir: Path,
     modes: Sequence[Results],
-    tested: Mapping[str, Tested],
+    tested: Mapping[str, Tests],
     output: Path,
 ) -> Iterator[str]:
     first = modes[0]
@@ -179,12 +187,25 @@ def _lines(
     yield ""
     yield from tables.systems(first.plan, expdir, output)
     yield from tables.sets(first)
-    yield "![Error rates](images/wer.png)"
-    yield ""
-    yield "![Differences to the base](images/retention.png)"
-    for results in modes:
+    if by_task(first)[0].scores:
+        yield "![Error rates](images/wer.png)"
         yield ""
-        yield from tables.markdown(results, tested[results.mode])
+        yield "![Differences to the base](images/retention.png)"
+    for results in modes:
+        transcribed, translated = by_task(results)
+        tests = tested[results.mode]
+        yield ""
+        yield f"## {results.mode}: {tables.how(results)}"
+        yield ""
+        yield summaries(results)
+        yield ""
+        if results.missing:
+            missing = ", ".join(results.missing)
+            yield f"Without a score, shown as {tables.MISSING}: {missing}."
+            yield ""
+        if transcribed.scores:
+            yield from tables.markdown(transcribed, tests.transcribed)
+        yield from translations.markdown(translated, tests.translated)
 
 
 def _command(args: argparse.Namespace) -> str:
@@ -196,22 +217,27 @@ def _command(args: argparse.Namespace) -> str:
     return shlex.join(words)
 
 
-def _data(results: Results, tested: Tested) -> dict[str, object]:
+def _data(results: Results, tested: Tests) -> dict[str, object]:
+    transcribed, translated = by_task(results)
     grids = {
-        "rates": results.rates(),
-        "raw": results.rates("raw"),
-        "cer": results.rates(metric="cer"),
-        "relative": results.relative(),
-        "gap_closed": results.gap_closed(),
-        "differences": results.differences(),
+        "rates": transcribed.rates(),
+        "raw": transcribed.rates("raw"),
+        "cer": transcribed.rates(metric="cer"),
+        "relative": transcribed.relative(),
+        "gap_closed": transcribed.gap_closed(),
+        "differences": transcribed.differences(),
+    }
+    scores = {
+        metric: _named(grid) for metric, grid in translations.grids(translated).items()
     }
     return {
-        "metric": results.metric_name,
+        "metric": transcribed.metric_name,
         "normalizer": results.normalizer,
         "settings": results.settings(),
         "base_settings": results.settings(base=True),
         **{name: _named(grid) for name, grid in grids.items()},
-        "tests": plain(tested),
+        "tests": plain(tested.transcribed),
+        "translations": {**scores, "tests": plain(tested.translated)},
     }
 
 

@@ -3,14 +3,15 @@
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
 from espnet_merge.errors import InputError
+from espnet_merge.report import translations
 from espnet_merge.report.curves import find_curves
 from espnet_merge.report.listening import Heard, embed, hear
-from espnet_merge.report.results import Results
+from espnet_merge.report.results import Results, by_task
 from espnet_merge.report.significance import DESIGN, Tested, fallen, plain
 from espnet_merge.report.tables import INTERVALS, MARKS, how, made_by, summary
 
@@ -18,9 +19,16 @@ READINGS = ("normalized", "raw")
 MERGE = "merge.yaml"
 
 
+class Tests(NamedTuple):
+    """Differences to the base in one decoding mode, by task."""
+
+    transcribed: Tested
+    translated: Tested
+
+
 def record(
     modes: Sequence[Results],
-    tested: Mapping[str, Tested],
+    tested: Mapping[str, Tests],
     expdir: Path,
     output: Path,
     *,
@@ -46,6 +54,7 @@ def record(
             page.
     """
     plan = modes[0].plan
+    main = by_task(modes[0])[0].metric_name
     heard = {results.mode: _hear(results, expdir, utterances) for results in modes}
     return {
         # With the recipe's name: nearly every expdir is called exp.
@@ -58,15 +67,20 @@ def record(
         "systems": [_system(modes[0], name, expdir, output) for name in plan.kinds],
         "sets": [_set(modes[0], name) for name in plan.sets],
         "modes": [
-            _mode(
-                results, modes[0].metric_name, tested[results.mode], heard[results.mode]
-            )
+            _mode(results, main, tested[results.mode], heard[results.mode])
             for results in modes
         ],
         "curves": [curve._asdict() for curve in find_curves(_merges(modes[0], expdir))],
         "clips": _clips(modes[0], heard, megabytes),
         "inspect": _inspection(inspect, expdir),
     }
+
+
+def summaries(results: Results) -> str:
+    """Return the sentences that sum a decoding mode up, of both tasks."""
+    transcribed, translated = by_task(results)
+    said = [summary(transcribed)] if transcribed.scores else []
+    return " ".join([*said, translations.summary(translated)]).strip()
 
 
 def _system(results: Results, name: str, expdir: Path, output: Path) -> dict[str, Any]:
@@ -86,11 +100,11 @@ def _system(results: Results, name: str, expdir: Path, output: Path) -> dict[str
 def _set(results: Results, name: str) -> dict[str, Any]:
     score = results.set_info(name)
     if score is None:
-        return {"name": name, "metric": results.metric_of(name), "languages": []}
+        return {"name": name, "metric": "wer", "languages": []}
     words, characters = (score["metrics"][m]["normalized"] for m in ("wer", "cer"))
     return {
         "name": name,
-        "metric": results.metric_of(name),
+        "metric": results.error_rate_of(name),
         "languages": list(score["languages"]),
         "utterances": score["utterances"],
         "words": words["reference"],
@@ -101,9 +115,10 @@ def _set(results: Results, name: str) -> dict[str, Any]:
 def _mode(
     results: Results,
     main: str,
-    tested: Tested,
+    tested: Tests,
     heard: Mapping[str, Sequence[Heard]],
 ) -> dict[str, Any]:
+    transcribed, translated = by_task(results)
     metrics: dict[str, str | None] = {
         main: None,
         **{name: name.lower() for name in ("WER", "CER") if name != main},
@@ -112,15 +127,16 @@ def _mode(
         "name": results.mode,
         "how": how(results),
         "normalizer": results.normalizer,
-        "summary": summary(results),
+        "summary": summaries(results),
         "missing": results.missing,
-        "columns": results.rates().columns,
+        "columns": transcribed.rates().columns,
         "rates": {
-            name: {reading: results.rates(reading, metric).rows for reading in READINGS}
+            name: {r: transcribed.rates(r, metric).rows for r in READINGS}
             for name, metric in metrics.items()
         },
-        "tests": plain(tested),
-        "fallen": fallen(results),
+        "tests": plain(tested.transcribed),
+        "fallen": fallen(transcribed),
+        "translations": translations.record(translated, tested.translated),
         "utterances": {
             name: [utterance._asdict() for utterance in listed]
             for name, listed in heard.items()
@@ -130,17 +146,11 @@ def _mode(
 
 def _hear(results: Results, expdir: Path, limit: int) -> dict[str, list[Heard]]:
     """Return the utterances of every set whose texts are still there."""
-    plan = results.plan
     heard = {}
-    for name in plan.sets:
-        data = _reference(results, name)
-        folders = {
-            system: expdir / system / f"inference_{results.mode_of(system)}" / name
-            for system in plan.kinds
-        }
-        found = {s: path for s, path in folders.items() if (path / "text").is_file()}
+    for name in results.plan.sets:
+        data, found = results.reference(name), results.texts(name, expdir)
         if data and (data / "text").is_file() and found:
-            metric = results.metric_of(name)
+            metric = results.error_rate_of(name)
             wanted = results.worst(name, limit)
             heard[name] = hear(data, found, results.normalizer, metric, wanted)
     return heard
@@ -153,7 +163,7 @@ def _clips(
 ) -> dict[str, dict[str, str]]:
     """Return set -> utterance -> audio, chosen by the first mode."""
     texts = heard[results.mode]
-    folders = {name: data for name in texts if (data := _reference(results, name))}
+    folders = {name: data for name in texts if (data := results.reference(name))}
     wanted = {data: [u.name for u in texts[name]] for name, data in folders.items()}
     clips = embed(wanted, megabytes)
     return {
@@ -164,11 +174,6 @@ def _clips(
         }
         for name, data in folders.items()
     }
-
-
-def _reference(results: Results, name: str) -> Path | None:
-    score = results.set_info(name)
-    return Path(score["reference"]) if score and "reference" in score else None
 
 
 def _merges(results: Results, expdir: Path) -> dict[str, Any]:

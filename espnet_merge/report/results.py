@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import zip_longest
 from pathlib import Path
@@ -14,6 +14,7 @@ from espnet_merge.errors import InputError
 from espnet_merge.report.performance import difference, gap_closed, mean, relative
 from espnet_merge.score import bootstrap
 from espnet_merge.score.counts import Counts
+from espnet_merge.score.evaluate import ERROR_RATES, METRICS, headline, main_metric
 from espnet_merge.score.parts import Part
 from espnet_merge.score.result import read_counts
 
@@ -109,7 +110,7 @@ class Grid:
 
 
 class Utterances(NamedTuple):
-    """Of one system on one set in its main metric, normalised, sorted by name."""
+    """Of one system on one set in its error rate, normalised, sorted by name."""
 
     names: Sequence[str]
     tokens: bootstrap.Counts
@@ -167,21 +168,39 @@ class Results:
         """Return some system's score of the set: its size is the same in all."""
         return next((s for (_, n), s in self.scores.items() if n == name), None)
 
+    def reference(self, name: str) -> Path | None:
+        """Return the data directory that a set was scored against, if scores tell."""
+        score = self.set_info(name)
+        return Path(score["reference"]) if score and "reference" in score else None
+
+    def texts(self, name: str, expdir: Path) -> dict[str, Path]:
+        """Return system -> decoding directory of a set, where its text is there."""
+        folders = {
+            system: expdir / system / f"inference_{self.mode_of(system)}" / name
+            for system in self.plan.kinds
+        }
+        return {s: path for s, path in folders.items() if (path / "text").is_file()}
+
     def metric_of(self, name: str) -> str:
-        """Return the main metric of a set, ``wer`` or ``cer``."""
+        """Return the main metric of a set: ``wer``, ``cer`` or ``bleu``."""
         score = self.set_info(name)
         return str(score["main"]) if score else "wer"
 
+    def error_rate_of(self, name: str) -> str:
+        """Return by which a set's texts are aligned, ``wer`` or ``cer``."""
+        score = self.set_info(name)
+        return error_rate(score) if score else "wer"
+
     @property
     def metric_name(self) -> str:
-        """Return ``WER``, ``CER``, or for a mixture of sets ``error rate``."""
+        """Return ``WER``, ``CER``, ``BLEU``, or for a mixture ``error rate``."""
         names = {self.metric_of(name).upper() for name in self.plan.sets}
         return names.pop() if len(names) == 1 else "error rate"
 
     def counts(
         self, system: str, name: str, reading: str, metric: str | None = None
     ) -> Mapping[str, Any] | None:
-        """Return the counts and the rate of a system on a set."""
+        """Return the counts and the rate, or the score, of a system on a set."""
         score = self.scores.get((system, name))
         if score is None:
             return None
@@ -195,9 +214,9 @@ class Results:
         reading: str = "normalized",
         metric: str | None = None,
     ) -> float | None:
-        """Return an error rate in percent, None without a score."""
+        """Return an error rate in percent, or BLEU or chrF; None without a score."""
         counts = self.counts(system, name, reading, metric)
-        return None if counts is None else float(counts["rate"])
+        return None if counts is None else headline(counts)
 
     def worst(self, name: str, limit: int) -> list[str]:
         """Return the utterances of a set in which all systems together erred most.
@@ -218,19 +237,23 @@ class Results:
         own = [self.utterances[system, name] for system in systems]
         return Part(
             name=name,
-            metric=self.metric_of(name),
+            metric=self.error_rate_of(name),
             tokens=own[0].tokens,
             errors=np.column_stack([utterances.errors for utterances in own]),
         )
 
     def rates(self, reading: str = "normalized", metric: str | None = None) -> Grid:
-        """Return the error rates and their macro averages."""
+        """Return the error rates or scores, and their macro averages."""
         return self._grid(lambda s, n: self.rate(s, n, reading, metric))
 
-    def differences(self) -> Grid:
-        """Return the points that each system adds to the base's error rate."""
+    def differences(self, reading: str = "normalized") -> Grid:
+        """Return the points that each system adds to the base's error rate or score."""
         base = self.plan.base
-        return self._grid(lambda s, n: difference(self.rate(s, n), self.rate(base, n)))
+        return self._grid(
+            lambda s, n: difference(
+                self.rate(s, n, reading), self.rate(base, n, reading)
+            )
+        )
 
     def relative(self) -> Grid:
         """Return the normalised performance relative to the experts, in percent."""
@@ -311,6 +334,31 @@ def read_results(
     return results
 
 
+def by_task(results: Results) -> tuple[Results, Results]:
+    """Return the results of the sets that are transcribed, and of those translated.
+
+    Their numbers never meet: less is better here, more there.
+    """
+    translated = [n for n in results.plan.sets if results.metric_of(n) == "bleu"]
+    transcribed = [n for n in results.plan.sets if n not in translated]
+    return _of_sets(results, transcribed), _of_sets(results, translated)
+
+
+def _of_sets(results: Results, sets: Sequence[str]) -> Results:
+    return replace(
+        results,
+        plan=replace(results.plan, sets=sets),
+        scores={key: s for key, s in results.scores.items() if key[1] in sets},
+        utterances={key: u for key, u in results.utterances.items() if key[1] in sets},
+    )
+
+
+def error_rate(score: Mapping[str, Any]) -> str:
+    """Return the error rate of a score that counts, beside BLEU too."""
+    main = str(score["main"])
+    return main if main in ERROR_RATES else main_metric(score["languages"])
+
+
 def language_of(name: str) -> str:
     """Return the language that a set's name begins with.
 
@@ -334,21 +382,23 @@ def _read_score(path: Path) -> dict[str, Any]:
     try:
         score: dict[str, Any] = json.loads(path.read_bytes())
         # What every table needs, so that none stops half-way.
-        for metric in ("wer", "cer"):
-            for reading in ("raw", "normalized"):
-                float(score["metrics"][metric][reading]["rate"])
-        for key in ("main", "mode", "normalizer", "utterances", "loops"):
+        for key in ("main", "mode", "normalizer", "utterances", "languages", "loops"):
             score[key]
+        for metric in METRICS if score["main"] == "bleu" else ERROR_RATES:
+            for reading in ("raw", "normalized"):
+                float(headline(score["metrics"][metric][reading]))
     except (ValueError, TypeError, KeyError) as error:
         raise InputError(
-            f"{path}: must hold WER and CER as 'espnet-merge score' writes them; "
+            f"{path}: must hold WER and CER as 'espnet-merge score' writes them, and "
+            "BLEU and chrF of translations; "
             f"{type(error).__name__} {error}: score again."
         ) from error
     return score
 
 
 def _read_utterances(path: Path, score: Mapping[str, Any]) -> Utterances:
-    result = path.parent / f"score_{score['main']}" / "result.txt"
+    metric = error_rate(score)
+    result = path.parent / f"score_{metric}" / "result.txt"
     try:
         counts = sorted(read_counts(result.read_text("utf-8")).items())
     except (OSError, UnicodeDecodeError) as error:
@@ -357,7 +407,7 @@ def _read_utterances(path: Path, score: Mapping[str, Any]) -> Utterances:
             f"{type(error).__name__}: score again."
         ) from error
     total = sum((own for _, own in counts), Counts())
-    rate = score["metrics"][score["main"]]["normalized"]["rate"]
+    rate = score["metrics"][metric]["normalized"]["rate"]
     if not total.reference or total.rate != rate:
         raise InputError(
             f"{result}: must add up to the rate in score.json, {rate:.2f} %; got "

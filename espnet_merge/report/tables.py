@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from espnet_merge.report.results import Grid, Plan, Results
+from espnet_merge.report.results import Grid, Plan, Results, by_task
 from espnet_merge.report.significance import DESIGN, Tested, mean_difference
 from espnet_merge.score.compare import Difference
 from espnet_merge.score.identification import describe_cell
@@ -23,49 +23,42 @@ MARKS = (
 
 
 def markdown(results: Results, tested: Tested) -> Iterator[str]:
-    """Yield the section of one decoding mode."""
+    """Yield the tables of one decoding mode."""
     name, mode = results.metric_name, how(results)
     yardsticks = map(results.plan.expert_for, results.plan.groups.get("trained", []))
     experts = ", ".join(dict.fromkeys(e or MISSING for e in yardsticks))
     clean = f"normalizer `{results.normalizer}`"
-    yield f"## {results.mode}: {mode}"
-    yield ""
-    yield summary(results)
-    yield ""
-    if results.missing:
-        yield f"Without a score, shown as {MISSING}: {', '.join(results.missing)}."
-        yield ""
-    yield from _section(f"{name} (%), {clean}, {mode}", results, results.rates())
+    yield from section(f"{name} (%), {clean}, {mode}", results, results.rates())
     yield (
         "**Bold**: best of all systems. *Italics*: best merge. "
         f"Columns {_and(results.plan.groups)}: macro average of the sets left of it."
     )
     yield ""
     raw = results.rates("raw")
-    yield from _section(f"{name} (%), raw text, {mode}", results, raw)
+    yield from section(f"{name} (%), raw text, {mode}", results, raw)
     if name != "CER":
         cer = results.rates(metric="cer")
-        yield from _section(f"CER (%), {clean}, {mode}", results, cer)
-    yield from _section(
+        yield from section(f"CER (%), {clean}, {mode}", results, cer)
+    yield from section(
         f"Normalised performance (a): expert / system (%), {name}, {clean}, {mode}; "
         f"experts {experts}",
         results,
         results.relative(),
         best=max,
     )
-    yield from _section(
+    yield from section(
         "Normalised performance (b): (zero-shot − system) / (zero-shot − expert) (%), "
         f"{name}, {clean}, {mode}; experts {experts}",
         results,
         results.gap_closed(),
         best=max,
     )
-    yield from _section(
+    yield from section(
         f"Difference to {results.plan.base} (points of {name}), {clean}, {mode}",
         results,
         results.differences(),
         signed=True,
-        marked=_significant(tested),
+        marked=significant(tested),
     )
     yield MARKS
     yield ""
@@ -138,13 +131,20 @@ def sets(results: Results) -> Iterator[str]:
 
 
 def terminal(results: Results) -> Iterator[str]:
-    """Yield the main table in columns of equal width."""
-    grid = results.rates()
+    """Yield the main table, one a task, in columns of equal width."""
+    transcribed, translated = by_task(results)
+    mode = f"{results.mode}: {how(results)}"
+    if transcribed.scores:
+        name, clean = transcribed.metric_name, f"normalizer {results.normalizer}"
+        yield from _columns(f"{name} (%), {clean}, {mode}", transcribed.rates())
+    if translated.scores:
+        yield from _columns(f"BLEU, raw text, {mode}", translated.rates("raw"))
+
+
+def _columns(title: str, grid: Grid) -> Iterator[str]:
     width = max(map(len, grid.rows))
     sizes = [max(7, len(column) + 2) for column in grid.columns]
-    yield f"{results.metric_name} (%), normalizer {results.normalizer}, " + (
-        f"{results.mode}: {how(results)}"
-    )
+    yield title
     heads = zip(grid.columns, sizes, strict=True)
     yield " " * width + "".join(f"{column:>{size}}" for column, size in heads)
     for system, row in grid.rows.items():
@@ -237,7 +237,7 @@ def describe(settings: Mapping[str, Any]) -> str:
     return ", ".join(filter(None, parts))
 
 
-def _section(
+def section(
     title: str,
     results: Results,
     grid: Grid,
@@ -245,6 +245,16 @@ def _section(
     signed: bool = False,
     marked: Collection[tuple[str, str]] = (),
 ) -> Iterator[str]:
+    """Yield a table with the best in bold, and the best merge in italics.
+
+    Args:
+        title: its heading.
+        results: whose systems are the rows.
+        grid: the numbers.
+        best: ``max`` where more is better.
+        signed: whether to show plus signs.
+        marked: system and column of what is significant.
+    """
     yield f"### {title}"
     yield ""
     form = "+z.1f" if signed else "z.1f"
@@ -286,7 +296,8 @@ def markdown_table(
     yield ""
 
 
-def _significant(tested: Tested) -> set[tuple[str, str]]:
+def significant(tested: Tested) -> set[tuple[str, str]]:
+    """Return system and column of the differences to mark."""
     return {
         (system, column)
         for system, differences in tested.items()
