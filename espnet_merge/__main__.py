@@ -26,7 +26,7 @@ COMMANDS = {
     "replay": "merge again from a merge.yaml, and prove the same bytes",
     "decode": "transcribe a data directory",
     "similarity": "measure how alike languages sound to the base, for a warm start",
-    "score": "score hypotheses: WER and CER, raw and normalised",
+    "score": "score hypotheses: WER and CER, of translations BLEU and chrF",
     "compare": "test the differences between systems for significance",
     "gate": "exit with 1 where a system is significantly worse than a baseline",
     "report": "write RESULTS.md and report.html from the scores",

@@ -2,7 +2,7 @@ r"""Show systems that were trained with several seeds: mean and spread of their 
 
 A --row names a system and the directories of its scored hypotheses, each .../SET with a
 score.json of espnet-merge score; several of one SET are of its seeds. A --mean names a
-column and the sets that it averages.
+column and the sets that it averages, those of each metric apart.
 
 For example:
   espnet-merge seeds --sets cs_test es_test it_test --mean old=es_test,it_test \

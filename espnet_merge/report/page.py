@@ -6,7 +6,10 @@ from importlib.resources import files
 from typing import Any
 
 STYLE = "page.css"
-SCRIPTS = ("dom.js", "tables.js", "curves.js", "utterances.js", "page.js")
+SCRIPTS = (
+    *("dom.js", "tables.js", "translations.js", "curves.js", "utterances.js"),
+    "page.js",
+)
 
 
 def page(data: Mapping[str, Any]) -> str:

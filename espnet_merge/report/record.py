@@ -54,7 +54,7 @@ def record(
             page.
     """
     plan = modes[0].plan
-    main = by_task(modes[0])[0].metric_name
+    first, _ = by_task(modes[0])
     heard = {results.mode: _hear(results, expdir, utterances) for results in modes}
     return {
         # With the recipe's name: nearly every expdir is called exp.
@@ -63,11 +63,11 @@ def record(
         "base": plan.base,
         "alpha": DESIGN.alpha,
         "howTested": f"{INTERVALS} {MARKS}",
-        "groups": list(plan.groups),
+        "groups": list(first.plan.groups),
         "systems": [_system(modes[0], name, expdir, output) for name in plan.kinds],
         "sets": [_set(modes[0], name) for name in plan.sets],
         "modes": [
-            _mode(results, main, tested[results.mode], heard[results.mode])
+            _mode(results, first.metric_name, tested[results.mode], heard[results.mode])
             for results in modes
         ],
         "curves": [curve._asdict() for curve in find_curves(_merges(modes[0], expdir))],

@@ -9,8 +9,7 @@ from typing import Any
 
 from espnet_merge.errors import InputError
 from espnet_merge.report.tables import MISSING, best_of, markdown_table
-
-HIGHER_IS_BETTER = ("bleu", "chrf")
+from espnet_merge.score.evaluate import CORPUS_SCORES, headline, main_reading
 
 # Set -> its scores, one of each seed.
 Row = Mapping[str, Sequence[float]]
@@ -55,9 +54,8 @@ def read_scores(rows: Mapping[str, Sequence[Path]]) -> Scores:
                     f"{main}, others are {metrics[name]}: score them alike."
                 )
             normalizers.setdefault(score["normalizer"], place)
-            measured = score["metrics"][main]["normalized"]
-            value = measured["score" if main in HIGHER_IS_BETTER else "rate"]
-            found.setdefault(name, []).append(value)
+            measured = score["metrics"][main][main_reading(main)]
+            found.setdefault(name, []).append(headline(measured))
     if len(normalizers) != 1:
         said = ", ".join(f"{name} in {place}" for name, place in normalizers.items())
         raise InputError(
@@ -75,34 +73,37 @@ def markdown(
     Args:
         scores: of the systems.
         sets: columns, in their order.
-        means: further columns: name -> sets whose mean it shows, seed by seed.
+        means: further columns: name -> sets whose mean it shows, seed by seed; one
+            for each metric among them.
 
     Raises:
-        InputError: a set that no system has, or a mean over different metrics.
+        InputError: a set that no system has.
     """
-    columns = {name: [name] for name in sets} | {k: list(v) for k, v in means.items()}
-    units = {name: _unit(scores, name, members) for name, members in columns.items()}
+    columns: list[tuple[str, str, list[str]]] = []
+    for name, members in [*((s, [s]) for s in sets), *means.items()]:
+        columns += [
+            (name, metric, own) for metric, own in _by_metric(scores, members).items()
+        ]
     cells = {
-        system: {name: _mean(row, members) for name, members in columns.items()}
+        system: [_mean(row, members) for _, _, members in columns]
         for system, row in scores.rows.items()
     }
-    texts = {
-        system: [_show(row[name]) for name in columns] for system, row in cells.items()
-    }
-    for index, name in enumerate(columns):
-        known = {system: fmean(row[name]) for system, row in cells.items() if row[name]}
-        best: Callable[..., str] = max if units[name] in HIGHER_IS_BETTER else min
+    texts = {system: [_show(values) for values in row] for system, row in cells.items()}
+    for index, (_, metric, _) in enumerate(columns):
+        known = {s: fmean(row[index]) for s, row in cells.items() if row[index]}
+        best: Callable[..., str] = max if metric in CORPUS_SCORES else min
         winner = best_of(known, list(known), best)
         if winner is not None:
             texts[winner][index] = f"**{texts[winner][index]}**"
-    heads = [f"{name} ({units[name]})" for name in columns]
+    heads = [f"{name} ({metric})" for name, metric, _ in columns]
     yield from markdown_table(
         ["system", *heads], [[s, *row] for s, row in texts.items()]
     )
     counts = sorted({len(v) for row in scores.rows.values() for v in row.values()})
     yield (
-        f"Normalizer `{scores.normalizer}`. Mean ± standard deviation where a system "
-        f"was trained with several seeds ({', '.join(map(str, counts))} runs). "
+        f"Normalizer `{scores.normalizer}`; BLEU is of raw text. Mean ± standard "
+        "deviation where a system was trained with several seeds "
+        f"({', '.join(map(str, counts))} runs). "
         "**Bold**: best mean."
     )
 
@@ -117,19 +118,17 @@ def _read(path: Path) -> dict[str, Any]:
         ) from error
 
 
-def _unit(scores: Scores, name: str, members: Sequence[str]) -> str:
-    if odd := [member for member in members if member not in scores.metrics]:
-        raise InputError(
-            f"{odd[0]}: some system must have scores of it; none has: score it, or "
-            "leave it out."
-        )
-    units = sorted({scores.metrics[member] for member in members})
-    if len(units) != 1:
-        raise InputError(
-            f"the sets of a mean must be of one metric; {name} has "
-            f"{', '.join(units)}: take means of each apart."
-        )
-    return units[0]
+def _by_metric(scores: Scores, members: Sequence[str]) -> dict[str, list[str]]:
+    """Return metric -> its sets: numbers of two metrics have no mean."""
+    found: dict[str, list[str]] = {}
+    for member in members:
+        if member not in scores.metrics:
+            raise InputError(
+                f"{member}: some system must have scores of it; none has: score it, or "
+                "leave it out."
+            )
+        found.setdefault(scores.metrics[member], []).append(member)
+    return found
 
 
 def _mean(row: Row, members: Sequence[str]) -> list[float]:

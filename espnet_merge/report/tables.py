@@ -288,7 +288,7 @@ def section(
 def markdown_table(
     header: Sequence[str], rows: Sequence[Sequence[str]], rule: str = "---:|"
 ) -> Iterator[str]:
-    """Yield a table in Markdown, and an empty line."""
+    """Yield a table in Markdown, and an empty line; ``rule`` aligns the columns."""
     yield f"| {' | '.join(header)} |"
     yield "|---|" + rule * (len(header) - 1)
     for row in rows:

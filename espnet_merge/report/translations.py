@@ -8,14 +8,14 @@ from espnet_merge.report.results import Grid, Results
 from espnet_merge.report.significance import DESIGN, Tested, plain
 from espnet_merge.report.tables import MARKS, best_of, how, section, significant
 from espnet_merge.score.compare import Difference
+from espnet_merge.score.evaluate import main_reading
 from espnet_merge.score.translation import (
     Translations,
     read_translations,
     score_differences,
 )
 
-# As sacreBLEU is meant: its signature says what is done to the text.
-READING = "raw"
+READING = main_reading("bleu")
 NAMES = {"bleu": "BLEU", "chrf": "chrF"}
 
 

@@ -98,6 +98,15 @@ def headline(values: Mapping[str, Any]) -> float:
     return value
 
 
+def main_reading(metric: str) -> str:
+    """Return of which text a metric's number is that counts, of two in ``score.json``.
+
+    Error rates are of normalised text. BLEU and chrF are of raw text: sacreBLEU does
+    what its signature says, and papers print that.
+    """
+    return "raw" if metric in CORPUS_SCORES else "normalized"
+
+
 def main_metric(languages: Mapping[str, int]) -> str:
     """Return ``cer`` where a language has no spaces between its words, else ``wer``.
 

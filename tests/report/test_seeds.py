@@ -12,7 +12,8 @@ from espnet_merge.report.seeds import markdown, read_scores
 def scored(place, value, metric="wer", normalizer="basic"):
     place.mkdir(parents=True)
     measured = {"score" if metric in ("bleu", "chrf") else "rate": value}
-    metrics = {metric: {"normalized": measured, "raw": {}}}
+    readings = ["raw", "normalized"] if metric == "wer" else ["normalized", "raw"]
+    metrics = {metric: dict(zip(readings, ({}, measured), strict=True))}
     content = {"main": metric, "normalizer": normalizer, "metrics": metrics}
     (place / "score.json").write_text(json.dumps(content))
     return place
@@ -54,6 +55,18 @@ def test_of_bleu_the_highest_is_best(tmp_path):
     assert lines[2:4] == ["| low | 11.0 |", "| high | **22.0** |"]
 
 
+def test_a_mean_is_of_one_metric(rows, tmp_path):
+    low, high = (
+        scored(tmp_path / str(seed) / "es-en_test", value, "bleu")
+        for seed, value in enumerate((20.0, 26.0))
+    )
+    scores = read_scores({**rows, "warm": [*rows["warm"], low, high]})
+    lines = list(markdown(scores, [], {"all": ["es_test", "es-en_test", "it_test"]}))
+    assert lines[0] == "| system | all (wer) | all (bleu) |"
+    # The root of (9 + 9) / 1.
+    assert lines[2] == "| warm | **8.0** | **23.0 ± 4.2** |"
+
+
 def test_what_cannot_stand_in_one_table(rows, tmp_path):
     bleu = scored(tmp_path / "b" / "es_test", 9, "bleu")
     with pytest.raises(InputError, match="es_test must be of one metric; this is bleu"):
@@ -63,10 +76,7 @@ def test_what_cannot_stand_in_one_table(rows, tmp_path):
         read_scores({**rows, "r": [raw]})
     with pytest.raises(InputError, match=r"nowhere.score\.json: must be what"):
         read_scores({"x": [tmp_path / "nowhere"]})
-    other = scored(tmp_path / "b" / "en_test", 9, "bleu")
-    scores = read_scores({**rows, "b": [other]})
-    with pytest.raises(InputError, match="one metric; both has bleu, wer"):
-        list(markdown(scores, ["es_test"], {"both": ["es_test", "en_test"]}))
+    scores = read_scores(rows)
     with pytest.raises(InputError, match="ru_test: some system must have scores"):
         list(markdown(scores, ["ru_test"], {}))
 

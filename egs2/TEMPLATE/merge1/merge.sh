@@ -14,6 +14,8 @@ stop_stage=11     # last stage to run: 7 train 8 merge 9 decode 10 score 11 repo
 experts=          # names of the experts, as "es it ru"
 kinds="full lora" # how each expert is trained: full fine-tuning, LoRA, or both
 joint=full        # kinds of a model trained on the data of all experts, or "" for none
+two_stage=false   # train one on what experts transcribe, then on what they translate
+objectives=       # objective soups on the data of all experts: names in conf/train, or files
 test_sets=        # names of the test sets under data/, as "es_test en_test"
 data_opts=        # options passed on to local/data.sh
 speed_factors=    # copies of the training data at other speeds, as "0.9 1.1"
@@ -24,8 +26,9 @@ max_train_utterances= # keep so many of each training set, a choice by their nam
 base=base         # what experts start from: a size, a Hugging Face directory, a .pt file
 full_config=conf/train/full.yaml # training configuration of "full" and joint
 lora_config=conf/train/lora.yaml # training configuration of "lora"
-train_args=       # further options of whisper_train, as "--max_epoch 2 --seed 1"
+train_args=       # further options of whisper_train, as "--max_epoch 2"
 take_added=true   # take experts of add_language.sh as they are, however trained
+seeds=            # do all once a seed, as "0 1 2", in EXPDIR/seed_0 …; table in EXPDIR/SEEDS.md
 merge_kind=full   # which kind of experts to merge
 merge_configs="soup task_arithmetic ties tsv_m lors" # names in conf/merge, or files
 statistics_args="--utterances 100 --pad-to 0 --tail 4" # how fisher and regmean see data
@@ -44,6 +47,7 @@ dumpdir=dump/raw  # where formatted data goes
 expdir=exp        # where models, hypotheses and results go
 # end of options
 
+given=("$@")
 . ../../../local/parse_options.sh
 . ../../../local/stage.sh
 . ../../../local/decode.sh
@@ -69,7 +73,14 @@ read -ra decode_words <<<"$decode_args"
 read -ra statistics_words <<<"$statistics_args"
 full_config=$(conf_file train "$full_config")
 lora_config=$(conf_file train "$lora_config")
-declare -A merge_file=() decode_file=()
+declare -A merge_file=() decode_file=() soup_file=()
+soups=()
+for name in $objectives; do
+  file=$(conf_file train "$name")
+  name=$(basename "$file" .yaml)
+  soups+=("${name#objectives_}")
+  soup_file[${soups[-1]}]=$file
+done
 modes=()
 for name in $merge_configs; do
   file=$(conf_file merge "$name")
@@ -87,10 +98,23 @@ if [[ -n $base_decode_config ]]; then
   decode_file[${base_modes[0]}]=$file
 fi
 
-train_sets=("${expert_names[@]/%/_train}")
+train_suffix=_train
+if ((${#factors[@]})); then train_suffix=_train_sp; fi
+train_sets=("${expert_names[@]/%/$train_suffix}")
 valid_sets=("${expert_names[@]/%/_valid}")
-if ((${#factors[@]})); then train_sets=("${train_sets[@]/%/_sp}"); fi
 all_sets=("${train_sets[@]}" "${valid_sets[@]}" "${tests[@]}")
+
+declare -A mixed=() # data of several experts together: name -> experts
+if [[ -n $joint$objectives ]]; then mixed[joint]=$experts; fi
+if [[ $two_stage == true ]]; then
+  for name in "${expert_names[@]}"; do
+    # A set of translations is named by both languages, as es-en.
+    if [[ ${name%%_*} == *-* ]]; then task=translation; else task=recognition; fi
+    mixed[$task]+="$name "
+  done
+  [[ -n ${mixed[translation]:-} && -n ${mixed[recognition]:-} ]] ||
+    fail "--two_stage needs experts of both tasks, as 'es es-en'; got '$experts'."
+fi
 
 trained=() # systems that are trained, the longest job first
 for kind in "${joint_kinds[@]}"; do
@@ -98,7 +122,10 @@ for kind in "${joint_kinds[@]}"; do
     fail "--joint must be of full and lora, or empty; got '$kind'."
   trained+=("$(if [[ $kind == full ]]; then echo joint; else echo joint_lora; fi)")
 done
-joints=("${trained[@]}")
+if [[ $two_stage == true ]]; then trained+=(two_stage); fi
+trained+=("${soups[@]}")
+together=("${trained[@]}") # systems that learn of several experts' data
+if [[ $two_stage == true ]]; then together+=(recognition); fi # the first stage's
 for kind in "${kind_names[@]}"; do
   [[ $kind == full || $kind == lora ]] ||
     fail "--kinds must be of full and lora; got '$kind'."
@@ -107,13 +134,17 @@ done
 [[ -z $merge_configs || " $kinds " == *" $merge_kind "* ]] ||
   fail "--merge_kind must be one of --kinds, which are '$kinds'; got '$merge_kind'."
 systems=(zero_shot "${trained[@]}" "${!merge_file[@]}")
-untrained=()
+if [[ $two_stage == true ]]; then systems+=(recognition); fi
+seen=() # test sets of what experts are trained on
+unseen=()
 for set in "${tests[@]}"; do
-  if [[ " ${expert_names[*]/%/_test} " == *" $set "* ]]; then continue; fi
-  untrained+=("${set%%_*}")
+  if [[ " ${expert_names[*]/%/_test} " == *" $set "* ]]; then
+    seen+=("$set")
+  else
+    unseen+=("$set")
+  fi
 done
-datasets=("${expert_names[@]}") # what a model is trained on
-if ((${#joints[@]})); then datasets+=(joint); fi
+datasets=("${expert_names[@]}" "${!mixed[@]}") # what a model is trained on
 
 # Jobs inherit the lock: it is free when the last one is done, also those of a run that
 # was killed. Two runs in one directory would write the same files.
@@ -181,10 +212,12 @@ format_set() { # SET
 # Stage 4
 filter_utterances() {
   run_parallel "$nj" filter_set "${all_sets[@]}"
-  if ((${#joints[@]})); then
-    combine_sets "$dumpdir/joint_train" "${train_sets[@]}"
-    combine_sets "$dumpdir/joint_valid" "${valid_sets[@]}"
-  fi
+  local name members
+  for name in "${!mixed[@]}"; do
+    read -ra members <<<"${mixed[$name]}"
+    combine_sets "$dumpdir/${name}_train" "${members[@]/%/$train_suffix}"
+    combine_sets "$dumpdir/${name}_valid" "${members[@]/%/_valid}"
+  done
 }
 
 filter_set() { # SET
@@ -245,12 +278,8 @@ collect_stats_of() { # NAME
   mark_done "$out/.done" "$words"
 }
 
-train_set() { # NAME: the training set of an expert, or of joint
-  if [[ $1 == joint || -z $speed_factors ]]; then
-    echo "$1_train"
-  else
-    echo "$1_train_sp"
-  fi
+train_set() { # NAME: the training set of an expert, or of several together
+  if [[ -n ${mixed[$1]:-} ]]; then echo "$1_train"; else echo "$1$train_suffix"; fi
 }
 
 sets_fingerprint() { # NAME
@@ -276,12 +305,29 @@ train_experts() {
 
 is_lora() { [[ $1 == lora_* || $1 == joint_lora ]]; } # SYSTEM
 
-train_system() { # full_NAME, lora_NAME, joint or joint_lora
-  local out=$expdir/$1 name=${1#*_} config=$full_config words args
-  if [[ $1 == joint* ]]; then name=joint; fi
-  if is_lora "$1"; then config=$lora_config; fi
+train_system() { # SYSTEM
+  case $1 in
+    joint) train_model joint joint "$full_config" ;;
+    joint_lora) train_model joint_lora joint "$lora_config" ;;
+    two_stage)
+      train_model recognition recognition "$full_config"
+      train_model two_stage translation "$full_config" recognition
+      ;;
+    lora_*) train_model "$1" "${1#*_}" "$lora_config" ;;
+    full_*) train_model "$1" "${1#*_}" "$full_config" ;;
+    *) train_model "$1" joint "${soup_file[$1]}" base objectives_train ;;
+  esac
+}
+
+train_model() { # SYSTEM DATA CONFIG [SYSTEM-TO-START-FROM] [COMMAND]
+  local out=$expdir/$1 name=$2 config=$3 start=$expdir/base command=${5:-whisper_train}
+  local words args
   words="$(basename "$config") $(fingerprint "$config") $train_args"
   words+=" $(sets_fingerprint "$name")"
+  if [[ ${4:-base} != base ]]; then
+    start=$expdir/$4/model
+    words+=" $(fingerprint "$expdir/$4/.done")"
+  fi
   if is_done "$out/.done" "$words"; then return; fi
   if [[ $take_added == true && -f $out/.added ]]; then
     log "$1 was added by add_language.sh: it is taken as it is"
@@ -297,8 +343,8 @@ train_system() { # full_NAME, lora_NAME, joint or joint_lora
   $python -m espnet2.bin.launch --cmd "$cuda_cmd --name $1" --log "$out/train.log" \
     --ngpu "$ngpu" --num_nodes "$num_nodes" --init_file_prefix "$out/.dist_init_" \
     --multiprocessing_distributed true -- \
-    $python -m espnet_merge.bin.whisper_train --config "$config" --resume true \
-    --whisper "$expdir/base" --output_dir "$out" "${args[@]}" \
+    $python -m "espnet_merge.bin.$command" --config "$config" --resume true \
+    --whisper "$start" --output_dir "$out" "${args[@]}" \
     --train_shape_file "$expdir/stats/$name/train/speech_shape" \
     --valid_shape_file "$expdir/stats/$name/valid/speech_shape" "${train_words[@]}" \
     >"$out/launch.log" 2>&1 ||
@@ -404,12 +450,46 @@ write_report() {
   for kind in "${kind_names[@]}"; do
     for name in "${expert_names[@]}"; do args+=("${name%%_*}=${kind}_$name"); done
   done
-  if ((${#joints[@]})); then args+=(--joint "${joints[@]}"); fi
+  if ((${#together[@]})); then args+=(--joint "${together[@]}"); fi
   if [[ -n $base_decode_config ]]; then args+=(--base-inference "${base_modes[0]}"); fi
   espnet-merge report --expdir "$expdir" --base zero_shot "${args[@]}" \
-    --sets "${tests[@]}" --trained "${expert_names[@]}" --untrained "${untrained[@]}" \
+    --sets "${tests[@]}" --trained "${expert_names[@]}" --untrained "${unseen[@]%%_*}" \
     --inference "${modes[@]}"
 }
+
+# With seeds: a run of each, in directories of their own, and one table.
+run_seeds() {
+  local seed dir name first=${seeds%% *}
+  for seed in $seeds; do
+    dir=$expdir/seed_$seed
+    mkdir -p "$dir"
+    if [[ $seed != "$first" ]]; then # what no seed changes is made once
+      for name in base zero_shot stats; do ln -sfn "../seed_$first/$name" "$dir/"; done
+    fi
+    "$0" "${given[@]}" --seeds "" --expdir "$dir" --train_args "$train_args --seed $seed"
+  done
+  if ((stop_stage == 11)); then write_seeds; fi
+}
+
+write_seeds() {
+  local system seed ways args=()
+  for system in "${systems[@]}"; do
+    read -ra ways <<<"$(modes_of "$system")"
+    args+=(--row "$system")
+    for seed in $seeds; do
+      args+=("${tests[@]/#/$expdir/seed_$seed/$system/inference_${ways[0]}/}")
+      if [[ $system == zero_shot ]]; then break; fi
+    done
+  done
+  if ((${#seen[@]})); then args+=(--mean "trained=$(IFS=,; echo "${seen[*]}")"); fi
+  if ((${#unseen[@]})); then args+=(--mean "untrained=$(IFS=,; echo "${unseen[*]}")"); fi
+  espnet-merge seeds "${args[@]}" --sets "${tests[@]}" --output "$expdir/SEEDS.md"
+}
+
+if [[ -n $seeds ]]; then
+  run_seeds
+  exit
+fi
 
 run_stage 1 "packages -> data/*" prepare_data
 run_stage 2 "data/*_train -> data/*_train_sp (optional)" perturb_speed

@@ -32,6 +32,7 @@ function show() {
   find("#summary").textContent = mode().summary;
   showRates();
   showRetention();
+  showTranslations();
   showCurves();
   showUtterances();
 }

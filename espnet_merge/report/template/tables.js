@@ -61,8 +61,25 @@ function heading(column, classes) {
 
 const columnClass = (column) => (DATA.groups.includes(column) ? "mean" : "");
 
+// A number, and small under it what it changed of the base.
+function numberCell(value, change, { classes, best, test, moreIsBetter = false }) {
+  if (value === null) return make("td", { class: classes.join(" ") }, NONE);
+  const worsened = change !== null && moreIsBetter ? -change : change;
+  const shown = [...classes];
+  if (change !== null) shown.push("shade");
+  // By what is printed: systems that look equal share the first place.
+  if (value.toFixed(1) === best) shown.push("best");
+  return make(
+    "td",
+    { class: shown.join(" "), ...shade(worsened) },
+    make("span", { class: "rate" }, value.toFixed(1)),
+    make("small", {}, change === null ? " " : signed(change) + dagger(test)),
+  );
+}
+
 function showRates() {
   const { columns } = mode();
+  for (const id of ["#rates", "#retention"]) find(id).hidden = !columns.length;
   const best = columns.map((_, index) => {
     const known = Object.values(rates()).map((row) => row[index]).filter((v) => v !== null);
     return Math.min(...known).toFixed(1);
@@ -76,19 +93,12 @@ function showRates() {
   );
   const rows = sorted(DATA.systems).map((system) => {
     const cells = rates()[system.name].map((value, index) => {
-      const classes = [columnClass(columns[index])];
-      if (value === null) return make("td", { class: classes.join(" ") }, NONE);
       const change = system.name === DATA.base ? null : difference(system.name, index);
-      const test = testOf(system.name, columns[index]);
-      if (change !== null) classes.push("shade");
-      // By what is printed: systems that look equal share the first place.
-      if (value.toFixed(1) === best[index]) classes.push("best");
-      return make(
-        "td",
-        { class: classes.join(" "), ...shade(change) },
-        make("span", { class: "rate" }, value.toFixed(1)),
-        make("small", {}, change === null ? " " : signed(change) + dagger(test)),
-      );
+      return numberCell(value, change, {
+        classes: [columnClass(columns[index])],
+        best: best[index],
+        test: testOf(system.name, columns[index]),
+      });
     });
     return make(
       "tr",
