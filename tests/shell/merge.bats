@@ -1,0 +1,125 @@
+#!/usr/bin/env bats
+
+# merge.sh with stand-ins for training and for the command: which systems are trained on
+# what and from what, and that a run with seeds is a run of each.
+
+setup() {
+  root=$BATS_TEST_DIRNAME/../..
+  tree=$BATS_TEST_TMPDIR/tree
+  mkdir -p "$tree"/{conf,tools,egs2/corpus/merge1,.venv/bin}
+  cp -r "$root/local" "$tree/local"
+  cp -r "$root"/conf/{decode,merge,train} "$tree/conf/"
+  cp -r "$root/egs2/TEMPLATE" "$tree/egs2/TEMPLATE"
+  echo 'pwd' >"$tree/tools/espnet_root.sh"
+  for name in one two; do echo "objectives_conf: {}" >"$tree/conf/train/objectives_$name.yaml"; done
+  template=../../TEMPLATE/merge1
+  cd "$tree/egs2/corpus/merge1" || exit
+  cp $template/{path,cmd}.sh .
+  for set in {es,it,es-en,joint,recognition,translation}_{train,valid}; do
+    mkdir -p "dump/raw/$set"
+    echo "$set" >"dump/raw/$set/.done"
+  done
+
+  # Both note how they are called; export leaves a model.
+  cat >python <<'EOF_PYTHON'
+#!/usr/bin/env bash
+set -euo pipefail
+echo "$*" >>calls
+EOF_PYTHON
+  cat >"$tree/.venv/bin/espnet-merge" <<'EOF_MERGE'
+#!/usr/bin/env bash
+set -euo pipefail
+echo "espnet-merge $*" >>calls
+while (($#)); do
+  if [[ $1 == --output && $2 == */model ]]; then mkdir -p "$2"; fi
+  shift
+done
+EOF_MERGE
+  chmod +x python "$tree/tools/espnet_root.sh" "$tree/.venv/bin/espnet-merge"
+}
+
+train() {
+  run "$template/merge.sh" --stage 7 --stop_stage 7 --python ./python --kinds full \
+    --experts "es it es-en" --test_sets "es_test es-en_test" --merge_configs soup "$@"
+}
+
+# call SYSTEM: how it was trained.
+call() { grep -- "--output_dir exp/$1 " calls; }
+
+line_of() { grep -n -- "--output_dir exp/$1 " calls | cut -d : -f 1; }
+
+@test "two stages: recognition first, then translation from its model" {
+  train --two_stage true --train_args "--max_epoch 2"
+  [ "$status" -eq 0 ]
+  [[ $(call recognition) == *"whisper_train "*"--whisper exp/base "*raw/recognition_train/text* ]]
+  [[ $(call two_stage) == *"whisper_train "*"--whisper exp/recognition/model "* ]]
+  [[ $(call two_stage) == *raw/translation_train/text*raw/translation_valid/text* ]]
+  [[ $(call two_stage) == *"stats/translation/train/speech_shape"*"--max_epoch 2" ]]
+  [ "$(grep -c -- --output_dir calls)" -eq 6 ] # joint and three experts
+  [ "$(line_of recognition)" -lt "$(line_of two_stage)" ]
+}
+
+@test "what is trained is not trained again, unless what it starts from is new" {
+  train --two_stage true
+  before=$(wc -l <calls)
+  train --two_stage true
+  [ "$status" -eq 0 ]
+  [ "$(wc -l <calls)" -eq "$before" ]
+  echo other >dump/raw/recognition_train/.done
+  train --two_stage true
+  [ "$status" -eq 2 ]
+  [[ $output == *"exp/recognition was trained with other settings or data"* ]]
+}
+
+@test "objective soups are trained on the data of all experts, by their own command" {
+  train --joint false --objectives "objectives_one conf/train/objectives_two.yaml"
+  [ "$status" -eq 0 ]
+  for name in one two; do
+    [[ $(call "$name") == *"-m espnet_merge.bin.objectives_train "* ]]
+    [[ $(call "$name") == *"--config ../../../conf/train/objectives_$name.yaml "* ]]
+    [[ $(call "$name") == *"--whisper exp/base "*raw/joint_train/text* ]]
+  done
+  [ "$(grep -c -- --output_dir calls)" -eq 5 ]
+}
+
+@test "both tasks are needed for two stages" {
+  train --two_stage true --experts "es it"
+  [ "$status" -eq 2 ]
+  [[ $output == *"--two_stage needs experts of both tasks, as 'es es-en'; got 'es it'."* ]]
+}
+
+@test "an unknown objective soup is named" {
+  train --objectives objectives_none
+  [ "$status" -eq 2 ]
+  [[ $output == *"conf/train/objectives_none.yaml does not exist; there are:"* ]]
+}
+
+@test "a run with seeds is a run of each, and what no seed changes is shared" {
+  train --seeds "3 4" --expdir exp/seeds --joint false --train_args "--max_epoch 1"
+  [ "$status" -eq 0 ]
+  for seed in 3 4; do
+    for name in es it es-en; do
+      grep -q -- "--output_dir exp/seeds/seed_$seed/full_$name .*--max_epoch 1 --seed $seed$" calls
+    done
+  done
+  [ "$(grep -c -- --output_dir calls)" -eq 6 ]
+  for name in base zero_shot stats; do
+    [ "$(readlink "exp/seeds/seed_4/$name")" = "../seed_3/$name" ]
+  done
+  run grep "espnet-merge seeds" calls
+  [ "$status" -eq 1 ]
+}
+
+@test "after the last stage the seeds are put into one table" {
+  train --seeds "0 1" --stage 11 --stop_stage 11
+  [ "$status" -eq 0 ]
+  grep -q -- "^espnet-merge report --expdir exp/seed_1 .*--joint joint" calls
+  grep -q -- "^espnet-merge seeds --results exp/seed_0/results.json exp/seed_1/results.json --output exp/SEEDS.md$" calls
+}
+
+@test "the report knows every system that learned of several experts" {
+  train --two_stage true --objectives objectives_one --stage 11 --stop_stage 11
+  [ "$status" -eq 0 ]
+  grep -q -- "--experts es=full_es it=full_it es-en=full_es-en --joint joint two_stage one recognition " calls
+  grep -q -- "--trained es it es-en --untrained" calls
+}
