@@ -29,7 +29,7 @@ cp "$root/conf/slurm.conf" "$dir/conf/slurm.conf"
 cat >"$dir/run.sh" <<'EOF'
 #!/usr/bin/env bash
 # An expert NAME is trained on data/NAME_train and data/NAME_valid. NAME begins with
-# Whisper's code of its language: es, es_news.
+# Whisper's code of its language: es, es_news; one that translates with both: es-en.
 set -euo pipefail
 cd "$(dirname "$0")"
 
