@@ -4,17 +4,27 @@ import sys
 from pathlib import Path
 
 RECORDINGS = Path(__file__).parents[1] / "recordings"
+ENGLISH = {
+    "digits_at": "at",
+    "vm-youhave": "You have",
+    "digits_oclock": "o'clock",
+    "vm-goodbye": "Goodbye.",
+    "hello-world": "Hello World!",
+    "privacy-thankyou": "Thank you very much.",
+}
 SPLIT = {"train": slice(0, 3), "valid": slice(3, 4), "test": slice(4, 6)}
 
 
 def write_corpus(output: Path) -> None:
-    """Write ``<language>_{train,valid,test}`` under ``output``."""
+    """Write ``<language>_{train,valid,test}`` and ``es-en_…`` under ``output``."""
     lines = (RECORDINGS / "text").read_text("utf-8").splitlines()
     for language in ("es", "it"):
         spoken = [line for line in lines if line.startswith(f"{language}-")]
         for name, part in SPLIT.items():
             rows = dict(line.split(" ", 1) for line in sorted(spoken[part]))
             write_set(output / f"{language}_{name}", rows, language)
+    for name in SPLIT:
+        translate(output / f"es_{name}", output / f"es-en_{name}")
 
 
 def write_set(directory: Path, rows: dict[str, str], language: str) -> None:
@@ -30,6 +40,22 @@ def write_set(directory: Path, rows: dict[str, str], language: str) -> None:
     for file, table in tables.items():
         lines = "".join(f"{name} {value}\n" for name, value in table.items())
         (directory / file).write_text(lines, "utf-8")
+
+
+def translate(spoken: Path, output: Path) -> None:
+    """Write a set of the same recordings with their English texts."""
+    output.mkdir(parents=True, exist_ok=True)
+    for file in ("text", "wav.scp", "utt2spk", "utt2lang", "utt2task"):
+        lines = (spoken / file).read_text("utf-8").splitlines()
+        rows = dict(line.split(" ", 1) for line in lines)
+        if file == "text":
+            rows = {name: ENGLISH[name.removeprefix("es-")] for name in rows}
+        if file == "utt2task":
+            rows = dict.fromkeys(rows, "translate")
+        renamed = (f"{n.replace('es-', 'es-en-', 1)} {rows[n]}\n" for n in rows)
+        (output / file).write_text("".join(renamed), "utf-8")
+    names = (line.split()[0] for line in (output / "text").read_text().splitlines())
+    (output / "spk2utt").write_text(f"es {' '.join(names)}\n", "utf-8")
 
 
 if __name__ == "__main__":
