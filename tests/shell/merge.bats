@@ -72,7 +72,7 @@ line_of() { grep -n -- "--output_dir exp/$1 " calls | cut -d : -f 1; }
 }
 
 @test "objective soups are trained on the data of all experts, by their own command" {
-  train --joint false --objectives "objectives_one conf/train/objectives_two.yaml"
+  train --joint "" --objectives "objectives_one conf/train/objectives_two.yaml"
   [ "$status" -eq 0 ]
   for name in one two; do
     [[ $(call "$name") == *"-m espnet_merge.bin.objectives_train "* ]]
@@ -95,7 +95,7 @@ line_of() { grep -n -- "--output_dir exp/$1 " calls | cut -d : -f 1; }
 }
 
 @test "a run with seeds is a run of each, and what no seed changes is shared" {
-  train --seeds "3 4" --expdir exp/seeds --joint false --train_args "--max_epoch 1"
+  train --seeds "3 4" --expdir exp/seeds --joint "" --train_args "--max_epoch 1"
   [ "$status" -eq 0 ]
   for seed in 3 4; do
     for name in es it es-en; do
@@ -110,11 +110,17 @@ line_of() { grep -n -- "--output_dir exp/$1 " calls | cut -d : -f 1; }
   [ "$status" -eq 1 ]
 }
 
-@test "after the last stage the seeds are put into one table" {
+@test "after the last stage the seeds are put into one table, the base once" {
   train --seeds "0 1" --stage 11 --stop_stage 11
   [ "$status" -eq 0 ]
   grep -q -- "^espnet-merge report --expdir exp/seed_1 .*--joint joint" calls
-  grep -q -- "^espnet-merge seeds --results exp/seed_0/results.json exp/seed_1/results.json --output exp/SEEDS.md$" calls
+  words=$(grep "^espnet-merge seeds" calls)
+  place=zero_shot/inference_padded
+  [[ $words == *"--row zero_shot exp/seed_0/$place/es_test exp/seed_0/$place/es-en_test --row joint "* ]]
+  place=full_es-en/inference_tail
+  [[ $words == *"--row full_es-en exp/seed_0/$place/es_test exp/seed_0/$place/es-en_test"* ]]
+  [[ $words == *" exp/seed_1/$place/es_test exp/seed_1/$place/es-en_test --row soup "* ]]
+  [[ $words == *"--mean trained=es_test,es-en_test --sets es_test es-en_test --output exp/SEEDS.md" ]]
 }
 
 @test "the report knows every system that learned of several experts" {
