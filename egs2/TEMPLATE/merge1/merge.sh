@@ -27,6 +27,7 @@ base=base         # what experts start from: a size, a Hugging Face directory, a
 full_config=conf/train/full.yaml # training configuration of "full" and joint
 lora_config=conf/train/lora.yaml # training configuration of "lora"
 train_args=       # further options of whisper_train, as "--max_epoch 2"
+joint_args=       # the same for joint and two stages alone, as "--accum_grad 6"
 take_added=true   # take experts of add_language.sh as they are, however trained
 seeds=            # do all once a seed, as "0 1 2", in EXPDIR/seed_0 …; table in EXPDIR/SEEDS.md
 merge_kind=full   # which kind of experts to merge
@@ -68,7 +69,6 @@ read -ra kind_names <<<"$kinds"
 read -ra joint_kinds <<<"$joint"
 read -ra tests <<<"$test_sets"
 read -ra factors <<<"$speed_factors"
-read -ra train_words <<<"$train_args"
 read -ra decode_words <<<"$decode_args"
 read -ra statistics_words <<<"$statistics_args"
 full_config=$(conf_file train "$full_config")
@@ -321,8 +321,11 @@ train_system() { # SYSTEM
 
 train_model() { # SYSTEM DATA CONFIG [SYSTEM-TO-START-FROM] [COMMAND]
   local out=$expdir/$1 name=$2 config=$3 start=$expdir/base command=${5:-whisper_train}
-  local words args
-  words="$(basename "$config") $(fingerprint "$config") $train_args"
+  local options=$train_args words args more
+  if [[ -n ${mixed[$name]:-} && $command == whisper_train ]]; then
+    options+=${joint_args:+ $joint_args}
+  fi
+  words="$(basename "$config") $(fingerprint "$config") $options"
   words+=" $(sets_fingerprint "$name")"
   if [[ ${4:-base} != base ]]; then
     start=$expdir/$4/model
@@ -340,13 +343,14 @@ train_model() { # SYSTEM DATA CONFIG [SYSTEM-TO-START-FROM] [COMMAND]
   mkdir -p "$out"
   mark_done "$out/.settings" "$words"
   read -ra args <<<"$(data_args "$name")"
+  read -ra more <<<"$options"
   $python -m espnet2.bin.launch --cmd "$cuda_cmd --name $1" --log "$out/train.log" \
     --ngpu "$ngpu" --num_nodes "$num_nodes" --init_file_prefix "$out/.dist_init_" \
     --multiprocessing_distributed true -- \
     $python -m "espnet_merge.bin.$command" --config "$config" --resume true \
     --whisper "$start" --output_dir "$out" "${args[@]}" \
     --train_shape_file "$expdir/stats/$name/train/speech_shape" \
-    --valid_shape_file "$expdir/stats/$name/valid/speech_shape" "${train_words[@]}" \
+    --valid_shape_file "$expdir/stats/$name/valid/speech_shape" "${more[@]}" \
     >"$out/launch.log" 2>&1 ||
     fail "training $1: $(last_error "$out/train.log"); see $out/train.log."
   espnet-merge export --exp "$out" --output "$out/model" --overwrite \
