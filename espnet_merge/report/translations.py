@@ -6,7 +6,15 @@ from typing import Any
 
 from espnet_merge.report.results import Grid, Results
 from espnet_merge.report.significance import DESIGN, Tested, plain
-from espnet_merge.report.tables import MARKS, best_of, how, section, significant
+from espnet_merge.report.tables import (
+    MARKS,
+    MISSING,
+    best_of,
+    how,
+    markdown_table,
+    section,
+    significant,
+)
 from espnet_merge.score.compare import Difference
 from espnet_merge.score.evaluate import main_reading
 from espnet_merge.score.translation import (
@@ -46,6 +54,12 @@ def markdown(results: Results, tested: Tested) -> Iterator[str]:
     if tested:
         yield MARKS
         yield ""
+    yield f"### Translations with a loop, {mode}"
+    yield ""
+    yield from markdown_table(
+        ["system", *map(results.label, plan.sets)],
+        [[s, *(_loops(results, s, name) for name in plan.sets)] for s in plan.kinds],
+    )
 
 
 def record(results: Results, tested: Tested) -> dict[str, Any]:
@@ -115,6 +129,11 @@ def against_base(results: Results, expdir: Path) -> Tested:
             if parts.keys() >= set(sets):
                 tested[system][group] = rows(sets, system)[-1]
     return tested
+
+
+def _loops(results: Results, system: str, name: str) -> str:
+    score = results.scores.get((system, name))
+    return MISSING if score is None else str(score["loops"])
 
 
 def _part(results: Results, name: str, expdir: Path) -> Translations | None:

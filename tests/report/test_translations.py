@@ -121,6 +121,15 @@ def test_error_rates_are_of_transcriptions_alone(lines):
     assert "| es-en_test | en | 3 | 14 | 63 |" in lines
 
 
+def test_loops_are_counted_of_both_tasks(tmp_path):
+    exp = tmp_path / "exp"
+    write(exp)
+    path = exp / "soup/inference_tail/es-en_test/score.json"
+    path.write_text(path.read_text().replace('"loops": 0', '"loops": 2'))
+    found = rows(report(exp), "### Translations with a loop, greedy")
+    assert (found["soup"], found["joint"]) == (["2", "0"], ["0", "0"])
+
+
 def test_both_tasks_are_summed_up(lines, capsys):
     (said,) = [line for line in lines if line.startswith("Best merge: soup, macro WER")]
     score = expected("soup", "es-en_test", BLEU())
