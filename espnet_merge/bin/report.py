@@ -19,7 +19,7 @@ from espnet_merge.errors import InputError
 from espnet_merge.report import tables, translations
 from espnet_merge.report.environment import describe, origin
 from espnet_merge.report.page import page
-from espnet_merge.report.record import Tests, record, summaries
+from espnet_merge.report.record import ByTask, record, summaries
 from espnet_merge.report.results import Grid, Plan, Results, by_task, read_results
 from espnet_merge.report.significance import against_base, plain
 
@@ -137,9 +137,9 @@ def main(args: argparse.Namespace) -> None:
         print(path)
 
 
-def _tests(results: Results, expdir: Path) -> Tests:
+def _tests(results: Results, expdir: Path) -> ByTask:
     transcribed, translated = by_task(results)
-    return Tests(
+    return ByTask(
         against_base(transcribed), translations.against_base(translated, expdir)
     )
 
@@ -175,7 +175,7 @@ def _lines(
     facts: Iterable[tuple[str, str]],
     expdir: Path,
     modes: Sequence[Results],
-    tested: Mapping[str, Tests],
+    tested: Mapping[str, ByTask],
     output: Path,
 ) -> Iterator[str]:
     first = modes[0]
@@ -217,7 +217,7 @@ def _command(args: argparse.Namespace) -> str:
     return shlex.join(words)
 
 
-def _data(results: Results, tested: Tests) -> dict[str, object]:
+def _data(results: Results, tested: ByTask) -> dict[str, object]:
     transcribed, translated = by_task(results)
     grids = {
         "rates": transcribed.rates(),

@@ -19,7 +19,7 @@ READINGS = ("normalized", "raw")
 MERGE = "merge.yaml"
 
 
-class Tests(NamedTuple):
+class ByTask(NamedTuple):
     """Differences to the base in one decoding mode, by task."""
 
     transcribed: Tested
@@ -28,7 +28,7 @@ class Tests(NamedTuple):
 
 def record(
     modes: Sequence[Results],
-    tested: Mapping[str, Tests],
+    tested: Mapping[str, ByTask],
     expdir: Path,
     output: Path,
     *,
@@ -115,7 +115,7 @@ def _set(results: Results, name: str) -> dict[str, Any]:
 def _mode(
     results: Results,
     main: str,
-    tested: Tests,
+    tested: ByTask,
     heard: Mapping[str, Sequence[Heard]],
 ) -> dict[str, Any]:
     transcribed, translated = by_task(results)
