@@ -3,6 +3,9 @@
 import sys
 from pathlib import Path
 
+import soundfile
+import soxr
+
 RECORDINGS = Path(__file__).parents[1] / "recordings"
 ENGLISH = {
     "digits_at": "at",
@@ -23,6 +26,7 @@ def write_corpus(output: Path) -> None:
         for name, part in SPLIT.items():
             rows = dict(line.split(" ", 1) for line in sorted(spoken[part]))
             write_set(output / f"{language}_{name}", rows, language)
+    record_anew(output / "it_valid")
     for name in SPLIT:
         translate(output / f"es_{name}", output / f"es-en_{name}")
 
@@ -40,6 +44,17 @@ def write_set(directory: Path, rows: dict[str, str], language: str) -> None:
     for file, table in tables.items():
         lines = "".join(f"{name} {value}\n" for name, value in table.items())
         (directory / file).write_text(lines, "utf-8")
+
+
+def record_anew(directory: Path) -> None:
+    """Give the recordings of a set the rate of a compact disc, as a corpus may have."""
+    places = [line.split() for line in (directory / "wav.scp").read_text().splitlines()]
+    for name, file in places:
+        samples, rate = soundfile.read(file)
+        resampled = soxr.resample(samples, rate, 44_100)
+        soundfile.write(directory / f"{name}.wav", resampled, 44_100)
+    lines = (f"{name} {directory / name}.wav\n" for name, _ in places)
+    (directory / "wav.scp").write_text("".join(lines), "utf-8")
 
 
 def translate(spoken: Path, output: Path) -> None:
