@@ -17,7 +17,7 @@ from espnet_merge.score.mapsswe import Slots, errors_by_slot
 from espnet_merge.score.utterances import (
     Utterance,
     normalized,
-    read_languages,
+    read_decoded,
     read_utterances,
 )
 
@@ -115,7 +115,7 @@ def _identification(
     utterances: Sequence[Utterance],
     by_speaker: bool,
 ) -> list[Part]:
-    heard = [read_languages(path) for path in hypotheses]
+    heard = [read_decoded(path).languages for path in hypotheses]
     if not any(heard):
         return []
     for path, languages in zip(hypotheses, heard, strict=True):
