@@ -111,7 +111,9 @@ def _score(
             counted[metric].append((utterance, counts))
 
     watch = note if results else None
-    utterances, (mode, heard) = read_utterances(ref, hyp), read_decoded(hyp)
+    # First, for it is long, and nothing of it stays but this.
+    mode, heard = read_decoded(hyp)
+    utterances = read_utterances(ref, hyp)
     if heard:
         check_named(hyp, utterances, heard)
     score = evaluate(utterances, args.normalizer, args.metric, watch)
