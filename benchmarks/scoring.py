@@ -8,6 +8,7 @@ round. Memory is the peak of anonymous pages.
 """
 
 import argparse
+import json
 import random
 import statistics
 import sys
@@ -86,7 +87,21 @@ def write_set(folder, size):
             else spoil(words, wrong, vocabulary, chance)
             for words in said
         )
-        write(folder / name, "text", map(" ".join, heard))
+        texts = list(map(" ".join, heard))
+        write(folder / name, "text", texts)
+        write_record(folder / name / "text.json", texts)
+
+
+def write_record(path, texts):
+    """Write what decode says of its hypotheses beside them."""
+    known = {"language": "es", "task": "transcribe", "tokens": 20, "score": -4.321}
+    known |= {"score_per_token": -0.2161, "seconds": 3.456, "repeats": 1}
+    known |= {"truncated": False, "temperature": 0.0}
+    utterances = {
+        f"u{index:07}": {"text": text} | known for index, text in enumerate(texts)
+    }
+    record = {"mode": {"language": None}, "utterances": utterances}
+    path.write_text(json.dumps(record, indent=1), encoding="utf-8")
 
 
 def spoil(words, share, vocabulary, chance):

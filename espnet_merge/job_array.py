@@ -7,10 +7,10 @@ from espnet_merge.errors import InputError
 
 
 class Shard(NamedTuple):
-    """Part ``number`` of ``count``, counted from 1 as job arrays are."""
+    """Part ``number`` of ``total``, counted from 1 as job arrays are."""
 
     number: int
-    count: int
+    total: int
 
 
 def parse_shard(text: str) -> Shard:
@@ -21,7 +21,7 @@ def parse_shard(text: str) -> Shard:
     """
     match = re.fullmatch(r"(\d+)/(\d+)", text)
     shard = Shard(int(match[1]), int(match[2])) if match else Shard(0, 0)
-    if not 1 <= shard.number <= shard.count:
+    if not 1 <= shard.number <= shard.total:
         raise InputError(
             f"--shard takes i/n with i from 1 to n, got {text!r}; write 1/4."
         )

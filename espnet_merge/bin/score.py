@@ -29,8 +29,7 @@ from espnet_merge.score.normalize import NORMALIZERS
 from espnet_merge.score.result import Result
 from espnet_merge.score.utterances import (
     Utterance,
-    read_languages,
-    read_mode,
+    read_decoded,
     read_utterances,
 )
 
@@ -112,13 +111,15 @@ def _score(
             counted[metric].append((utterance, counts))
 
     watch = note if results else None
-    utterances, heard = read_utterances(ref, hyp), read_languages(hyp)
+    # First, for it is long, and nothing of it stays but this.
+    mode, heard = read_decoded(hyp)
+    utterances = read_utterances(ref, hyp)
     if heard:
         check_named(hyp, utterances, heard)
     score = evaluate(utterances, args.normalizer, args.metric, watch)
     if errors := counted[main_metric(score["languages"])]:
         score["identification"] = confusion(heard, errors)
-    return {"reference": str(ref), "mode": read_mode(hyp), **score}
+    return {"reference": str(ref), "mode": mode, **score}
 
 
 def _write(hyp: Path, score: dict[str, Any], results: Mapping[str, Result]) -> None:

@@ -34,7 +34,7 @@ class Journal:
         self, directory: Path, mode: Mapping[str, Any], shard: Shard | None = None
     ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
-        part = "" if shard is None else f"-{shard.number}-of-{shard.count}"
+        part = "" if shard is None else f"-{shard.number}-of-{shard.total}"
         own = directory / f"{NAME}{part}"
         self._directory = directory
         with ExitStack() as stack:

@@ -150,6 +150,8 @@ def _run(
     shard: Shard | None,
 ) -> None:
     todo = batches(cut(job.utterances, settings.tail), settings.batch_size)
+    if not job.output.exists():
+        recognizer()  # what cannot be loaded leaves no directory behind
     header = {**_compared(job.mode), "pieces_sha256": _listed(itertools.chain(*todo))}
     with Journal(job.output, header, shard) as journal:
         start = time.monotonic()
@@ -173,7 +175,7 @@ def _decode(
 
     Batches are sorted by length, so that every n-th of them make shards of one cost.
     """
-    own = range(shard.number - 1, len(todo), shard.count)
+    own = range(shard.number - 1, len(todo), shard.total)
     missing = [number for number in own if number not in journal.batches]
     total = sum(len(todo[number]) for number in own)
     pieces = [piece for number in missing for piece in todo[number]]

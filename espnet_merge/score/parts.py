@@ -2,7 +2,7 @@
 
 from array import array
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from espnet_merge.score.mapsswe import Slots, errors_by_slot
 from espnet_merge.score.utterances import (
     Utterance,
     normalized,
-    read_languages,
+    read_decoded,
     read_utterances,
 )
 
@@ -68,6 +68,7 @@ def read_parts(
         InputError: a file is missing or broken, ids differ, a part has no text, or
             languages were given to one system and found by another.
     """
+    heard = [read_decoded(path).languages for path in hypotheses]
     slots: dict[str, list[tuple[Slots, Slots]]] = defaultdict(list)
     # One system's texts at a time: fifty need no more memory than one.
     for path in hypotheses:
@@ -80,7 +81,7 @@ def read_parts(
     for name, utterances in by_task(reference, read):
         unit = metric or main_metric({utterances[0].language: 1})
         parts.append(_part(name, unit, utterances, slots[name], by_speaker))
-    return parts + _identification(reference, hypotheses, read, by_speaker)
+    return parts + _identification(reference, hypotheses, heard, read, by_speaker)
 
 
 def read_sorted(reference: Path, hypothesis: Path, normalizer: str) -> list[Utterance]:
@@ -112,10 +113,10 @@ def by_task(
 def _identification(
     reference: Path,
     hypotheses: Sequence[Path],
+    heard: Sequence[Mapping[str, str]],
     utterances: Sequence[Utterance],
     by_speaker: bool,
 ) -> list[Part]:
-    heard = [read_languages(path) for path in hypotheses]
     if not any(heard):
         return []
     for path, languages in zip(hypotheses, heard, strict=True):

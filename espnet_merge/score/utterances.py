@@ -24,6 +24,17 @@ class Utterance(NamedTuple):
     task: str = "transcribe"
 
 
+class Decoded(NamedTuple):
+    """How hypotheses were decoded, as far as it is known.
+
+    mode: the settings.
+    languages: that the model heard, by utterance; none where it was told them.
+    """
+
+    mode: dict[str, Any]
+    languages: dict[str, str]
+
+
 def read_utterances(reference: Path, hypothesis: Path) -> list[Utterance]:
     """Pair the texts of a Kaldi data directory and a decoding directory.
 
@@ -56,32 +67,34 @@ def read_utterances(reference: Path, hypothesis: Path) -> list[Utterance]:
     ]
 
 
-def read_mode(hypothesis: Path) -> dict[str, Any]:
-    """Return how the hypotheses were decoded: ``mode`` in ``text.json``, or nothing.
+def read_decoded(hypothesis: Path) -> Decoded:
+    """Return what ``text.json`` says of the decoding.
 
     Raises:
         InputError: ``text.json`` is there but is not what ``decode`` writes.
     """
-    return _read_decoded(hypothesis / "text.json", "mode")
-
-
-def read_languages(hypothesis: Path) -> dict[str, str]:
-    """Return the language that the model heard in each utterance.
-
-    Nothing where it was told the languages: ``text.json`` says that it was to find
-    them, with ``auto`` for the language in ``mode``.
-
-    Raises:
-        InputError: ``text.json`` is there but is not what ``decode`` writes.
-    """
-    if read_mode(hypothesis).get("language") != "auto":
-        return {}
-    utterances = _read_decoded(hypothesis / "text.json", "utterances")
-    return {
-        name: str(record["language"])
-        for name, record in utterances.items()
-        if "language" in record
-    }
+    path = hypothesis / "text.json"
+    if not path.exists():
+        return Decoded({}, {})
+    try:
+        content = json.loads(path.read_bytes(), object_hook=_without_text)
+    except ValueError as error:
+        raise InputError(
+            f"{path}: must be JSON, as 'espnet-merge decode' writes; {error}: decode "
+            "again, or remove the file."
+        ) from error
+    mode = _object(path, content, "mode")
+    if mode.get("language") != "auto":
+        return Decoded(mode, {})
+    utterances = _object(path, content, "utterances")
+    return Decoded(
+        mode,
+        {
+            name: str(record["language"])
+            for name, record in utterances.items()
+            if "language" in record
+        },
+    )
 
 
 def normalized(utterances: Iterable[Utterance], normalizer: str) -> list[Utterance]:
@@ -98,18 +111,20 @@ def normalized(utterances: Iterable[Utterance], normalizer: str) -> list[Utteran
     return changed
 
 
-def _read_decoded(path: Path, key: str) -> dict[str, Any]:
-    if not path.exists():
-        return {}
-    try:
-        value = json.loads(path.read_bytes())[key]
-    except (ValueError, TypeError, KeyError) as error:
-        raise InputError(
-            f"{path}: must be a JSON object with {key!r}, as 'espnet-merge decode' "
-            f"writes; got {type(error).__name__}: decode again, or remove the file."
-        ) from error
+def _without_text(record: dict[str, Any]) -> dict[str, Any]:
+    """Keep the language alone of an utterance: there may be a million of them."""
+    if "text" not in record:
+        return record
+    return {key: value for key, value in record.items() if key == "language"}
+
+
+def _object(path: Path, content: object, key: str) -> dict[str, Any]:
+    value = content.get(key) if isinstance(content, dict) else None
     if not isinstance(value, dict):
-        raise InputError(f"{path}: {key!r} must be a JSON object; got {value!r}.")
+        raise InputError(
+            f"{path}: must hold a JSON object {key!r}, as 'espnet-merge decode' "
+            f"writes; got {value!r}: decode again, or remove the file."
+        )
     return value
 
 

@@ -179,9 +179,12 @@ def spoil(name, content):
         (spoil("hyp/text", b"a-1 x\na-2 \xff\n"), "text:2: text must be UTF-8; byte 4"),
         (spoil("hyp/text", b"a-1 x\n\n"), "text:2: a line begins with an id"),
         (spoil("ref/utt2lang", b"a-1 es\n"), "utt2lang: must have every id"),
-        (spoil("hyp/text.json", b"{"), "text.json: must be a JSON object with 'mode'"),
-        (spoil("hyp/text.json", b"[]"), "text.json: must be a JSON object with 'mode'"),
-        (spoil("hyp/text.json", b'{"mode": 1}'), "'mode' must be a JSON object"),
+        (
+            spoil("hyp/text.json", b"{"),
+            "text.json: must be JSON, as",
+        ),
+        (spoil("hyp/text.json", b"[]"), "text.json: must hold a JSON object 'mode'"),
+        (spoil("hyp/text.json", b'{"mode": 1}'), "must hold a JSON object 'mode', as"),
         (spoil("ref/text", b"a-1 .\na-2 .\nb-1 .\n"), "all 3 are empty"),
     ],
 )
