@@ -99,7 +99,8 @@ def svd(
         nothing = double(matrix[:, :0])
         return Svd(nothing, nothing[0], double(matrix[:0].T))
     columns = matrix.shape[1]
-    values, v = _eigh(gram([matrix]), columns if count is None else min(count, columns))
+    count = columns if count is None else min(count, columns)
+    values, v = _eigh(gram([matrix]), count, tolerance**2)
     s = values.clip(0) ** 0.5
     s = s[s > tolerance * s[0]]
     v = v[:, : len(s)]
@@ -181,13 +182,16 @@ def _spectrum(blocks: Sequence[Array]) -> tuple[Array, Array]:
     return _eigh(products, len(products))
 
 
-def _eigh(matrix: Array, count: int) -> tuple[Array, Array]:
-    """Return all eigenvalues and the leading ``count`` eigenvectors, descending."""
+def _eigh(matrix: Array, count: int, least: float = 0.0) -> tuple[Array, Array]:
+    """Return all eigenvalues and the leading ``count`` eigenvectors, descending.
+
+    Vectors of eigenvalues below the share ``least`` of the largest may be left out.
+    """
     xp = library(matrix)
     if xp.__name__ == "numpy":
         from espnet_merge.methods._eigh import eigh
 
-        return eigh(matrix, count)
+        return eigh(matrix, count, least)
     values, vectors = xp.linalg.eigh(matrix)
     return xp.flip(values, (0,)), xp.flip(vectors, (1,))[:, :count]
 

@@ -83,6 +83,45 @@ def test_duplicates_give_the_truncated_task_vector():
         assert_close(TsvM(orthogonalise=how)([tau, tau]), expected)
 
 
+def spread(rows, columns, jump, seed):
+    """Return a task vector whose singular values repeat, but for a jump in the middle.
+
+    Args:
+        rows: At least as many as columns.
+        columns: Of which a third lies before the jump.
+        jump: Ratio of the values beside it.
+        seed: Of the directions.
+    """
+    u = np.linalg.qr(normal(rows, columns, seed=seed))[0]
+    v = np.linalg.qr(normal(columns, columns, seed=seed + 50))[0]
+    level = np.where(np.arange(columns) < columns // 3, 1, 1 / jump)
+    return (u * np.round(level * (1 + seed % 3), 3)) @ v.T
+
+
+@pytest.mark.parametrize("shape", [(72, 72), (150, 90)], ids=str)
+@pytest.mark.parametrize("jump", [1.1, 10, None], ids=str)
+def test_float32_gives_what_the_formula_gives_in_float64(shape, jump):
+    """The formula by LAPACK's plain decompositions, also where values repeat."""
+    each = shape[1] // 3
+    if jump:
+        tasks = [spread(*shape, jump, seed) for seed in range(3)]
+    else:
+        tasks = [normal(*shape, seed=seed) for seed in range(3)]
+    tasks = [np.float32(task) for task in tasks]
+    parts = [np.linalg.svd(np.float64(task), full_matrices=False) for task in tasks]
+    left, right = [
+        np.linalg.svd(np.hstack(side), full_matrices=False)
+        for side in (
+            [u[:, :each] for u, _, _ in parts],
+            [v[:each].T for _, _, v in parts],
+        )
+    ]
+    s = np.concatenate([s[:each] for _, s, _ in parts])
+    expected = (left[0] @ left[2] * s) @ (right[0] @ right[2]).T
+    error = np.linalg.norm(TsvM()(tasks) - expected)
+    assert error < 1e-6 * np.linalg.norm(expected)
+
+
 def test_rank_freed_by_an_adapter_goes_to_the_others():
     adapter, full = low(12, 12, 1), normal(12, 12)
     shared = TsvM()([adapter, full, np.zeros((12, 12))])
