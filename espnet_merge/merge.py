@@ -303,8 +303,8 @@ def limit_threads(merges: Sequence[Merge], device: str) -> AbstractContextManage
     """Return ``one_thread_each``, which takes time to load, unless all is summed."""
     if all(m.method.at(name).spreads for m in merges for name in m.plan):
         return nullcontext()
-    scipy = any(merge.method.factored for merge in merges)
-    return one_thread_each(scipy=scipy, torch=device != "cpu")
+    lapack = any(merge.method.factored for merge in merges)
+    return one_thread_each(lapack=lapack, torch=device != "cpu")
 
 
 def check_device(device: str, *, torch: bool) -> None:

@@ -78,7 +78,7 @@ def svd(
 
     Through the eigenvectors of the smaller Gram matrix: as accurate as needed in
     float64, and faster than a singular value decomposition for every shape. Factors
-    are decomposed as they are: QR of both, then a small matrix.
+    are decomposed as they are: QR of one, then the other in this basis.
 
     Args:
         matrix: (rows, columns), dense or factored.
@@ -113,11 +113,9 @@ def svd(
 
 
 def _svd_of_factors(delta: Factored, count: int | None, tolerance: float) -> Svd:
-    xp = library(delta.b)
-    left, upper = xp.linalg.qr(double(delta.b))
-    right, lower = xp.linalg.qr(double(delta.a).T)
-    part = svd(delta.scale * (upper @ lower.T), count, tolerance)
-    return Svd(left @ part.u, part.s, right @ part.v)
+    right, lower = library(delta.a).linalg.qr(double(delta.a).T)
+    part = svd(double(delta.b) @ (delta.scale * lower.T), count, tolerance)
+    return part._replace(v=right @ part.v)
 
 
 def polar(blocks: Sequence[Array], how: Orthogonaliser) -> Array:
@@ -141,6 +139,8 @@ def polar(blocks: Sequence[Array], how: Orthogonaliser) -> Array:
     if blocks[0].shape[0] < columns:
         wide = library(blocks[0]).concatenate(list(blocks), 1)
         return polar([wide.T], how).T
+    if len(blocks) > 2:
+        blocks = [library(blocks[0]).concatenate(list(blocks), 1)]
     values, vectors = _spectrum(blocks)
     floor = NULL_TOLERANCE**2
     if how == "newton_schulz":
