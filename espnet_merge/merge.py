@@ -239,6 +239,8 @@ def _steps(
     rest = [i for i in range(len(methods)) if i not in whole]
     scopes = {methods[i].scope for i in rest}
 
+    surveyed: dict[Hashable, Any] = {}
+
     def matrices() -> Parts:
         cache: dict[Hashable, Any] = {}
         return [
@@ -247,7 +249,7 @@ def _steps(
         ]
 
     def rules(sites: Sites) -> dict[int, Rule]:
-        return {i: sites.rule(methods[i], name) for i in rest}
+        return {i: sites.rule(methods[i], name, surveyed) for i in rest}
 
     def merged(piece: slice, rules: Mapping[int, Rule]) -> Parts:
         forms: dict[Any, tuple[Site, Sequence[Array]]] = {}

@@ -98,12 +98,7 @@ def svd(
     if not matrix.any():
         nothing = double(matrix[:, :0])
         return Svd(nothing, nothing[0], double(matrix[:0].T))
-    columns = matrix.shape[1]
-    count = columns if count is None else min(count, columns)
-    values, v = _eigh(gram([matrix]), count, tolerance**2)
-    s = values.clip(0) ** 0.5
-    s = s[s > tolerance * s[0]]
-    v = v[:, : len(s)]
+    s, v = right(gram([matrix]), count, tolerance)
     u = times([matrix], v)
     # More exact than the root of an eigenvalue where that is small.
     lengths = (u**2).sum(0) ** 0.5
@@ -112,10 +107,28 @@ def svd(
     return Svd(u, s, v)
 
 
+def right(
+    products: Array, count: int | None = None, tolerance: float = RANK_TOLERANCE
+) -> tuple[Array, Array]:
+    """Return singular values and right vectors of a matrix, given its Gram matrix.
+
+    Args:
+        products: The Gram matrix, float64.
+        count: As for ``svd``.
+        tolerance: As for ``svd``.
+    """
+    full = len(products)
+    wanted = full if count is None else min(full, count)
+    values, v = _eigh(products, wanted, tolerance**2)
+    s = values.clip(0) ** 0.5
+    s = s[s > tolerance * s[0]]
+    return s, v[:, : len(s)]
+
+
 def _svd_of_factors(delta: Factored, count: int | None, tolerance: float) -> Svd:
-    right, lower = library(delta.a).linalg.qr(double(delta.a).T)
-    part = svd(double(delta.b) @ (delta.scale * lower.T), count, tolerance)
-    return part._replace(v=right @ part.v)
+    basis, upper = library(delta.a).linalg.qr(double(delta.a).T)
+    part = svd(double(delta.b) @ (delta.scale * upper.T), count, tolerance)
+    return part._replace(v=basis @ part.v)
 
 
 def polar(blocks: Sequence[Array], how: Orthogonaliser) -> Array:
@@ -141,7 +154,17 @@ def polar(blocks: Sequence[Array], how: Orthogonaliser) -> Array:
         return polar([wide.T], how).T
     if len(blocks) > 2:
         blocks = [library(blocks[0]).concatenate(list(blocks), 1)]
-    values, vectors = _spectrum(blocks)
+    return times(blocks, _whitening(*_spectrum(blocks), how))
+
+
+def whitened(products: Array, how: Orthogonaliser) -> Array:
+    """Return what makes the polar factor of columns, given their Gram matrix."""
+    if not len(products):
+        return products
+    return _whitening(*_eigh(products, len(products)), how)
+
+
+def _whitening(values: Array, vectors: Array, how: Orthogonaliser) -> Array:
     floor = NULL_TOLERANCE**2
     if how == "newton_schulz":
         gains = newton_schulz(values)
@@ -149,7 +172,7 @@ def polar(blocks: Sequence[Array], how: Orthogonaliser) -> Array:
         gains = values.clip(floor) ** -0.5
     gains = gains * (values > floor)
     root = vectors * gains**0.5
-    return times(blocks, root @ root.T)
+    return root @ root.T
 
 
 def newton_schulz(values: Array) -> Array:

@@ -1,5 +1,7 @@
 """The leading eigenvectors against numpy's."""
 
+import subprocess
+import sys
 import threading
 import time
 
@@ -8,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from espnet_merge.methods._eigh import _call, eigh
+from espnet_merge.methods._eigh import _call, eigh, lapack
 
 
 @settings(max_examples=40, deadline=None, derandomize=True)
@@ -83,3 +85,20 @@ def test_says_which_routine_failed():
     x = np.zeros(1)
     with pytest.raises(np.linalg.LinAlgError, match=r"dsytrd ended with -2"):
         _call("dsytrd", b"L", -1, x, 1, x, x, x, x, 1)
+
+
+LOADED = """
+import sys
+from espnet_merge.methods._eigh import lapack
+mine = lapack()
+assert "scipy.linalg" not in sys.modules
+from scipy.linalg import cython_lapack
+assert cython_lapack.__pyx_capi__.keys() == mine.__pyx_capi__.keys()
+"""
+
+
+def test_lapack_is_loaded_alone_before_scipy_or_after():
+    subprocess.run([sys.executable, "-c", LOADED], check=True)
+    from scipy.linalg import cython_lapack
+
+    assert lapack().__pyx_capi__.keys() == cython_lapack.__pyx_capi__.keys()

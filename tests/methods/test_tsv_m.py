@@ -1,3 +1,4 @@
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -6,6 +7,7 @@ import pytest
 from espnet_merge.errors import InputError
 from espnet_merge.methods import Site
 from espnet_merge.methods._linalg import polar, svd
+from espnet_merge.methods.boosted_tsv_m import BoostedTsvM
 from espnet_merge.methods.tsv_m import TsvM
 
 assert_close = partial(np.testing.assert_allclose, rtol=1e-7, atol=1e-7)
@@ -139,6 +141,34 @@ def test_only_linear_weights_are_decomposed_unless_asked():
     assert_close(everywhere(deltas, projection), mean)
     vectors = [normal(6), normal(6, seed=1)]
     assert_close(TsvM(scale=2)(vectors), vectors[0] + vectors[1])
+
+
+@pytest.mark.parametrize("kind", kinds(2, 2))
+@pytest.mark.parametrize("method", [TsvM, BoostedTsvM])
+def test_rows_in_pieces_give_what_the_whole_gives(kind, method, monkeypatch):
+    monkeypatch.setattr("espnet_merge.methods._align.LARGE", 999)
+    deltas = kinds(100, 12)[kind]
+    method = method(spectral="all_2d", scale=0.7)
+    site = Site(name="embed_tokens.weight", role="embedding", shape=(100, 12))
+    assert method.scope == "tensor"
+    assert not method.is_matrix(site)
+    pieces = [
+        (
+            replace(site, start=12 * start),
+            [delta[start : start + 30].ravel() for delta in deltas],
+        )
+        for start in range(0, 100, 30)
+    ]
+    rule = method.survey(pieces)
+    merged = np.concatenate([rule(tensors, at) for at, tensors in pieces])
+    assert_close(merged.reshape(100, 12), method(deltas, site))
+
+
+def test_small_tensors_are_averaged_as_they_come():
+    bias = Site(name="k_proj.bias", role="bias", shape=(6,))
+    taus = [normal(6), normal(6, seed=1)]
+    rule = TsvM(spectral="all_2d").survey([(bias, taus)])
+    assert_close(rule(taus, bias), np.mean(taus, axis=0))
 
 
 def test_rank_fraction_overrides_the_share():
