@@ -39,9 +39,11 @@ def memory(merge: Merge, jobs: int) -> int:
     start = NUMPY + (SCIPY if merge.method.factored else 0)
     inputs = [x for x in (merge.base, *merge.experts) if isinstance(x, Checkpoint)]
     halves = any(e.dtype == "F16" for x in inputs for e in x.entries.values())
-    if halves or merge.method.scope != "entry":
+    # What takes factors decomposes, and selects nothing in a survey.
+    selects = merge.method.scope != "entry" and not merge.method.factored
+    if halves or selects:
         start += NUMBA
-    return start + _surveyed(merge) + most * (jobs + 1)
+    return start + (_surveyed(merge) if selects else 0) + most * (jobs + 1)
 
 
 def _surveyed(merge: Merge) -> int:

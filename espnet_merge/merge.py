@@ -239,6 +239,8 @@ def _steps(
     rest = [i for i in range(len(methods)) if i not in whole]
     scopes = {methods[i].scope for i in rest}
 
+    surveyed: dict[Hashable, Any] = {}
+
     def matrices() -> Parts:
         cache: dict[Hashable, Any] = {}
         return [
@@ -247,7 +249,7 @@ def _steps(
         ]
 
     def rules(sites: Sites) -> dict[int, Rule]:
-        return {i: sites.rule(methods[i], name) for i in rest}
+        return {i: sites.rule(methods[i], name, surveyed) for i in rest}
 
     def merged(piece: slice, rules: Mapping[int, Rule]) -> Parts:
         forms: dict[Any, tuple[Site, Sequence[Array]]] = {}
@@ -303,8 +305,8 @@ def limit_threads(merges: Sequence[Merge], device: str) -> AbstractContextManage
     """Return ``one_thread_each``, which takes time to load, unless all is summed."""
     if all(m.method.at(name).spreads for m in merges for name in m.plan):
         return nullcontext()
-    scipy = any(merge.method.factored for merge in merges)
-    return one_thread_each(scipy=scipy, torch=device != "cpu")
+    lapack = any(merge.method.factored for merge in merges)
+    return one_thread_each(lapack=lapack, torch=device != "cpu")
 
 
 def check_device(device: str, *, torch: bool) -> None:

@@ -84,12 +84,12 @@ class AdapterMerge:
         """Whether the result is a sum of the deltas."""
         return self.merge.method.kind in {METHODS[name] for name in LINEAR}
 
-    @property
+    @cached_property
     def names(self) -> list[str]:
         """The tensors that an expert changes; the others stay the base's."""
         return sorted(set().union(*(adapter.scales for adapter in self.adapters)))
 
-    @property
+    @cached_property
     def written_rank(self) -> int:
         """Rank of every factor that is written; smaller ones are padded with zeros."""
         if self.rank is not None:
@@ -111,7 +111,7 @@ class AdapterMerge:
         kept, whole, checksum = 0.0, 0.0, 0
         with (
             Workers(jobs) as workers,
-            one_thread_each(scipy=self.merge.method.factored, torch=False),
+            one_thread_each(lapack=self.merge.method.factored, torch=False),
             whole_directory(self.merge.output) as directory,
         ):
             record = describe(self.merge, digests(self.merge, workers)) | {

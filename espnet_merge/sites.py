@@ -149,18 +149,21 @@ class Sites:
         """The same, for surveys in the thread that asks."""
         return replace(self, workers=Workers())
 
-    def rule(self, method: Method, name: str) -> Rule:
+    def rule(
+        self, method: Method, name: str, cache: dict[Hashable, Any] | None = None
+    ) -> Rule:
         """Return what merges the pieces of the tensor ``name``.
 
         Args:
             method: The plain method for it.
             name: One of ``names``.
+            cache: Where ``Site.once`` keeps what surveys of this tensor share.
         """
         match method.scope:
             case "entry":
                 return method
             case "tensor":
-                return method.survey(Pieces(self, method, [name]))
+                return method.survey(Pieces(self, method, [name], cache))
             case "model":
                 if method not in self._surveyed:
                     whole = Pieces(self, method, self.names)
@@ -265,11 +268,13 @@ class Pieces:
         sites: All tensors.
         method: Says in which form it takes them.
         names: Which of them.
+        cache: Where ``Site.once`` keeps what surveys share.
     """
 
     sites: Sites
     method: Method
     names: Sequence[str]
+    cache: dict[Hashable, Any] | None = None
 
     def __iter__(self) -> Iterator[tuple[Site, list[Array]]]:
         return (read() for read in self._reads())
@@ -303,6 +308,7 @@ class Pieces:
     ) -> Iterator[Callable[[], tuple[Site, list[Array]]]]:
         for name in self.names:
             tensor = self.sites.open(name)
+            tensor = replace(tensor, site=replace(tensor.site, cache=self.cache))
             for piece in tensor.pieces():
                 stop = piece.start - (piece.start - piece.stop) // share
                 part = slice(piece.start, stop)

@@ -1,7 +1,6 @@
 """Threads that run one function over a stream."""
 
 import contextlib
-import importlib
 import os
 import sys
 from collections import deque
@@ -90,19 +89,21 @@ def progress(total: int) -> "Iterator[tqdm[Any] | None]":
 
 
 @contextlib.contextmanager
-def one_thread_each(*, scipy: bool, torch: bool) -> Iterator[None]:
+def one_thread_each(*, lapack: bool, torch: bool) -> Iterator[None]:
     """Let the libraries below numpy compute in the thread that asks them.
 
     Their own threads would compete with the workers, and sum in another order.
 
     Args:
-        scipy: Whether scipy is going to be used; only what is loaded can be limited.
+        lapack: Whether scipy's is going to be used; only what is loaded can be limited.
         torch: Whether torch is going to be used.
     """
     from threadpoolctl import threadpool_limits
 
-    if scipy:
-        importlib.import_module("scipy.linalg.cython_lapack")
+    if lapack:
+        from espnet_merge.methods import _eigh
+
+        _eigh.lapack()
 
     with threadpool_limits(1):
         if not torch:

@@ -2,8 +2,10 @@
 
 import shutil
 
+import numpy as np
 import pytest
 import yaml
+from safetensors.numpy import load_file
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from espnet_merge.__main__ import main
@@ -56,6 +58,22 @@ def test_a_survey_of_the_whole_model_has_threads_too(models):
         options = ("--set", "trim=global", "--jobs", jobs)
         call("merge", "--method", "ties", *options, output=jobs)
     assert content(models / "1") == content(models / "3")
+
+
+def test_a_tall_matrix_comes_in_pieces_of_rows(models, monkeypatch):
+    options = ("--method", "boosted_tsv_m", "--set", "spectral=all_2d")
+    call("merge", *options, output="whole")
+    monkeypatch.setattr("espnet_merge.methods._align.LARGE", 90)
+    for jobs in ("1", "3"):
+        call("merge", *options, "--jobs", jobs, output=jobs)
+    assert content(models / "1") == content(models / "3")
+    call("sweep", *options, "--grid", "beta=0.3,0.9", output="sweep")
+    name = "model.safetensors"
+    swept = models / "sweep" / "boosted_tsv_m-beta=0.3" / name
+    assert swept.read_bytes() == (models / "1" / name).read_bytes()
+    whole, pieces = (load_file(models / x / name) for x in ("whole", "1"))
+    for tensor, values in whole.items():
+        np.testing.assert_allclose(pieces[tensor], values, atol=1e-7)
 
 
 @pytest.mark.parametrize("jobs", ["1", "3"])

@@ -41,7 +41,7 @@ def test_libraries_compute_in_the_thread_that_asks():
     from threadpoolctl import threadpool_info
 
     before = torch.get_num_threads()
-    with one_thread_each(scipy=True, torch=True):
+    with one_thread_each(lapack=True, torch=True):
         assert torch.get_num_threads() == 1
         assert all(pool["num_threads"] == 1 for pool in threadpool_info())
     assert torch.get_num_threads() == before

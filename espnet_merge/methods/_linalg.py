@@ -78,7 +78,7 @@ def svd(
 
     Through the eigenvectors of the smaller Gram matrix: as accurate as needed in
     float64, and faster than a singular value decomposition for every shape. Factors
-    are decomposed as they are: QR of both, then a small matrix.
+    are decomposed as they are: QR of one, then the other in this basis.
 
     Args:
         matrix: (rows, columns), dense or factored.
@@ -98,11 +98,7 @@ def svd(
     if not matrix.any():
         nothing = double(matrix[:, :0])
         return Svd(nothing, nothing[0], double(matrix[:0].T))
-    columns = matrix.shape[1]
-    values, v = _eigh(gram([matrix]), columns if count is None else min(count, columns))
-    s = values.clip(0) ** 0.5
-    s = s[s > tolerance * s[0]]
-    v = v[:, : len(s)]
+    s, v = right(gram([matrix]), count, tolerance)
     u = times([matrix], v)
     # More exact than the root of an eigenvalue where that is small.
     lengths = (u**2).sum(0) ** 0.5
@@ -111,12 +107,28 @@ def svd(
     return Svd(u, s, v)
 
 
+def right(
+    products: Array, count: int | None = None, tolerance: float = RANK_TOLERANCE
+) -> tuple[Array, Array]:
+    """Return singular values and right vectors of a matrix, given its Gram matrix.
+
+    Args:
+        products: The Gram matrix, float64.
+        count: As for ``svd``.
+        tolerance: As for ``svd``.
+    """
+    full = len(products)
+    wanted = full if count is None else min(full, count)
+    values, v = _eigh(products, wanted, tolerance**2)
+    s = values.clip(0) ** 0.5
+    s = s[s > tolerance * s[0]]
+    return s, v[:, : len(s)]
+
+
 def _svd_of_factors(delta: Factored, count: int | None, tolerance: float) -> Svd:
-    xp = library(delta.b)
-    left, upper = xp.linalg.qr(double(delta.b))
-    right, lower = xp.linalg.qr(double(delta.a).T)
-    part = svd(delta.scale * (upper @ lower.T), count, tolerance)
-    return Svd(left @ part.u, part.s, right @ part.v)
+    basis, upper = library(delta.a).linalg.qr(double(delta.a).T)
+    part = svd(double(delta.b) @ (delta.scale * upper.T), count, tolerance)
+    return part._replace(v=basis @ part.v)
 
 
 def polar(blocks: Sequence[Array], how: Orthogonaliser) -> Array:
@@ -140,7 +152,19 @@ def polar(blocks: Sequence[Array], how: Orthogonaliser) -> Array:
     if blocks[0].shape[0] < columns:
         wide = library(blocks[0]).concatenate(list(blocks), 1)
         return polar([wide.T], how).T
-    values, vectors = _spectrum(blocks)
+    if len(blocks) > 2:
+        blocks = [library(blocks[0]).concatenate(list(blocks), 1)]
+    return times(blocks, _whitening(*_spectrum(blocks), how))
+
+
+def whitened(products: Array, how: Orthogonaliser) -> Array:
+    """Return what makes the polar factor of columns, given their Gram matrix."""
+    if not len(products):
+        return products
+    return _whitening(*_eigh(products, len(products)), how)
+
+
+def _whitening(values: Array, vectors: Array, how: Orthogonaliser) -> Array:
     floor = NULL_TOLERANCE**2
     if how == "newton_schulz":
         gains = newton_schulz(values)
@@ -148,7 +172,7 @@ def polar(blocks: Sequence[Array], how: Orthogonaliser) -> Array:
         gains = values.clip(floor) ** -0.5
     gains = gains * (values > floor)
     root = vectors * gains**0.5
-    return times(blocks, root @ root.T)
+    return root @ root.T
 
 
 def newton_schulz(values: Array) -> Array:
@@ -181,13 +205,16 @@ def _spectrum(blocks: Sequence[Array]) -> tuple[Array, Array]:
     return _eigh(products, len(products))
 
 
-def _eigh(matrix: Array, count: int) -> tuple[Array, Array]:
-    """Return all eigenvalues and the leading ``count`` eigenvectors, descending."""
+def _eigh(matrix: Array, count: int, least: float = 0.0) -> tuple[Array, Array]:
+    """Return all eigenvalues and the leading ``count`` eigenvectors, descending.
+
+    Vectors of eigenvalues below the share ``least`` of the largest may be left out.
+    """
     xp = library(matrix)
     if xp.__name__ == "numpy":
         from espnet_merge.methods._eigh import eigh
 
-        return eigh(matrix, count)
+        return eigh(matrix, count, least)
     values, vectors = xp.linalg.eigh(matrix)
     return xp.flip(values, (0,)), xp.flip(vectors, (1,))[:, :count]
 

@@ -41,6 +41,10 @@ class Spectral(Method):
         check_finite("scale", self.scale)
 
     def is_matrix(self, site: Site) -> bool:
+        """Tell whether the tensor at ``site`` is decomposed, and held whole for it."""
+        return self.decomposes(site)
+
+    def decomposes(self, site: Site) -> bool:
         """Tell whether the tensor at ``site`` is decomposed."""
         if self.spectral == "all_2d":
             return len(site.shape) == 2 and "text_projection" not in site.name
@@ -51,7 +55,7 @@ class Spectral(Method):
         first = deltas[0]
         if not site.shape:
             site = replace(site, shape=tuple(first.shape))
-        if not self.is_matrix(site):
+        if not self.decomposes(site):
             return self.scale * sum(deltas) / len(deltas)
         merged = self.merged(deltas, site)
         merged = replace(merged, scale=self.scale * merged.scale)

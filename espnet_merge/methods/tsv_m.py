@@ -2,21 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal
 
-from espnet_merge.methods._base import Array, Site, check_range
+from espnet_merge.methods._align import Aligned, align, align_tall, is_tall, left
+from espnet_merge.methods._base import Array, Rule, Scope, Site, Stream, check_range
 from espnet_merge.methods._factored import Factored
-from espnet_merge.methods._linalg import leading, library, like, polar, svd
+from espnet_merge.methods._linalg import library, like
 from espnet_merge.methods._spectral import Spectral
-
-
-class Aligned(NamedTuple):
-    """Decorrelated directions of all tasks side by side, the spectra task by task."""
-
-    u: Array
-    spectra: list[Array]
-    ranks: list[int]
-    v: Array
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,27 +62,41 @@ class TsvM(Spectral):
         if self.rank_fraction is not None:
             check_range("rank_fraction", self.rank_fraction, 0, 1, open_low=True)
 
+    @property
+    def scope(self) -> Scope:
+        """The survey is of a tensor where some may be tall."""
+        return "tensor" if self.spectral == "all_2d" else "entry"
+
+    def is_matrix(self, site: Site) -> bool:
+        """Tell whether the tensor at ``site`` is decomposed, and held whole for it."""
+        return self.decomposes(site) and not is_tall(site.shape)
+
     def merged(self, deltas: Sequence[Array], site: Site) -> Factored:
         """Put the aligned directions together; ``site`` keeps them for other scales."""
-        key = ("tsv_m", self.orthogonalise, self.rank_fraction)
-        tasks = site.once(key, lambda: self._align(deltas))
-        kept = [
-            self.spectrum(s)[:rank]
-            for s, rank in zip(tasks.spectra, tasks.ranks, strict=True)
-        ]
-        s = library(tasks.u).concatenate(kept, 0)
+        how = self.rank_fraction, self.orthogonalise
+        tasks = site.once(("tsv_m", *how), lambda: align(deltas, *how))
+        s = self._spectrum(tasks)
         return Factored(tasks.u * like(s, tasks.u), tasks.v.T, 1.0)
+
+    def survey(self, stream: Stream) -> Rule:
+        """Align the directions of a tall matrix; all else is merged as it comes."""
+        site, _ = next(iter(stream))
+        if not self.decomposes(site):
+            return self
+        how = self.rank_fraction, self.orthogonalise
+        tasks = site.once(("tall", *how), lambda: align_tall(stream, *how))
+        core = self.scale * (tasks.u * self._spectrum(tasks)) @ tasks.v.T
+
+        def rule(deltas: Sequence[Array], site: Site) -> Array:
+            return like(left(deltas, site, tasks.bases) @ core, deltas[0]).ravel()
+
+        return rule
 
     def spectrum(self, s: Array) -> Array:
         """Return the singular values to use in place of a task's ``s``, of all."""
         return s
 
-    def _align(self, deltas: Sequence[Array]) -> Aligned:
-        first, count = deltas[0], len(deltas)
-        full, fraction = min(first.shape), self.rank_fraction
-        each = full // count if fraction is None else int(full * fraction)
-        parts = leading(lambda i, k: svd(deltas[i], k), count, max(1, each))
-        u = polar([part.u for part in parts], self.orthogonalise)
-        v = polar([part.v for part in parts], self.orthogonalise)
-        spectra, ranks = [part.s for part in parts], [part.rank for part in parts]
-        return Aligned(like(u, first), spectra, ranks, like(v, first))
+    def _spectrum(self, tasks: Aligned) -> Array:
+        pairs = zip(tasks.spectra, tasks.ranks, strict=True)
+        kept = [self.spectrum(s)[:rank] for s, rank in pairs]
+        return library(tasks.u).concatenate(kept, 0)

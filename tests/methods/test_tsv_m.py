@@ -1,3 +1,4 @@
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -6,6 +7,7 @@ import pytest
 from espnet_merge.errors import InputError
 from espnet_merge.methods import Site
 from espnet_merge.methods._linalg import polar, svd
+from espnet_merge.methods.boosted_tsv_m import BoostedTsvM
 from espnet_merge.methods.tsv_m import TsvM
 
 assert_close = partial(np.testing.assert_allclose, rtol=1e-7, atol=1e-7)
@@ -83,6 +85,45 @@ def test_duplicates_give_the_truncated_task_vector():
         assert_close(TsvM(orthogonalise=how)([tau, tau]), expected)
 
 
+def spread(rows, columns, jump, seed):
+    """Return a task vector whose singular values repeat, but for a jump in the middle.
+
+    Args:
+        rows: At least as many as columns.
+        columns: Of which a third lies before the jump.
+        jump: Ratio of the values beside it.
+        seed: Of the directions.
+    """
+    u = np.linalg.qr(normal(rows, columns, seed=seed))[0]
+    v = np.linalg.qr(normal(columns, columns, seed=seed + 50))[0]
+    level = np.where(np.arange(columns) < columns // 3, 1, 1 / jump)
+    return (u * np.round(level * (1 + seed % 3), 3)) @ v.T
+
+
+@pytest.mark.parametrize("shape", [(72, 72), (150, 90)], ids=str)
+@pytest.mark.parametrize("jump", [1.1, 10, None], ids=str)
+def test_float32_gives_what_the_formula_gives_in_float64(shape, jump):
+    """The formula by LAPACK's plain decompositions, also where values repeat."""
+    each = shape[1] // 3
+    if jump:
+        tasks = [spread(*shape, jump, seed) for seed in range(3)]
+    else:
+        tasks = [normal(*shape, seed=seed) for seed in range(3)]
+    tasks = [np.float32(task) for task in tasks]
+    parts = [np.linalg.svd(np.float64(task), full_matrices=False) for task in tasks]
+    left, right = [
+        np.linalg.svd(np.hstack(side), full_matrices=False)
+        for side in (
+            [u[:, :each] for u, _, _ in parts],
+            [v[:each].T for _, _, v in parts],
+        )
+    ]
+    s = np.concatenate([s[:each] for _, s, _ in parts])
+    expected = (left[0] @ left[2] * s) @ (right[0] @ right[2]).T
+    error = np.linalg.norm(TsvM()(tasks) - expected)
+    assert error < 1e-6 * np.linalg.norm(expected)
+
+
 def test_rank_freed_by_an_adapter_goes_to_the_others():
     adapter, full = low(12, 12, 1), normal(12, 12)
     shared = TsvM()([adapter, full, np.zeros((12, 12))])
@@ -100,6 +141,34 @@ def test_only_linear_weights_are_decomposed_unless_asked():
     assert_close(everywhere(deltas, projection), mean)
     vectors = [normal(6), normal(6, seed=1)]
     assert_close(TsvM(scale=2)(vectors), vectors[0] + vectors[1])
+
+
+@pytest.mark.parametrize("kind", kinds(2, 2))
+@pytest.mark.parametrize("method", [TsvM, BoostedTsvM])
+def test_rows_in_pieces_give_what_the_whole_gives(kind, method, monkeypatch):
+    monkeypatch.setattr("espnet_merge.methods._align.LARGE", 999)
+    deltas = kinds(100, 12)[kind]
+    method = method(spectral="all_2d", scale=0.7)
+    site = Site(name="embed_tokens.weight", role="embedding", shape=(100, 12))
+    assert method.scope == "tensor"
+    assert not method.is_matrix(site)
+    pieces = [
+        (
+            replace(site, start=12 * start),
+            [delta[start : start + 30].ravel() for delta in deltas],
+        )
+        for start in range(0, 100, 30)
+    ]
+    rule = method.survey(pieces)
+    merged = np.concatenate([rule(tensors, at) for at, tensors in pieces])
+    assert_close(merged.reshape(100, 12), method(deltas, site))
+
+
+def test_small_tensors_are_averaged_as_they_come():
+    bias = Site(name="k_proj.bias", role="bias", shape=(6,))
+    taus = [normal(6), normal(6, seed=1)]
+    rule = TsvM(spectral="all_2d").survey([(bias, taus)])
+    assert_close(rule(taus, bias), np.mean(taus, axis=0))
 
 
 def test_rank_fraction_overrides_the_share():

@@ -1,0 +1,119 @@
+"""The leading directions of all tasks at a matrix, side by side and decorrelated.
+
+Matrices too large to be held, such as embeddings, come as pieces of rows. What is
+computed of these is no larger than a row is long, squared; of left vectors only that is
+kept which makes them of rows.
+"""
+
+import itertools
+import math
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from espnet_merge.methods._base import Array, Site, Stream, over
+from espnet_merge.methods._linalg import (
+    Orthogonaliser,
+    Svd,
+    double,
+    gram,
+    leading,
+    library,
+    like,
+    polar,
+    right,
+    svd,
+    whitened,
+)
+
+# Entries of a matrix that may be held a few times over.
+LARGE = 1 << 24
+
+
+class Aligned(NamedTuple):
+    """Decorrelated directions of all tasks side by side, the spectra task by task.
+
+    Of a tall matrix ``u`` is what makes them of the tasks' left vectors, and ``bases``
+    what makes these of rows.
+    """
+
+    u: Array
+    spectra: list[Array]
+    ranks: list[int]
+    v: Array
+    bases: Sequence[Array] = ()
+
+
+def is_tall(shape: Sequence[int]) -> bool:
+    """Tell whether a tensor is a matrix of more rows than columns, too large to hold.
+
+    Example:
+        >>> is_tall((51865, 512)), is_tall((512, 51865)), is_tall((2048, 512))
+        (True, False, False)
+    """
+    return len(shape) == 2 and shape[0] > shape[1] and math.prod(shape) > LARGE
+
+
+def align(
+    deltas: Sequence[Array], fraction: float | None, how: Orthogonaliser
+) -> Aligned:
+    """Align matrices that are there whole, or as factors.
+
+    Args:
+        deltas: One a task.
+        fraction: Share of the full rank that a task keeps, 1/n by default.
+        how: As for ``polar``.
+    """
+    first, count = deltas[0], len(deltas)
+    each = _share(min(first.shape), count, fraction)
+    parts = leading(lambda i, k: svd(deltas[i], k), count, each)
+    u, v = polar([part.u for part in parts], how), polar([x.v for x in parts], how)
+    spectra, ranks = [part.s for part in parts], [part.rank for part in parts]
+    return Aligned(like(u, first), spectra, ranks, like(v, first))
+
+
+def align_tall(stream: Stream, fraction: float | None, how: Orthogonaliser) -> Aligned:
+    """Align tall matrices, given as a stream of rows; otherwise as ``align``."""
+    grams = _sum(stream, lambda site, x: [gram([rows]) for rows in _rows(x, site)])
+
+    def decompose(task: int, count: int) -> Svd:
+        s, v = right(grams[task], count)
+        return Svd(v / s[: v.shape[1]], s, v)
+
+    each = _share(len(grams[0]), len(grams), fraction)
+    parts = leading(decompose, len(grams), each)
+    ranks, bases = [part.rank for part in parts], [part.u for part in parts]
+    (total,) = _sum(stream, lambda site, x: [gram([left(x, site, bases)])])
+    # As in ``svd``: more exact than the roots of eigenvalues where these are small.
+    lengths, spectra = total.diagonal() ** 0.5, []
+    for part, end in zip(parts, itertools.accumulate(ranks), strict=True):
+        own = part.kept * lengths[end - part.rank : end]
+        spectra.append(library(own).concatenate([own, part.s[part.rank :]], 0))
+    mixing = whitened(total / (lengths[:, None] * lengths), how) / lengths[:, None]
+    return Aligned(
+        mixing, spectra, ranks, polar([part.v for part in parts], how), bases
+    )
+
+
+def left(deltas: Sequence[Array], site: Site, bases: Sequence[Array]) -> Array:
+    """Return rows of the left vectors of all tasks side by side, from rows of these."""
+    pairs = zip(_rows(deltas, site), bases, strict=True)
+    blocks = [double(rows) @ basis for rows, basis in pairs]
+    return library(blocks[0]).concatenate(blocks, 1)
+
+
+def _share(full: int, count: int, fraction: float | None) -> int:
+    """Return the number of directions of a task where none leaves rank free."""
+    return max(1, full // count if fraction is None else int(full * fraction))
+
+
+def _sum(
+    stream: Stream, products: Callable[[Site, Sequence[Array]], list[Array]]
+) -> list[Array]:
+    total: list[Array] = []
+    for parts in over(stream, products):
+        total = [a + b for a, b in zip(total, parts, strict=True)] if total else parts
+    return total
+
+
+def _rows(deltas: Sequence[Array], site: Site) -> list[Array]:
+    return [delta.reshape(-1, site.shape[1]) for delta in deltas]
