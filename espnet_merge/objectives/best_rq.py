@@ -19,8 +19,8 @@ class BestRQ(nn.Module):
         - \frac{A x_t}{\|A x_t\|} \right\|, \quad
         \ell_u = -\frac{1}{|T|} \sum_{t \in T} \log p(y_t \mid \tilde{x})
 
-    x are normalised mel frames, two stacked to an encoder position; the projection A and
-    the codebook c are random and never trained. Spans of frames T begin with a small
+    x are normalised mel frames, two stacked to an encoder position; projection A and
+    codebook c are random and never trained. Spans of frames T begin with a small
     probability at each frame and are replaced by noise.
 
     Source: Chiu et al., *Self-Supervised Learning with Random-Projection Quantizer for
@@ -60,8 +60,8 @@ class BestRQ(nn.Module):
         super().__init__()
         if codebook_size < 2 or code_dim < 1 or mask_frames < 1:
             raise InputError(
-                "best_rq must have codebook_size >= 2, code_dim >= 1, mask_frames >= 1; "
-                f"got {codebook_size}, {code_dim}, {mask_frames}."
+                "best_rq must have codebook_size >= 2, code_dim >= 1 and "
+                f"mask_frames >= 1; got {codebook_size}, {code_dim}, {mask_frames}."
             )
         if not 0 < mask_probability <= 1:
             raise InputError(

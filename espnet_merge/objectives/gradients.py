@@ -1,8 +1,8 @@
 """Gradients of several objectives, side by side, on the layers that need them.
 
-A layer that is *kept* has a matrix with a row for each objective and one more. During a
-backward pass the ``grad`` of its parameters are views of one row, so that autograd itself
-writes there and nothing is copied. Other parameters sum all passes in their ``grad``.
+A layer that is *kept* has a matrix with a row for each objective and one more. During
+a backward pass the ``grad`` of its parameters are views of one row, so that autograd
+itself writes there and nothing is copied. Other parameters sum all passes in ``grad``.
 """
 
 import re
@@ -32,8 +32,8 @@ def layers_of(
             layers.setdefault(layer, []).append(parameter)
     if not layers:
         raise InputError(
-            r"shared must match trained parameters; it matches none: model\.encoder\. is "
-            "usual."
+            r"shared must match trained parameters; it matches none: set shared to "
+            r"model\.encoder\."
         )
     return layers
 

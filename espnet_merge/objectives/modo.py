@@ -64,7 +64,7 @@ def project_on_simplex(point: Tensor) -> Tensor:
     .. math:: \Pi_\Delta(v) = \max(v - \theta, 0), \quad
         \theta = \frac{1}{k}\left(\sum_{i \le k} v_{(i)} - 1\right)
 
-    with v sorted from the largest and k the last place where :math:`v_{(k)} > \theta_k`.
+    with v sorted downwards and k the last place where :math:`v_{(k)} > \theta_k`.
 
     Source: Duchi et al., *Efficient Projections onto the l1-Ball*, ICML 2008, Fig. 1.
 
