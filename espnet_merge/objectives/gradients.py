@@ -21,16 +21,22 @@ def layers_of(
 ) -> dict[str, list[nn.Parameter]]:
     """Return the trained parameters that are shared, by their names, layer by layer.
 
+    A layer that is frozen is there, and empty: what is counted by layer stays the same
+    when ESPnet's ``freeze_param`` freezes one.
+
     Raises:
         InputError: there is none.
     """
     layers: dict[str, list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
-        if parameter.requires_grad and is_shared(name):
+        if is_shared(name):
             match = LAYER.search(name)
-            layer = match[0] if match else name.rpartition(".")[0]
-            layers.setdefault(layer, []).append(parameter)
-    if not layers:
+            layer = layers.setdefault(
+                match[0] if match else name.rpartition(".")[0], []
+            )
+            if parameter.requires_grad:
+                layer.append(parameter)
+    if not any(layers.values()):
         raise InputError(
             r"shared must match trained parameters; it matches none: set shared to "
             r"model\.encoder\."
@@ -66,13 +72,13 @@ class LayerGradients:
             start += parameter.numel()
 
     def gram(self) -> Tensor:
-        """Return (M, M): inner products of the rows, on the CPU."""
+        """Return (M, M): inner products of the rows."""
         matrix = self.rows[: self.count]
-        return (matrix @ matrix.T).cpu()
+        return matrix @ matrix.T
 
     def against_last(self) -> Tensor:
-        """Return (M,): inner products of the rows with the last one, on the CPU."""
-        return (self.rows[: self.count] @ self.rows[self.count]).cpu()
+        """Return (M,): inner products of the rows with the last one."""
+        return self.rows[: self.count] @ self.rows[self.count]
 
     def combine(self, factors: Tensor) -> None:
         """Leave in ``grad`` the sum of the rows, each times its factor (M,)."""

@@ -1,6 +1,7 @@
 """One step over all objectives: gradients, conflict, weights, direction."""
 
 import logging
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -98,7 +99,7 @@ class ObjectivesStep(nn.Module):
         """
         step = int(self.state.step)
         due, solved = self._plan(step)
-        gram = torch.zeros(len(self.own), len(self.own))
+        gram = self.state.weights.new_zeros(len(self.own), len(self.own))
         finite = [True] * len(self.own)
         stats: dict[str, list[Tensor]] = defaultdict(list)
         for sample in range(max(map(len, batches))):
@@ -126,9 +127,10 @@ class ObjectivesStep(nn.Module):
         """Return the layers to measure and to solve on; keep gradients of both."""
         if self.conf.solver is None:
             return set(), set()
-        due = due_layers(step, len(self.layers), self.conf.layers.every)
-        solved = solved_layers(self.conf.layers, step, self.state.cosines)
         parameters = list(self.layers.values())
+        trained = {layer for layer, part in enumerate(parameters) if part}
+        due = due_layers(step, len(parameters), self.conf.layers.every) & trained
+        solved = solved_layers(self.conf.layers, step, self.state.cosines) & trained
         self.kept = {
             layer: self.kept.get(layer)
             or LayerGradients(parameters[layer], len(self.own))
@@ -185,11 +187,11 @@ class ObjectivesStep(nn.Module):
         groups = [level.members for level in self.conf.levels]
         names = list(self.layers)
         for layer in sorted(due):
-            cosine = mean_cosine(self.kept[layer].gram(), groups)
-            if cosine == cosine:  # not NaN
+            cosine = mean_cosine(self.kept[layer].gram().cpu(), groups)
+            if math.isfinite(cosine):
                 self.state.cosines[layer] = cosine
                 self.measured.append((step, names[layer], cosine))
-        if due and (step + 1) % self.conf.layers.every == 0:
+        if self.conf.solver and (step + 1) % self.conf.layers.every == 0:
             logging.info(self.state.describe(self.conf.names, self.layers))
 
     def _solve(self, gram: Tensor, solved: set[int]) -> None:
@@ -200,7 +202,7 @@ class ObjectivesStep(nn.Module):
         # Rows hold gradients times their scales; the solver wants the gradients.
         parts = [s / self.conf.samples(i) for i, s in enumerate(self.scales)]
         scales = torch.tensor(parts) * (self.scaler.get_scale() if self.scaler else 1.0)
-        gram = gram / torch.outer(scales, scales)
+        gram = gram.cpu() / torch.outer(scales, scales)
         if not gram.isfinite().all():
             return
         for level in self.conf.levels:

@@ -194,13 +194,25 @@ class ObjectivesTask(WhisperTask):
 
 
 def _kinds(args: argparse.Namespace) -> dict[str, Kind]:
-    """Return task and language of each utterance to train on."""
+    """Return task and language of each utterance to train on.
+
+    The shape files name the utterances; with the filter's cuts, they are not all.
+    """
     tables: dict[str, dict[str, str]] = {"lang": {}, "task": {}}
     for path, name, _ in args.train_data_path_and_name_and_type:
         if name in tables:
             tables[name] |= read_table(Path(path))
-    tasks = tables["task"]
-    return {u: (tasks.get(u, "transcribe"), lang) for u, lang in tables["lang"].items()}
+    tasks, languages = tables["task"], tables["lang"]
+    names = set(languages).intersection(*map(_names, args.train_shape_file))
+    return {
+        name: (tasks.get(name, "transcribe"), language)
+        for name, language in languages.items()
+        if name in names
+    }
+
+
+def _names(file: str) -> set[str]:
+    return set(read_table(Path(file)))
 
 
 def _choose(
