@@ -38,8 +38,8 @@ SAMPLES = 2
 JOINT = "joint training"
 LAYERS = {
     JOINT: None,
-    "layer selection": {"select": True, "every": 20},
-    "every layer": {"select": False, "every": 20},
+    "layer selection": {"select": True, "every": 8},
+    "every layer": {"select": False, "every": 8},
 }
 # What is timed inside of a step, by where it is done.
 PARTS = {
@@ -62,7 +62,7 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=8)
     parser.add_argument("--steps", type=int, default=1, help="steps in a round")
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--warm-up", type=int, default=20, help="steps of selection")
+    parser.add_argument("--warm-up", type=int, default=8, help="steps of selection")
     parser.add_argument("--memory-of", choices=LAYERS, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.memory_of:

@@ -1,5 +1,7 @@
 """BEST-RQ: learn from speech alone by naming what was masked."""
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, normalize
@@ -10,6 +12,40 @@ from espnet_merge.whisper.model import encode
 
 STACK = 2  # mel frames of one encoder position
 NOISE = 0.1  # standard deviation of what stands in for masked frames
+
+
+@dataclass(frozen=True, kw_only=True)
+class BestRQConf:
+    """Sizes and masks of BEST-RQ.
+
+    Args:
+        codebook_size: number of labels, at least 2.
+        code_dim: size of a code.
+        mask_probability: of a span to begin, for each frame, in (0, 1].
+        mask_frames: length of a span, in frames of 10 ms.
+        seed: of projection and codebook; they are made anew and not saved.
+
+    Raises:
+        InputError: a value out of range.
+    """
+
+    codebook_size: int = 8192
+    code_dim: int = 16
+    mask_probability: float = 0.01
+    mask_frames: int = 40
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.codebook_size < 2 or self.code_dim < 1 or self.mask_frames < 1:
+            raise InputError(
+                "best_rq must have codebook_size >= 2, code_dim >= 1, mask_frames >= 1;"
+                f" got {self.codebook_size}, {self.code_dim}, {self.mask_frames}."
+            )
+        if not 0 < self.mask_probability <= 1:
+            raise InputError(
+                "best_rq.mask_probability must be in (0, 1]; got "
+                f"{self.mask_probability}."
+            )
 
 
 class BestRQ(nn.Module):
@@ -33,49 +69,24 @@ class BestRQ(nn.Module):
     Args:
         n_mels: mel bins of the features.
         d_model: size of the encoder's states.
-        codebook_size: number of labels.
-        code_dim: size of a code.
-        mask_probability: of a span to begin, for each frame, in (0, 1].
-        mask_frames: length of a span, in frames of 10 ms.
-        seed: of projection and codebook; they are made anew and not saved.
-
-    Raises:
-        InputError: a value out of range.
+        conf: sizes and masks.
     """
 
     projection: Tensor
     codebook: Tensor
 
-    def __init__(
-        self,
-        n_mels: int,
-        d_model: int,
-        *,
-        codebook_size: int = 8192,
-        code_dim: int = 16,
-        mask_probability: float = 0.01,
-        mask_frames: int = 40,
-        seed: int = 0,
-    ) -> None:
+    def __init__(self, n_mels: int, d_model: int, conf: BestRQConf) -> None:
         super().__init__()
-        if codebook_size < 2 or code_dim < 1 or mask_frames < 1:
-            raise InputError(
-                "best_rq must have codebook_size >= 2, code_dim >= 1 and "
-                f"mask_frames >= 1; got {codebook_size}, {code_dim}, {mask_frames}."
-            )
-        if not 0 < mask_probability <= 1:
-            raise InputError(
-                f"best_rq.mask_probability must be in (0, 1]; got {mask_probability}."
-            )
-        self.mask_probability = mask_probability
-        self.mask_frames = mask_frames
-        fixed = torch.Generator().manual_seed(seed)
-        projection = torch.empty(STACK * n_mels, code_dim)
+        self.conf = conf
+        fixed = torch.Generator().manual_seed(conf.seed)
+        projection = torch.empty(STACK * n_mels, conf.code_dim)
         nn.init.xavier_normal_(projection, generator=fixed)
-        codebook = normalize(torch.randn(codebook_size, code_dim, generator=fixed))
+        codebook = normalize(
+            torch.randn(conf.codebook_size, conf.code_dim, generator=fixed)
+        )
         self.register_buffer("projection", projection, persistent=False)
         self.register_buffer("codebook", codebook, persistent=False)
-        self.head = nn.Linear(d_model, codebook_size)
+        self.head = nn.Linear(d_model, conf.codebook_size)
 
     def forward(
         self, encoder: WhisperEncoder, features: Tensor, lengths: Tensor
@@ -92,7 +103,7 @@ class BestRQ(nn.Module):
         noise = NOISE * torch.randn_like(features)
         heard = torch.where(masked[..., None], noise, features)
         states = encode(encoder, heard, lengths).states
-        predicted = masked.unflatten(1, (-1, STACK)).all(-1)
+        predicted = masked.view(len(masked), -1, STACK).all(-1)
         labels = self.labels(features, audible)[predicted]
         scores = self.head(states[predicted])
         right = (scores.detach().argmax(-1) == labels).float().mean()
@@ -111,7 +122,8 @@ class BestRQ(nn.Module):
         mean = (features * valid).sum((1, 2), keepdim=True) / count
         centred = (features - mean) * valid
         scale = (centred.square().sum((1, 2), keepdim=True) / count).sqrt()
-        stacked = (centred / scale.clamp(min=1e-5)).unflatten(1, (-1, STACK)).flatten(2)
+        normal = centred / scale.clamp(min=1e-5)
+        stacked = normal.reshape(len(normal), -1, len(self.projection))
         # Among unit vectors the nearest is that of the largest inner product.
         return (stacked @ self.projection @ self.codebook.T).argmax(-1)
 
@@ -120,14 +132,11 @@ class BestRQ(nn.Module):
         chance = torch.rand(audible.shape, device=audible.device)
         chance = chance.masked_fill(~audible, 2.0)
         # The least chance begins a span even where none is small enough.
-        begins = (chance < self.mask_probability) | (
+        begins = (chance < self.conf.mask_probability) | (
             chance == chance.amin(1, keepdim=True)
         )
-        # Spans begin at even frames, so that they cover whole encoder positions.
-        begins = begins.unflatten(1, (-1, STACK)).any(-1).repeat_interleave(STACK, 1)
-        recent = begins.cumsum(1)
-        ago = (
-            recent
-            - nn.functional.pad(recent, (self.mask_frames, 0))[:, : audible.shape[1]]
-        )
-        return (ago > 0) & audible
+        # Spans cover whole encoder positions.
+        begun = begins.view(len(begins), -1, STACK).any(-1).cumsum(1)
+        length = -(-self.conf.mask_frames // STACK)
+        earlier = nn.functional.pad(begun, (length, 0))[:, : begun.shape[1]]
+        return (begun > earlier).repeat_interleave(STACK, 1) & audible

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from espnet_merge.errors import InputError
+from espnet_merge.objectives.best_rq import BestRQConf
 from espnet_merge.objectives.solvers import MODO, Solver, build_solver
 
 TEXT = "text"
@@ -125,7 +126,7 @@ class Conf:
     solver: Solver | None
     shared: str = r"model\.encoder\."
     layers: Layers = field(default_factory=Layers)
-    best_rq: dict[str, Any] = field(default_factory=dict)
+    best_rq: BestRQConf = field(default_factory=BestRQConf)
     max_skipped: int = 10
 
     @property
@@ -177,6 +178,7 @@ def read_conf(given: Mapping[str, Any], kinds: Collection[Kind]) -> Conf:
         rest.get("solver", MODO), _mapping("solver_conf", rest.pop("solver_conf", {}))
     )
     rest["layers"] = build(Layers, "layers", rest.get("layers", {}))
+    rest["best_rq"] = build(BestRQConf, BEST_RQ, rest.get("best_rq", {}))
     check_pattern("shared", rest.get("shared", ""))
     if len(objectives) < 2 and rest["solver"] is not None:
         raise InputError(

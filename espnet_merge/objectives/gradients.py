@@ -83,7 +83,7 @@ class LayerGradients:
     def combine(self, factors: Tensor) -> None:
         """Leave in ``grad`` the sum of the rows, each times its factor (M,)."""
         matrix, direction = self.rows[: self.count], self.rows[self.count]
-        torch.matmul(factors.to(matrix), matrix, out=direction)
+        torch.mv(matrix.T, factors.to(matrix), out=direction)
         self.attach(self.count)
 
     def drop_if_zero(self) -> None:

@@ -272,7 +272,7 @@ class ObjectivesStep(nn.Module):
         utterances = sum(
             len(names) for o in batches for sample in o for names, _ in sample
         )
-        nothing = torch.zeros(1, device=device, requires_grad=True)
+        nothing = torch.zeros(1, device=device, requires_grad=True).clone()
         return nothing, means, torch.tensor([utterances], device=device)
 
     def _frozen(self, index: int, *, own_only: bool) -> list[nn.Parameter]:

@@ -18,7 +18,7 @@ from transformers import WhisperTokenizer
 
 from espnet_merge.data.table import read_table, write_table
 from espnet_merge.objectives.best_rq import BestRQ
-from espnet_merge.objectives.conf import BEST_RQ, TEXT, Conf, Kind, build, read_conf
+from espnet_merge.objectives.conf import BEST_RQ, TEXT, Conf, Kind, read_conf
 from espnet_merge.objectives.gradients import layers_of
 from espnet_merge.objectives.state import State
 from espnet_merge.objectives.step import Batch
@@ -50,8 +50,7 @@ class ObjectivesModel(WhisperModel):
         config = self.whisper.config
         head = None
         if any(objective.loss == BEST_RQ for objective in conf.objectives.values()):
-            sizes = {"n_mels": config.num_mel_bins, "d_model": config.d_model}
-            head = build(BestRQ, "best_rq", conf.best_rq | sizes)
+            head = BestRQ(config.num_mel_bins, config.d_model, conf.best_rq)
         self.objectives = State(conf, len(self.shared_layers()), head)
 
     def shared_layers(self) -> dict[str, list[nn.Parameter]]:
@@ -67,13 +66,12 @@ class ObjectivesModel(WhisperModel):
 
     def forward(
         self,
-        *,
-        loss: str = TEXT,
-        **batch: Tensor,
+        **batch: Any,  # noqa: ANN401
     ) -> tuple[Tensor, dict[str, Tensor | None], Tensor]:
-        """Return loss, statistics and weight (utterances) of the loss of that name."""
-        if loss == TEXT:
+        """Return loss, statistics and weight of the loss that the batch names."""
+        if batch.pop("loss", TEXT) == TEXT:
             return super().forward(**batch)
+        assert self.objectives.best_rq is not None
         value, accuracy = self.objectives.best_rq(
             self.whisper.model.encoder, batch["speech"], batch["speech_lengths"]
         )

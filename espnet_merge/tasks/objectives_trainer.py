@@ -33,7 +33,7 @@ class ObjectivesTrainer(WhisperTrainer):
     ) -> bool:
         """Train an epoch, then note which layers conflicted."""
         # The wrapper of distributed training would average gradients of single passes.
-        plain = model.module if distributed_option.distributed else model
+        plain: Any = model.module if distributed_option.distributed else model
         epoch = kwargs["reporter"].get_epoch()
         step = ObjectivesStep(
             plain,

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from espnet_merge.errors import InputError
-from espnet_merge.objectives.best_rq import BestRQ
+from espnet_merge.objectives.best_rq import BestRQ, BestRQConf
 from espnet_merge.whisper.model import load_whisper
 
 LENGTHS = torch.tensor([200, 120])
@@ -27,7 +27,7 @@ def encoder(micro_whisper):
 
 def head(**conf) -> BestRQ:
     torch.manual_seed(0)
-    return BestRQ(80, 64, codebook_size=32, code_dim=4, **conf)
+    return BestRQ(80, 64, BestRQConf(codebook_size=32, code_dim=4, **conf))
 
 
 def test_labels_are_the_nearest_codes(features):

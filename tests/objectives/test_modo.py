@@ -1,11 +1,9 @@
 """MoDo against the closed form, TorchJD's own, and the standard toy problem."""
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.optimize import minimize
 from torchjd.aggregation import MoDoWeighting
 
 from espnet_merge.errors import InputError
@@ -43,16 +41,13 @@ def test_equals_torchjd(seed, count):
         torch.testing.assert_close(weights, theirs(gram), atol=1e-6, rtol=1e-5)
 
 
-@given(st.integers(0, 1000))
+@pytest.mark.parametrize("seed", range(5))
 def test_two_objectives_reach_the_closed_form(seed):
-    """The shortest: lambda = <g2, g2 - g1> / |g1 - g2|^2, cut to [0, 1]."""
-    g1, g2 = torch.randn(2, 8, generator=torch.Generator().manual_seed(seed)).double()
-    best = torch.clamp(torch.dot(g2, g2 - g1) / (g1 - g2).square().sum(), 0, 1)
-    rows = torch.stack([g1, g2])
-    weights = torch.tensor([0.5, 0.5], dtype=torch.float64)
-    for _ in range(3000):
-        weights = MoDo(gamma=0.02, rho=0.0)(weights, rows @ rows.T)
-    assert weights[0].item() == pytest.approx(best.item(), abs=1e-4)
+    rows = torch.randn(2, 8, generator=torch.Generator().manual_seed(seed)).double()
+    weights, gram = torch.tensor([0.5, 0.5], dtype=torch.float64), rows @ rows.T
+    for _ in range(1000):
+        weights = MoDo(gamma=0.05, rho=0.0)(weights, gram)
+    assert weights[0].item() == pytest.approx(shortest(*rows)[0].item(), abs=1e-4)
 
 
 def toy(x):
@@ -68,28 +63,37 @@ def toy(x):
 
 
 def gradients(x):
-    return torch.stack([torch.autograd.grad(loss, x)[0] for loss in toy(x)])
+    first, second = toy(x)
+    return torch.stack(
+        [
+            torch.autograd.grad(first, x, retain_graph=True)[0],
+            torch.autograd.grad(second, x)[0],
+        ]
+    )
+
+
+def shortest(g1, g2):
+    """The closed form for two gradients: the share of the first, cut to [0, 1]."""
+    share = torch.clamp(torch.dot(g2, g2 - g1) / (g1 - g2).square().sum(), 0, 1)
+    return share, (share * g1 + (1 - share) * g2).norm()
 
 
 @pytest.mark.parametrize("start", [(-8.5, 7.5), (-8.5, -5.0), (9.0, 9.0)])
 def test_converges_on_the_standard_toy_problem(start):
     """From the published starts, to a point where no direction helps both losses."""
     x = torch.tensor(start, dtype=torch.float64, requires_grad=True)
-    optimizer = torch.optim.Adam([x], lr=0.02)
-    weights, solver = torch.tensor([0.5, 0.5], dtype=torch.float64), MoDo(gamma=0.1)
-    for _ in range(3000):
+    assert shortest(*gradients(x))[1] > 0.02
+    optimizer = torch.optim.Adam([x], lr=0.1)
+    weights, solver = torch.tensor([0.5, 0.5], dtype=torch.float64), MoDo()
+    for _ in range(1000):
         rows = gradients(x)
         weights = solver(weights, rows @ rows.T)
         x.grad = weights @ rows
         optimizer.step()
-    rows = gradients(x).numpy()
-    shortest = minimize(
-        lambda share: np.linalg.norm(share[0] * rows[0] + (1 - share[0]) * rows[1]),
-        [0.5],
-        bounds=[(0, 1)],
-    )
-    assert shortest.fun < 0.05
-    assert max(loss.item() for loss in toy(x)) < -15
+    assert shortest(*gradients(x))[1] < 0.01
+    # Between the minima of the two losses, which are Pareto optimal.
+    assert -7 < x[0] < 7
+    assert x[1].item() == pytest.approx(-8.3, abs=0.2)
 
 
 @pytest.mark.parametrize("conf", [{"gamma": 0.0}, {"gamma": -1}, {"rho": -0.1}])

@@ -94,12 +94,12 @@ def flat(gradients):
 
 def test_modo_by_hand():
     """Gradients of the shared layers, weights and direction, all by plain autograd."""
-    step, data = make(solver_conf={"gamma": 0.3}), batches()
+    step, data = make(solver_conf={"gamma": 30.0}), batches()
     model = step.model
     first = [gradient(model, data[i][0][0]) for i in range(2)]
     second = [gradient(model, data[i][1][0]) for i in range(2)]
     g1, g2 = (torch.stack([flat(g) for g in side]) for side in (first, second))
-    weights = MoDo(gamma=0.3)(torch.full((2,), 0.5), g2 @ g1.T)
+    weights = MoDo(gamma=30.0)(torch.full((2,), 0.5), g2 @ g1.T)
     step(data)
     torch.testing.assert_close(step.state.weights, weights)
     assert abs(weights[0] - 0.5) > 0.01
@@ -200,7 +200,7 @@ def test_trap_weights_depend_on_all_shared_tensors():
 
 
 def test_trap_layers_without_conflict_move_with_static_weights():
-    given = {"layers": {"select": True, "every": 4}, "solver_conf": {"gamma": 0.3}}
+    given = {"layers": {"select": True, "every": 4}, "solver_conf": {"gamma": 30.0}}
     step, data = make(**given), batches()
     step.state.cosines.copy_(torch.tensor([0.4, -0.2]))  # the second layer conflicts
     step.state.step.fill_(1)  # nobody's turn to be measured
@@ -346,7 +346,7 @@ def reduced_step(rank, store, found):
     torch.distributed.init_process_group(
         "gloo", init_method=f"file://{store}", rank=rank, world_size=2
     )
-    step = make(layers={"every": 1, "select": False}, solver_conf={"gamma": 0.3})
+    step = make(layers={"every": 1, "select": False}, solver_conf={"gamma": 30.0})
     step.distributed = True
     data = [
         [[share(p, rank) for p in sample] for sample in objective]
@@ -378,7 +378,7 @@ def test_two_processes_give_the_update_of_one(tmp_path):
     for worker in workers:
         worker.join()
         assert worker.exitcode == 0
-    step = make(layers={"every": 1, "select": False}, solver_conf={"gamma": 0.3})
+    step = make(layers={"every": 1, "select": False}, solver_conf={"gamma": 30.0})
     step(batches())
     gradients, state = torch.load(found)
     for name, parameter in step.model.named_parameters():

@@ -9,6 +9,7 @@ import yaml
 from safetensors.torch import load_file
 
 from espnet_merge.bin.objectives_train import main as objectives_train
+from espnet_merge.data.table import read_table
 from espnet_merge.export import export
 from tests.speech import write_data
 from tests.tasks.test_whisper import arguments
@@ -25,7 +26,7 @@ SOUP = {
         {"objectives": ["st"], "weight": {"first": 0.1, "rise": 0.02}},
         {"objectives": ["u"], "weight": {"first": 0.0, "rise": 0.02}},
     ],
-    "layers": {"every": 2, "warm_up": 0},
+    "layers": {"select": False, "every": 2},
     "best_rq": {"codebook_size": 16, "code_dim": 4},
     "solver_conf": {"gamma": 0.1},
 }
@@ -34,7 +35,7 @@ SOUP = {
 def write_tasks(directory: Path, count: int, seed: int = 0) -> None:
     """Each pair of utterances is to be transcribed, the next one translated."""
     write_data(directory, languages=("es", "ru"), count=count, seed=seed)
-    names = [line.split()[0] for line in (directory / "utt2task").open()]
+    names = list(read_table(directory / "utt2task"))
     tasks = ["translate" if int(n[3:]) // 2 % 2 else "transcribe" for n in names]
     rows = [f"{name} {task}\n" for name, task in zip(names, tasks, strict=True)]
     (directory / "utt2task").write_text("".join(rows))
@@ -86,7 +87,8 @@ def test_a_soup_trains_resumes_exactly_and_exports(micro_whisper, data, tmp_path
     assert found["objectives.step"] == 16
     assert found["objectives.weights"][:2].sum() == pytest.approx(1)
     assert found["objectives.weights"][0] != 0.5
-    assert found["objectives.cosines"].isfinite().all()
+    # All but the fixed positions were measured.
+    assert found["objectives.cosines"].isnan().sum() == 1
     # In the first epoch eta is 0, and the head is trained all the same.
     head = "objectives.best_rq.head.weight"
     assert not torch.equal(first[head], found[head])
@@ -118,7 +120,7 @@ SGD = ("--max_epoch", "1", "--optim", "sgd", "--optim_conf", "lr=0.01")
 
 
 def test_two_processes_give_the_update_of_one(micro_whisper, data, tmp_path):
-    conf = {"objectives": PAIR, "layers": {"every": 2}, "solver_conf": {"gamma": 0.1}}
+    conf = {"objectives": PAIR, "layers": SOUP["layers"], "solver_conf": {"gamma": 0.1}}
     objectives_train(words(micro_whisper, data, tmp_path / "one", conf, *SGD))
     context = torch.multiprocessing.get_context("fork")
     two = words(
@@ -136,7 +138,9 @@ def test_two_processes_give_the_update_of_one(micro_whisper, data, tmp_path):
         assert worker.exitcode == 0
     one, both = checkpoint(tmp_path / "one", 1), checkpoint(tmp_path / "two", 1)
     for name, value in one.items():
-        torch.testing.assert_close(value, both[name], rtol=1e-4, atol=1e-6)
+        torch.testing.assert_close(
+            value, both[name], rtol=1e-4, atol=1e-6, equal_nan=True
+        )
     assert one["objectives.weights"][0] != 0.5
 
 
