@@ -65,6 +65,12 @@ def test_one_level_by_default():
     assert [level.members for level in conf.levels] == [(0, 1)]
 
 
+def test_a_level_may_have_a_constant_weight():
+    levels = [{"objectives": ["a"]}, {"objectives": ["b"], "weight": 2}]
+    conf = read_conf({"objectives": PAIR, "levels": levels}, KINDS)
+    assert conf.static_weights(1) == conf.static_weights(9) == [1.0, 2.0]
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

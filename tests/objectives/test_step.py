@@ -386,3 +386,38 @@ def test_two_processes_give_the_update_of_one(tmp_path):
     for name, value in step.state.state_dict().items():
         torch.testing.assert_close(state[name], value)
     assert abs(state["weights"][0] - 0.5) > 0.01
+
+
+@pytest.mark.filterwarnings("ignore:CUDA is not available or torch_xla")
+@pytest.mark.parametrize("solver", ["modo", "UPGrad"])
+def test_a_scaled_loss_gives_the_same_step(solver):
+    """Mixed precision scales losses; weights and, unscaled, gradients are the same."""
+    given = {"solver": solver}
+    if solver == "modo":
+        given["solver_conf"] = {"gamma": 30.0}
+    data = batches(samples=2 if solver == "modo" else 1)
+    plain, scaled = make(**given), make(**given)
+    scaled.scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
+    optimizer = torch.optim.SGD(scaled.model.parameters(), lr=0.1)
+    plain(data)
+    scaled(data)
+    scaled.scaler.unscale_(optimizer)
+    torch.testing.assert_close(scaled.state.weights, plain.state.weights)
+    assert solver != "modo" or abs(plain.state.weights[0] - 0.5) > 0.001
+    pairs = zip(plain.model.parameters(), scaled.model.parameters(), strict=True)
+    for one, other in pairs:
+        torch.testing.assert_close(one.grad, other.grad)
+
+
+@pytest.mark.filterwarnings("ignore:CUDA is not available or torch_xla")
+def test_an_overflow_of_mixed_precision_leaves_the_weights():
+    step = make()
+    step.scaler = torch.amp.GradScaler("cpu", init_scale=float("inf"))
+    optimizer = torch.optim.SGD(step.model.parameters(), lr=0.1)
+    step(batches())
+    assert torch.equal(step.state.weights, torch.tensor([0.5, 0.5]))
+    before = [p.detach().clone() for p in step.model.parameters()]
+    step.scaler.step(optimizer)
+    step.scaler.update()
+    for old, new in zip(before, step.model.parameters(), strict=True):
+        assert torch.equal(old, new)

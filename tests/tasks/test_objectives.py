@@ -19,14 +19,14 @@ SOUP = {
     "objectives": {
         "asr": {"task": "transcribe", "by_language": True},
         "st": {"task": "translate"},
-        "u": {"loss": "best_rq"},
+        "u": {"loss": "best_rq", "task": "transcribe"},
     },
     "levels": [
         {"objectives": ["asr"]},
         {"objectives": ["st"], "weight": {"first": 0.1, "rise": 0.02}},
         {"objectives": ["u"], "weight": {"first": 0.0, "rise": 0.02}},
     ],
-    "layers": {"select": False, "every": 2},
+    "layers": {"select": False, "every": 4},
     "best_rq": {"codebook_size": 16, "code_dim": 4},
     "solver_conf": {"gamma": 0.1},
 }
@@ -81,10 +81,10 @@ def test_a_soup_trains_resumes_exactly_and_exports(micro_whisper, data, tmp_path
     assert set(expected) == set(found)
     for name, value in expected.items():
         torch.testing.assert_close(value, found[name], rtol=0, atol=0, equal_nan=True)
-    # 4 Spanish utterances to transcribe are 2 batches, 8 of both to translate 4, and
-    # 16 for the loss on speech alone 8: the longest takes one batch a step.
-    assert first["objectives.step"] == 8
-    assert found["objectives.step"] == 16
+    # To transcribe there are 2 batches of each language, both taken in one step; to
+    # translate 4 of all, one a step.
+    assert first["objectives.step"] == 4
+    assert found["objectives.step"] == 8
     assert found["objectives.weights"][:2].sum() == pytest.approx(1)
     assert found["objectives.weights"][0] != 0.5
     # All but the fixed positions were measured.
