@@ -173,7 +173,8 @@ def read_conf(given: Mapping[str, Any], kinds: Collection[Kind]) -> Conf:
     objectives = {name: o for group in groups.values() for name, o in group.items()}
     order = {name: index for index, name in enumerate(objectives)}
     members = {group: [order[name] for name in groups[group]] for group in groups}
-    levels = _levels(rest.pop("levels", [{"objectives": list(groups)}]), members)
+    one = [{"objectives": list(groups)}]
+    levels = [_mapping("a level", level) for level in rest.pop("levels", one)]
     rest["solver"] = build_solver(
         rest.get("solver", MODO), _mapping("solver_conf", rest.pop("solver_conf", {}))
     )
@@ -185,7 +186,7 @@ def read_conf(given: Mapping[str, Any], kinds: Collection[Kind]) -> Conf:
             f"a solver needs at least two objectives; got {len(objectives)}: declare "
             "more, or set 'solver: static'."
         )
-    rest |= {"objectives": objectives, "levels": levels}
+    rest |= {"objectives": objectives, "levels": _levels(levels, members)}
     return build(Conf, "objectives_conf", rest)
 
 

@@ -248,7 +248,7 @@ class ObjectivesStep(nn.Module):
                     f"objective {name}: its loss is not finite; left out of this step "
                     f"({count} in a row, {self.conf.max_skipped} stop the training)"
                 )
-            if count >= self.conf.max_skipped:
+            if count and count >= self.conf.max_skipped:
                 raise InputError(
                     f"objective {name} must have a finite loss; it had none in {count} "
                     "steps in a row: look at its data, or lower the learning rate."

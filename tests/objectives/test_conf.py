@@ -83,6 +83,7 @@ def test_a_level_may_have_a_constant_weight():
         ({"objectives": PAIR | {"c": "transcribe"}}, "objective c must be keys"),
         ({"levels": [{"objectives": ["a"]}]}, "levels must hold each objective once"),
         ({"levels": [{"objectives": ["a", "b"], "eta": 1}]}, "objectives and weight"),
+        ({"levels": [["a", "b"]]}, "a level must be keys with values"),
         (
             {"levels": [{"objectives": ["a", "b"], "weight": {"first": 2}}]},
             "0 <= first <= cap",

@@ -120,7 +120,8 @@ SGD = ("--max_epoch", "1", "--optim", "sgd", "--optim_conf", "lr=0.01")
 
 
 def test_two_processes_give_the_update_of_one(micro_whisper, data, tmp_path):
-    conf = {"objectives": PAIR, "layers": SOUP["layers"], "solver_conf": {"gamma": 0.1}}
+    conf = SOUP | {"objectives": PAIR, "shared": r"model\.(en|de)coder\."}
+    del conf["levels"]
     objectives_train(words(micro_whisper, data, tmp_path / "one", conf, *SGD))
     context = torch.multiprocessing.get_context("fork")
     two = words(
