@@ -9,6 +9,8 @@ process of its own.
 """
 
 import argparse
+import copy
+import dataclasses
 import functools
 import json
 import os
@@ -27,7 +29,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import torch
 from training import batches
 
-from espnet_merge.objectives.conf import read_conf
+from espnet_merge.objectives.conf import Layers, read_conf
 from espnet_merge.objectives.gradients import LayerGradients
 from espnet_merge.objectives.step import ObjectivesStep
 from espnet_merge.tasks.objectives import ObjectivesModel
@@ -108,7 +110,7 @@ def main() -> None:
             print(f"{name}: {len(step.kept)} of {len(step.layers)} layers kept")
 
 
-def build(args: argparse.Namespace, layers: object = None) -> ObjectivesModel:
+def build(args: argparse.Namespace) -> ObjectivesModel:
     """Return the model with one objective a data directory."""
     languages = [path.name.split("_")[0] for path in args.data]
     conf = read_conf(
@@ -168,11 +170,6 @@ class Soup(Joint):
         layers: dict[str, object],
     ) -> None:
         super().__init__(model, optimizer)
-        import copy
-        import dataclasses
-
-        from espnet_merge.objectives.conf import Layers
-
         conf = dataclasses.replace(model.conf, layers=Layers(**layers))
         state = copy.deepcopy(model.objectives)
         self.step = ObjectivesStep(model, state, conf, model.shared_layers(), epoch=1)
