@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torchjd.aggregation import MoDoWeighting
 
@@ -12,6 +12,7 @@ from espnet_merge.objectives.modo import MoDo, project_on_simplex
 entries = st.floats(-10, 10, width=32)
 
 
+@settings(deadline=None, max_examples=30, derandomize=True)
 @given(st.lists(entries, min_size=1, max_size=6))
 def test_projection_is_on_the_simplex_and_nearest(values):
     point = torch.tensor(values, dtype=torch.float64)
@@ -30,6 +31,7 @@ def test_step_by_hand():
     torch.testing.assert_close(found, torch.tensor([0.6, 0.4]))
 
 
+@settings(deadline=None, max_examples=30, derandomize=True)
 @given(st.integers(0, 1000), st.integers(2, 5))
 def test_equals_torchjd(seed, count):
     generator = torch.Generator().manual_seed(seed)
