@@ -14,7 +14,6 @@ import dataclasses
 import functools
 import json
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -228,7 +227,10 @@ def report_memory(args: argparse.Namespace) -> None:
     run = way(model, optimizer, LAYERS[args.memory_of])
     for index in range(args.warm_up if args.memory_of == "layer selection" else 3):
         run(data[index % len(data)])
-    print(json.dumps(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
+    # Not ru_maxrss, which a process inherits from the one that started it.
+    status = Path("/proc/self/status").read_text("utf-8")
+    [peak_kb] = [line.split()[1] for line in status.splitlines() if "VmHWM" in line]
+    print(json.dumps(int(peak_kb) / 1024))
 
 
 if __name__ == "__main__":
