@@ -13,6 +13,7 @@ from espnet_merge.checkpoint.agree import check_same_model
 from espnet_merge.checkpoint.atomic import check_output, whole_directory
 from espnet_merge.checkpoint.digest import sha256
 from espnet_merge.checkpoint.espnet import CONFIG, read_config
+from espnet_merge.checkpoint.names import without_training
 from espnet_merge.checkpoint.output import Output
 from espnet_merge.checkpoint.torch_read import read_torch
 from espnet_merge.errors import InputError
@@ -88,7 +89,10 @@ def _take_trained(checkpoint: Path, model: "nn.Module") -> None:
 
     read_torch(checkpoint)  # refuses what is no whole file, in one line
     state = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    weights = {name.removeprefix(TASK_PREFIX): value for name, value in state.items()}
+    weights = {
+        name.removeprefix(TASK_PREFIX): value
+        for name, value in without_training(state).items()
+    }
     trained = {name for name, p in model.named_parameters() if p.requires_grad}
     if odd := sorted(trained ^ set(weights)):
         raise InputError(

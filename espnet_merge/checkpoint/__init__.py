@@ -11,6 +11,7 @@ from espnet_merge.checkpoint.adapter import (
 )
 from espnet_merge.checkpoint.espnet import CONFIG, open_espnet
 from espnet_merge.checkpoint.hf import is_hf, open_hf
+from espnet_merge.checkpoint.names import without_training
 from espnet_merge.checkpoint.openai import is_openai, open_openai
 from espnet_merge.checkpoint.opened import Checkpoint, Format
 from espnet_merge.checkpoint.torch_read import read_torch
@@ -68,7 +69,7 @@ def _open_file(path: Path) -> Checkpoint | Adapter:
         raise InputError(
             f"{path}: a single file; give the directory that holds it and config.json."
         )
-    content = read_torch(path)
+    content = without_training(read_torch(path))
     if is_openai(content):
         return open_openai(path, content)
     if is_task_adapter(content):

@@ -1,7 +1,7 @@
 """What the formats call the tensors of a Whisper; inside, names are Hugging Face's."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from espnet_merge.errors import InputError
@@ -31,6 +31,7 @@ _NORMS = (
 # ESPnet keeps OpenAI's encoder and decoder inside its own.
 _SIDES = (("encoder.encoders.", "encoder."), ("decoder.decoders.", "decoder."))
 _TASK = "network."
+_TRAINING = "objectives."
 
 
 def from_openai(name: str) -> str:
@@ -118,6 +119,20 @@ ESPNET_WHISPER = Naming("ESPnet's Whisper", from_espnet_whisper, to_espnet_whisp
 ESPNET_TASK = Naming(
     "WhisperTask", lambda name: name.removeprefix(_TASK), lambda name: _TASK + name
 )
+
+
+def without_training[T](state: Mapping[str, T]) -> dict[str, T]:
+    """Return ``state`` without what ``ObjectivesTask`` carries beside the model.
+
+    Example:
+        >>> without_training({"network.model.x": 1, "objectives.weights": 2})
+        {'network.model.x': 1}
+        >>> without_training({"objectives.of.another.model": 3})
+        {'objectives.of.another.model': 3}
+    """
+    if not any(name.startswith(_TASK) for name in state):
+        return dict(state)
+    return {k: value for k, value in state.items() if not k.startswith(_TRAINING)}
 
 
 def espnet_naming(names: set[str]) -> Naming:

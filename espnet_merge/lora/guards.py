@@ -1,6 +1,6 @@
 """Proofs that training changes what it should, and nothing else."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -10,8 +10,8 @@ from espnet_merge.errors import InputError
 from espnet_merge.lora.adapter import base_digest
 
 
-def check_gradients(model: nn.Module, batch: Mapping[str, Tensor]) -> None:
-    """Run one batch forward and backward and look at every gradient.
+def check_gradients(model: nn.Module, batches: Sequence[Mapping[str, Tensor]]) -> None:
+    """Run batches forward and backward and look at every gradient.
 
     A fresh LoRA has B = 0, so that A gets a zero gradient at first: it is looked at
     once more after a step, which is taken back. Dropped or checkpointed layers that
@@ -22,10 +22,10 @@ def check_gradients(model: nn.Module, batch: Mapping[str, Tensor]) -> None:
             frozen one has.
     """
     model.train()
-    silent = _silent(model, batch)
+    silent = _silent(model, batches)
     if silent and all("lora_A" in name for name in silent):
         with _stepped(model):
-            silent = _silent(model, batch)
+            silent = _silent(model, batches)
     if silent:
         raise InputError(
             f"{silent[0]} is to be trained but gets no gradient: turn off "
@@ -34,16 +34,17 @@ def check_gradients(model: nn.Module, batch: Mapping[str, Tensor]) -> None:
     model.zero_grad(set_to_none=True)
 
 
-def _silent(model: nn.Module, batch: Mapping[str, Tensor]) -> list[str]:
-    """Return the names of the trained tensors that a batch gives no gradient."""
+def _silent(model: nn.Module, batches: Sequence[Mapping[str, Tensor]]) -> list[str]:
+    """Return the names of the trained tensors that the batches give no gradient."""
     model.zero_grad(set_to_none=True)
-    loss = model(**batch)[0]
-    if not torch.isfinite(loss):
-        raise InputError(
-            f"the loss of the first batch must be finite; got {loss.item()}: check the "
-            "audio and the base model."
-        )
-    loss.backward()
+    for batch in batches:
+        loss = model(**batch)[0]
+        if not torch.isfinite(loss):
+            raise InputError(
+                f"the loss of the first batch must be finite; got {loss.item()}: check "
+                "the audio and the base model."
+            )
+        loss.backward()
     gradients = {name: p.grad for name, p in model.named_parameters()}
     trained = {name for name, p in model.named_parameters() if p.requires_grad}
     for name, gradient in gradients.items():

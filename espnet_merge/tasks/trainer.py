@@ -8,12 +8,13 @@ mended before resuming.
 
 import logging
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from espnet2.iterators.abs_iter_factory import AbsIterFactory
+from espnet2.torch_utils.device_funcs import to_device
 from espnet2.train.reporter import Reporter
 from espnet2.train.trainer import Trainer
 from torch import Tensor, nn
@@ -40,10 +41,10 @@ class WhisperTrainer(Trainer):  # type: ignore[misc]
         output = Path(options.output_dir)
         if kwargs["distributed_option"].dist_rank in (None, 0):
             mend_checkpoint(output)
-        batch = _first_batch(kwargs["train_iter_factory"], options.ngpu)
-        show_labels(model.tokenizer, batch)
+        batches = cls.first_batches(kwargs["train_iter_factory"], options.ngpu)
+        show_labels(model.tokenizer, batches)
         _log_shares(model)
-        check_gradients(model, batch[1])
+        check_gradients(model, [batch for _, batch in batches])
         before = frozen_digest(model)
         super().run(**kwargs)
         (output / "checkpoint.last.pth").unlink(missing_ok=True)
@@ -53,7 +54,13 @@ class WhisperTrainer(Trainer):  # type: ignore[misc]
                 "adapter fits no base: do not use it, and report the defect."
             )
         if model.has_adapter:
-            check_adapter_acts(model, batch[1])
+            check_adapter_acts(model, batches[0][1])
+
+    @classmethod
+    def first_batches(cls, factory: AbsIterFactory, ngpu: int) -> list[Batch]:
+        """Return batches that together reach every trainable tensor."""
+        batch = next(iter(factory.build_iter(1)))
+        return [to_device(batch, "cuda" if ngpu > 0 else "cpu")]
 
     @classmethod
     def train_one_epoch(
@@ -98,16 +105,15 @@ def mend_checkpoint(directory: Path) -> None:
             torch.save(states["model"], part)
 
 
-def show_labels(tokenizer: Any, batch: Batch, count: int = 5) -> None:  # noqa: ANN401
-    """Log the decoded labels of the first utterances, prompt and end included."""
-    for uid, ids in list(zip(batch[0], batch[1]["text"], strict=True))[:count]:
-        logging.info(f"label of {uid}: {tokenizer.decode(ids[ids >= 0].tolist())}")
-
-
-def _first_batch(factory: AbsIterFactory, ngpu: int) -> Batch:
-    keys, batch = next(iter(factory.build_iter(1)))
-    device = "cuda" if ngpu > 0 else "cpu"
-    return keys, {name: value.to(device) for name, value in batch.items()}
+def show_labels(
+    tokenizer: Any,  # noqa: ANN401
+    batches: Sequence[Batch],
+    count: int = 5,
+) -> None:
+    """Log the labels of the first utterances, prompt and end included."""
+    for names, batch in batches:
+        for uid, ids in list(zip(names, batch["text"], strict=True))[:count]:
+            logging.info(f"label of {uid}: {tokenizer.decode(ids[ids >= 0].tolist())}")
 
 
 def _log_shares(model: nn.Module) -> None:

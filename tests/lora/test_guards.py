@@ -26,7 +26,7 @@ def model(micro_whisper) -> WhisperModel:
 
 
 def test_sound_model_passes(model):
-    check_gradients(model, BATCH)
+    check_gradients(model, [BATCH])
     assert all(parameter.grad is None for parameter in model.parameters())
 
 
@@ -36,7 +36,7 @@ def test_layer_that_trains_nothing(model):
     whole = layer.forward
     layer.forward = lambda *a, **k: whole(*a, **k).detach()
     with pytest.raises(InputError, match="gets no gradient"):
-        check_gradients(model, BATCH)
+        check_gradients(model, [BATCH])
 
 
 def test_a_factor_that_trains_nothing(model):
@@ -44,7 +44,7 @@ def test_a_factor_that_trains_nothing(model):
     down = model.whisper.model.encoder.layers[0].fc1.lora_A["default"]
     down.forward = lambda x: nn.functional.linear(x, down.weight.detach())
     with pytest.raises(InputError, match=r"layers\.0\.fc1\.lora_A.*no gradient"):
-        check_gradients(model, BATCH)
+        check_gradients(model, [BATCH])
 
 
 @pytest.mark.parametrize("checkpointing", [False, True])
@@ -52,7 +52,7 @@ def test_the_step_to_look_at_gradients_is_taken_back(model, checkpointing):
     if checkpointing:
         model.whisper.activation_checkpointing_enable({"use_reentrant": False})
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    check_gradients(model, BATCH)
+    check_gradients(model, [BATCH])
     after = model.state_dict()
     assert all(torch.equal(before[name], after[name]) for name in before)
 
@@ -61,7 +61,7 @@ def test_loss_that_is_not_finite(model):
     with torch.no_grad():
         model.whisper.model.encoder.conv1.weight.fill_(float("nan"))
     with pytest.raises(InputError, match="must be finite"):
-        check_gradients(model, BATCH)
+        check_gradients(model, [BATCH])
 
 
 def test_adapter_without_effect(model):

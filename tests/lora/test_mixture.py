@@ -125,7 +125,7 @@ def test_gradients_only_in_gate_and_new_adapter(micro_whisper, adapters, gate, t
     assert trained == {"lora_A", "lora_B", "lora_gate"}
     model = WhisperModel(mixture, load_tokenizer(micro_whisper))
     assert model.has_adapter
-    check_gradients(model, BATCH)
+    check_gradients(model, [BATCH])
     before = frozen_digest(model)
     down = {name: layer.down.clone() for name, layer in mixture.layers().items()}
     optimizer = torch.optim.SGD(

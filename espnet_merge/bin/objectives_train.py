@@ -1,0 +1,28 @@
+"""Train Whisper on several objectives: ``python -m espnet_merge.bin.objectives_train``.
+
+Takes the options of ``whisper_train`` and ``objectives_conf``; see ``--help``,
+``conf/train/objectives_*.yaml`` and docs/objective_soups.md.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+
+from espnet_merge.errors import InputError
+
+
+def main(cmd: Sequence[str] | None = None) -> None:
+    """Run ``ObjectivesTask``; exit 2 with one line on bad input."""
+    # ESPnet's data loader forks after the tokenizer was used.
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    from espnet_merge.tasks.objectives import ObjectivesTask
+
+    try:
+        ObjectivesTask.main(cmd=cmd)
+    except InputError as error:
+        print(f"objectives_train: error: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

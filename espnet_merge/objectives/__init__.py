@@ -1,0 +1,1 @@
+"""Training on several objectives at once: solvers, soups, conflict by layer."""

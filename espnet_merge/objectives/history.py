@@ -1,0 +1,53 @@
+"""Conflict by layer over time: a table that grows, and its picture."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from espnet_merge.data.whole_file import whole_file
+
+Measured = tuple[int, str, float]  # step, layer, mean cosine
+HEADER = "epoch\tstep\tlayer\tcosine"
+DPI = 150
+FONT = 9.0
+
+
+def add_epoch(path: Path, epoch: int, measured: Sequence[Measured]) -> list[Measured]:
+    """Write what was measured in ``epoch`` behind earlier epochs; return all of it.
+
+    Later epochs, of a run that was cut and resumed, are dropped.
+    """
+    lines = path.read_text("utf-8").splitlines()[1:] if path.exists() else []
+    rows = [line.split("\t") for line in lines]
+    rows = [row for row in rows if int(row[0]) < epoch]
+    rows += [
+        [str(epoch), str(step), layer, repr(cosine)] for step, layer, cosine in measured
+    ]
+    with whole_file(path) as part:
+        text = "\n".join([HEADER, *("\t".join(row) for row in rows)]) + "\n"
+        part.write_text(text, encoding="utf-8")
+    return [(int(step), layer, float(cosine)) for _, step, layer, cosine in rows]
+
+
+def draw_history(measured: Sequence[Measured], path: Path) -> None:
+    """Draw a row for each layer and a column for each of its measurements."""
+    import numpy as np
+    from matplotlib.figure import Figure
+
+    cosines: dict[str, list[float]] = {}
+    for _, layer, cosine in measured:
+        cosines.setdefault(layer, []).append(cosine)
+    length = max(map(len, cosines.values()))
+    values = np.full((len(cosines), length), np.nan)
+    for row, history in enumerate(cosines.values()):
+        values[row, : len(history)] = history
+    figure = Figure(figsize=(7.0, 1.5 + 0.25 * len(cosines)), layout="constrained")
+    axes = figure.subplots()
+    drawn = axes.imshow(values, cmap="RdBu", vmin=-1, vmax=1, aspect="auto")
+    axes.set_yticks(range(len(cosines)), list(cosines), fontsize=FONT)
+    axes.set_xlabel(f"measurements, up to step {measured[-1][0]}", fontsize=FONT)
+    axes.tick_params(length=0, labelsize=FONT)
+    axes.spines[:].set_visible(False)
+    figure.suptitle("Mean cosine of the objectives: red layers conflict", fontsize=FONT)
+    figure.colorbar(drawn, ax=axes)
+    with whole_file(path) as part:
+        figure.savefig(part, dpi=DPI)

@@ -1,0 +1,90 @@
+"""How the objectives of a level are weighed, by name."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+from torch import Tensor
+
+from espnet_merge.errors import InputError
+from espnet_merge.objectives.modo import MoDo
+
+STATIC = "static"
+MODO = "modo"
+
+
+class Solver(Protocol):
+    """New weights of M objectives, from the old ones and products of gradients.
+
+    Attributes:
+        samples: batches of each objective in a step. With 2, ``gram`` is ``G2 @ G1.T``
+            of independent ones; with 1, the Gram matrix ``G @ G.T``.
+    """
+
+    samples: ClassVar[int]
+
+    def __call__(self, weights: Tensor, gram: Tensor) -> Tensor:
+        """Return the new weights (M,)."""
+
+
+@dataclass(frozen=True)
+class Aggregated:
+    """Weights by an aggregator of TorchJD, which knows the Gram matrix alone.
+
+    Source: Quinton and Rey, *Jacobian Descent for Multi-Objective Optimization*, 2024,
+    https://arxiv.org/abs/2406.16232; each aggregator's own paper in
+    https://torchjd.org/stable/docs/aggregation.
+    """
+
+    weighting: Callable[[Tensor], Tensor]
+    samples: ClassVar[int] = 1
+
+    def __call__(self, weights: Tensor, gram: Tensor) -> Tensor:
+        """Return the aggregator's weights; the old ones do not matter."""
+        return self.weighting(gram.double()).to(weights)
+
+
+def build_solver(name: str, conf: Mapping[str, Any]) -> Solver | None:
+    """Return the solver of that name; None for static weights.
+
+    Raises:
+        InputError: no such solver, a parameter that it does not have, or a package that
+            it needs is missing.
+    """
+    if name == STATIC and not conf:
+        return None
+    known = {MODO: MoDo, STATIC: dict} | _aggregators()
+    if name not in known:
+        raise InputError(
+            f"solver must be one of {', '.join(sorted(known))}; got {name!r}."
+        )
+    try:
+        built = known[name](**conf)
+    except ImportError as error:
+        raise InputError(f"solver {name}: {error}, or choose another.") from None
+    except (TypeError, ValueError) as error:
+        raise InputError(f"solver_conf must fit {name}; {error}.") from error
+    if name == MODO:
+        return built  # type: ignore[no-any-return]
+    if name == STATIC:
+        raise InputError(f"solver static takes no solver_conf; got {dict(conf)}.")
+    return Aggregated(built.gramian_weighting)
+
+
+def _aggregators() -> dict[str, Callable[..., Any]]:
+    """Return TorchJD's aggregators that weigh by the Gram matrix and keep no state.
+
+    The others would need all gradients side by side, or lose their state in a resumed
+    training.
+    """
+    from torchjd import Stateful, aggregation
+
+    classes = {name: getattr(aggregation, name) for name in aggregation.__all__}
+    base = aggregation.GramianWeightedAggregator
+    return {
+        name: class_
+        for name, class_ in classes.items()
+        if issubclass(class_, base)
+        and class_ is not base
+        and not issubclass(class_, Stateful)
+    }

@@ -1,0 +1,46 @@
+"""What a training on several objectives carries from step to step."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from espnet_merge.objectives.best_rq import BestRQ
+from espnet_merge.objectives.conf import Conf
+
+
+class State(nn.Module):
+    """Part of the model, so that each checkpoint holds it.
+
+    Attributes:
+        weights: (M,) lambda, which begins uniform in each level.
+        cosines: (layers,) mean cosine when last measured, NaN before.
+        step: steps made.
+        skipped: (M,) steps in a row that each objective was left out of.
+        best_rq: its head; None without a self-supervised objective.
+    """
+
+    weights: Tensor
+    cosines: Tensor
+    step: Tensor
+    skipped: Tensor
+
+    def __init__(self, conf: Conf, layers: int, best_rq: BestRQ | None) -> None:
+        super().__init__()
+        count = len(conf.names)
+        uniform = [1 / len(conf.level_of(index).members) for index in range(count)]
+        self.register_buffer("weights", torch.tensor(uniform))
+        self.register_buffer("cosines", torch.full((layers,), float("nan")))
+        self.register_buffer("step", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("skipped", torch.zeros(count, dtype=torch.int64))
+        self.best_rq = best_rq
+
+    def describe(self, names: list[str], layers: Mapping[str, object]) -> str:
+        """Return the weights, and the layers that conflict, as one line."""
+        weights = zip(names, self.weights.tolist(), strict=True)
+        shares = ", ".join(f"{name} {weight:.3f}" for name, weight in weights)
+        cosines = zip(layers, self.cosines.tolist(), strict=True)
+        found = ", ".join(
+            f"{layer} {value:.2f}" for layer, value in cosines if value < 0
+        )
+        return f"weights: {shares}; conflicting layers: {found or 'none'}"

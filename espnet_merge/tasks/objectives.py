@@ -1,0 +1,226 @@
+"""``ObjectivesTask``: Whisper trained on several objectives at once.
+
+``WhisperTask`` with one more option, ``objectives_conf``; see docs/objective_soups.md.
+"""
+
+import argparse
+import re
+import tempfile
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from espnet2.iterators.abs_iter_factory import AbsIterFactory
+from espnet2.torch_utils.device_funcs import force_gatherable
+from espnet2.utils.nested_dict_action import NestedDictAction
+from torch import Tensor, nn
+from transformers import WhisperTokenizer
+
+from espnet_merge.data.table import read_table, write_table
+from espnet_merge.objectives.best_rq import BestRQ
+from espnet_merge.objectives.conf import BEST_RQ, TEXT, Conf, Kind, read_conf
+from espnet_merge.objectives.gradients import layers_of
+from espnet_merge.objectives.state import State
+from espnet_merge.objectives.step import Batch
+from espnet_merge.tasks.objectives_trainer import ObjectivesTrainer
+from espnet_merge.tasks.whisper import WhisperModel, WhisperTask
+
+# So that the seeds of the rounds of an epoch are not those of other epochs.
+ROUND = 100_000
+
+
+class ObjectivesModel(WhisperModel):
+    """Whisper with a loss by objective, and what training on them carries along.
+
+    Args:
+        conf: the objectives.
+        others: of ``WhisperModel``.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        tokenizer: WhisperTokenizer,
+        *,
+        conf: Conf,
+        **others: Any,  # noqa: ANN401
+    ) -> None:
+        super().__init__(network, tokenizer, **others)
+        self.conf = conf
+        config = self.whisper.config
+        head = None
+        if any(objective.loss == BEST_RQ for objective in conf.objectives.values()):
+            head = BestRQ(config.num_mel_bins, config.d_model, conf.best_rq)
+        self.objectives = State(conf, len(self.shared_layers()), head)
+
+    def shared_layers(self) -> dict[str, list[nn.Parameter]]:
+        """Return the parameters whose direction is solved for, layer by layer."""
+        objectives = self.conf.objectives.values()
+        return layers_of(
+            self,
+            lambda name: (
+                re.search(self.conf.shared, name) is not None
+                and not any(objective.owns(name) for objective in objectives)
+            ),
+        )
+
+    def forward(
+        self,
+        **batch: Any,  # noqa: ANN401
+    ) -> tuple[Tensor, dict[str, Tensor | None], Tensor]:
+        """Return loss, statistics and weight of the loss that the batch names."""
+        if batch.pop("loss", TEXT) == TEXT:
+            return super().forward(**batch)
+        assert self.objectives.best_rq is not None
+        value, accuracy = self.objectives.best_rq(
+            self.whisper.model.encoder, batch["speech"], batch["speech_lengths"]
+        )
+        stats = {"loss": value.detach(), "acc": accuracy}
+        return force_gatherable(  # type: ignore[no-any-return]
+            (value, stats, len(batch["speech"])), value.device
+        )
+
+    def trained_names(self) -> set[str]:
+        """Return the names of the parameters that training changes, and its state."""
+        buffers = self.objectives.named_buffers(recurse=False)
+        return super().trained_names() | {f"objectives.{name}" for name, _ in buffers}
+
+
+class ObjectivesIterFactory(AbsIterFactory):  # type: ignore[misc]
+    """Batches of all objectives for each step, from ESPnet's own iterators.
+
+    An epoch has as many steps as the longest objective needs to be heard once; the
+    others begin again, shuffled otherwise.
+
+    Args:
+        factories: ESPnet's, one an objective.
+        conf: the objectives.
+        accum_grad: batches whose gradients are added up for one sample.
+    """
+
+    def __init__(
+        self, factories: Sequence[AbsIterFactory], conf: Conf, accum_grad: int
+    ) -> None:
+        self.factories = factories
+        self.losses = [objective.loss for objective in conf.objectives.values()]
+        self.samples = [conf.samples(index) for index in range(len(factories))]
+        self.accum_grad = accum_grad
+
+    def build_iter(
+        self, epoch: int, shuffle: bool | None = None
+    ) -> Iterator[tuple[list[str], dict[str, Any]]]:
+        """Yield names and ``batches``: by objective, sample and accumulated part."""
+        counts = [len(factory.build_iter(epoch, shuffle)) for factory in self.factories]
+        steps = max(
+            -(-count // (samples * self.accum_grad))
+            for count, samples in zip(counts, self.samples, strict=True)
+        )
+        streams = [
+            _endless(factory, loss, epoch, shuffle)
+            for factory, loss in zip(self.factories, self.losses, strict=True)
+        ]
+        for _ in range(steps):
+            batches = [
+                [[next(stream) for _ in range(self.accum_grad)] for _ in range(samples)]
+                for stream, samples in zip(streams, self.samples, strict=True)
+            ]
+            names = [n for o in batches for s in o for part in s for n in part[0]]
+            yield names, {"batches": batches}
+
+
+def _endless(
+    factory: AbsIterFactory, loss: str, epoch: int, shuffle: bool | None
+) -> Iterator[Batch]:
+    while True:
+        for names, batch in factory.build_iter(epoch, shuffle):
+            yield names, batch | {"loss": loss}
+        epoch += ROUND
+
+
+class ObjectivesTask(WhisperTask):
+    """Train Whisper on several objectives; ``espnet_merge.bin.objectives_train``."""
+
+    trainer = ObjectivesTrainer
+
+    @classmethod
+    def add_task_arguments(cls, parser: argparse.ArgumentParser) -> None:
+        """Add ``objectives_conf`` to the options of ``WhisperTask``."""
+        super().add_task_arguments(parser)
+        parser.add_argument(
+            "--objectives_conf",
+            action=NestedDictAction,
+            default={},
+            help="Objectives, levels, solver, shared, layers; docs/objective_soups.md",
+        )
+
+    @classmethod
+    def build_model(cls, args: argparse.Namespace) -> ObjectivesModel:
+        """Build the model of ``WhisperTask``, and the objectives beside it."""
+        conf = read_conf(args.objectives_conf, set(_kinds(args).values()))
+        plain = super().build_model(args)
+        return ObjectivesModel(
+            plain.network,
+            plain.tokenizer,
+            conf=conf,
+            specaug=plain.specaug,
+            **args.model_conf,
+        )
+
+    @classmethod
+    def build_iter_factory(
+        cls,
+        args: argparse.Namespace,
+        distributed_option: Any,  # noqa: ANN401 - ESPnet's DistributedOption
+        mode: str,
+        kwargs: dict[str, Any] | None = None,
+    ) -> AbsIterFactory:
+        """Build a factory for each objective to train on; ESPnet's own otherwise."""
+        if mode != "train":
+            return super().build_iter_factory(args, distributed_option, mode, kwargs)
+        kinds = _kinds(args)
+        conf = read_conf(args.objectives_conf, set(kinds.values()))
+        factories = []
+        for objective in conf.objectives.values():
+            chosen = {uid for uid, kind in kinds.items() if objective.takes(*kind)}
+            with tempfile.TemporaryDirectory() as directory:
+                shapes = _choose(args.train_shape_file, chosen, Path(directory))
+                options = (kwargs or {}) | {"shape_files": shapes}
+                factories.append(
+                    super().build_iter_factory(args, distributed_option, mode, options)
+                )
+        return ObjectivesIterFactory(factories, conf, args.accum_grad)
+
+
+def _kinds(args: argparse.Namespace) -> dict[str, Kind]:
+    """Return task and language of each utterance to train on.
+
+    The shape files name the utterances; with the filter's cuts, they are not all.
+    """
+    tables: dict[str, dict[str, str]] = {"lang": {}, "task": {}}
+    for path, name, _ in args.train_data_path_and_name_and_type:
+        if name in tables:
+            tables[name] |= read_table(Path(path))
+    tasks, languages = tables["task"], tables["lang"]
+    names = set(languages).intersection(*map(_names, args.train_shape_file))
+    return {
+        name: (tasks.get(name, "transcribe"), language)
+        for name, language in languages.items()
+        if name in names
+    }
+
+
+def _names(file: str) -> set[str]:
+    return set(read_table(Path(file)))
+
+
+def _choose(
+    files: Sequence[str], chosen: Collection[str], directory: Path
+) -> list[str]:
+    """Write the lines of each shape file that belong to ``chosen``."""
+    paths = []
+    for number, file in enumerate(files):
+        table = read_table(Path(file))
+        path = directory / f"shape.{number}"
+        write_table(path, {uid: table[uid] for uid in table if uid in chosen})
+        paths.append(str(path))
+    return paths

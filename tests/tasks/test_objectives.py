@@ -1,0 +1,163 @@
+"""Train a micro Whisper on several objectives through ESPnet's own trainer."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from safetensors.torch import load_file
+
+from espnet_merge.bin.objectives_train import main as objectives_train
+from espnet_merge.data.table import read_table
+from espnet_merge.export import export
+from tests.speech import write_data
+from tests.tasks.test_whisper import arguments
+
+PAIR = {"asr": {"task": "transcribe"}, "st": {"task": "translate"}}
+SOUP = {
+    "objectives": {
+        "asr": {"task": "transcribe", "by_language": True},
+        "st": {"task": "translate"},
+        "u": {"loss": "best_rq", "task": "transcribe"},
+    },
+    "levels": [
+        {"objectives": ["asr"]},
+        {"objectives": ["st"], "weight": {"first": 0.1, "rise": 0.02}},
+        {"objectives": ["u"], "weight": {"first": 0.0, "rise": 0.02}},
+    ],
+    "layers": {"select": False, "every": 4},
+    "best_rq": {"codebook_size": 16, "code_dim": 4},
+    "solver_conf": {"gamma": 0.1},
+}
+
+
+def write_tasks(directory: Path, count: int, seed: int = 0) -> None:
+    """Each pair of utterances is to be transcribed, the next one translated."""
+    write_data(directory, languages=("es", "ru"), count=count, seed=seed)
+    names = list(read_table(directory / "utt2task"))
+    tasks = ["translate" if int(n[3:]) // 2 % 2 else "transcribe" for n in names]
+    rows = [f"{name} {task}\n" for name, task in zip(names, tasks, strict=True)]
+    (directory / "utt2task").write_text("".join(rows))
+    # Equally long, so that the mean over tokens is that over utterances.
+    rows = [f"{name} texto {name[3:]}\n" for name in names]
+    (directory / "text").write_text("".join(rows))
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> Path:
+    root = tmp_path_factory.mktemp("data")
+    write_tasks(root / "train", 16)
+    write_tasks(root / "valid", 4, seed=1)
+    return root
+
+
+def words(whisper, data, output, conf, *more):
+    file = output.parent / f"{output.name}.yaml"
+    file.write_text(yaml.safe_dump({"objectives_conf": conf}))
+    return arguments(whisper, data, output, "--config", str(file), "--batch_size", "2",
+                     *more)  # fmt: skip
+
+
+def checkpoint(exp, epoch):
+    return torch.load(exp / f"{epoch}epoch.pth", weights_only=True)
+
+
+def test_a_soup_trains_resumes_exactly_and_exports(micro_whisper, data, tmp_path):
+    def train(exp: Path, epochs: int) -> None:
+        objectives_train(
+            words(micro_whisper, data, exp, SOUP, "--max_epoch", str(epochs))
+        )
+
+    train(tmp_path / "whole", 2)
+    cut = tmp_path / "cut"
+    train(cut, 1)
+    first = checkpoint(cut, 1)
+    # Killed while the second epoch ran.
+    shutil.copy(cut / "checkpoint.pth", cut / "checkpoint.last.pth")
+    (cut / "checkpoint.pth").write_bytes((cut / "checkpoint.pth").read_bytes()[:9999])
+    train(cut, 2)
+    expected, found = checkpoint(tmp_path / "whole", 2), checkpoint(cut, 2)
+    assert set(expected) == set(found)
+    for name, value in expected.items():
+        torch.testing.assert_close(value, found[name], rtol=0, atol=0, equal_nan=True)
+    # To transcribe there are 2 batches of each language, both taken in one step; to
+    # translate 4 of all, one a step.
+    assert first["objectives.step"] == 4
+    assert found["objectives.step"] == 8
+    assert found["objectives.weights"][:2].sum() == pytest.approx(1)
+    assert found["objectives.weights"][0] != 0.5
+    # All but the fixed positions were measured.
+    assert found["objectives.cosines"].isnan().sum() == 1
+    # In the first epoch eta is 0, and the head is trained all the same.
+    head = "objectives.best_rq.head.weight"
+    assert not torch.equal(first[head], found[head])
+    table = (cut / "conflict.tsv").read_text()
+    assert table == (tmp_path / "whole" / "conflict.tsv").read_text()
+    assert (cut / "images" / "conflict.png").stat().st_size > 5000
+
+    export(cut / "valid.loss.ave.pth", tmp_path / "model")
+    before = load_file(micro_whisper / "model.safetensors")
+    after = load_file(tmp_path / "model" / "model.safetensors")
+    assert set(before) == set(after)
+    same = {name for name in before if torch.equal(before[name], after[name])}
+    assert same == {"model.encoder.embed_positions.weight"}
+
+
+def test_lora(micro_whisper, data, tmp_path):
+    lora = ("--lora", "true", "--lora_conf", "r=4", "--max_trainable_share", "0.3")
+    exp = tmp_path / "exp"
+    conf = {"objectives": PAIR, "layers": {"select": False}, "solver": "UPGrad"}
+    objectives_train(words(micro_whisper, data, exp, conf, "--max_epoch", "1", *lora))
+    saved = checkpoint(exp, 1)
+    assert all("lora_" in n or n.startswith("objectives.") for n in saved)
+    assert saved["objectives.step"] == 4
+    export(exp / "valid.loss.ave.pth", tmp_path / "model")
+    assert (tmp_path / "model" / "adapter_model.safetensors").is_file()
+
+
+SGD = ("--max_epoch", "1", "--optim", "sgd", "--optim_conf", "lr=0.01")
+
+
+def test_two_processes_give_the_update_of_one(micro_whisper, data, tmp_path):
+    conf = SOUP | {"objectives": PAIR, "shared": r"model\.(en|de)coder\."}
+    del conf["levels"]
+    objectives_train(words(micro_whisper, data, tmp_path / "one", conf, *SGD))
+    context = torch.multiprocessing.get_context("fork")
+    two = words(
+        micro_whisper, data, tmp_path / "two", conf, *SGD, "--dist_world_size", "2",
+        "--dist_backend", "gloo", "--dist_init_method", f"file://{tmp_path}/store",
+    )  # fmt: skip
+    workers = [
+        context.Process(target=objectives_train, args=([*two, "--dist_rank", rank],))
+        for rank in ("0", "1")
+    ]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+        assert worker.exitcode == 0
+    one, both = checkpoint(tmp_path / "one", 1), checkpoint(tmp_path / "two", 1)
+    for name, value in one.items():
+        torch.testing.assert_close(
+            value, both[name], rtol=1e-4, atol=1e-6, equal_nan=True
+        )
+    assert one["objectives.weights"][0] != 0.5
+
+
+@pytest.mark.parametrize(
+    ("conf", "message"),
+    [
+        ({"objectives": PAIR | {"x": {"language": "fr"}}}, "x must have utterances"),
+        ({"objectives": {"asr": {}}}, "at least two objectives; got 1"),
+        ({"objectives": PAIR, "solver": "MGD"}, "solver must be one of"),
+        ({"objectives": PAIR, "shared": "nothing"}, "shared must match trained"),
+        (SOUP | {"best_rq": {"codes": 5}}, "best_rq"),
+        ({}, "at least two objectives; got 0"),
+    ],
+)
+def test_bad_configuration(micro_whisper, data, tmp_path, capsys, conf, message):
+    with pytest.raises(SystemExit) as exit_:
+        objectives_train(words(micro_whisper, data, tmp_path / "exp", conf))
+    assert exit_.value.code == 2
+    assert message in capsys.readouterr().err.splitlines()[-1]
