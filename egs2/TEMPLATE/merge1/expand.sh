@@ -49,7 +49,6 @@ expdir=exp/expand # where models, hypotheses and results go
 . ./path.sh
 . ./cmd.sh
 here=$(dirname "$0")
-# shellcheck source-path=SCRIPTDIR
 . "$here/languages.sh"
 
 check_stages 7

@@ -25,7 +25,6 @@ expdir=exp        # where models and hypotheses are
 . ../../../local/decode.sh
 . ./path.sh
 . ./cmd.sh
-# shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/languages.sh"
 
 check_stages 3

@@ -1,0 +1,164 @@
+# shellcheck shell=bash disable=SC2154
+# Source me. Stages 5 to 8 of merge.sh: the base, trained systems, and merges. Expects its
+# options and the names that it makes of them.
+
+# Stage 5
+fetch_base() {
+  local mark=$expdir/zero_shot/.done
+  if [[ -f $mark ]] && ! is_done "$mark" "$base"; then
+    fail "$expdir/base must be made of '$base'; it is of '$(<"$mark")': choose another" \
+      "--expdir, or move it away."
+  fi
+  mkdir -p "$expdir/zero_shot"
+  mark_done "$mark" "$base"
+  espnet-merge fetch "$base" --output "$expdir/base" >&2
+  ln -sfn ../base "$expdir/zero_shot/model"
+}
+
+# Stage 6
+collect_stats() { run_parallel "$nj" collect_stats_of "${datasets[@]}"; }
+
+collect_stats_of() { # NAME
+  local out=$expdir/stats/$1 words args
+  words="$full_config $(sets_fingerprint "$1")"
+  if is_done "$out/.done" "$words"; then return; fi
+  rm -rf "$out"
+  mkdir -p "$out"
+  read -ra args <<<"$(data_args "$1")"
+  $train_cmd "$out/stats.log" "$python" -m espnet_merge.bin.whisper_train \
+    --collect_stats true --config "$full_config" --whisper "$expdir/base" \
+    --output_dir "$out" "${args[@]}" \
+    --train_shape_file "$dumpdir/$(train_set "$1")/text" \
+    --valid_shape_file "$dumpdir/$1_valid/text" >"$out/launch.log" 2>&1 ||
+    fail "statistics of $1: $(last_error "$out/launch.log" "$out/stats.log")"
+  mark_done "$out/.done" "$words"
+}
+
+train_set() { # NAME: the training set of an expert, or of several together
+  if [[ -n ${mixed[$1]:-} ]]; then echo "$1_train"; else echo "$1$train_suffix"; fi
+}
+
+sets_fingerprint() { # NAME
+  fingerprint "$dumpdir/$(train_set "$1")/.done" "$dumpdir/$1_valid/.done"
+}
+
+data_args() { # NAME: ESPnet's options that name the files of its data
+  local file train valid
+  train=$dumpdir/$(train_set "$1") valid=$dumpdir/$1_valid
+  for file in wav.scp,speech,sound text,text,text utt2lang,lang,text utt2task,task,text; do
+    printf -- '--train_data_path_and_name_and_type %s ' "$train/$file"
+    printf -- '--valid_data_path_and_name_and_type %s ' "$valid/$file"
+  done
+}
+
+# Stage 7
+train_experts() {
+  local logs=("${trained[@]/#/$expdir/}")
+  follow "${logs[@]/%//train.log}"
+  run_parallel "$train_nj" train_system "${trained[@]}"
+  unfollow
+}
+
+is_lora() { [[ $1 == lora_* || $1 == joint_lora ]]; } # SYSTEM
+
+train_system() { # SYSTEM
+  case $1 in
+    joint) train_model joint joint "$full_config" ;;
+    joint_lora) train_model joint_lora joint "$lora_config" ;;
+    two_stage)
+      train_model recognition recognition "$full_config"
+      train_model two_stage translation "$full_config" recognition
+      ;;
+    lora_*) train_model "$1" "${1#*_}" "$lora_config" ;;
+    full_*) train_model "$1" "${1#*_}" "$full_config" ;;
+    *) train_model "$1" joint "${soup_file[$1]}" base objectives_train ;;
+  esac
+}
+
+train_model() { # SYSTEM DATA CONFIG [SYSTEM-TO-START-FROM] [COMMAND]
+  local out=$expdir/$1 name=$2 config=$3 start=$expdir/base command=${5:-whisper_train}
+  local options=$train_args words args more
+  if [[ -n ${mixed[$name]:-} && $command == whisper_train ]]; then
+    options+=${joint_args:+ $joint_args}
+  fi
+  words="$(basename "$config") $(fingerprint "$config") $options"
+  words+=" $(sets_fingerprint "$name")"
+  if [[ ${4:-base} != base ]]; then
+    start=$expdir/$4/model
+    words+=" $(fingerprint "$expdir/$4/.done")"
+  fi
+  if is_done "$out/.done" "$words"; then return; fi
+  if [[ $take_added == true && -f $out/.added ]]; then
+    log "$1 was added by add_language.sh: it is taken as it is"
+    return
+  fi
+  if [[ -f $out/.settings ]] && ! is_done "$out/.settings" "$words"; then
+    fail "$out was trained with other settings or data: move it away, or choose another" \
+      "--expdir."
+  fi
+  mkdir -p "$out"
+  mark_done "$out/.settings" "$words"
+  read -ra args <<<"$(data_args "$name")"
+  read -ra more <<<"$options"
+  "$python" -m espnet2.bin.launch --cmd "$cuda_cmd --name $1" --log "$out/train.log" \
+    --ngpu "$ngpu" --num_nodes "$num_nodes" --init_file_prefix "$out/.dist_init_" \
+    --multiprocessing_distributed true -- \
+    "$python" -m "espnet_merge.bin.$command" --config "$config" --resume true \
+    --whisper "$start" --output_dir "$out" "${args[@]}" \
+    --train_shape_file "$expdir/stats/$name/train/speech_shape" \
+    --valid_shape_file "$expdir/stats/$name/valid/speech_shape" "${more[@]}" \
+    >"$out/launch.log" 2>&1 ||
+    fail "training $1: $(last_error "$out/train.log"); see $out/train.log."
+  espnet-merge export --exp "$out" --output "$out/model" --overwrite \
+    >>"$out/launch.log" 2>&1 ||
+    fail "exporting $1: $(last_error "$out/launch.log")"
+  mark_done "$out/.done" "$words"
+  log "trained $1"
+}
+
+# Stage 8
+merge_experts() {
+  local name kind words args models=("${expert_names[@]/#/$expdir/${merge_kind}_}")
+  for name in "${!merge_file[@]}"; do
+    words="$(fingerprint "${merge_file[$name]}") $(fingerprint "${models[@]/%//.done}")"
+    kind=$(statistics_kind "${merge_file[$name]}")
+    if [[ -n $kind ]]; then words+=" $statistics_args"; fi
+    if is_done "$expdir/$name/.done" "$words"; then continue; fi
+    args=()
+    if [[ -n $kind ]]; then
+      run_parallel "$nj" collect_statistics "${expert_names[@]/#/$kind/}"
+      args=(--set "statistics=[$(IFS=,; echo "${models[*]/%//$kind}")]")
+    fi
+    log "merging ${models[*]##*/} by $name"
+    mkdir -p "$expdir/$name"
+    $train_cmd "$expdir/$name/merge.log" espnet-merge merge --config "${merge_file[$name]}" \
+      --base "$expdir/base" --experts "${models[@]/%//model}" "${args[@]}" \
+      --output "$expdir/$name/model" --overwrite ||
+      fail "merging by $name: $(last_error "$expdir/$name/merge.log")"
+    mark_done "$expdir/$name/.done" "$words"
+  done
+}
+
+statistics_kind() { # FILE: what its method weights experts by, if by statistics
+  case $(sed -n 's/^method: *//p' "$1") in
+    fisher) echo fisher ;;
+    regmean) echo gram ;;
+  esac
+}
+
+collect_statistics() { # KIND/NAME
+  local kind=${1%/*} name=${1#*/} out words model
+  out=$expdir/${merge_kind}_$name
+  model=(--model "$out/model")
+  if [[ $merge_kind == lora ]]; then
+    model=(--model "$expdir/base" --adapter "$out/model")
+  fi
+  words="$(fingerprint "$out/.done") $(sets_fingerprint "$name") $statistics_args"
+  if is_done "$out/.$kind.done" "$words"; then return; fi
+  log "collecting $kind statistics of ${merge_kind}_$name"
+  $train_cmd "$out/$kind.log" espnet-merge statistics --kind "$kind" "${model[@]}" \
+    --data "$dumpdir/$(train_set "$name")" --output "$out/$kind" --overwrite \
+    "${statistics_words[@]}" ||
+    fail "statistics of ${merge_kind}_$name: $(last_error "$out/$kind.log")"
+  mark_done "$out/.$kind.done" "$words"
+}

@@ -1,0 +1,57 @@
+# shellcheck shell=bash disable=SC2154
+# Source me. Stages 9 to 11 of merge.sh: hypotheses, scores, and the report. Expects its
+# options and the names that it makes of them.
+
+# Stage 9
+decode_systems() {
+  run_parallel "$decode_nj" decode_system "${systems[@]}"
+}
+
+decode_system() { # SYSTEM
+  local dir=$expdir/$1 mode out words model=(--model "$expdir/$1/model") ways
+  if is_lora "$1"; then model=(--model "$expdir/base" --adapter "$dir/model"); fi
+  read -ra ways <<<"$(modes_of "$1")"
+  for mode in "${ways[@]}"; do
+    out=$dir/inference_$mode
+    words="$(fingerprint "${decode_file[$mode]}") $decode_args $(fingerprint "$dir/.done")"
+    words+=" $(cd "$dumpdir" && fingerprint "${tests[@]/%//.done}")"
+    if is_done "$out/.done" "$words"; then continue; fi
+    decode_by_jobs "$inference_nj" "$out" "${model[@]}" --overwrite \
+      --config "${decode_file[$mode]}" --data "${tests[@]/#/$dumpdir/}" \
+      --output "${tests[@]/#/$out/}" "${decode_words[@]}"
+    mark_done "$out/.done" "$words"
+  done
+  log "decoded by $1"
+}
+
+modes_of() { # SYSTEM
+  if [[ $1 == zero_shot ]]; then echo "${base_modes[@]}"; else echo "${modes[@]}"; fi
+}
+
+# Stage 10
+score_systems() { run_parallel "$nj" score_set "${tests[@]}"; }
+
+score_set() { # SET: all systems in one go
+  local mode system dir stale=()
+  for system in "${systems[@]}"; do
+    for mode in $(modes_of "$system"); do
+      dir=$expdir/$system/inference_$mode/$1
+      if [[ ! $dir/score.json -nt $dir/text.json ]]; then stale+=("$dir"); fi
+    done
+  done
+  if ((${#stale[@]} == 0)); then return; fi
+  espnet-merge score --ref "$dumpdir/$1" --hyp "${stale[@]}" --normalizer "$normalizer" >&2
+}
+
+# Stage 11
+write_report() {
+  local kind name args=(--merges "${!merge_file[@]}" --experts)
+  for kind in "${kind_names[@]}"; do
+    for name in "${expert_names[@]}"; do args+=("${name%%_*}=${kind}_$name"); done
+  done
+  if ((${#together[@]})); then args+=(--joint "${together[@]}"); fi
+  if [[ -n $base_decode_config ]]; then args+=(--base-inference "${base_modes[0]}"); fi
+  espnet-merge report --expdir "$expdir" --base zero_shot "${args[@]}" \
+    --sets "${tests[@]}" --trained "${expert_names[@]}" --untrained "${unseen[@]%%_*}" \
+    --inference "${modes[@]}"
+}
