@@ -29,7 +29,7 @@ lint: setup ## ruff, mypy, shellcheck
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
-	@git ls-files -z '*.sh' '*.bats' .ci/run | xargs -0 $(BIN)/shellcheck
+	@git ls-files -z '*.sh' '*.bash' '*.bats' .ci/run | xargs -0 $(BIN)/shellcheck
 
 check: lint test ## what CI runs
 

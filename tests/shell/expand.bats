@@ -3,24 +3,10 @@
 # expand.sh, with stand-ins for the stages of merge.sh and for the command: what each way
 # to add a language is given, what is decoded, and what goes into which row.
 
-setup() {
-  root=$BATS_TEST_DIRNAME/../..
-  tree=$BATS_TEST_TMPDIR/tree
-  mkdir -p "$tree"/{conf,egs2/corpus/merge1,.venv/bin}
-  cp -r "$root/local" "$tree/local"
-  cp -r "$root/conf/decode" "$root/conf/train" "$tree/conf"
-  cp -r "$root/egs2/TEMPLATE" "$tree/egs2/TEMPLATE"
-  template=../../TEMPLATE/merge1
-  cd "$tree/egs2/corpus/merge1" || exit
-  cp $template/{path,cmd}.sh .
-  mkdir utils
+. "$BATS_TEST_DIRNAME/recipe.bash"
 
-  cat >utils/run.pl <<'EOF'
-#!/usr/bin/env bash
-set -euo pipefail
-mkdir -p "$(dirname "$1")"
-"${@:2}" >"$1" 2>&1
-EOF
+setup() {
+  make_recipe
   cat >"$tree/.venv/bin/espnet-merge" <<'EOF'
 #!/usr/bin/env bash
 set -euo pipefail
@@ -42,7 +28,7 @@ EOF
 set -euo pipefail
 echo "merge.sh $*" >>calls
 EOF
-  chmod +x utils/run.pl "$tree/.venv/bin/espnet-merge"
+  chmod +x "$tree/.venv/bin/espnet-merge"
 }
 
 expand() { run "$template/expand.sh" --old "es it" --new cs --seeds "1 2" "$@"; }

@@ -3,26 +3,14 @@
 # add_language.sh and remove_language.sh, with stand-ins for the stages of merge.sh and
 # for the command: what they are given, what they leave, and whether a change is found.
 
+. "$BATS_TEST_DIRNAME/recipe.bash"
+
 setup() {
-  root=$BATS_TEST_DIRNAME/../..
-  tree=$BATS_TEST_TMPDIR/tree
-  mkdir -p "$tree"/{conf,egs2/corpus/merge1,.venv/bin}
-  cp -r "$root/local" "$tree/local"
-  cp -r "$root/conf/decode" "$tree/conf/decode"
-  cp -r "$root/egs2/TEMPLATE" "$tree/egs2/TEMPLATE"
-  template=../../TEMPLATE/merge1
-  cd "$tree/egs2/corpus/merge1" || exit
-  cp $template/{path,cmd}.sh .
-  mkdir -p utils exp/zero_shot exp/lora_{es,it_news}/model
+  make_recipe
+  mkdir -p exp/zero_shot exp/lora_{es,it_news}/model
   echo small >exp/zero_shot/.done
   for name in es it_news; do echo "adapter of $name" >"exp/lora_$name/model/weights"; done
 
-  cat >utils/run.pl <<'EOF'
-#!/usr/bin/env bash
-set -euo pipefail
-mkdir -p "$(dirname "$1")"
-"${@:2}" >"$1" 2>&1
-EOF
   cat >"$tree/.venv/bin/espnet-merge" <<'EOF'
 #!/usr/bin/env bash
 set -euo pipefail
@@ -47,7 +35,7 @@ if [[ "$*" == "--stage 7 "* ]]; then
   echo "adapter of cs" >exp/lora_cs/model/weights
 fi
 EOF
-  chmod +x utils/run.pl "$tree/.venv/bin/espnet-merge"
+  chmod +x "$tree/.venv/bin/espnet-merge"
 }
 
 add() { run "$template/add_language.sh" "$@"; }

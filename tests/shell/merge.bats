@@ -3,18 +3,12 @@
 # merge.sh with stand-ins for training and for the command: which systems are trained on
 # what and from what, and that a run with seeds is a run of each.
 
+. "$BATS_TEST_DIRNAME/recipe.bash"
+
 setup() {
-  root=$BATS_TEST_DIRNAME/../..
-  tree=$BATS_TEST_TMPDIR/tree
-  mkdir -p "$tree"/{conf,tools,egs2/corpus/merge1,.venv/bin}
-  cp -r "$root/local" "$tree/local"
-  cp -r "$root"/conf/{decode,merge,train} "$tree/conf/"
-  cp -r "$root/egs2/TEMPLATE" "$tree/egs2/TEMPLATE"
+  make_recipe
   echo 'pwd' >"$tree/tools/espnet_root.sh"
   for name in one two; do echo "objectives_conf: {}" >"$tree/conf/train/objectives_$name.yaml"; done
-  template=../../TEMPLATE/merge1
-  cd "$tree/egs2/corpus/merge1" || exit
-  cp $template/{path,cmd}.sh .
   for set in {es,it,es-en,joint,recognition,translation}_{train,valid}; do
     mkdir -p "dump/raw/$set"
     echo "$set" >"dump/raw/$set/.done"

@@ -1,0 +1,22 @@
+# shellcheck shell=bash
+# Load me. A tree of its own with the template and a recipe directory, which becomes the
+# current one; the commands in it are stand-ins that the test writes.
+
+make_recipe() {
+  root=$BATS_TEST_DIRNAME/../..
+  tree=$BATS_TEST_TMPDIR/tree
+  mkdir -p "$tree"/{conf,tools,egs2/corpus/merge1/utils,.venv/bin}
+  cp -r "$root/local" "$tree/local"
+  cp -r "$root"/conf/{decode,merge,train} "$tree/conf/"
+  cp -r "$root/egs2/TEMPLATE" "$tree/egs2/TEMPLATE"
+  template=../../TEMPLATE/merge1
+  cd "$tree/egs2/corpus/merge1" || exit
+  cp $template/{path,cmd}.sh .
+  cat >utils/run.pl <<'EOF'
+#!/usr/bin/env bash
+set -euo pipefail
+mkdir -p "$(dirname "$1")"
+"${@:2}" >"$1" 2>&1
+EOF
+  chmod +x utils/run.pl
+}
