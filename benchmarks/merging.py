@@ -349,6 +349,7 @@ def draw(
     lines: Mapping[str, Mapping[str, Sequence[tuple[float, float]]]], path: Path
 ) -> None:
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator
 
     figure = Figure(figsize=(9, 4), layout="constrained")
     labels = {"experts": "experts of Whisper base", "size": "million weights"}
@@ -357,9 +358,17 @@ def draw(
             axes.loglog(*zip(*sorted(points), strict=True), "o-", label=method)
         axes.set_xlabel(labels[what])
         axes.set_ylabel("CPU seconds")
+        places = sorted({place for points in methods.values() for place, _ in points})
+        axes.set_xticks(places, [f"{place:.0f}" for place in places])
+        axes.set_xticks([], minor=True)
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter("")
         axes.grid(alpha=0.3)
-        if methods:
-            axes.legend()
+    if lines["size"]:
+        figure.legend(
+            *axes.get_legend_handles_labels(), loc="outside upper center", ncols=9
+        )
     figure.savefig(path, dpi=150)
 
 
