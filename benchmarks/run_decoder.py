@@ -47,6 +47,7 @@ def ours(backend: str, dtype: str, **mode: object) -> Callable[..., Decoder]:
         from espnet_merge.decode.settings import Settings
         from espnet_merge.decode.transcribe import load_backend
         from espnet_merge.decode.utterances import Utterance
+        from espnet_merge.whisper.prompt import load_tokenizer
 
         settings = Settings(
             beam=beam,
@@ -55,7 +56,8 @@ def ours(backend: str, dtype: str, **mode: object) -> Callable[..., Decoder]:
             dtype=dtype,
             **mode,
         )
-        recognizer = Recognizer(load_backend(Path(model), None, settings))
+        tokenizer = load_tokenizer(Path(model))
+        recognizer = Recognizer(load_backend(Path(model), None, settings, tokenizer))
 
         def decode(paths: Sequence[str]) -> list[str]:
             batch = [

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from espnet_merge import __version__
-from espnet_merge.errors import InputError
+from espnet_merge.errors import told_in_one_line
 
 # name -> one line of help. A command lives in espnet_merge/bin/<name>.py and is
 # imported only when it is called, so that --help costs no import of torch.
@@ -49,12 +49,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     command.add_arguments(subparser)
     args = subparser.parse_args(argv[1:])
-    try:
+    with told_in_one_line(f"espnet-merge {name}", OSError):
         command.main(args)
-    except (InputError, OSError) as error:
-        message = " ".join(str(error).split())
-        print(f"espnet-merge {name}: error: {message}", file=sys.stderr)
-        sys.exit(2)
 
 
 class _Parser(argparse.ArgumentParser):

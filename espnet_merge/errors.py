@@ -1,4 +1,8 @@
-"""The one exception that means: the user can mend this."""
+"""The one exception that means: the user can mend this; and how it is told."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 class InputError(ValueError):
@@ -8,3 +12,15 @@ class InputError(ValueError):
     breaks, the value found, and what to do. The command line prints it and exits
     with 2; every other exception is a defect of ours and exits with 1.
     """
+
+
+@contextmanager
+def told_in_one_line(program: str, *also: type[Exception]) -> Iterator[None]:
+    """Print an ``InputError``, or one of ``also``, as one line and exit with 2."""
+    told: tuple[type[Exception], ...] = (InputError, *also)
+    try:
+        yield
+    except told as error:
+        message = " ".join(str(error).split())
+        print(f"{program}: error: {message}", file=sys.stderr)
+        sys.exit(2)

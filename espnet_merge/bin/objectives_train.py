@@ -5,10 +5,9 @@ Takes the options of ``whisper_train`` and ``objectives_conf``; see ``--help``,
 """
 
 import os
-import sys
 from collections.abc import Sequence
 
-from espnet_merge.errors import InputError
+from espnet_merge.errors import told_in_one_line
 
 
 def main(cmd: Sequence[str] | None = None) -> None:
@@ -17,11 +16,8 @@ def main(cmd: Sequence[str] | None = None) -> None:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     from espnet_merge.tasks.objectives import ObjectivesTask
 
-    try:
+    with told_in_one_line("objectives_train"):
         ObjectivesTask.main(cmd=cmd)
-    except InputError as error:
-        print(f"objectives_train: error: {error}", file=sys.stderr)
-        sys.exit(2)
 
 
 if __name__ == "__main__":

@@ -5,10 +5,9 @@ Takes the options and YAML keys of ESPnet's own train commands; see ``--help`` a
 """
 
 import os
-import sys
 from collections.abc import Sequence
 
-from espnet_merge.errors import InputError
+from espnet_merge.errors import told_in_one_line
 
 
 def main(cmd: Sequence[str] | None = None) -> None:
@@ -17,11 +16,8 @@ def main(cmd: Sequence[str] | None = None) -> None:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     from espnet_merge.tasks.whisper import WhisperTask
 
-    try:
+    with told_in_one_line("whisper_train"):
         WhisperTask.main(cmd=cmd)
-    except InputError as error:
-        print(f"whisper_train: error: {error}", file=sys.stderr)
-        sys.exit(2)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from espnet_merge.whisper.prompt import load_tokenizer, token_id
 if TYPE_CHECKING:
     from ctranslate2 import StorageView
     from ctranslate2.models import Whisper
+    from transformers import WhisperTokenizer
 
 
 class Group(NamedTuple):
@@ -82,15 +83,17 @@ class CTranslate2Backend:
     """A Whisper in CTranslate2.
 
     Args:
-        model: Hugging Face Whisper directory.
-        converted: the same, as ``convert`` made it.
+        tokenizer: of the model.
+        converted: the model, as ``convert`` made it.
         settings: how to decode.
     """
 
-    def __init__(self, model: Path, converted: Path, settings: Settings) -> None:
+    def __init__(
+        self, tokenizer: "WhisperTokenizer", converted: Path, settings: Settings
+    ) -> None:
         import ctranslate2
 
-        self.tokenizer = load_tokenizer(model)
+        self.tokenizer = tokenizer
         self.settings = settings
         self._whisper: Whisper = ctranslate2.models.Whisper(
             str(converted),

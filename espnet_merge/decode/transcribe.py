@@ -111,7 +111,8 @@ def transcribe(
 
         @functools.cache  # no weights are read where other jobs have decoded all
         def recognizer() -> Recognizer:
-            return Recognizer(load_backend(model, adapter, settings, routes), routes)
+            backend = load_backend(model, adapter, settings, tokenizer, routes)
+            return Recognizer(backend, routes)
 
         for job in jobs:
             _run(job, recognizer, settings, tokenizer, shard)
@@ -121,6 +122,7 @@ def load_backend(
     model: Path,
     adapter: Path | None,
     settings: Settings,
+    tokenizer: WhisperTokenizer,
     routes: Routes | None = None,
 ) -> Backend[Any]:
     """Return what runs the network, with one adapter, with many, or with none.
@@ -132,14 +134,14 @@ def load_backend(
     if settings.backend == "ctranslate2":
         digest = f"{_digest(model)} {adapter and _digest(adapter)}"
         converted = convert(model, adapter, digest, settings.dtype)
-        return CTranslate2Backend(model, converted, settings)
+        return CTranslate2Backend(tokenizer, converted, settings)
     device, dtype = settings.device, settings.dtype
     if routes is None:
         whisper = load_expert(model, adapter, device=device, dtype=dtype)
     else:
         adapters = list(routes.adapters.values())
         whisper = load_routed(model, adapters, device=device, dtype=dtype)
-    return TorchBackend(whisper, load_tokenizer(model), settings)
+    return TorchBackend(whisper, tokenizer, settings)
 
 
 def _run(

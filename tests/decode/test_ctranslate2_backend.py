@@ -50,7 +50,7 @@ def both(model, max_new_tokens=12, **options):
     reference = TorchBackend(load_whisper(model), load_tokenizer(model), settings)
     converted = convert(model, None, f"digest of {model}", "float32")
     yield Recognizer(reference)
-    yield Recognizer(CTranslate2Backend(model, converted, settings))
+    yield Recognizer(CTranslate2Backend(load_tokenizer(model), converted, settings))
 
 
 @pytest.mark.parametrize("beam", [1, 5])

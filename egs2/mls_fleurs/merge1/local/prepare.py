@@ -1,7 +1,6 @@
 """MLS and FLEURS -> data/<language>_{train,valid,test}."""
 
 import argparse
-import sys
 from pathlib import Path
 
 import fleurs
@@ -9,7 +8,7 @@ import mls
 
 from espnet_merge.data.archive import Corpus
 from espnet_merge.data.sets import check_known, is_there, write_sets
-from espnet_merge.errors import InputError
+from espnet_merge.errors import InputError, told_in_one_line
 
 DATA = Path("data")
 
@@ -28,12 +27,9 @@ def main() -> None:
     parser.add_argument("--downloads", type=Path, required=True)
     parser.add_argument("--nj", type=int, required=True)
     args = parser.parse_args()
-    try:
+    with told_in_one_line("data.sh", OSError):
         check(args)
         prepare(args)
-    except (InputError, OSError) as error:
-        print(f"data.sh: error: {' '.join(str(error).split())}", file=sys.stderr)
-        sys.exit(2)
 
 
 def check(args: argparse.Namespace) -> None:

@@ -26,7 +26,8 @@ from espnet_merge.checkpoint.atomic import whole_directory
 from espnet_merge.data import deb
 from espnet_merge.data.audio import SAMPLE_RATE, decode
 from espnet_merge.data.kaldi import Utterance, read_kaldi, write_kaldi
-from espnet_merge.errors import InputError
+from espnet_merge.data.sets import is_there
+from espnet_merge.errors import InputError, told_in_one_line
 
 # Characters a second. Nobody speaks so fast: the text says more than is heard.
 FASTEST = 23
@@ -50,16 +51,13 @@ def main() -> None:
     parser.add_argument("--audio", type=Path, required=True)
     parser.add_argument("--cache", type=Path, default=default_cache())
     args = parser.parse_args()
-    try:
+    with told_in_one_line("data.sh", OSError):
         chosen = choose(args.domains, args.langs)
         check_translated(args.translate, chosen)
         for domain, language in chosen:
             prepare(domain, language, args.data, args.audio, args.cache)
         for language in args.translate:
             prepare_translation(language, args.data, args.cache)
-    except (InputError, OSError) as error:
-        print(f"data.sh: error: {' '.join(str(error).split())}", file=sys.stderr)
-        sys.exit(2)
 
 
 def choose(domains: list[str], languages: list[str]) -> list[tuple[str, str]]:
@@ -140,14 +138,6 @@ def prepare_translation(language: str, data: Path, cache: Path) -> None:
         for split, utterance in translated(spoken, language, english, dropped)
     ]
     write_splits(name, kept, dropped, data)
-
-
-def is_there(name: str, data: Path) -> bool:
-    """Return whether all splits of a set are there, and say so."""
-    there = all((data / f"{name}_{split}").is_dir() for split in SPLITS)
-    if there:
-        print(f"data: {name} is there already", file=sys.stderr)
-    return there
 
 
 def packages(cache: Path) -> Files:

@@ -2,7 +2,8 @@
 
 import hashlib
 import re
-import unicodedata
+
+from espnet_merge.data import sets
 
 # In the order in which they keep a text that two of them have.
 SPLITS = ("test", "valid", "train")
@@ -12,8 +13,7 @@ TEST, VALID = 8, 17
 
 def clean(text: str) -> str:
     """Return the text in NFC, without the dots of a sentence that goes on elsewhere."""
-    text = " ".join(unicodedata.normalize("NFC", text).split())
-    return re.sub(r"^(\.\.+|…)\s*|\s*(\.\.+|…)$", "", text)
+    return re.sub(r"^(\.\.+|…)\s*|\s*(\.\.+|…)$", "", sets.clean(text))
 
 
 def flaw(text: str) -> str | None:
