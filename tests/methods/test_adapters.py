@@ -61,6 +61,24 @@ def test_factors_give_what_products_give(method, shape, ranks):
     assert np.linalg.norm(merged - expected) <= 1e-6 * np.linalg.norm(expected)
 
 
+@pytest.mark.parametrize("name", ["tsv_m", "boosted_tsv_m"])
+@pytest.mark.parametrize("collinear", [1.0, 1e-1, 1e-3, 1e-6, 0.0])
+@pytest.mark.parametrize("apart", [0.0, 1e-15, 1e-12, 1e-9, 1e-7])
+def test_factors_are_exact_where_columns_or_tasks_nearly_coincide(
+    name, collinear, apart
+):
+    first, second = adapters(64, 48, (4, 5))
+    first.b[:, 1] = first.b[:, 0] + collinear * first.b[:, 1]
+    noise = np.random.default_rng(2).normal(size=first.b.shape)
+    twin = Factored(first.b + apart * noise, first.a, first.scale)
+    deltas = [first, second, twin]
+    method = build_method(name, {"orthogonalise": "svd"})
+    expected = method([delta.dense() for delta in deltas])
+    error = np.linalg.norm(method(deltas).dense() - expected)
+    # Where the twin is about as far as a direction may be to count, so is its rounding.
+    assert error <= (1e-6 if apart < 1e-7 else 1e-2) * np.linalg.norm(expected)
+
+
 @pytest.mark.parametrize("method", METHODS, ids=repr)
 def test_an_adapter_that_lacks_a_tensor_and_a_whole_model_may_be_among_them(method):
     first, second = adapters(20, 30, (3, 4))
