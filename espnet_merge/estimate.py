@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from espnet_merge.checkpoint import Checkpoint
 from espnet_merge.checkpoint.safetensors import FLOATS, itemsize
 from espnet_merge.merge import Merge
-from espnet_merge.methods._select import MOST
+from espnet_merge.methods._order_statistics import MOST
 from espnet_merge.sites import PIECE, Sites
 
 # Bytes of an interpreter with numpy, and what scipy and the compiler of loops add.

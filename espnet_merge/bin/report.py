@@ -19,8 +19,9 @@ from espnet_merge.errors import InputError
 from espnet_merge.report import tables, translations
 from espnet_merge.report.environment import describe, origin
 from espnet_merge.report.page import page
+from espnet_merge.report.plan import Plan
 from espnet_merge.report.record import ByTask, record, summaries
-from espnet_merge.report.results import Grid, Plan, Results, by_task, read_results
+from espnet_merge.report.results import Grid, Results, by_task, read_results
 from espnet_merge.report.significance import against_base, plain
 
 

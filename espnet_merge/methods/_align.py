@@ -5,9 +5,10 @@ computed of these is no larger than a row is long, squared; of left vectors only
 kept which makes them of rows.
 """
 
+import contextlib
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from espnet_merge.methods._base import Array, Site, Stream, over
@@ -82,7 +83,7 @@ def align(
 def _align_factors(
     deltas: Sequence[Array], fraction: float | None, how: Orthogonaliser
 ) -> Aligned | None:
-    """Align factors by their Gram matrices, which are no larger than all ranks together.
+    """Align factors by their Gram matrices, no larger than all ranks together.
 
     None where these are too large to gain by it, or factors too close to collinear.
     """
@@ -96,13 +97,13 @@ def _align_factors(
     a = xp.concatenate([double(delta.a) for delta in factored], 0)
     products, ends = (gram([b]), gram([a.T])), list(itertools.accumulate(ranks))
     own = [slice(end - rank, end) for end, rank in zip(ends, ranks, strict=True)]
-    roots = [[_root(whole[at, at]) for at in own] for whole in products]
-    if any(root is None for root in itertools.chain(*roots)):
+    roots = [root for whole in products for root in _roots(whole, own)]
+    if len(roots) < 2 * len(factored):
         return None
 
     def decompose(task: int, count: int) -> Svd:
         # What multiplies b and a' to directions: b = q l', with q orthonormal.
-        left, right = roots[0][task], roots[1][task]
+        left, right = roots[task], roots[len(factored) + task]
         u, s, v = svd(factored[task].scale * left.T @ right, count)
         return Svd(xp.linalg.solve(left.T, u), s, xp.linalg.solve(right.T, v))
 
@@ -119,15 +120,15 @@ def _align_factors(
     return Aligned(like(u, deltas[0]), spectra, kept, like(v, deltas[0]))
 
 
-def _root(products: Array) -> Array | None:
-    """Return the Cholesky factor of a Gram matrix; None if columns are collinear."""
+def _roots(products: Array, blocks: Sequence[slice]) -> Iterator[Array]:
+    """Yield Cholesky factors of the blocks, and none where columns are collinear."""
     linalg = library(products).linalg
-    try:
-        root = linalg.cholesky(products)
-    except linalg.LinAlgError:
-        return None
-    lengths = root.diagonal()
-    return root if lengths.min() > COLLINEAR * lengths.max() else None
+    for block in blocks:
+        with contextlib.suppress(linalg.LinAlgError):
+            root = linalg.cholesky(products[block, block])
+            lengths = root.diagonal()
+            if lengths.min() > COLLINEAR * lengths.max():
+                yield root
 
 
 def _by_block(matrix: Array, blocks: Sequence[Array]) -> Array:

@@ -13,7 +13,7 @@ from espnet_merge.methods._base import (
     check_finite,
     check_range,
 )
-from espnet_merge.methods._select import Mapped, order_statistics
+from espnet_merge.methods._order_statistics import Mapped, order_statistics
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -13,7 +13,8 @@ from espnet_merge.methods._base import (
     check_range,
     over,
 )
-from espnet_merge.methods._select import Cut, Mapped, cuts, merge_agreeing
+from espnet_merge.methods._order_statistics import Mapped
+from espnet_merge.methods._select import Cut, cuts, merge_agreeing
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -5,7 +5,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from espnet_merge.report.results import Grid, Plan, Results, by_task
+from espnet_merge.report.plan import Plan
+from espnet_merge.report.results import Grid, Results, by_task
 from espnet_merge.report.significance import DESIGN, Tested, mean_difference
 from espnet_merge.score.compare import Difference
 from espnet_merge.score.identification import describe_cell

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from espnet_merge.errors import InputError
 from espnet_merge.methods import Site
-from espnet_merge.methods._select import Mapped, cuts, order_statistics
+from espnet_merge.methods._order_statistics import Mapped, order_statistics
+from espnet_merge.methods._select import cuts
 from espnet_merge.methods.breadcrumbs import Breadcrumbs
 from espnet_merge.methods.pcb import Pcb
 from espnet_merge.methods.sce import Sce
@@ -54,8 +55,8 @@ def test_a_selection_is_exact_whatever_the_values(data):
     place = data.draw(st.integers(0, size - 1))
     stream = as_stream(values, data.draw(st.integers(1, 40)))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("espnet_merge.methods._select.MOST", 300)
-        patch.setattr("espnet_merge.methods._select.SAMPLE", (64, 1, 20))
+        patch.setattr("espnet_merge.methods._order_statistics.MOST", 300)
+        patch.setattr("espnet_merge.methods._order_statistics.SAMPLE", (64, 1, 20))
         ((found,),) = order_statistics(stream, lambda n: [place])
         count = data.draw(st.integers(0, size + 1))
         ((cut,),) = cuts(stream, lambda n: [count])

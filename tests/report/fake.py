@@ -4,7 +4,8 @@ import json
 import shlex
 from pathlib import Path
 
-from espnet_merge.report.results import Plan, Results, read_results
+from espnet_merge.report.plan import Plan
+from espnet_merge.report.results import Results, read_results
 from espnet_merge.score.counts import Counts
 from espnet_merge.score.result import alignments
 

@@ -4,7 +4,8 @@ import shutil
 import pytest
 
 from espnet_merge.errors import InputError
-from espnet_merge.report.results import Plan, read_results
+from espnet_merge.report.plan import Plan
+from espnet_merge.report.results import read_results
 from espnet_merge.report.tables import describe, how, identification, summary
 from tests.report.fake import MODE, PLAN, RATES, read, write_exp, write_score
 
