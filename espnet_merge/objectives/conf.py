@@ -1,6 +1,7 @@
 """The objectives, levels and layers that a configuration declares."""
 
 import dataclasses
+import math
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -64,7 +65,8 @@ class Schedule:
 
     .. math:: \eta_e = \min(first + (e - 1) \cdot rise, cap)
 
-    Source: Saif et al. 2025: eta from 0 and eta_1 from 0.1, rising by 0.02, capped.
+    Source: Saif et al. 2025: eta from 0 and eta_1 from 0.1, rising by 0.02, capped,
+    which takes 75 epochs; ``Conf.pace`` lets a short run see it all.
 
     Example:
         >>> [Schedule(first=0.1, rise=0.02, cap=0.13).at(epoch) for epoch in (1, 2, 3)]
@@ -82,7 +84,7 @@ class Schedule:
                 f"first {self.first}, rise {self.rise}, cap {self.cap}."
             )
 
-    def at(self, epoch: int) -> float:
+    def at(self, epoch: float) -> float:
         """Return eta in ``epoch``, which counts from 1."""
         return min(self.first + (epoch - 1) * self.rise, self.cap)
 
@@ -119,7 +121,10 @@ class Layers:
 
 @dataclass(frozen=True, kw_only=True)
 class Conf:
-    """All that ``objectives_conf`` says, with objectives by language spelled out."""
+    """All that ``objectives_conf`` says, with objectives by language spelled out.
+
+    ``pace`` is how many epochs of the levels' schedules an epoch stands for.
+    """
 
     objectives: dict[str, Objective]
     levels: tuple[Level, ...]
@@ -128,6 +133,14 @@ class Conf:
     layers: Layers = field(default_factory=Layers)
     best_rq: BestRQConf = field(default_factory=BestRQConf)
     max_skipped: int = 10
+    pace: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.pace < math.inf:
+            raise InputError(
+                "pace, how many epochs of the schedules an epoch stands for, must be "
+                f"positive; got {self.pace}."
+            )
 
     @property
     def names(self) -> list[str]:
@@ -147,10 +160,15 @@ class Conf:
             return 1
         return self.solver.samples
 
+    def etas(self, epoch: int) -> list[float]:
+        """Return the weight of each objective's level in an epoch."""
+        place = 1 + (epoch - 1) * self.pace
+        return [self.level_of(i).weight.at(place) for i in range(len(self.names))]
+
     def static_weights(self, epoch: int) -> list[float]:
         """Return eta / M for each objective, M being the size of its level."""
-        levels = [self.level_of(index) for index in range(len(self.names))]
-        return [level.weight.at(epoch) / len(level.members) for level in levels]
+        sizes = [len(self.level_of(i).members) for i in range(len(self.names))]
+        return [eta / m for eta, m in zip(self.etas(epoch), sizes, strict=True)]
 
 
 def read_conf(given: Mapping[str, Any], kinds: Collection[Kind]) -> Conf:

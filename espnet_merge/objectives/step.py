@@ -65,7 +65,7 @@ class ObjectivesStep(nn.Module):
         self.layers = layers
         self.scaler = scaler
         self.distributed = distributed
-        self.eta = [conf.level_of(i).weight.at(epoch) for i in range(len(conf.names))]
+        self.eta = conf.etas(epoch)
         static = conf.static_weights(epoch)
         self.own = [
             [

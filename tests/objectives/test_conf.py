@@ -1,5 +1,6 @@
 """What ``objectives_conf`` may say."""
 
+import math
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,21 @@ def test_objectives_by_language_where_there_is_data():
 def test_the_weight_rises_by_epoch_up_to_the_cap():
     schedule = Schedule(first=0.0, rise=0.5, cap=1.2)
     assert [schedule.at(epoch) for epoch in (1, 2, 3, 4)] == [0.0, 0.5, 1.0, 1.2]
+
+
+def test_a_short_run_sees_the_whole_schedule_at_a_greater_pace():
+    levels = [
+        {"objectives": ["a"]},
+        {"objectives": ["b"], "weight": {"first": 0.1, "rise": 0.02}},
+    ]
+    given = {"objectives": PAIR, "levels": levels, "pace": 15}
+    conf = read_conf(given, KINDS)
+    etas = [conf.etas(epoch) for epoch in (1, 2, 6)]
+    assert etas == [[1.0, 0.1], [1.0, pytest.approx(0.4)], [1.0, 1.5]]
+    assert conf.static_weights(2) == [1.0, pytest.approx(0.4)]
+    for pace in (0, -1, math.inf, math.nan):
+        with pytest.raises(InputError, match="pace"):
+            read_conf({**given, "pace": pace}, KINDS)
 
 
 def test_every_shipped_configuration_builds():

@@ -82,14 +82,15 @@ line_of() { grep -n -- "--output_dir exp/$1 " calls | cut -d : -f 1; }
   [[ $output == *"--two_stage needs experts of both tasks, as 'es es-en'; got 'es it'."* ]]
 }
 
-@test "options for what is trained together reach joint and two stages alone" {
+@test "options for what is trained together reach it alone" {
   train --two_stage true --objectives objectives_one --train_args "--max_epoch 2" \
-    --joint_args "--accum_grad 6"
+    --joint_args "--accum_grad 6" --objectives_args "--objectives_conf pace=15"
   [ "$status" -eq 0 ]
   for name in joint recognition two_stage; do
     [[ $(call "$name") == *" --max_epoch 2 --accum_grad 6" ]]
   done
-  for name in one full_es; do [[ $(call "$name") == *" --max_epoch 2" ]]; done
+  [[ $(call one) == *" --max_epoch 2 --objectives_conf pace=15" ]]
+  [[ $(call full_es) == *" --max_epoch 2" ]]
 }
 
 @test "an unknown objective soup is named" {

@@ -28,6 +28,7 @@ full_config=conf/train/full.yaml # training configuration of "full" and joint
 lora_config=conf/train/lora.yaml # training configuration of "lora"
 train_args=       # further options of whisper_train, as "--max_epoch 2"
 joint_args=       # the same for joint and two stages alone, as "--accum_grad 6"
+objectives_args=  # the same for objective soups alone, as "--objectives_conf pace=15"
 take_added=true   # take experts of add_language.sh as they are, however trained
 seeds=            # do all once a seed, as "0 1 2", in EXPDIR/seed_0 …; table in EXPDIR/SEEDS.md
 merge_kind=full   # which kind of experts to merge

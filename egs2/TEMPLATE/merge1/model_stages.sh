@@ -78,7 +78,9 @@ train_system() { # SYSTEM
 train_model() { # SYSTEM DATA CONFIG [SYSTEM-TO-START-FROM] [COMMAND]
   local out=$expdir/$1 name=$2 config=$3 start=$expdir/base command=${5:-whisper_train}
   local options=$train_args words args more
-  if [[ -n ${mixed[$name]:-} && $command == whisper_train ]]; then
+  if [[ $command == objectives_train ]]; then
+    options+=${objectives_args:+ $objectives_args}
+  elif [[ -n ${mixed[$name]:-} ]]; then
     options+=${joint_args:+ $joint_args}
   fi
   words="$(basename "$config") $(fingerprint "$config") $options"
