@@ -50,13 +50,14 @@ def main() -> None:
     add("--peers", type=Path, help="directory that peers.sh has filled")
     add("--decoders", nargs="+", choices=(*DECODERS, *PEERS), help="all there are")
     add("--count", type=int, default=16, help="utterances, from the longest on evenly")
+    add("--longest", type=float, default=30.0, help="seconds; no longer ones")
     add("--beam", type=int, default=5)
     add("--batch-size", type=int, default=8)
     add("--rounds", type=int, default=5)
     args = parser.parse_args()
 
     args.work.mkdir(parents=True, exist_ok=True)
-    wavs = choose(args.data, args.count)
+    wavs = choose(args.data, args.count, args.longest)
     (args.work / "wavs").write_text("".join(f"{path}\n" for path in wavs))
     decoders = args.decoders or [*DECODERS, *(PEERS if args.peers else ())]
     convert(args.model, args.work)
@@ -73,10 +74,13 @@ def main() -> None:
     print_table(runs, texts)
 
 
-def choose(data: Path, count: int) -> list[str]:
-    """Return wavs of all lengths, the longest first."""
-    rows = [line.split(maxsplit=1)[1] for line in lines(data / "wav.scp")]
-    rows.sort(key=lambda path: -soundfile.info(path).frames)
+def choose(data: Path, count: int, longest: float) -> list[str]:
+    """Return wavs of all lengths up to ``longest`` seconds, the longest first."""
+    paths = [line.split(maxsplit=1)[1] for line in lines(data / "wav.scp")]
+    seconds = {path: soundfile.info(path).duration for path in paths}
+    rows = sorted(
+        (p for p in paths if seconds[p] <= longest), key=lambda p: -seconds[p]
+    )
     return rows[:: max(1, len(rows) // count)][:count]
 
 
