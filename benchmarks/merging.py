@@ -11,6 +11,7 @@ measured is kept in WORK/results.json, and only what is missing there is run.
 
 import argparse
 import json
+import shlex
 import shutil
 import statistics
 import sys
@@ -373,26 +374,35 @@ def draw(
 
 
 def workers(bench: Bench, size: str, methods: str) -> str:
-    """Measure what a second worker gains."""
+    """Measure what a second worker gains, and what the machine has to give.
+
+    That is told by two merges at once, each by one worker: sharing memory and caches,
+    they take longer than one alone. Half of their time is the least for two workers.
+    """
     rows = []
     for method in methods.split(","):
         key = f"workers {size} {method}"
 
         def commands(method: str = method) -> Commands:
             models = bench.models(size, dtype_of(size), 4)
-            ways = {"one": 1, "two": 2}
-            return {
-                n: bench.ours(method, models, jobs=jobs) for n, jobs in ways.items()
-            }
+            one, two = (bench.ours(method, models, jobs=jobs) for jobs in (1, 2))
+            beside = f"{bench.output}.beside"
+            other = [beside if word == str(bench.output) else word for word in one]
+            both = (
+                f"{shlex.join(one)} & {shlex.join(other)} && wait $! && rm -r {beside}"
+            )
+            return {"one": one, "two": two, "both": ["sh", "-c", both]}
 
         bench.rounds(key, commands)
         runs = bench.results.get(key, [])
         if any(runs):
-            seconds = [f"{median(runs, name, 'wall'):.2f}" for name in ("one", "two")]
-            rows.append([method, *seconds, ratio(runs, "two", "one", "wall")])
+            names = ("one", "two", "both")
+            seconds = [f"{median(runs, name, 'wall'):.2f}" for name in names]
+            ratios = [ratio(runs, name, "one", "wall") for name in names[1:]]
+            rows.append([method, *seconds, *ratios])
     return table(
         f"Workers, Whisper {size}, 4 experts: wall seconds",
-        "method | one | two | two / one",
+        "method | one | two | two merges at once | two / one | at once / one",
         rows,
     )
 
