@@ -1,5 +1,6 @@
 """Decoding by torch: the reference, with every option."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,8 +13,17 @@ from espnet_merge.decode.sample import sample
 from espnet_merge.decode.search import Hypothesis, Rules, search
 from espnet_merge.decode.settings import Settings
 from espnet_merge.decode.utterances import Utterance
-from espnet_merge.whisper.model import Encoded
+from espnet_merge.whisper.features import SAMPLE_RATE
+from espnet_merge.whisper.model import Encoded, join
 from espnet_merge.whisper.prompt import token_id
+
+# Seconds of sound that a CPU encodes at once: more leave its caches, and gain nothing.
+AT_ONCE = 30.0
+
+
+def seconds(longest: Utterance, settings: Settings) -> float:
+    """Return how long the longest of a batch is to the encoder."""
+    return max(settings.pad_to, longest.samples / SAMPLE_RATE + settings.tail)
 
 
 @dataclass(frozen=True)
@@ -35,9 +45,16 @@ class TorchBackend:
     ) -> Encoded:
         """Run the encoder, each utterance with its adapter."""
         settings = self.settings
-        return encode_batch(
-            self.whisper, batch, settings.pad_to, settings.tail, adapters
-        )
+        size = len(batch)
+        if self.whisper.device.type == "cpu":
+            size = max(1, int(AT_ONCE / seconds(batch[0], settings)))
+        pieces = itertools.batched(batch, size)
+        places = itertools.batched(adapters or [0] * len(batch), size)
+        parts = [
+            encode_batch(self.whisper, piece, settings.pad_to, settings.tail, place)
+            for piece, place in zip(pieces, places, strict=True)
+        ]
+        return join(parts)
 
     def identify(self, encoded: Encoded) -> list[Heard]:
         """Return the most probable language of each utterance."""

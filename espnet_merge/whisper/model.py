@@ -6,12 +6,13 @@ length up to 30 s, with the padding inside a batch masked; at 30 s the results e
 those of ``WhisperForConditionalGeneration``.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.functional import dropout, gelu, linear
+from torch.nn.functional import dropout, gelu, linear, pad
 from transformers import WhisperForConditionalGeneration
 from transformers.cache_utils import DynamicCache, EncoderDecoderCache
 from transformers.models.whisper.modeling_whisper import WhisperDecoder, WhisperEncoder
@@ -39,6 +40,30 @@ class Encoded(NamedTuple):
             None if part is None else part[rows] for part in (self.mask, self.adapters)
         )
         return Encoded(self.states[rows], mask, adapters)
+
+
+def join(parts: Sequence[Encoded]) -> Encoded:
+    """Put batches together, padded to the longest."""
+    if len(parts) == 1:
+        return parts[0]
+    positions = max(part.states.shape[1] for part in parts)
+    states, masks, adapters = [], [], []
+    for part in parts:
+        rows, length, _ = part.states.shape
+        missing = positions - length
+        mask = part.mask
+        if mask is None:
+            mask = part.states.new_zeros(rows, 1, 1, length)
+        hidden = torch.finfo(mask.dtype).min
+        masks.append(pad(mask, (0, missing), value=hidden))
+        states.append(pad(part.states, (0, 0, 0, missing)))
+        whose = part.adapters
+        if whose is None:
+            whose = torch.zeros(rows, dtype=torch.long, device=mask.device)
+        adapters.append(whose)
+    mask = torch.cat(masks) if any(mask.any() for mask in masks) else None
+    whose = torch.cat(adapters) if any(x.any() for x in adapters) else None
+    return Encoded(torch.cat(states), mask, whose)
 
 
 def load_whisper(

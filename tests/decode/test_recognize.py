@@ -43,6 +43,28 @@ def said(model, tokenizer, batch, **settings):
     return [one.hypothesis for one in Recognizer(backend)(batch)]
 
 
+@pytest.mark.parametrize("at_once", [0.1, 1.8])
+def test_how_much_is_encoded_at_once_changes_nothing(
+    model, tokenizer, batch, monkeypatch, at_once
+):
+    batch = [batch[0], *batch]  # so that some are encoded with no padding
+    backend = TorchBackend(model, tokenizer, Settings(pad_to=0.0, max_new_tokens=12))
+    whole, first = backend.encode(batch, [0, 0, 1, 0]), said(model, tokenizer, batch)
+    monkeypatch.setattr("espnet_merge.decode.torch_backend.AT_ONCE", at_once)
+    parts = backend.encode(batch, [0, 0, 1, 0])
+    torch.testing.assert_close(parts.mask, whole.mask)
+    assert parts.adapters.tolist() == whole.adapters.tolist() == [0, 0, 1, 0]
+    heard = whole.mask[:, 0, 0] == 0
+    torch.testing.assert_close(
+        parts.states[heard], whole.states[heard], atol=1e-5, rtol=1e-5
+    )
+    again = said(model, tokenizer, batch)
+    assert [one.tokens for one in again] == [one.tokens for one in first]
+    same = backend.encode(batch[:2])
+    assert same.mask is None
+    assert same.adapters is None
+
+
 def test_what_does_not_fail_is_not_drawn_anew(model, tokenizer, batch):
     first = said(model, tokenizer, batch)
     lenient = {"min_log_probability": -100.0, "max_compression": 1000.0}
