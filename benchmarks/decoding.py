@@ -53,6 +53,7 @@ def main() -> None:
     add("--longest", type=float, default=30.0, help="seconds; no longer ones")
     add("--beam", type=int, default=5)
     add("--batch-size", type=int, default=8)
+    add("--tail", type=float, default=4.0, help="of silence, at true length; seconds")
     add("--rounds", type=int, default=5)
     args = parser.parse_args()
 
@@ -121,7 +122,8 @@ def run(decoder: str, args: argparse.Namespace) -> dict[str, list[str] | float]:
         python = args.peers / PEERS[decoder] / "bin" / "python"
         model = args.work / ("float32" if decoder == "faster-whisper" else "model.pt")
     language = lines(args.data / "utt2lang")[0].split()[1]
-    words = [decoder, model, args.work / "wavs", language, args.beam, args.batch_size]
+    sizes = [args.beam, args.batch_size, args.tail]
+    words = [decoder, model, args.work / "wavs", language, *sizes]
     process = subprocess.run(
         [python, HERE / "run_decoder.py", *map(str, words)],
         env={**os.environ, **ONE_THREAD, **OFFLINE},

@@ -54,6 +54,7 @@ def main() -> None:
     add("--batch-size", type=int, default=8)
     add("--beam", type=int, default=1)
     add("--pad-to", type=float, default=30.0)
+    add("--tail", type=float, default=0.0, help="of silence, not padded; seconds")
     add("--max-new-tokens", type=int, default=32)
     add("--rounds", type=int, default=5)
     add("--positions", type=int, default=1500, help="in the batch of the mixture")
@@ -85,6 +86,7 @@ def decoders(
 ) -> dict[str, Callable[[], list[str]]]:
     settings = Settings(
         pad_to=args.pad_to,
+        tail=args.tail,
         beam=args.beam,
         batch_size=args.batch_size,
         max_new_tokens=args.max_new_tokens,

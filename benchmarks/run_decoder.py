@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Decode utterances with one decoder; print CPU seconds and texts as JSON.
 
-run_decoder.py DECODER MODEL WAVS LANGUAGE BEAM BATCH_SIZE
+run_decoder.py DECODER MODEL WAVS LANGUAGE BEAM BATCH_SIZE TAIL
 
 WAVS is a file with a path a line. Loading and the first utterance, which warms up, are
 not in the time; reading audio and making features are.
@@ -20,14 +20,13 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import soundfile
 
 MAX_NEW_TOKENS = 224
-TAIL = 4.0  # seconds of silence, where an utterance is not padded
 Decoder = Callable[[Sequence[str]], list[str]]
 
 
 def main(decoder: str, model: str, wavs: str, language: str, *sizes: str) -> None:
-    beam, batch_size = map(int, sizes)
+    beam, batch_size = map(int, sizes[:2])
     paths = Path(wavs).read_text().splitlines()
-    decode = DECODERS[decoder](model, language, beam)
+    decode = decoders(float(sizes[2]))[decoder](model, language, beam)
     decode(paths[-1:])
     start = time.process_time()
     texts = list(_decode_all(decode, paths, batch_size))
@@ -253,19 +252,22 @@ def _read(path: str):
     return soundfile.read(path, dtype="float32")[0]
 
 
-DECODERS = {
-    "torch": ours("torch", "float32"),
-    "torch, early stopping": ours("torch", "float32", early_stopping=True),
-    "torch, true length": ours("torch", "float32", pad_to=0.0, tail=TAIL),
-    "ctranslate2 float32": ours("ctranslate2", "float32"),
-    "ctranslate2 int8": ours("ctranslate2", "int8"),
-    "transformers": transformers,
-    "openai-whisper": openai_whisper,
-    "faster-whisper": faster_whisper,
-    "espnet": espnet,
-    "raw float32": ctranslate2("float32"),
-    "raw int8": ctranslate2("int8"),
-}
+def decoders(tail: float) -> dict[str, Callable[[str, str, int], Decoder]]:
+    """Return all by name; ``tail`` is silence in seconds, where nothing is padded."""
+    return {
+        "torch": ours("torch", "float32"),
+        "torch, early stopping": ours("torch", "float32", early_stopping=True),
+        "torch, true length": ours("torch", "float32", pad_to=0.0, tail=tail),
+        "ctranslate2 float32": ours("ctranslate2", "float32"),
+        "ctranslate2 int8": ours("ctranslate2", "int8"),
+        "transformers": transformers,
+        "openai-whisper": openai_whisper,
+        "faster-whisper": faster_whisper,
+        "espnet": espnet,
+        "raw float32": ctranslate2("float32"),
+        "raw int8": ctranslate2("int8"),
+    }
+
 
 if __name__ == "__main__":
     main(*sys.argv[1:])
