@@ -93,9 +93,10 @@ def _align_factors(
     if len(factored) < len(deltas) or max(ranks) > each:
         return None
     xp = library(factored[0].b)
-    b = xp.concatenate([double(delta.b) for delta in factored], 1)
-    a = xp.concatenate([double(delta.a) for delta in factored], 0)
-    products, ends = (gram([b]), gram([a.T])), list(itertools.accumulate(ranks))
+    b = xp.concatenate([delta.b for delta in factored], 1)
+    a = xp.concatenate([delta.a for delta in factored], 0)
+    products = gram([b]), gram([a.T])
+    ends = list(itertools.accumulate(ranks))
     own = [slice(end - rank, end) for end, rank in zip(ends, ranks, strict=True)]
     roots = [root for whole in products for root in _roots(whole, own)]
     if len(roots) < 2 * len(factored):
@@ -112,12 +113,13 @@ def _align_factors(
     def decorrelate(factors: Array, whole: Array, blocks: Sequence[Array]) -> Array:
         matrix = whitened(_by_block(_by_block(whole, blocks).T, blocks), how)
         # It is symmetric: this is what mixes the blocks, and no longer than they are.
-        return factors @ _by_block(matrix, [block.T for block in blocks]).T
+        mixing = _by_block(matrix, [block.T for block in blocks]).T
+        return factors @ like(mixing, deltas[0])
 
     u = decorrelate(b, products[0], [part.u for part in parts])
     v = decorrelate(a.T, products[1], [part.v for part in parts])
     spectra, kept = [part.s for part in parts], [part.rank for part in parts]
-    return Aligned(like(u, deltas[0]), spectra, kept, like(v, deltas[0]))
+    return Aligned(u, spectra, kept, v)
 
 
 def _roots(products: Array, blocks: Sequence[slice]) -> Iterator[Array]:
