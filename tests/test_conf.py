@@ -1,5 +1,6 @@
-"""Every merge configuration that is shipped builds, and every method has one."""
+"""Every configuration that is shipped is read, and every method has one."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from tests.statistics_of import KINDS
 
 ROOT = Path(__file__).parents[1]
 FILES = sorted((ROOT / "conf" / "merge").glob("*.yaml"))
+OF_RECIPES = sorted(ROOT.glob("egs2/*/merge1/conf/*.yaml"))
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
@@ -26,3 +28,18 @@ def test_one_module_and_one_configuration_a_method():
     modules = (ROOT / "espnet_merge" / "methods").glob("[!_]*.py")
     assert set(METHODS) == {module.stem for module in modules}
     assert set(METHODS) <= {file.stem for file in FILES}
+
+
+@pytest.mark.parametrize("file", OF_RECIPES, ids=lambda file: file.stem)
+def test_the_configuration_of_a_recipe_is_read(file):
+    recipe = file.parents[1]
+    script = "expand.sh" if file.stem == "expand" else "run.sh"
+    process = subprocess.run(
+        [recipe / script, "--config", file, "--help"],
+        cwd=recipe,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert process.returncode == 0, process.stderr
+    assert "--stage" in process.stdout
