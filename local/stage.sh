@@ -70,6 +70,7 @@ follow() {
     /^==> /{s|^==> .*/\([^/]*\)/[^/]* <==|\1|;h;}
     /epoch:train:/{
       s/.*INFO: \([0-9]*\)epoch:train:\([0-9-]*\)batch:.* loss=\([^,]*\), acc=\([^,]*\),.*/epoch \1, batches \2: loss \3, accuracy \4/
+      s/.*INFO: \([0-9]*\)epoch:train:\([0-9-]*\)batch:.* loss=\([^,]*\),.* conflicts=\([^,]*\),.*/epoch \1, batches \2: loss \3, layers in conflict \4/
       G;s/\(.*\)\n\(.*\)/  \2: \1/p;}' >&2 &
   _follower=$!
   disown
