@@ -35,7 +35,8 @@ class ObjectivesStep(nn.Module):
     VC and VM by the levels of ``conf``.
     Our choice where it is silent: parameters that are not solved for use both samples
     of MoDo; a level of weight 0 is not solved; a batch whose loss is not finite is left
-    out, and the weights stay as they are in that step.
+    out, and the weights stay as they are in that step; what several objectives own, as
+    those of a language each, follows the mean of their gradients.
 
     Args:
         model: gives (loss, statistics, weight) of a batch.
@@ -78,6 +79,10 @@ class ObjectivesStep(nn.Module):
         # A level of weight 0 trains nothing but own parameters, by the plain loss.
         self.scales = [weight or 1.0 for weight in static]
         self.frozen = [self._frozen(i, own_only=not w) for i, w in enumerate(static)]
+        self.owned: dict[nn.Parameter, float] = defaultdict(float)  # its owners' scales
+        for scale, own in zip(self.scales, self.own, strict=True):
+            for parameter in own:
+                self.owned[parameter] += scale
         self.kept: dict[int, LayerGradients] = {}
         self.measured: list[tuple[int, str, float]] = []
 
@@ -228,10 +233,9 @@ class ObjectivesStep(nn.Module):
                 for p in self.model.parameters()
                 if p.grad is not None and id(p) not in kept
             )
-        for scale, own in zip(self.scales, self.own, strict=True):
-            for parameter in own:
-                if parameter.grad is not None:
-                    parameter.grad /= scale
+        for parameter, scale in self.owned.items():
+            if parameter.grad is not None:
+                parameter.grad /= scale
         trained = [p for p in self.model.parameters() if p.requires_grad]
         if all(p.grad is None for p in trained):
             # ESPnet takes no step where the gradient is not finite.

@@ -16,7 +16,7 @@ from espnet_merge.objectives.modo import MoDo
 from espnet_merge.objectives.state import State
 from espnet_merge.objectives.step import ObjectivesStep
 
-KINDS = {("transcribe", "es"), ("translate", "es")}
+KINDS = frozenset({("transcribe", "es"), ("translate", "es")})
 PAIR = {"asr": {"task": "transcribe"}, "st": {"task": "translate"}}
 
 
@@ -57,11 +57,11 @@ def batches(seed=0, samples=2, parts=1):
     ]
 
 
-def make(epoch=1, model=None, state=None, **given):
+def make(epoch=1, model=None, state=None, kinds=KINDS, **given):
     conf = read_conf(
         {"objectives": PAIR, "shared": r"encoder\.", "layers": {"select": False}}
         | given,
-        KINDS,
+        kinds,
     )
     model = model or Tiny()
     owned = [o for o in conf.objectives.values() if o.own]
@@ -129,6 +129,20 @@ def test_own_parameters_get_only_their_own_gradient():
             mean = (expected[0][name] + expected[1][name]) / 2
             torch.testing.assert_close(parameter.grad, mean)
         assert parameter.requires_grad
+
+
+def test_what_several_objectives_own_gets_the_mean_of_their_gradients():
+    """As the head of BEST-RQ, which those of all languages own."""
+    kinds = KINDS | {("translate", "it"), ("translate", "ru")}
+    st = PAIR["st"] | {"own": r"heads\.st", "by_language": True}
+    step = make(kinds=kinds, objectives={"asr": PAIR["asr"], "st": st})
+    asr, spanish = batches()
+    translations = [spanish, batches(seed=1)[1], batches(seed=2)[1]]
+    own = [gradient(step.model, part[0]) for o in translations for part in o]
+    step([asr, *translations])
+    for name, parameter in step.model.heads.st.named_parameters():
+        mean = sum(g[f"heads.st.{name}"] for g in own) / len(own)
+        torch.testing.assert_close(parameter.grad, mean)
 
 
 @pytest.mark.parametrize("solver", ["MGDA", "UPGrad", "PCGrad"])
