@@ -384,8 +384,12 @@ def workers(bench: Bench, size: str, methods: str) -> str:
         key = f"workers {size} {method}"
 
         def commands(method: str = method) -> Commands:
-            models = bench.models(size, dtype_of(size), 4)
-            one, two = (bench.ours(method, models, jobs=jobs) for jobs in (1, 2))
+            dtype = dtype_of(size)
+            models = bench.models(size, dtype, 4)
+            one, two = (
+                bench.ours(method, models, "--dtype", dtype, jobs=jobs)
+                for jobs in (1, 2)
+            )
             beside = f"{bench.output}.beside"
             other = [beside if word == str(bench.output) else word for word in one]
             both = (
