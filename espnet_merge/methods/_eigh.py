@@ -67,10 +67,10 @@ def eigh(
 
 
 def _columns(rows: int, count: int) -> "NDArray[Any]":
-    """Return a matrix of zeros, column after column as LAPACK wants it, and padded."""
+    """Return room for a matrix, column after column as LAPACK wants it, and padded."""
     import numpy as np
 
-    return np.zeros((rows + PADDING, count), order="F")[:rows]
+    return np.empty((rows + PADDING, count), order="F")[:rows]
 
 
 def _leading(
@@ -116,6 +116,7 @@ def _one_by_one(
     shift = n * np.finfo(np.float64).eps * abs(diagonal).max()
     pivots, lower = diagonal + shift, beside.copy()
     vectors = _columns(n, len(values))
+    vectors[:] = 0  # which no check takes for vectors, where LAPACK gives up
     with contextlib.suppress(np.linalg.LinAlgError):
         _call("dpttrf", n, pivots, lower)
         once, twice = lower * pivots[:-1], lower**2 * pivots[:-1]
