@@ -66,12 +66,14 @@ run_parallel() {
 # with its directory's name, until unfollow.
 follow() {
   # Of one file alone, that is not there yet, tail would not say the name.
-  tail --pid=$$ -v -n 0 -F "$@" /dev/null 2>/dev/null | sed -un '
-    /^==> /{s|^==> .*/\([^/]*\)/[^/]* <==|\1|;h;}
+  tail --pid=$$ -v -n 0 -F "$@" /dev/null 2>/dev/null | sed -unE '
+    /^==> /{s|^==> .*/([^/]*)/[^/]* <==|\1|;h;}
     /epoch:train:/{
-      s/.*INFO: \([0-9]*\)epoch:train:\([0-9-]*\)batch:.* loss=\([^,]*\), acc=\([^,]*\),.*/epoch \1, batches \2: loss \3, accuracy \4/
-      s/.*INFO: \([0-9]*\)epoch:train:\([0-9-]*\)batch:.* loss=\([^,]*\),.* conflicts=\([^,]*\),.*/epoch \1, batches \2: loss \3, layers in conflict \4/
-      G;s/\(.*\)\n\(.*\)/  \2: \1/p;}' >&2 &
+      s/.*INFO: ([0-9]+)epoch:train:([0-9-]+)batch:.* loss=([^,]*)/epoch \1, batches \2: loss \3/
+      s/, acc=([^,]*).*/, accuracy \1/
+      s/(loss [^,]*), .* conflicts=([^,]*).*/\1, layers in conflict \2/
+      s/(loss [^,]*), [a-z_]*=.*/\1/
+      G;s/(.*)\n(.*)/  \2: \1/p;}' >&2 &
   _follower=$!
   disown
 }

@@ -7,6 +7,7 @@ from espnet_merge.data.whole_file import whole_file
 
 Measured = tuple[int, str, float]  # step, layer, mean cosine
 HEADER = "epoch\tstep\tlayer\tcosine"
+PICTURE = Path("images") / "conflict.png"
 DPI = 150
 FONT = 9.0
 
@@ -29,9 +30,14 @@ def add_epoch(path: Path, epoch: int, measured: Sequence[Measured]) -> list[Meas
 
 
 def draw_history(measured: Sequence[Measured], path: Path) -> None:
-    """Draw a row for each layer and a column for each of its measurements."""
+    """Draw a row for each layer, a column for each of its measurements.
+
+    Cosines of large models lie near zero, so the colours end at the largest one, and a
+    dot marks what conflicts, however little.
+    """
     import numpy as np
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     cosines: dict[str, list[float]] = {}
     for _, layer, cosine in measured:
@@ -40,14 +46,19 @@ def draw_history(measured: Sequence[Measured], path: Path) -> None:
     values = np.full((len(cosines), length), np.nan)
     for row, history in enumerate(cosines.values()):
         values[row, : len(history)] = history
+    limit = float(np.nanmax(np.abs(values))) or 1.0
     figure = Figure(figsize=(7.0, 1.5 + 0.25 * len(cosines)), layout="constrained")
     axes = figure.subplots()
-    drawn = axes.imshow(values, cmap="RdBu", vmin=-1, vmax=1, aspect="auto")
+    drawn = axes.imshow(values, cmap="RdBu", vmin=-limit, vmax=limit, aspect="auto")
+    rows, columns = np.nonzero(values < 0)
+    axes.scatter(columns, rows, s=12, color="black")
     axes.set_yticks(range(len(cosines)), list(cosines), fontsize=FONT)
     axes.set_xlabel(f"measurements, up to step {measured[-1][0]}", fontsize=FONT)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.tick_params(length=0, labelsize=FONT)
     axes.spines[:].set_visible(False)
-    figure.suptitle("Mean cosine of the objectives: red layers conflict", fontsize=FONT)
+    title = "Mean cosine of the objectives: red, with a dot, is conflict"
+    figure.suptitle(title, fontsize=FONT)
     figure.colorbar(drawn, ax=axes)
     with whole_file(path) as part:
         figure.savefig(part, dpi=DPI)

@@ -272,7 +272,8 @@ class ObjectivesStep(nn.Module):
             self.conf.names, self.eta, self.state.weights, strict=True
         ):
             means[f"weight_{name}"] = (eta * weight)[None]
-        means["conflicts"] = (self.state.cosines < 0).sum()[None].float()
+        if self.conf.solver is not None:
+            means["conflicts"] = (self.state.cosines < 0).sum()[None].float()
         utterances = sum(
             len(names) for o in batches for sample in o for names, _ in sample
         )

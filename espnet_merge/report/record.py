@@ -1,6 +1,7 @@
 """What ``report.html`` shows, as one JSON object."""
 
 import os
+from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -8,6 +9,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from espnet_merge.errors import InputError
+from espnet_merge.objectives.history import PICTURE
 from espnet_merge.report import translations
 from espnet_merge.report.curves import find_curves
 from espnet_merge.report.listening import Heard, embed, hear
@@ -73,6 +75,7 @@ def record(
         "curves": [curve._asdict() for curve in find_curves(_merges(modes[0], expdir))],
         "clips": _clips(modes[0], heard, megabytes),
         "inspect": _inspection(inspect, expdir),
+        "conflicts": _conflicts(plan.kinds, expdir),
     }
 
 
@@ -182,6 +185,16 @@ def _merges(results: Results, expdir: Path) -> dict[str, Any]:
     }
     return {
         system: yaml.safe_load(file.read_text(encoding="utf-8"))
+        for system, file in files.items()
+        if file.is_file()
+    }
+
+
+def _conflicts(systems: Iterable[str], expdir: Path) -> dict[str, str]:
+    """Return system -> picture of how its objectives conflicted in training."""
+    files = {system: expdir / system / PICTURE for system in systems}
+    return {
+        system: f"data:image/png;base64,{b64encode(file.read_bytes()).decode()}"
         for system, file in files.items()
         if file.is_file()
     }

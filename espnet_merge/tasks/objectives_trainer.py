@@ -9,7 +9,7 @@ from espnet2.iterators.abs_iter_factory import AbsIterFactory
 from espnet2.torch_utils.device_funcs import to_device
 from torch import nn
 
-from espnet_merge.objectives.history import add_epoch, draw_history
+from espnet_merge.objectives.history import PICTURE, add_epoch, draw_history
 from espnet_merge.objectives.step import Batch, ObjectivesStep
 from espnet_merge.tasks.trainer import WhisperTrainer
 
@@ -54,7 +54,7 @@ class ObjectivesTrainer(WhisperTrainer):
         if distributed_option.dist_rank in (None, 0) and step.measured:
             output = Path(options.output_dir)
             history = add_epoch(output / "conflict.tsv", epoch, step.measured)
-            draw_history(history, output / "images" / "conflict.png")
+            draw_history(history, output / PICTURE)
         return stopped
 
     @classmethod

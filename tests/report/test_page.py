@@ -6,6 +6,7 @@ import shutil
 import pytest
 
 from espnet_merge.__main__ import main
+from espnet_merge.objectives.history import PICTURE, draw_history
 from tests.report.browser import chromium
 from tests.report.fake import OPTIONS, RATES, write_exp
 from tests.report.spoken import HEARD, NASTY, write_report, write_spoken
@@ -18,6 +19,7 @@ def exp(tmp_path_factory):
     (exp / "inspect/inspect.html").write_text(
         "<script>document.title = 'ran'</script><h1>Experts of exp/base</h1>"
     )
+    draw_history([(0, "encoder.conv1", -0.5)], exp / "ta_1" / PICTURE)
     for system in HEARD:
         greedy = exp / system / "inference_greedy"
         shutil.copytree(greedy, greedy.with_name("inference_again"))
@@ -297,7 +299,7 @@ def test_text_of_users_is_text(page):
     choose(page, "onerror")
     page.locator("#controls label", has_text="raw").click()
     assert page.locator("article .reference").inner_text() == NASTY
-    assert page.locator("main img").count() == 0
+    assert page.locator("#utterances img").count() == 0
 
 
 def test_scripts_from_right_to_left_and_without_spaces(page):
@@ -327,6 +329,12 @@ def test_an_inspection_is_shown_and_runs_nothing(page):
     frame = page.frame_locator("#inspect iframe")
     assert frame.locator("h1").inner_text() == "Experts of exp/base"
     assert page.title().startswith("Results of ")
+
+
+def test_what_conflicted_in_training_is_shown(page):
+    assert page.locator("#conflicts figcaption").all_inner_texts() == ["ta_1"]
+    drawn = page.locator("#conflicts img")
+    assert drawn.evaluate("image => image.complete && image.naturalWidth") > 500
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -175,6 +175,7 @@ def test_sets_without_texts_have_no_utterances(exp, tmp_path):
 
 def test_an_inspection_is_found_or_named(exp, tmp_path, data):
     assert data["inspect"] is None
+    assert data["conflicts"] == {}
     folder = exp / "inspect"
     folder.mkdir()
     (folder / "inspect.html").write_text("<h1>Experts</h1>")

@@ -94,10 +94,13 @@ follow exp/full_es/train.log
 sleep 0.5
 echo "[vm] 2026-01-01 00:00:00,000 (trainer:810) INFO: 1epoch:train:1-5batch: iter_time=0.0, forward_time=2.3, loss=3.794, acc=0.497, backward_time=3.5" >>exp/full_es/train.log
 echo "[vm] 2026-01-01 00:00:00,000 (trainer:810) INFO: 2epoch:train:6-9batch: loss_speech_es=9.2acc_speech_es=0.0, loss=4.435, weight_speech_es=0.1, conflicts=1.500, clip=100.0" >>exp/full_es/train.log
+echo "[vm] 2026-01-01 00:00:00,000 (trainer:810) INFO: 3epoch:train:1-5batch: loss_speech_es=9.2, loss=1.329, weight_speech_es=0.1, clip=100.0" >>exp/full_es/train.log
 sleep 2
 unfollow
 EOF
   run bash script.sh 1 1
   [[ $output == *"full_es: epoch 1, batches 1-5: loss 3.794, accuracy 0.497"* ]]
   [[ $output == *"full_es: epoch 2, batches 6-9: loss 4.435, layers in conflict 1.500"* ]]
+  [[ $output == *"full_es: epoch 3, batches 1-5: loss 1.329"* ]]
+  [[ $output != *"="* ]]
 }

@@ -22,6 +22,13 @@ function showInspection() {
   find("#inspect").append(frame);
 }
 
+function showConflicts() {
+  const figures = Object.entries(DATA.conflicts).map(([system, src]) =>
+    make("figure", {}, make("figcaption", {}, system), make("img", { src, alt: `Conflict of the objectives of ${system}, by layer and time` })));
+  find("#conflicts").hidden = figures.length === 0;
+  find("#conflicts div").append(...figures);
+}
+
 function showOrigin() {
   const facts = DATA.origin.flatMap(([name, value]) =>
     [make("dt", {}, name), make("dd", {}, make("code", {}, value))]);
@@ -44,5 +51,6 @@ makeControls();
 makeBrowser();
 showSystems();
 showInspection();
+showConflicts();
 showOrigin();
 show();
