@@ -188,12 +188,13 @@ def decode(
         mask = _additive((columns <= rows)[None, None], hidden.dtype)
     tell_context(decoder, encoded.adapters, encoded.mask, encoded.states)
     for layer in decoder.layers:
+        # The cache goes by its place: transformers 5.24 gave the argument another name.
         hidden = layer(
             hidden,
             mask,
             encoded.states,
-            encoder_attention_mask=encoded.mask,
-            past_key_values=cache,
+            encoded.mask,
+            cache,
             use_cache=cache is not None,
         )
     states: Tensor = decoder.layer_norm(hidden)

@@ -105,3 +105,19 @@ def test_missing_weight_is_refused(micro_whisper, tmp_path):
     (tmp_path / "config.json").write_bytes((micro_whisper / "config.json").read_bytes())
     with pytest.raises(InputError, match=r"missing keys: .*fc1\.weight"):
         load_whisper(tmp_path)
+
+
+def test_the_decoder_layer_takes_what_decode_passes_by_place():
+    # transformers 5.23 calls the last one past_key_values, 5.24 and later cache.
+    from inspect import signature
+
+    from transformers.models.whisper.modeling_whisper import WhisperDecoderLayer
+
+    _, *names = signature(WhisperDecoderLayer.forward).parameters
+    assert names[:4] == [
+        "hidden_states",
+        "attention_mask",
+        "encoder_hidden_states",
+        "encoder_attention_mask",
+    ]
+    assert names[4] in ("past_key_values", "cache")
