@@ -130,6 +130,7 @@ def main(args: argparse.Namespace) -> None:
     Raises:
         InputError: as many outputs as data directories are needed.
     """
+    from espnet_merge.checkpoint.labels import warn_of_labels
     from espnet_merge.decode.routes import read_routes
     from espnet_merge.decode.settings import read_settings
     from espnet_merge.decode.transcribe import transcribe
@@ -158,6 +159,8 @@ def main(args: argparse.Namespace) -> None:
             f"{len(data)}."
         )
     sets = list(zip(data, output, strict=True))
+    used = routes.adapters.values() if routes else filter(None, [adapter])
+    warn_of_labels("decode", [model, *used])
     model = as_directory(model, default_cache())
     transcribe(
         model,

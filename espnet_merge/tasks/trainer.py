@@ -24,6 +24,8 @@ from espnet_merge.errors import InputError
 from espnet_merge.lora.guards import check_adapter_acts, check_gradients, frozen_digest
 
 Batch = tuple[list[str], dict[str, Tensor]]
+CHECKPOINT = "checkpoint.pth"  # ESPnet's
+LAST = "checkpoint.last.pth"  # the whole one, set aside while an epoch runs
 
 
 class WhisperTrainer(Trainer):  # type: ignore[misc]
@@ -47,7 +49,7 @@ class WhisperTrainer(Trainer):  # type: ignore[misc]
         check_gradients(model, [batch for _, batch in batches])
         before = frozen_digest(model)
         super().run(**kwargs)
-        (output / "checkpoint.last.pth").unlink(missing_ok=True)
+        (output / LAST).unlink(missing_ok=True)
         if frozen_digest(model) != before:
             raise InputError(
                 "the frozen base must not change in training; it did, so that the "
@@ -73,9 +75,9 @@ class WhisperTrainer(Trainer):  # type: ignore[misc]
         **kwargs: Any,  # noqa: ANN401
     ) -> bool:
         """Set the whole checkpoint aside, then train as ESPnet does."""
-        checkpoint = Path(options.output_dir) / "checkpoint.pth"
+        checkpoint = Path(options.output_dir) / CHECKPOINT
         if distributed_option.dist_rank in (None, 0) and checkpoint.exists():
-            checkpoint.replace(checkpoint.with_name("checkpoint.last.pth"))
+            checkpoint.replace(checkpoint.with_name(LAST))
         stopped: bool = super().train_one_epoch(
             model=model,
             iterator=iterator,
@@ -88,8 +90,8 @@ class WhisperTrainer(Trainer):  # type: ignore[misc]
 
 def mend_checkpoint(directory: Path) -> None:
     """Leave in ``directory`` a whole checkpoint and its epoch's model, or neither."""
-    checkpoint = directory / "checkpoint.pth"
-    last = directory / "checkpoint.last.pth"
+    checkpoint = directory / CHECKPOINT
+    last = directory / LAST
     if not _is_whole(checkpoint):
         checkpoint.unlink(missing_ok=True)
         if not _is_whole(last):

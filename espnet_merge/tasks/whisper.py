@@ -27,8 +27,10 @@ from transformers import (
     WhisperTokenizer,
 )
 
+from espnet_merge.checkpoint.labels import KEY, SPACED
 from espnet_merge.errors import InputError
 from espnet_merge.lora.adapter import add_adapter
+from espnet_merge.tasks.labels import check_labels, warn_of_older
 from espnet_merge.tasks.mixture import start_mixture
 from espnet_merge.tasks.trainer import WhisperTrainer
 from espnet_merge.tasks.warm_start import start_warm
@@ -232,6 +234,12 @@ class WhisperTask(AbsTask):  # type: ignore[misc]
             help="Seconds of silence after each utterance, before it is padded",
         )
         group.add_argument(
+            f"--{KEY}",
+            default=SPACED,
+            choices=(SPACED,),
+            help="Written into config.yaml, so that older models can be told",
+        )
+        group.add_argument(
             "--gradient_checkpointing",
             type=str2bool,
             default=False,
@@ -296,6 +304,12 @@ class WhisperTask(AbsTask):  # type: ignore[misc]
         parser.set_defaults(required=["output_dir", "whisper"])
 
     @classmethod
+    def main_worker(cls, args: argparse.Namespace) -> None:
+        """Train as ESPnet does, unless older labels would be mixed with today's."""
+        check_labels(args)
+        super().main_worker(args)
+
+    @classmethod
     def build_collate_fn(
         cls, args: argparse.Namespace, train: bool
     ) -> Callable[[Collection[Any]], tuple[list[str], dict[str, Tensor]]]:
@@ -347,6 +361,7 @@ class WhisperTask(AbsTask):  # type: ignore[misc]
                 f"{given} is given but lora is false: set 'lora: true' in the "
                 f"training configuration, or remove {given}."
             )
+        warn_of_older(args)
         specaug = None
         if args.specaug is not None:
             specaug = specaug_choices.get_class(args.specaug)(**args.specaug_conf)
