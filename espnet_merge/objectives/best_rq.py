@@ -89,25 +89,31 @@ class BestRQ(nn.Module):
         self.head = nn.Linear(d_model, conf.codebook_size)
 
     def forward(
-        self, encoder: WhisperEncoder, features: Tensor, lengths: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Return the loss and the share of masked positions named right.
+        self,
+        encoder: WhisperEncoder,
+        features: Tensor,
+        lengths: Tensor,
+        masked: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor, int]:
+        """Return the loss, the share of masked positions named right, their number.
 
         Args:
             encoder: ``model.model.encoder``.
             features: (batch, frames, n_mels), an even number of frames.
             lengths: (batch,) valid frames.
+            masked: of ``draw_mask``; None draws it here.
         """
         audible = self.audible(features, lengths)
-        masked = self.draw_mask(audible)
+        if masked is None:
+            masked = self.draw_mask(audible)
         noise = NOISE * torch.randn_like(features)
         heard = torch.where(masked[..., None], noise, features)
         states = encode(encoder, heard, lengths).states
-        predicted = masked.view(len(masked), -1, STACK).all(-1)
+        predicted = positions(masked)
         labels = self.labels(features, audible)[predicted]
         scores = self.head(states[predicted])
         right = (scores.detach().argmax(-1) == labels).float().mean()
-        return cross_entropy(scores.float(), labels), right
+        return cross_entropy(scores.float(), labels), right, len(labels)
 
     def audible(self, features: Tensor, lengths: Tensor) -> Tensor:
         """Return (batch, frames): valid and not digital silence."""
@@ -140,3 +146,12 @@ class BestRQ(nn.Module):
         length = -(-self.conf.mask_frames // STACK)
         earlier = nn.functional.pad(begun, (length, 0))[:, : begun.shape[1]]
         return (begun > earlier).repeat_interleave(STACK, 1) & audible
+
+
+def positions(masked: Tensor) -> Tensor:
+    """Return (batch, positions): where all frames of a position are masked.
+
+    Args:
+        masked: (batch, frames).
+    """
+    return masked.view(len(masked), -1, STACK).all(-1)

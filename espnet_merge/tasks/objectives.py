@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from transformers import WhisperTokenizer
 
 from espnet_merge.data.table import read_table, write_table
-from espnet_merge.objectives.best_rq import BestRQ
+from espnet_merge.objectives.best_rq import BestRQ, positions
 from espnet_merge.objectives.conf import BEST_RQ, TEXT, Conf, Kind, read_conf
 from espnet_merge.objectives.gradients import layers_of
 from espnet_merge.objectives.state import State
@@ -72,13 +72,26 @@ class ObjectivesModel(WhisperModel):
         if batch.pop("loss", TEXT) == TEXT:
             return super().forward(**batch)
         assert self.objectives.best_rq is not None
-        value, accuracy = self.objectives.best_rq(
-            self.whisper.model.encoder, batch["speech"], batch["speech_lengths"]
+        value, accuracy, count = self.objectives.best_rq(
+            self.whisper.model.encoder,
+            batch["speech"],
+            batch["speech_lengths"],
+            batch.get("masked"),
         )
         stats = {"loss": value.detach(), "acc": accuracy}
         return force_gatherable(  # type: ignore[no-any-return]
-            (value, stats, len(batch["speech"])), value.device
+            (value, stats, count), value.device
         )
+
+    def weighed(self, batch: dict[str, Any]) -> tuple[dict[str, Any], int]:
+        """Return a batch, its mask drawn where it has one, and its weight."""
+        if batch.get("loss", TEXT) == TEXT:
+            return batch, self.weigh(batch)
+        best_rq = self.objectives.best_rq
+        assert best_rq is not None
+        audible = best_rq.audible(batch["speech"], batch["speech_lengths"])
+        masked = best_rq.draw_mask(audible)
+        return batch | {"masked": masked}, int(positions(masked).sum())
 
     def trained_names(self) -> set[str]:
         """Return the names of the parameters that training changes, and its state."""

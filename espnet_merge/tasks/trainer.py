@@ -6,9 +6,11 @@ last whole checkpoint is kept aside while an epoch runs, and what a killed job l
 mended before resuming.
 """
 
+import dataclasses
+import functools
 import logging
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +19,13 @@ from espnet2.iterators.abs_iter_factory import AbsIterFactory
 from espnet2.torch_utils.device_funcs import to_device
 from espnet2.train.reporter import Reporter
 from espnet2.train.trainer import Trainer
-from torch import Tensor, nn
+from torch import nn
 
 from espnet_merge.data.whole_file import whole_file
 from espnet_merge.errors import InputError
 from espnet_merge.lora.guards import check_adapter_acts, check_gradients, frozen_digest
+from espnet_merge.tasks.accumulate import Batch, Groups
 
-Batch = tuple[list[str], dict[str, Tensor]]
 CHECKPOINT = "checkpoint.pth"  # ESPnet's
 LAST = "checkpoint.last.pth"  # the whole one, set aside while an epoch runs
 
@@ -68,23 +70,37 @@ class WhisperTrainer(Trainer):  # type: ignore[misc]
     def train_one_epoch(
         cls,
         model: nn.Module,
-        iterator: Iterable[Batch],
+        iterator: Any,  # noqa: ANN401 - a DataLoader
         *,
         options: Any,  # noqa: ANN401 - ESPnet's TrainerOptions
         distributed_option: Any,  # noqa: ANN401 - ESPnet's DistributedOption
         **kwargs: Any,  # noqa: ANN401
     ) -> bool:
-        """Set the whole checkpoint aside, then train as ESPnet does."""
+        """Set the whole checkpoint aside, then train as ESPnet does.
+
+        With ``accum_grad`` each token of a step counts alike, and the batches that are
+        left at the end of an epoch make a step of their own.
+        """
         checkpoint = Path(options.output_dir) / CHECKPOINT
         if distributed_option.dist_rank in (None, 0) and checkpoint.exists():
             checkpoint.replace(checkpoint.with_name(LAST))
-        stopped: bool = super().train_one_epoch(
+        train = functools.partial(
+            super().train_one_epoch,
             model=model,
-            iterator=iterator,
-            options=options,
             distributed_option=distributed_option,
             **kwargs,
         )
+        if options.accum_grad == 1:
+            return bool(train(iterator=iterator, options=options))
+        plain: Any = model
+        device = None
+        if distributed_option.distributed:
+            plain, device = plain.module, "cuda" if options.ngpu > 0 else "cpu"
+        groups = Groups(iterator, options.accum_grad, plain.weigh, device)
+        stopped = bool(train(iterator=groups, options=options))
+        if groups.rest:
+            last = dataclasses.replace(options, accum_grad=len(groups.rest))
+            stopped &= bool(train(iterator=groups.rest, options=last))
         return stopped
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from espnet_merge.errors import InputError
-from espnet_merge.objectives.best_rq import BestRQ, BestRQConf
+from espnet_merge.objectives.best_rq import BestRQ, BestRQConf, positions
 from espnet_merge.whisper.model import load_whisper
 
 LENGTHS = torch.tensor([200, 120])
@@ -63,9 +63,10 @@ def test_an_utterance_in_which_no_span_begins_gets_one():
 
 def test_loss_begins_near_chance_and_trains_head_and_encoder(features, encoder):
     best_rq = head()
-    loss, share = best_rq(encoder, features, LENGTHS)
+    loss, share, count = best_rq(encoder, features, LENGTHS)
     assert loss.item() == pytest.approx(math.log(32), rel=0.3)
     assert 0 <= share <= 1
+    assert 0 < count < 160
     loss.backward()
     assert best_rq.head.weight.grad.any()
     assert encoder.layers[0].fc1.weight.grad.any()
@@ -78,12 +79,30 @@ def test_the_loss_falls_when_trained(features, encoder):
     optimizer = torch.optim.Adam([p for p in parameters if p.requires_grad], lr=3e-3)
     losses = []
     for _ in range(30):
-        loss, _ = best_rq(encoder, features, LENGTHS)
+        loss, *_ = best_rq(encoder, features, LENGTHS)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
     assert losses[-1] < losses[0] - 0.5
+
+
+def test_a_batch_is_the_mean_over_the_masked_positions_of_its_parts(
+    features, encoder, monkeypatch
+):
+    monkeypatch.setattr("espnet_merge.objectives.best_rq.NOISE", 0.0)
+    best_rq = head()
+    masked = torch.zeros(2, 200, dtype=torch.bool)
+    masked[0, 40:80] = masked[1, :4] = True
+
+    def loss(rows):
+        found = best_rq(encoder, features[rows], LENGTHS[rows], masked[rows])
+        return found[0].item(), found[2]
+
+    (one, few), (other, many) = loss([0]), loss([1])
+    whole, count = loss([0, 1])
+    assert (few, many, count) == (20, 2, positions(masked).sum())
+    assert whole == pytest.approx((one * few + other * many) / count, rel=1e-5)
 
 
 def test_codebook_is_frozen_and_made_anew():
@@ -96,8 +115,9 @@ def test_codebook_is_frozen_and_made_anew():
 
 def test_silence_alone_has_no_finite_loss(encoder):
     silence = torch.full((1, 100, 80), -1.5)
-    loss, _ = head()(encoder, silence, torch.tensor([100]))
+    loss, _, count = head()(encoder, silence, torch.tensor([100]))
     assert not loss.isfinite()
+    assert count == 0
 
 
 @pytest.mark.parametrize(

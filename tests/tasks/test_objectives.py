@@ -39,8 +39,7 @@ def write_tasks(directory: Path, count: int, seed: int = 0) -> None:
     tasks = ["translate" if int(n[3:]) // 2 % 2 else "transcribe" for n in names]
     rows = [f"{name} {task}\n" for name, task in zip(names, tasks, strict=True)]
     (directory / "utt2task").write_text("".join(rows))
-    # Equally long, so that the mean over tokens is that over utterances.
-    rows = [f"{name} texto {name[3:]}\n" for name in names]
+    rows = [f"{name} {'texto ' * (1 + 3 * int(name[3:]))}\n" for name in names]
     (directory / "text").write_text("".join(rows))
 
 

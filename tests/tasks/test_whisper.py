@@ -389,14 +389,17 @@ def test_loss_ignores_prompt_and_padding(micro_whisper):
     speech, lengths = torch.randn(1, 200, 80), torch.tensor([200])
     text = torch.tensor([[257, 261, 359, 363, 80, 81, 256]])
     batch = {"speech": speech, "speech_lengths": lengths, "text": text,
-             "text_lengths": torch.tensor([7])}  # fmt: skip
+             "learnt": torch.tensor([[0, 0, 0, 0, 1, 1, 1]])}  # fmt: skip
     loss, _stats, weight = model.eval()(**batch)
     scores = model.token_scores(**batch).log_softmax(-1)[0]
     by_hand = -sum(scores[i, t].item() for i, t in [(3, 80), (4, 81), (5, 256)]) / 3
     assert math.isclose(loss.item(), by_hand, rel_tol=1e-5)
-    assert weight == 1
-    padded = torch.nn.functional.pad(text, (0, 3), value=-1)
-    again = model(**{**batch, "text": padded})[0]
+    assert weight == 3 == model.weigh(batch)
+    padded = {
+        name: torch.nn.functional.pad(batch[name], (0, 3), value=-1)
+        for name in ("text", "learnt")
+    }
+    again = model(**{**batch, **padded})[0]
     torch.testing.assert_close(again, loss)
 
 
