@@ -76,7 +76,7 @@ def make(epoch=1, model=None, state=None, kinds=KINDS, **given):
         model,
         lambda n: n.startswith("encoder.") and not any(o.owns(n) for o in owned),
     )
-    state = state or State(conf, len(layers), None)
+    state = state or State(conf, len(layers))
     return ObjectivesStep(model, state, conf, layers, epoch=epoch)
 
 
