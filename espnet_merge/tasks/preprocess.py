@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 from transformers import WhisperConfig
 
 from espnet_merge.errors import InputError
-from espnet_merge.whisper.features import check_seconds, log_mel
-from espnet_merge.whisper.prompt import encode_target, load_tokenizer, prompt_ids
+from espnet_merge.whisper.features import SAMPLE_RATE, check_seconds, log_mel
+from espnet_merge.whisper.labels import LabelConf, Spoken, make_label
+from espnet_merge.whisper.prompt import load_tokenizer
 
 IGNORE = -1  # pads token ids in a batch
 
@@ -21,9 +22,17 @@ class WhisperPreprocessor:
         model: directory of the Whisper whose tokenizer and mel bins to use.
         pad_to: seconds to pad to; 30 as Whisper was trained, 0 for true length.
         tail: seconds of silence after each utterance, before it is padded.
+        labels: what labels have beside the text.
     """
 
-    def __init__(self, model: Path, *, pad_to: float, tail: float = 0.0) -> None:
+    def __init__(
+        self,
+        model: Path,
+        *,
+        pad_to: float,
+        tail: float = 0.0,
+        labels: LabelConf | None = None,
+    ) -> None:
         check_seconds("pad_to", pad_to)
         check_seconds("tail", tail)
         config = WhisperConfig.from_pretrained(model)
@@ -32,9 +41,10 @@ class WhisperPreprocessor:
         self.max_tokens = config.max_target_positions
         self.pad_to = pad_to
         self.tail = tail
+        self.labels = labels or LabelConf()
 
     def __call__(self, uid: str, data: dict[str, Any]) -> dict[str, NDArray[Any]]:
-        """Map speech (samples,), text, lang, task to what the model takes.
+        """Map speech (samples,), text, lang, task, previous to what the model takes.
 
         Returns:
             ``speech`` (frames, mels); ``text`` (n,), prompt and end included; and
@@ -48,8 +58,15 @@ class WhisperPreprocessor:
             speech = log_mel(
                 data["speech"], n_mels=self.n_mels, pad_to=self.pad_to, tail=self.tail
             )
-            task = data.get("task", "transcribe")
-            ids = encode_target(self.tokenizer, data["text"], data["lang"], task)
+            one = Spoken(
+                uid,
+                data["text"],
+                data["lang"],
+                data.get("task", "transcribe"),
+                len(data["speech"]) / SAMPLE_RATE,
+                data.get("previous"),
+            )
+            ids, learnt = make_label(self.tokenizer, one, self.labels, self.max_tokens)
         except InputError as error:
             raise InputError(f"utterance {uid}: {error}") from error
         if len(ids) > self.max_tokens:
@@ -58,6 +75,8 @@ class WhisperPreprocessor:
                 f"prompt and end included; got {len(ids)}: drop it with "
                 "'espnet-merge filter --model'."
             )
-        learnt = np.ones(len(ids), dtype=np.int64)
-        learnt[: len(prompt_ids(self.tokenizer, data["lang"], task))] = 0
-        return {"speech": speech, "text": np.array(ids, np.int64), "learnt": learnt}
+        return {
+            "speech": speech,
+            "text": np.array(ids, np.int64),
+            "learnt": np.array(learnt, np.int64),
+        }

@@ -131,7 +131,9 @@ def show_labels(
     """Log the labels of the first utterances, prompt and end included."""
     for names, batch in batches:
         for uid, ids in list(zip(names, batch["text"], strict=True))[:count]:
-            logging.info(f"label of {uid}: {tokenizer.decode(ids[ids >= 0].tolist())}")
+            tokens = ids[ids >= 0].tolist()
+            label = tokenizer.decode(tokens, decode_with_timestamps=True)
+            logging.info(f"label of {uid}: {label}")
 
 
 def _log_shares(model: nn.Module) -> None:

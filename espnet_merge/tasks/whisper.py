@@ -20,12 +20,14 @@ from torch import Tensor, nn
 from espnet_merge.checkpoint.labels import KEY, SPACED
 from espnet_merge.errors import InputError
 from espnet_merge.lora.adapter import add_adapter
+from espnet_merge.objectives.conf import build
 from espnet_merge.tasks.labels import check_labels, warn_of_older
 from espnet_merge.tasks.mixture import start_mixture
 from espnet_merge.tasks.model import WhisperModel
 from espnet_merge.tasks.preprocess import IGNORE, WhisperPreprocessor
 from espnet_merge.tasks.trainer import WhisperTrainer
 from espnet_merge.tasks.warm_start import start_warm
+from espnet_merge.whisper.labels import LabelConf
 from espnet_merge.whisper.model import load_whisper
 from espnet_merge.whisper.prompt import load_tokenizer
 
@@ -63,6 +65,13 @@ class WhisperTask(AbsTask):  # type: ignore[misc]
             type=float,
             default=0.0,
             help="Seconds of silence after each utterance, before it is padded",
+        )
+        group.add_argument(
+            "--label_conf",
+            action=NestedDictAction,
+            default={},
+            help="What labels have beside the text, as shares of utterances: "
+            "timestamps, previous, language; docs/training.md",
         )
         group.add_argument(
             f"--{KEY}",
@@ -154,8 +163,9 @@ class WhisperTask(AbsTask):  # type: ignore[misc]
         cls, args: argparse.Namespace, train: bool
     ) -> WhisperPreprocessor:
         """Return the function that ESPnet's dataset calls for each utterance."""
+        labels = build(LabelConf, "label_conf", args.label_conf)
         return WhisperPreprocessor(
-            Path(args.whisper), pad_to=args.pad_to, tail=args.tail
+            Path(args.whisper), pad_to=args.pad_to, tail=args.tail, labels=labels
         )
 
     @classmethod
@@ -169,8 +179,8 @@ class WhisperTask(AbsTask):  # type: ignore[misc]
     def optional_data_names(
         cls, train: bool = True, inference: bool = False
     ) -> tuple[str, ...]:
-        """The task of each utterance, transcribe where it is not given."""
-        return ("task",)
+        """The task of each utterance, or to transcribe; the text before it."""
+        return ("task", "previous")
 
     @classmethod
     def build_model(cls, args: argparse.Namespace) -> WhisperModel:
