@@ -96,6 +96,20 @@ def test_train_decode_merge(kind, request, tmp_path):
     main([*map(str, words), "--output", str(tmp_path / "kept")])
 
 
+@pytest.mark.parametrize("kind", ["borrowed", "own"])
+def test_a_fetched_copy_knows_it_too(kind, request, tmp_path):
+    model = request.getfixturevalue(kind)
+    main(["fetch", str(model), "--output", str(tmp_path / "copy")])
+    copy, tokenizer = tmp_path / "copy", load_tokenizer(tmp_path / "copy")
+    assert languages_of(copy) == languages_of(model)
+    ids = prompt_ids(tokenizer, "ast", "transcribe")
+    assert ids == prompt_ids(load_tokenizer(model), "ast", "transcribe")
+    never = load_whisper(copy).generation_config.suppress_tokens
+    assert (ids[1] in never) == (kind == "own")
+    # Whisper's other tokens can still be said.
+    assert tokenizer.convert_tokens_to_ids("<|notimestamps|>") not in never
+
+
 def test_what_is_made_like_chinese_has_no_space_either(micro_whisper, tmp_path):
     wu = lend(micro_whisper, tmp_path / "wu", "--own", code="wuu", like="zh")
     gan = lend(wu, tmp_path / "gan", code="gan", like="wuu")
