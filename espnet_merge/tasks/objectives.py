@@ -175,7 +175,7 @@ def _endless(
 ) -> Iterator[Batch]:
     while True:
         for names, batch in factory.build_iter(epoch, shuffle):
-            yield names, batch | {"loss": loss}
+            yield names, batch | {"loss": loss, "utt_id": names}
         epoch += ROUND
 
 

@@ -201,9 +201,18 @@ def decode(
     return states
 
 
-def logits(decoder: WhisperDecoder, states: Tensor) -> Tensor:
-    """Return scores over the vocabulary; the output projection is the embedding."""
-    return linear(states, decoder.embed_tokens.weight)
+def logits(
+    decoder: WhisperDecoder, states: Tensor, ids: Sequence[int] | None = None
+) -> Tensor:
+    """Return scores over the vocabulary; the output projection is the embedding.
+
+    Args:
+        decoder: ``model.model.decoder``.
+        states: (…, d_model), of ``decode``.
+        ids: of these tokens alone; None for all.
+    """
+    rows = decoder.embed_tokens.weight
+    return linear(states, rows if ids is None else rows[list(ids)])
 
 
 def new_cache() -> EncoderDecoderCache:

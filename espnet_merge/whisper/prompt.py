@@ -88,6 +88,22 @@ def language_id(tokenizer: WhisperTokenizer, language: str) -> int:
     return lent.get(language) or token_id(tokenizer, f"<|{language}|>")
 
 
+def known_languages(tokenizer: WhisperTokenizer) -> list[str]:
+    """Return the languages that have a token of their own.
+
+    Models before large-v3 lack Cantonese.
+    """
+    vocabulary, known = tokenizer.get_vocab(), languages_known(tokenizer)
+    codes = {code: vocabulary.get(f"<|{code}|>", -1) for code in known}
+    codes = {code: index for code, index in codes.items() if index >= 0}
+    if not codes or known == ENGLISH_ALONE:
+        raise InputError(
+            "language auto needs a model of many languages; this tokenizer has no "
+            "token of a language: name the --language."
+        )
+    return sorted(codes, key=codes.__getitem__)
+
+
 def check_task(task: str, known: Collection[str] = LANGUAGES) -> None:
     """Raise ``InputError`` unless a model can do the task.
 

@@ -349,7 +349,10 @@ def test_nothing_whole_starts_anew(tmp_path):
             "language must be one of",
         ),
         (("--pad_to", "31"), "pad_to must be"),
-        (("--model_conf", "label_smoothing=2"), "label_smoothing must be"),
+        (
+            ("--model_conf", "label_smoothing=2"),
+            "label_smoothing must be a number in [0, 1)",
+        ),
     ],
 )
 def test_bad_configuration(micro_whisper, data, tmp_path, capsys, more, message):
