@@ -11,7 +11,7 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from espnet_merge.cache import default_cache
+from espnet_merge.disk.cache import default_cache
 from espnet_merge.errors import InputError
 from espnet_merge.whisper.fetched import as_directory
 

@@ -9,7 +9,7 @@ many of the usable ones, chosen by their names.
 import argparse
 from pathlib import Path
 
-from espnet_merge.checkpoint.atomic import check_output
+from espnet_merge.disk.atomic import check_output
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from espnet_merge.checkpoint.atomic import whole_directory
 from espnet_merge.data.audio import SAMPLE_RATE
 from espnet_merge.data.kaldi import Tables, read_kaldi, write_tables
-from espnet_merge.data.languages import LANGUAGES
+from espnet_merge.disk.atomic import whole_directory
 from espnet_merge.errors import InputError
+from espnet_merge.speech import LANGUAGES
 
 # (text, language, task) -> number of tokens, prompt and end included.
 CountTokens = Callable[[str, str, str], int]

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from espnet_merge.checkpoint.atomic import whole_directory
 from espnet_merge.data.table import read_table, write_table
+from espnet_merge.disk.atomic import whole_directory
 from espnet_merge.errors import InputError
 
 # File name -> utterance -> value.

@@ -6,8 +6,8 @@ from pathlib import Path
 import soundfile
 import soxr
 
-from espnet_merge.checkpoint.atomic import whole_directory
 from espnet_merge.data.kaldi import Tables, read_kaldi, write_tables
+from espnet_merge.disk.atomic import whole_directory
 from espnet_merge.errors import InputError
 
 # They hold lengths, which are others at another speed.

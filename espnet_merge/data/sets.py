@@ -12,7 +12,7 @@ import soundfile
 
 from espnet_merge.data.audio import SAMPLE_RATE, decode
 from espnet_merge.data.kaldi import Utterance, write_kaldi
-from espnet_merge.data.whole_file import whole_file
+from espnet_merge.disk.atomic import whole_file
 from espnet_merge.errors import InputError
 from espnet_merge.workers import Workers
 

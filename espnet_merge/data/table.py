@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from espnet_merge.data.whole_file import whole_file
+from espnet_merge.disk.atomic import whole_file
 from espnet_merge.errors import InputError
 
 

@@ -17,9 +17,7 @@ import torch
 from tqdm import tqdm
 from transformers import WhisperTokenizer
 
-from espnet_merge.checkpoint.digest import sha256
 from espnet_merge.data.table import write_table
-from espnet_merge.data.whole_file import whole_file
 from espnet_merge.decode.batches import batches
 from espnet_merge.decode.ctranslate2_backend import (
     CTranslate2Backend,
@@ -37,6 +35,8 @@ from espnet_merge.decode.search import Hypothesis
 from espnet_merge.decode.settings import Settings
 from espnet_merge.decode.torch_backend import TorchBackend
 from espnet_merge.decode.utterances import Utterance, read_utterances
+from espnet_merge.disk.atomic import whole_file
+from espnet_merge.disk.digest import sha256
 from espnet_merge.errors import InputError
 from espnet_merge.job_array import Shard
 from espnet_merge.whisper.prompt import AUTO, load_tokenizer

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from espnet_merge.cache import made_once
+from espnet_merge.disk.cache import made_once
 from espnet_merge.errors import InputError
 
 RECORD = "fetch.json"
@@ -30,7 +30,7 @@ def as_directory(model: Path, cache: Path) -> Path:
     if not file.is_file():
         return model
     # Nothing is read where the options alone are shown.
-    from espnet_merge.checkpoint.digest import sha256
+    from espnet_merge.disk.digest import sha256
 
     def make(place: Path) -> None:
         from espnet_merge.whisper.fetch import fetch

@@ -1,6 +1,6 @@
 from transformers.models.whisper import tokenization_whisper
 
-from espnet_merge.data.languages import LANGUAGES
+from espnet_merge.speech import LANGUAGES
 
 
 def test_languages_are_those_of_transformers():

@@ -1,7 +1,7 @@
 import pytest
 
 from espnet_merge.data.table import read_table, write_table
-from espnet_merge.data.whole_file import whole_file
+from espnet_merge.disk.atomic import whole_file
 from espnet_merge.errors import InputError
 
 

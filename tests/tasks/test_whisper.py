@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 
 from espnet_merge.bin.whisper_train import main as whisper_train
 from espnet_merge.errors import InputError
-from espnet_merge.export import export
+from espnet_merge.tasks.export import export
 from espnet_merge.tasks.trainer import mend_checkpoint
 from tests.speech import write_data
 
