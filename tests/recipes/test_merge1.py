@@ -118,10 +118,25 @@ def test_statistics_are_collected_where_a_method_needs_them(
         assert (exp / path / "statistics.yaml").is_file()
 
 
+def test_another_normalizer_scores_again(recipe):
+    paths = sorted(recipe.directory.glob("exp/*/inference_*/*/score.json"))
+    before = [path.read_bytes() for path in paths]
+    stage = {"stage": "10", "stop_stage": "10"}
+    for name in ("fold", "basic"):
+        done = recipe.run(**stage, normalizer=name)
+        assert done.returncode == 0, done.stderr[-3000:]
+        used = {json.loads(path.read_bytes())["normalizer"] for path in paths}
+        assert used == {name}
+    assert [path.read_bytes() for path in paths] == before
+
+
 def test_second_run_does_nothing_again(recipe):
     before = {
         file: file.stat().st_mtime_ns
-        for pattern in ("dump/**/*", "exp/*/model/*", "exp/*/inference_*/*/text*")
+        for pattern in (
+            *("dump/**/*", "exp/*/model/*"),
+            *("exp/*/inference_*/*/text*", "exp/*/inference_*/*/score.json"),
+        )
         for file in recipe.directory.glob(pattern)
         if file.is_file()
     }
