@@ -29,6 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> None:
     """Filter and print the table."""
     from espnet_merge.data.filter import Limits, filter_data
+    from espnet_merge.speech import LANGUAGES
+    from espnet_merge.whisper.fetched import languages_of
 
     limits = Limits(
         min_seconds=args.min_seconds,
@@ -37,15 +39,15 @@ def main(args: argparse.Namespace) -> None:
         max_utterances=args.max_utterances,
     )
     check_output(args.output, overwrite=args.overwrite, mark="wav.scp")
-    count = None
+    count, known = None, LANGUAGES
     if args.model:
         # Seconds of imports, for this option alone.
         from espnet_merge.whisper.prompt import encode_target, load_tokenizer
 
-        tokenizer = load_tokenizer(args.model)
+        tokenizer, known = load_tokenizer(args.model), languages_of(args.model)
 
         def count(text: str, language: str, task: str) -> int:
             return len(encode_target(tokenizer, text, language, task))
 
-    report = filter_data(args.data, args.output, limits, count)
+    report = filter_data(args.data, args.output, limits, count, known)
     print(f"{args.output}", *report.table(), sep="\n  ")

@@ -1,7 +1,7 @@
 """Drop the utterances that Whisper cannot use, and say how many and why."""
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -69,9 +69,20 @@ class Report:
 
 
 def filter_data(
-    data: Path, output: Path, limits: Limits, count_tokens: CountTokens | None = None
+    data: Path,
+    output: Path,
+    limits: Limits,
+    count_tokens: CountTokens | None = None,
+    known: Collection[str] = LANGUAGES,
 ) -> Report:
     """Write the usable utterances of ``data`` to the new directory ``output``.
+
+    Args:
+        data: Kaldi data directory.
+        output: directory to write.
+        limits: that an utterance must keep to.
+        count_tokens: of its label; None where tokens are not counted.
+        known: codes of the model's languages.
 
     Raises:
         InputError: the directory is broken, or nothing is left of it.
@@ -79,7 +90,7 @@ def filter_data(
     tables = read_kaldi(data)
     report = Report()
     for name in tables["wav.scp"]:
-        verdict = _judge(name, tables, limits, count_tokens)
+        verdict = _judge(name, tables, limits, count_tokens, known)
         if isinstance(verdict, int):
             report.kept[name] = verdict
         else:
@@ -112,7 +123,11 @@ def _choose(report: Report, count: int) -> None:
 
 
 def _judge(
-    name: str, tables: Tables, limits: Limits, count_tokens: CountTokens | None
+    name: str,
+    tables: Tables,
+    limits: Limits,
+    count_tokens: CountTokens | None,
+    known: Collection[str],
 ) -> int | str:
     """Return the number of samples, or why the utterance is of no use."""
     text = tables["text"].get(name, "")
@@ -120,7 +135,7 @@ def _judge(
     task = tables["utt2task"].get(name, "")
     if not text:
         return "no text"
-    if language not in LANGUAGES:
+    if language not in known:
         return "unknown language"
     if task not in ("transcribe", "translate"):
         return "unknown task"

@@ -39,6 +39,7 @@ from espnet_merge.disk.atomic import whole_file
 from espnet_merge.disk.digest import sha256
 from espnet_merge.errors import InputError
 from espnet_merge.job_array import Shard
+from espnet_merge.whisper.fetched import languages_of
 from espnet_merge.whisper.prompt import AUTO, load_tokenizer
 
 PACKAGES = ("espnet_merge", "torch", "transformers")  # and that of the backend
@@ -87,10 +88,11 @@ def transcribe(
     if settings.backend == "ctranslate2":
         check_ready(settings.device)
     common = _mode(model, adapter, routes, settings)
+    known = languages_of(model)
     jobs = []
     for data, output in sets:
         utterances = read_utterances(
-            data, settings.language, settings.task, longest=math.inf
+            data, settings.language, settings.task, math.inf, known
         )
         if routes is not None and settings.language != AUTO:
             routes.check(data, (utterance.language for utterance in utterances))

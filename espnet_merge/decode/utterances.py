@@ -1,6 +1,7 @@
 """The utterances of a Kaldi data directory, checked before anything is decoded."""
 
 import math
+from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,8 +11,9 @@ from numpy.typing import NDArray
 
 from espnet_merge.data.table import read_table
 from espnet_merge.errors import InputError
+from espnet_merge.speech import LANGUAGES
 from espnet_merge.whisper.features import MIN_SAMPLES, SAMPLE_RATE, WINDOW
-from espnet_merge.whisper.prompt import AUTO, TASKS, check_language
+from espnet_merge.whisper.prompt import AUTO, check_language, check_task
 
 
 class Utterance(NamedTuple):
@@ -35,6 +37,7 @@ def read_utterances(
     language: str | None = None,
     task: str | None = None,
     longest: float = WINDOW,
+    known: Collection[str] = LANGUAGES,
 ) -> list[Utterance]:
     """Return the utterances in the order of ``wav.scp``.
 
@@ -45,6 +48,7 @@ def read_utterances(
         language: of all utterances; may be ``auto``.
         task: of all utterances.
         longest: seconds that audio may last; it always lasts 0.02 at least.
+        known: codes of the model's languages.
 
     Raises:
         InputError: a file is missing, broken, not 16 kHz mono or too short or long, or
@@ -66,14 +70,13 @@ def read_utterances(
     for name in wavs:
         if language != AUTO:
             try:
-                check_language(languages[name])
+                check_language(languages[name], known)
             except InputError as error:
                 raise InputError(f"{data / 'utt2lang'}: {name}: {error}") from error
-        if tasks[name] not in TASKS:
-            raise InputError(
-                f"{data / 'utt2task'}: {name}: task must be one of "
-                f"{', '.join(TASKS)}; got {tasks[name]!r}."
-            )
+        try:
+            check_task(tasks[name], known)
+        except InputError as error:
+            raise InputError(f"{data / 'utt2task'}: {name}: {error}") from error
     return [
         Utterance(
             name,

@@ -95,7 +95,7 @@ def test_truncated_audio_is_dropped(tmp_path):
 def test_too_many_tokens_by_the_model(micro_whisper, tmp_path, capsys):
     data = write_data(tmp_path / "data", count=2)
     # Bytes are the tokens of the micro Whisper; prompt and end are five more.
-    write_table(data / "text", {"es-000": "a" * 443, "es-001": "a" * 444})
+    write_table(data / "text", {"es-000": "a" * 442, "es-001": "a" * 443})
     options = ["--data", str(data), "--output", str(tmp_path / "out")]
     main(["filter", *options, "--model", str(micro_whisper)])
     assert "too many tokens" in capsys.readouterr().out
