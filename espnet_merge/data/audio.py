@@ -98,6 +98,22 @@ def read_header(path: Path) -> Header:
     )
 
 
+def heard_length(path: Path) -> int:
+    """Return the samples of a file that is as Whisper hears it, by its header.
+
+    Raises:
+        AudioError: it is another, or of no use.
+    """
+    header = read_header(path)
+    if header.rate == 0:
+        raise AudioError("unreadable audio")
+    if (header.rate, header.channels) != (SAMPLE_RATE, 1):
+        raise AudioError("not 16 kHz mono")
+    if header.frames is None:
+        raise AudioError("length not known")
+    return header.frames
+
+
 def read_blocks(path: Path, speed: float = 1.0) -> Iterator[Samples]:
     """Yield the samples as Whisper hears them, channels mixed down.
 
