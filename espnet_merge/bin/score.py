@@ -112,14 +112,14 @@ def _score(
 
     watch = note if results else None
     # First, for it is long, and nothing of it stays but this.
-    mode, heard = read_decoded(hyp)
+    mode, heard, not_decoded = read_decoded(hyp)
     utterances = read_utterances(ref, hyp)
     if heard:
         check_named(hyp, utterances, heard)
     score = evaluate(utterances, args.normalizer, args.metric, watch)
     if errors := counted[main_metric(score["languages"])]:
         score["identification"] = confusion(heard, errors)
-    return {"reference": str(ref), "mode": mode, **score}
+    return {"reference": str(ref), "mode": mode, "not_decoded": not_decoded, **score}
 
 
 def _write(hyp: Path, score: dict[str, Any], results: Mapping[str, Result]) -> None:
@@ -148,6 +148,9 @@ def _table(
         lines.append(
             f"{hyp}: {score['loops']} with loops, {score['too_long']} too long"
         )
+        if lost := score["not_decoded"]:
+            why = ", ".join(f"{count} {defect}" for defect, count in lost.items())
+            lines.append(f"not decoded, and counted as deleted: {why}")
         for spoken, row in score.get("identification", {}).items():
             lines.append(describe_row(spoken, row))
         for metric, readings in score["metrics"].items():
