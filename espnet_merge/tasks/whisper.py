@@ -30,6 +30,7 @@ from transformers import (
 from espnet_merge.errors import InputError
 from espnet_merge.lora.adapter import add_adapter
 from espnet_merge.tasks.mixture import start_mixture
+from espnet_merge.tasks.sound import check_first
 from espnet_merge.tasks.trainer import WhisperTrainer
 from espnet_merge.tasks.warm_start import start_warm
 from espnet_merge.whisper.features import check_seconds, log_mel
@@ -71,6 +72,11 @@ class WhisperPreprocessor:
             InputError: what is wrong, with the utterance's id.
         """
         try:
+            if data["speech"] is None:  # ESPnet's reading of None in wav.scp
+                raise InputError(
+                    "must have audio; by wav.scp it has none: drop it with "
+                    "'espnet-merge filter'."
+                )
             speech = log_mel(
                 data["speech"], n_mels=self.n_mels, pad_to=self.pad_to, tail=self.tail
             )
@@ -209,6 +215,12 @@ class WhisperTask(AbsTask):  # type: ignore[misc]
     num_optimizers = 1
     trainer = WhisperTrainer
     class_choices_list = (specaug_choices,)
+
+    @classmethod
+    def main_worker(cls, args: argparse.Namespace) -> None:
+        """Train as ESPnet does, on recordings that Whisper can hear."""
+        check_first(args)
+        super().main_worker(args)
 
     @classmethod
     def add_task_arguments(cls, parser: argparse.ArgumentParser) -> None:

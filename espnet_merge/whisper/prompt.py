@@ -7,6 +7,7 @@ from pathlib import Path
 from transformers import WhisperTokenizer
 from transformers.models.whisper.tokenization_whisper import LANGUAGES
 
+from espnet_merge.data.languages import code_of
 from espnet_merge.errors import InputError
 
 TASKS = ("transcribe", "translate")
@@ -57,9 +58,8 @@ def check_language(language: str) -> None:
         )
     if language in LANGUAGES:
         return
-    names = {name: code for code, name in LANGUAGES.items()}
-    if language.lower() in names:
-        hint = f"did you mean {names[language.lower()]!r}?"
+    if code := code_of(language):
+        hint = f"did you mean {code!r}?"
     else:
         near = difflib.get_close_matches(language, LANGUAGES, n=3, cutoff=0.3)
         hint = f"near ones: {', '.join(near) or 'none'}"

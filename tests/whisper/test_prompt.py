@@ -39,7 +39,14 @@ def test_target_decodes_to_its_text(tokenizer):
 
 
 @pytest.mark.parametrize(
-    ("code", "hint"), [("spanish", "'es'"), ("e5", "near ones"), ("", "none")]
+    ("code", "hint"),
+    [
+        ("spanish", "did you mean 'es'"),
+        ("zh-CN", "did you mean 'zh'"),
+        ("iw", "did you mean 'he'"),
+        ("e5", "near ones"),
+        ("", "none"),
+    ],
 )
 def test_unknown_language(code, hint):
     with pytest.raises(InputError, match=hint):
