@@ -85,8 +85,8 @@ def _missing(files: list[str]) -> str:
     first = files[0]
     if re.search(r"\.ark:\d+$", first):
         return (
-            "audio must be files, or commands that write one; an archive is not read "
-            f"({first}): write files with ESPnet's scripts/audio/format_wav_scp.sh."
+            "audio must be files, or commands that write one; an archive is not read: "
+            f"write 'wav-copy {first} - |' with Kaldi's program, or make WAV files."
         )
     return (
         f"every recording must be there; {len(files)} are not, as {first}: restore "
