@@ -1,7 +1,7 @@
 """Data directories of the twelve recordings: ``python -m tests.recipes.data OUT``.
 
-Some are as corpora may be: recorded at another rate, cut out of a recording that a
-command writes, with a byte-order mark, broken, long, or without a word.
+Then some are as corpora may be: cut out of a recording that a command writes, with a
+byte-order mark, broken, long, or without a word.
 """
 
 import sys
@@ -34,6 +34,10 @@ def write_corpus(output: Path) -> None:
     record_anew(output / "it_valid")
     for name in SPLIT:
         translate(output / f"es_{name}", output / f"es-en_{name}")
+
+
+def make_odd(output: Path) -> None:
+    """Make some of the sets as odd as those of real corpora."""
     put_together(output / "it_test")
     add_odd(output / "es_test")
     for table in ("text", "utt2lang"):
@@ -114,3 +118,4 @@ def translate(spoken: Path, output: Path) -> None:
 
 if __name__ == "__main__":
     write_corpus(Path(sys.argv[1]))
+    make_odd(Path(sys.argv[1]))
