@@ -93,7 +93,7 @@ def read_decoded(hypothesis: Path) -> Decoded:
     if heard or "utterances" in content:
         records = _object(path, content, "utterances")
     languages = {
-        name: str(record["language"])
+        name: str(record["language"] or "none")
         for name, record in records.items()
         if heard and "language" in record
     }

@@ -337,6 +337,9 @@ def test_several_sets_are_checked_before_the_first_is_decoded(
     assert lines(two / "text") != lines(one / "text")
     line = refusal(capsys, micro_whisper, data, one, "--data", data, half)
     assert "one directory for each --data; got 1 for 2" in line
+    same = (data, half, "--output", one, tmp_path / "two" / ".." / "one")
+    line = refusal(capsys, micro_whisper, data, one, "--data", *same)
+    assert "another directory for each --data; got" in line
 
 
 def test_bad_input_leaves_nothing(micro_whisper, data, tmp_path, capsys):

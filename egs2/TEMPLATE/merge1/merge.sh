@@ -65,6 +65,13 @@ for name in utils scripts pyscripts; do
   [[ $(readlink "$name") == "$espnet/$name" ]] || ln -sfn "$espnet/$name" "$name"
 done
 
+# check_unique WHAT NAME...: what is made under one name would be one thing.
+check_unique() {
+  local twice
+  twice=$(printf '%s\n' "${@:2}" | sort | uniq -d | xargs)
+  [[ -z $twice ]] || fail "every $1 must have a name of its own; '$twice' is there twice."
+}
+
 check_stages 11
 [[ -n $experts ]] || fail "--experts must name at least one expert, as 'es it ru'."
 [[ -n $test_sets ]] || fail "--test_sets must name at least one set, as 'es_test'."
@@ -79,6 +86,7 @@ full_config=$(conf_file train "$full_config")
 lora_config=$(conf_file train "$lora_config")
 declare -A merge_file=() decode_file=() soup_file=()
 soups=()
+merges=()
 for name in $objectives; do
   file=$(conf_file train "$name")
   name=$(basename "$file" .yaml)
@@ -88,7 +96,8 @@ done
 modes=()
 for name in $merge_configs; do
   file=$(conf_file merge "$name")
-  merge_file[$(basename "$file" .yaml)]=$file
+  merges+=("$(basename "$file" .yaml)")
+  merge_file[${merges[-1]}]=$file
 done
 for name in $decode_configs; do
   file=$(conf_file decode "$name")
@@ -144,6 +153,10 @@ done
   fail "--merge_kind must be one of --kinds, which are '$kinds'; got '$merge_kind'."
 systems=(zero_shot "${trained[@]}" "${!merge_file[@]}")
 if [[ $two_stage == true ]]; then systems+=(recognition); fi
+check_unique "system" "${systems[@]}"
+check_unique "merge" "${merges[@]}"
+check_unique "decoding mode" "${modes[@]}"
+check_unique "test set" "${tests[@]}"
 seen=() # test sets of what experts are trained on
 unseen=()
 for set in "${tests[@]}"; do
