@@ -48,11 +48,11 @@ def write_kaldi(utterances: Iterable[Utterance], output: Path) -> None:
 def write_tables(tables: Mapping[str, Mapping[str, str]], directory: Path) -> None:
     """Write tables, and ``spk2utt`` with them, sorted as Kaldi's tools demand.
 
-    A table without lines is left out.
+    ``utt2defect`` is left out where nothing has a defect.
     """
     tables = {**tables, "spk2utt": by_speaker(tables["utt2spk"])}
     for name, table in tables.items():
-        if table:
+        if table or name != DEFECTS:
             # The order of the bytes, as of LC_ALL=C.
             ordered = {n: table[n] for n in sorted(table, key=_bytes)}
             write_table(directory / name, ordered)
