@@ -23,6 +23,7 @@ from peft import PeftModel
 from torch import nn
 
 from espnet_merge.checkpoint.adapter import open_adapter
+from espnet_merge.checkpoint.lora_defaults import DEFAULTS
 from espnet_merge.decode.batches import batches
 from espnet_merge.decode.expert import load_expert, load_routed
 from espnet_merge.decode.recognize import Recognizer
@@ -31,7 +32,6 @@ from espnet_merge.decode.settings import Settings
 from espnet_merge.decode.torch_backend import TorchBackend
 from espnet_merge.decode.utterances import Utterance, read_utterances
 from espnet_merge.lora.adapter import add_adapter, save_adapter
-from espnet_merge.lora.defaults import DEFAULTS
 from espnet_merge.lora.mixture import add_mixture
 from espnet_merge.lora.mixture_conf import MixtureConf
 from espnet_merge.whisper.model import load_whisper
@@ -147,7 +147,7 @@ def by_language(utterances: Sequence[Utterance]) -> list[list[Utterance]]:
 
 def texts(recognizer: Recognizer, todo: Sequence[list[Utterance]]) -> list[str]:
     return sorted(
-        f"{said.piece.name} {said.hypothesis.tokens}"
+        f"{said.chunk.name} {said.hypothesis.tokens}"
         for batch in todo
         for said in recognizer(batch)
     )

@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from espnet_merge.checkpoint import open_checkpoint
-from espnet_merge.checkpoint.atomic import whole_directory
+from espnet_merge.checkpoint.dtypes import FLOATS, to_stored
 from espnet_merge.checkpoint.identity import expert_digest
 from espnet_merge.checkpoint.roles import role_of
-from espnet_merge.checkpoint.safetensors import FLOATS, to_stored, write_header
-from espnet_merge.statistics.stored import FILE, write_tensors
+from espnet_merge.checkpoint.safetensors import write_header
+from espnet_merge.checkpoint.statistics import FILE, write_tensors
+from espnet_merge.disk.atomic import whole_directory
 
 # name -> width, layers a side, heads, mel bins, tokens
 SIZES = {

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib import colormaps
 from matplotlib.figure import Figure
 
-from espnet_merge.methods import METHODS, Site, build_method
+from espnet_merge.methods import METHODS, TensorInfo, build_method
 
 SIDE = 8
 # Largest magnitude that the colours tell apart.
@@ -49,14 +49,14 @@ def merged(name: str) -> np.ndarray:
         import torch
 
         convert = torch.tensor
-    site = Site(
+    info = TensorInfo(
         name="model.encoder.layers.2.self_attn.q_proj.weight",
         role="linear",
         base=convert(base),
         layer=2,
         depth=4,
     )
-    result = method([convert(tensor) for tensor in tensors], site)
+    result = method([convert(tensor) for tensor in tensors], info)
     result = result.dense() if hasattr(result, "dense") else result
     return np.asarray(result) - base * weights
 

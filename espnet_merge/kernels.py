@@ -24,7 +24,7 @@ BIAS_FACTOR = np.float32(2.0**112)
 # From here on a float32 is infinite or NaN.
 INFINITE_F32 = np.int32(0x7F800000)
 # Entries that are looked through at a time, a multiple of 8.
-CHUNK = 1024
+FINITE_CHECK_ENTRIES = 1024
 # The smallest float32 that is not subnormal as float16.
 SMALLEST_NORMAL = np.int32(113 << 23)
 
@@ -123,10 +123,10 @@ def within(
         Number of entries below ``low``, and of those found.
     """
     below = count = 0
-    found = np.empty(CHUNK, np.uint8)
+    found = np.empty(FINITE_CHECK_ENTRIES, np.uint8)
     words = found.view(np.uint64)
-    for start in range(0, values.size, CHUNK):
-        chunk = values[start : start + CHUNK]
+    for start in range(0, values.size, FINITE_CHECK_ENTRIES):
+        chunk = values[start : start + FINITE_CHECK_ENTRIES]
         # Two short loops, for many entries at a time; few words have any that is found.
         found[chunk.size :] = 0
         for i in range(chunk.size):

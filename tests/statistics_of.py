@@ -7,8 +7,8 @@ import numpy as np
 from espnet_merge.checkpoint import open_checkpoint, open_expert
 from espnet_merge.checkpoint.identity import expert_digest
 from espnet_merge.checkpoint.roles import role_of
+from espnet_merge.checkpoint.statistics import FILE, write_tensors
 from espnet_merge.methods import METHODS
-from espnet_merge.statistics.stored import FILE, write_tensors
 
 KINDS = {
     name: method.statistics_kind

@@ -3,7 +3,8 @@ import time
 
 import pytest
 
-from espnet_merge.workers import AHEAD, Workers, cores, one_thread_each
+from espnet_merge.merging.threads import one_thread_each
+from espnet_merge.workers import AHEAD, Workers, cores
 
 
 @pytest.mark.parametrize("jobs", [1, 3])

@@ -11,7 +11,7 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from espnet_merge.cache import default_cache
+from espnet_merge.disk.cache import default_cache
 from espnet_merge.errors import InputError
 from espnet_merge.whisper.fetched import as_directory, languages_of
 
@@ -159,6 +159,11 @@ def main(args: argparse.Namespace) -> None:
         raise InputError(
             f"--output must name one directory for each --data; got {len(output)} for "
             f"{len(data)}."
+        )
+    if len({path.resolve() for path in output}) < len(output):
+        raise InputError(
+            "--output must name another directory for each --data; got "
+            f"{' '.join(map(str, output))}."
         )
     sets = list(zip(data, output, strict=True))
     used = routes.adapters.values() if routes else filter(None, [adapter])

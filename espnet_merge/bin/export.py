@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> None:
     """Write the model and rename it into place."""
-    from espnet_merge.export import export
+    from espnet_merge.tasks.export import export
 
     export(args.exp / args.checkpoint, args.output, overwrite=args.overwrite)
     print(args.output)

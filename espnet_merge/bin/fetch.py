@@ -9,8 +9,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from espnet_merge.cache import default_cache
-from espnet_merge.checkpoint.atomic import check_output
+from espnet_merge.disk.atomic import check_output
+from espnet_merge.disk.cache import default_cache
 from espnet_merge.whisper.fetched import RECORD, is_fetched
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from espnet_merge.bin.merge import add_models
 
 if TYPE_CHECKING:
-    from espnet_merge.conflict import Inspection
+    from espnet_merge.inspection import Inspection
 
 RECORD = "inspect.json"
 
@@ -42,10 +42,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> None:
     """Measure, print, and write if told to."""
     from espnet_merge.checkpoint import open_checkpoint, open_expert
-    from espnet_merge.checkpoint.atomic import check_output
-    from espnet_merge.conflict import measure
-    from espnet_merge.conflict.advice import advise
-    from espnet_merge.conflict.tables import aligned, tables
+    from espnet_merge.disk.atomic import check_output
+    from espnet_merge.inspection import measure
+    from espnet_merge.inspection.advice import advise
+    from espnet_merge.inspection.tables import aligned, tables
 
     if args.output:
         check_output(args.output, overwrite=args.overwrite, mark=RECORD)
@@ -62,10 +62,10 @@ def main(args: argparse.Namespace) -> None:
 
 
 def _write(found: "Inspection", output: Path) -> None:
-    from espnet_merge.checkpoint.atomic import whole_directory
-    from espnet_merge.conflict.page import page
-    from espnet_merge.conflict.pictures import DPI, draw_experts, draw_layers
-    from espnet_merge.conflict.record import record
+    from espnet_merge.disk.atomic import whole_directory
+    from espnet_merge.inspection.page import page
+    from espnet_merge.inspection.pictures import DPI, draw_experts, draw_layers
+    from espnet_merge.inspection.record import record
 
     drawn = {"layers": draw_layers, "experts": draw_experts}
     with whole_directory(output) as folder:

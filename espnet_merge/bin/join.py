@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> None:
     """Join the parts."""
-    from espnet_merge.shards import join
+    from espnet_merge.merging.shards import join
 
     join(args.output, overwrite=args.overwrite)
     print(args.output)

@@ -22,7 +22,7 @@ from espnet_merge.workers import cores
 
 if TYPE_CHECKING:
     from espnet_merge.checkpoint import Adapter, Checkpoint
-    from espnet_merge.merge import Merge
+    from espnet_merge.merging.merge import Merge
 
 # Measured share of the merged task vector that rounding to the type destroys.
 ROUNDING = {"float16": 3, "bfloat16": 16}
@@ -119,10 +119,11 @@ def add_run(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> None:
     """Merge as told."""
-    from espnet_merge import estimate
     from espnet_merge.checkpoint import open_checkpoint, open_expert
     from espnet_merge.checkpoint.labels import warn_of_labels
-    from espnet_merge.merge_adapter import AdapterMerge
+    from espnet_merge.merging import estimate
+    from espnet_merge.merging.loop import run
+    from espnet_merge.merging.to_adapter import AdapterMerge
 
     name, params = method_and_params(args)
     check_jobs(args.jobs)
@@ -150,19 +151,19 @@ def main(args: argparse.Namespace) -> None:
         return
     warn_of_rounding(args.dtype)
     if adapter:
-        kept = adapter.run(args.jobs)
+        kept = adapter.run(args.jobs, args.device)
         rank = adapter.written_rank
         print(f"rank {rank} keeps {100 * kept:.2f} % of the merged energy")
     elif args.shard:
         from espnet_merge.job_array import parse_shard
-        from espnet_merge.shards import parts_of, run_shard
+        from espnet_merge.merging.shards import parts_of, run_part
 
         shard = parse_shard(args.shard)
-        written = run_shard(merge, *shard, args.jobs, args.device)
+        written = run_part(merge, *shard, args.jobs, args.device)
         what = "written" if written else "was there already"
         print(f"{parts_of(merge.output)}: part {args.shard} {what}")
     else:
-        merge.run(args.jobs, args.device)
+        run([merge], args.jobs, args.device)
 
 
 def merge_of(
@@ -174,7 +175,7 @@ def merge_of(
     output: Path,
 ) -> "Merge":
     """Return the merge of opened inputs that the options tell."""
-    from espnet_merge.merge import Merge
+    from espnet_merge.merging.merge import Merge
     from espnet_merge.methods import build_method
 
     return Merge(

@@ -6,7 +6,7 @@ Ids get a prefix such as sp0.9-; a factor of 1 keeps the utterances as they are.
 import argparse
 from pathlib import Path
 
-from espnet_merge.checkpoint.atomic import check_output
+from espnet_merge.disk.atomic import check_output
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -25,8 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> None:
     """Merge and compare."""
-    from espnet_merge.provenance import read_record
-    from espnet_merge.replay import replay
+    from espnet_merge.merging.provenance import read_record
+    from espnet_merge.merging.replay import replay
 
     check_jobs(args.jobs)
     record = read_record(args.record)

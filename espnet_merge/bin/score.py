@@ -15,8 +15,9 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
-from espnet_merge.data.whole_file import whole_file
+from espnet_merge.disk.atomic import whole_file
 from espnet_merge.score.counts import Counts, Pair
+from espnet_merge.score.current import inputs_digest, is_current, rules_digest
 from espnet_merge.score.evaluate import (
     ERROR_RATES,
     METRICS,
@@ -62,7 +63,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=tuple(NORMALIZERS),
         default="basic",
         help="none; basic: no case, no punctuation; fold: and no diacritics; "
-        "whisper: Whisper's rules for English, basic for others (default: basic)",
+        "whisper: Whisper's rules for English, basic for others; simplified: basic, "
+        "and Chinese in simplified characters (default: basic)",
     )
     parser.add_argument(
         "--baseline",
@@ -70,15 +72,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="hypotheses of another system for the same data, to show the difference",
     )
+    parser.add_argument(
+        "--keep-current",
+        action="store_true",
+        help="leave directories whose score.json is of these very texts, this "
+        "normalizer with the rules that it has now, and these metrics",
+    )
 
 
 def main(args: argparse.Namespace) -> None:
     """Score every directory, write the files, print the table."""
+    stale = [hyp for hyp in args.hyp if not _is_kept(hyp, args)]
+    if kept := len(args.hyp) - len(stale):
+        print(f"{kept} of {len(args.hyp)} directories have this score already")
+    if not stale:
+        return
     baseline = args.baseline and _score(args.ref, args.baseline, args, {})
     with ExitStack() as files:
         # All are scored before the first is written: bad input leaves nothing behind.
         scored = []
-        for hyp in args.hyp:
+        for hyp in stale:
             results = {
                 metric: Result(
                     files.enter_context(TemporaryFile("w+", encoding="utf-8"))
@@ -98,6 +111,14 @@ def main(args: argparse.Namespace) -> None:
         print(line)
 
 
+def _is_kept(hyp: Path, args: argparse.Namespace) -> bool:
+    return (
+        args.keep_current
+        and not args.baseline
+        and is_current(args.ref, hyp, args.normalizer, args.metric)
+    )
+
+
 def _score(
     ref: Path, hyp: Path, args: argparse.Namespace, results: Mapping[str, Result]
 ) -> dict[str, Any]:
@@ -111,15 +132,24 @@ def _score(
             counted[metric].append((utterance, counts))
 
     watch = note if results else None
+    # Before anything is read: a file that changes meanwhile is not what was scored.
+    inputs = inputs_digest(ref, hyp)
     # First, for it is long, and nothing of it stays but this.
-    mode, heard = read_decoded(hyp)
+    mode, heard, not_decoded = read_decoded(hyp)
     utterances = read_utterances(ref, hyp)
     if heard:
         check_named(hyp, utterances, heard)
     score = evaluate(utterances, args.normalizer, args.metric, watch)
     if errors := counted[main_metric(score["languages"])]:
         score["identification"] = confusion(heard, errors)
-    return {"reference": str(ref), "mode": mode, **score}
+    return {
+        "reference": str(ref),
+        "mode": mode,
+        "not_decoded": not_decoded,
+        "rules_digest": rules_digest(args.normalizer),
+        "inputs_digest": inputs,
+        **score,
+    }
 
 
 def _write(hyp: Path, score: dict[str, Any], results: Mapping[str, Result]) -> None:
@@ -148,6 +178,9 @@ def _table(
         lines.append(
             f"{hyp}: {score['loops']} with loops, {score['too_long']} too long"
         )
+        if lost := score["not_decoded"]:
+            why = ", ".join(f"{count} {defect}" for defect, count in lost.items())
+            lines.append(f"not decoded, and counted as deleted: {why}")
         for spoken, row in score.get("identification", {}).items():
             lines.append(describe_row(spoken, row))
         for metric, readings in score["metrics"].items():

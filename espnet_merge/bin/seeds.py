@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> None:
     """Read, print, and write if told to."""
-    from espnet_merge.data.whole_file import whole_file
+    from espnet_merge.disk.atomic import whole_file
     from espnet_merge.report.seeds import markdown, read_scores
 
     rows: dict[str, list[Path]] = {}

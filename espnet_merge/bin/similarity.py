@@ -70,8 +70,8 @@ def main(args: argparse.Namespace) -> None:
     Raises:
         InputError: bad data, fewer than two candidates, or one that is unknown.
     """
-    from espnet_merge.checkpoint.atomic import check_output
-    from espnet_merge.conflict.tables import aligned
+    from espnet_merge.disk.atomic import check_output
+    from espnet_merge.inspection.tables import aligned
     from espnet_merge.lora.adapter import base_digest
 
     if args.output:
@@ -123,10 +123,10 @@ def _read(directories: Sequence[Path]) -> "dict[str, list[Utterance]]":
 def _load(args: argparse.Namespace, candidates: list[str]) -> "TorchBackend":
     import torch
 
-    from espnet_merge.cache import default_cache
     from espnet_merge.decode.expert import check_expert, load_expert
     from espnet_merge.decode.settings import Settings
     from espnet_merge.decode.torch_backend import TorchBackend
+    from espnet_merge.disk.cache import default_cache
     from espnet_merge.whisper.fetched import as_directory, languages_of
     from espnet_merge.whisper.prompt import AUTO, load_tokenizer
 
@@ -187,7 +187,7 @@ def _table(
 
 
 def _write(record: dict[str, Any], output: Path) -> None:
-    from espnet_merge.checkpoint.atomic import whole_directory
+    from espnet_merge.disk.atomic import whole_directory
     from espnet_merge.lora.heat_map import DPI, draw
 
     with whole_directory(output) as folder:

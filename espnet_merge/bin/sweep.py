@@ -50,11 +50,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> None:
     """Merge with all settings."""
-    from espnet_merge import estimate
     from espnet_merge.checkpoint import open_checkpoint, open_expert
     from espnet_merge.checkpoint.labels import warn_of_labels
-    from espnet_merge.merge import run
-    from espnet_merge.sweep import parse_grid, settings
+    from espnet_merge.merging import estimate
+    from espnet_merge.merging.loop import run
+    from espnet_merge.merging.sweep import parse_grid, settings
 
     check_jobs(args.jobs)
     starts = [(file.stem, *read_config(file)) for file in args.config]

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from espnet_merge.checkpoint.espnet import CONFIG, read_config
+from espnet_merge.checkpoint.factored import Factored
 from espnet_merge.checkpoint.hf import read_json
+from espnet_merge.checkpoint.lora_defaults import DEFAULTS, moves_base
 from espnet_merge.checkpoint.opened import Checkpoint
 from espnet_merge.checkpoint.safetensors import Entry, read_header, read_metadata
 from espnet_merge.checkpoint.torch_read import read_torch, tensors_of
 from espnet_merge.errors import InputError
-from espnet_merge.lora.defaults import DEFAULTS, moves_base
-from espnet_merge.methods._factored import Factored
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -7,7 +7,7 @@ from typing import Any
 from espnet_merge.checkpoint.adapter import Adapter
 from espnet_merge.checkpoint.hf import read_json
 from espnet_merge.checkpoint.identity import weights_digest
-from espnet_merge.checkpoint.opened import Checkpoint, pieces
+from espnet_merge.checkpoint.opened import Checkpoint, chunks
 from espnet_merge.errors import InputError
 
 # Keys of config.json that change what the weights mean without changing their shapes,
@@ -59,13 +59,13 @@ def check_moved(base: Checkpoint, expert: Checkpoint | Adapter) -> None:
     else:
         moved = any(
             not np.array_equal(
-                base.read(name, piece=piece),
-                expert.read(name, piece=piece),
+                base.read(name, chunk=chunk),
+                expert.read(name, chunk=chunk),
                 equal_nan=True,
             )
             for name, entry in base.entries.items()
             if entry.is_float
-            for piece in pieces(entry.size)
+            for chunk in chunks(entry.size)
         )
     if not moved:
         raise InputError(

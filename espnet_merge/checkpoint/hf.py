@@ -3,16 +3,13 @@
 import json
 import shutil
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Self
+from typing import TYPE_CHECKING, Any, Self
 
+from espnet_merge.checkpoint.dtypes import nbytes
 from espnet_merge.checkpoint.opened import Checkpoint
-from espnet_merge.checkpoint.safetensors import (
-    Entry,
-    itemsize,
-    read_header,
-    write_header,
-)
+from espnet_merge.checkpoint.safetensors import Entry, SafetensorsWriter, read_header
 from espnet_merge.checkpoint.torch_read import read_torch, tensors_of
 from espnet_merge.errors import InputError
 
@@ -120,45 +117,34 @@ class Writer:
             for i, shard in enumerate(shards, 1)
         }
         self._where = {name: file for file, x in self._shards.items() for name in x}
-        self._left = iter(self._where)
-        self._file: BinaryIO | None = None
-        self._name = ""
-        self.total = sum(_nbytes(*spec) for spec in plan.values())
+        self._open_file = ExitStack()
+        self._current, self._name = self._start(next(iter(self._shards)))
+        self.total = sum(nbytes(*spec) for spec in plan.values())
 
     def __enter__(self) -> Self:
-        self._open(next(iter(self._shards)))
         return self
 
     def begin(self, name: str) -> None:
         """Go on to the tensor ``name``, the next of the plan."""
-        if name != (expected := next(self._left)):
-            raise AssertionError(f"planned {expected}, got {name}")
         if self._where[name] != self._name:
-            self._open(self._where[name])
+            self._current, self._name = self._start(self._where[name])
+        self._current.begin(name)
 
     def put(self, bits: "NDArray[Any]") -> None:
         """Write stored bits of the tensor that was begun."""
-        assert self._file
-        self._file.write(bits.data)
+        self._current.put(bits)
 
-    def _open(self, name: str) -> None:
-        self._close()
-        self._name, self._file = name, (self._directory / name).open("wb")
-        write_header(self._file, self._shards[name])
-
-    def _close(self) -> None:
-        if self._file:
-            self._file.close()
+    def _start(self, name: str) -> tuple[SafetensorsWriter, str]:
+        """Close the file that is open, and open the file ``name``."""
+        self._open_file.close()
+        writer = SafetensorsWriter(self._directory / name, self._shards[name])
+        return self._open_file.enter_context(writer), name
 
     def __exit__(self, *_: object) -> None:
-        self._close()
+        self._open_file.close()
         if len(self._shards) > 1:
             index = {"metadata": {"total_size": self.total}, "weight_map": self._where}
             (self._directory / INDEX).write_text(json.dumps(index, indent=2) + "\n")
-
-
-def _nbytes(dtype: str, shape: tuple[int, ...]) -> int:
-    return Entry(dtype, shape, Path(), 0).size * itemsize(dtype)
 
 
 def _shards(
@@ -167,11 +153,11 @@ def _shards(
     shards: list[dict[str, tuple[str, tuple[int, ...]]]] = [{}]
     filled = 0
     for name, spec in plan.items():
-        if shards[-1] and filled + _nbytes(*spec) > max_shard:
+        if shards[-1] and filled + nbytes(*spec) > max_shard:
             shards.append({})
             filled = 0
         shards[-1][name] = spec
-        filled += _nbytes(*spec)
+        filled += nbytes(*spec)
     return shards
 
 

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from espnet_merge.checkpoint.dtypes import DTYPES, to_float
 from espnet_merge.checkpoint.names import PLAIN, Naming
-from espnet_merge.checkpoint.safetensors import DTYPES, Entry, to_float
+from espnet_merge.checkpoint.safetensors import Entry
 from espnet_merge.errors import InputError
 
 if TYPE_CHECKING:
@@ -14,14 +15,14 @@ if TYPE_CHECKING:
 
 type Format = Literal["hf", "openai", "espnet"]
 
-PIECE = 1 << 20
+COMPARED_ENTRIES = 1 << 20
 TIED = ("proj_out.weight", "model.decoder.embed_tokens.weight")
 
 
-def pieces(size: int) -> Iterator[slice]:
+def chunks(size: int) -> Iterator[slice]:
     """Yield the pieces in which ``size`` entries are compared, in little memory."""
-    for start in range(0, size, PIECE):
-        yield slice(start, start + PIECE)
+    for start in range(0, size, COMPARED_ENTRIES):
+        yield slice(start, start + COMPARED_ENTRIES)
 
 
 @dataclass(frozen=True)
@@ -65,15 +66,15 @@ class Checkpoint:
         return np.ascontiguousarray(view).ravel()
 
     def read(
-        self, name: str, compute: str = "float32", piece: slice = slice(None)
+        self, name: str, compute: str = "float32", chunk: slice = slice(None)
     ) -> "NDArray[Any]":
         """Return a flat piece of the tensor as floats; maybe a view: do not write."""
-        return to_float(self.stored(name)[piece], self.entries[name].dtype, compute)
+        return to_float(self.stored(name)[chunk], self.entries[name].dtype, compute)
 
     def _same_bits(self, name: str, other: str) -> bool:
         one, two = self.stored(name), self.stored(other)
         return one.size == two.size and all(
-            one[piece].tobytes() == two[piece].tobytes() for piece in pieces(one.size)
+            one[chunk].tobytes() == two[chunk].tobytes() for chunk in chunks(one.size)
         )
 
     def drop_tied(self) -> None:

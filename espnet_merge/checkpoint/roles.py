@@ -1,8 +1,9 @@
 """What a tensor does in the network, told by its name and shape."""
 
 import re
+from typing import Literal
 
-from espnet_merge.methods import Role
+type Role = Literal["linear", "embedding", "conv", "norm", "bias", "other"]
 
 # Hugging Face, OpenAI and ESPnet names of embeddings and output projections, of norms,
 # and of attention and feed-forward weights.

@@ -10,37 +10,16 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
+from espnet_merge.checkpoint.dtypes import DTYPES, FLOATS, nbytes
 from espnet_merge.errors import InputError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# name in the header -> numpy type of the stored bits
-DTYPES = {
-    "F64": "<f8",
-    "F32": "<f4",
-    "F16": "<f2",
-    "BF16": "<u2",
-    "I64": "<i8",
-    "I32": "<i4",
-    "I16": "<i2",
-    "I8": "i1",
-    "U64": "<u8",
-    "U32": "<u4",
-    "U16": "<u2",
-    "U8": "u1",
-    "BOOL": "?",
-}
-FLOATS = {"float32": "F32", "float16": "F16", "bfloat16": "BF16", "float64": "F64"}
 # The limit of the reference implementation.
 MAX_HEADER = 100_000_000
-
-
-def itemsize(dtype: str) -> int:
-    """Return the bytes of one entry of the header type ``dtype``."""
-    return int(DTYPES[dtype][-1]) if dtype != "BOOL" else 1
 
 
 @dataclass(frozen=True)
@@ -69,7 +48,7 @@ class Entry:
     @property
     def nbytes(self) -> int:
         """Bytes in the file."""
-        return self.size * itemsize(self.dtype)
+        return nbytes(self.dtype, self.shape)
 
 
 def read_header(path: Path) -> dict[str, Entry]:
@@ -140,66 +119,6 @@ def _entry(path: Path, origin: int, field: Mapping[str, Any]) -> Entry:
     return entry
 
 
-def to_float(
-    stored: "NDArray[Any]",
-    dtype: str,
-    compute: str,
-    minus: "NDArray[Any] | None" = None,
-) -> "NDArray[Any]":
-    """Return ``stored`` bits of header type ``dtype`` as floats of type ``compute``.
-
-    Args:
-        stored: Flat.
-        dtype: The header type.
-        compute: float32 or float64.
-        minus: What is subtracted, of type ``compute``.
-    """
-    import numpy as np
-
-    if dtype == "BF16":
-        stored = (stored.astype(np.uint32) << 16).view(np.float32)
-    if dtype == "F16":
-        from espnet_merge.kernels import half_to_float
-
-        halves, stored = stored.view("<i2"), np.empty(stored.shape, np.float32)
-        fused = None if compute == "float64" else minus
-        half_to_float(halves, fused, stored)
-        if fused is not None:
-            return stored
-    values = stored.astype(compute, copy=False)
-    return values if minus is None else values - minus
-
-
-def is_finite(values: "NDArray[Any]") -> bool:
-    """Tell whether floats, as they are stored, hold neither NaN nor Inf."""
-    import numpy as np
-
-    if values.dtype == np.float16:
-        from espnet_merge.kernels import is_finite_half
-
-        return bool(is_finite_half(values.view("<i2")))
-    if values.dtype == np.uint16:
-        # bfloat16, which numpy does not know, is the upper half of a float32.
-        return bool((values & 0x7F80).max(initial=0) < 0x7F80)
-    return bool(np.isfinite(values).all())
-
-
-def to_stored(values: "NDArray[Any]", dtype: str) -> "NDArray[Any]":
-    """Return ``values`` rounded to nearest even as bits of header type ``dtype``."""
-    import numpy as np
-
-    if dtype == "BF16":
-        bits = np.ascontiguousarray(values, np.float32).view(np.uint32)
-        return ((bits + 0x7FFF + (bits >> 16 & 1)) >> 16).astype(np.uint16)
-    if dtype == "F16" and values.dtype == np.float32:
-        from espnet_merge.kernels import float_to_half
-
-        halves = np.empty(values.shape, np.int16)
-        float_to_half(values.ravel(), halves.ravel())
-        return halves.view("<f2")
-    return np.ascontiguousarray(values, DTYPES[dtype])
-
-
 def write_header(
     file: BinaryIO,
     entries: Mapping[str, tuple[str, tuple[int, ...]]],
@@ -210,9 +129,49 @@ def write_header(
     header: dict[str, Any] = {"__metadata__": texts}
     offset = 0
     for name, (dtype, shape) in entries.items():
-        stop = offset + math.prod(shape) * itemsize(dtype)
+        stop = offset + nbytes(dtype, shape)
         header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [offset, stop]}
         offset = stop
     raw = json.dumps(header, separators=(",", ":")).encode()
     raw += b" " * (-len(raw) % 8)
     file.write(struct.pack("<Q", len(raw)) + raw)
+
+
+class SafetensorsWriter:
+    """Write one file, tensor by tensor in the order of ``plan``.
+
+    Args:
+        path: File to write.
+        plan: Name to header type and shape of every tensor.
+        metadata: Texts for the header.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        plan: Mapping[str, tuple[str, tuple[int, ...]]],
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
+        self._path, self._plan, self._metadata = path, plan, metadata
+        self._left = iter(plan)
+        self._file: BinaryIO | None = None
+        self.total = sum(nbytes(*spec) for spec in plan.values())
+
+    def __enter__(self) -> Self:
+        self._file = self._path.open("wb")
+        write_header(self._file, self._plan, self._metadata)
+        return self
+
+    def begin(self, name: str) -> None:
+        """Go on to the tensor ``name``, the next of the plan."""
+        if name != (expected := next(self._left)):
+            raise AssertionError(f"planned {expected}, got {name}")
+
+    def put(self, bits: "NDArray[Any]") -> None:
+        """Write stored bits of the tensor that was begun."""
+        assert self._file
+        self._file.write(bits.data)
+
+    def __exit__(self, *_: object) -> None:
+        assert self._file
+        self._file.close()

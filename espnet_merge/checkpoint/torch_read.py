@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from espnet_merge.checkpoint.safetensors import MAX_HEADER, Entry, itemsize
+from espnet_merge.checkpoint.dtypes import itemsize
+from espnet_merge.checkpoint.safetensors import MAX_HEADER, Entry
 from espnet_merge.checkpoint.unpickle import BROKEN, Storage, View, unpickle
 from espnet_merge.errors import InputError
 

@@ -13,8 +13,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, BinaryIO, Self
 
+from espnet_merge.checkpoint.dtypes import itemsize
 from espnet_merge.checkpoint.names import Naming
-from espnet_merge.checkpoint.safetensors import itemsize
 from espnet_merge.checkpoint.unpickle import STORAGES
 from espnet_merge.errors import InputError
 

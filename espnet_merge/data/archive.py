@@ -7,8 +7,8 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from espnet_merge.checkpoint.atomic import whole_directory
 from espnet_merge.data.download import download
+from espnet_merge.disk.atomic import whole_directory
 from espnet_merge.errors import InputError
 
 SUFFIXES = (".tar.gz", ".tgz", ".tar")

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from espnet_merge.data.whole_file import whole_file
+from espnet_merge.disk.atomic import whole_file
 from espnet_merge.errors import InputError
 
 MIRROR = "DEBIAN_MIRROR"

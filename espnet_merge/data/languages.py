@@ -1,10 +1,17 @@
-"""The languages of Whisper, known without the seconds that transformers takes."""
+"""The languages of utterances, as ``utt2lang`` names them."""
 
-_CODES = """
-en zh de es ru ko fr ja pt tr pl ca nl ar sv it id hi fi vi he uk el ms cs ro da
-hu ta no th ur hr bg lt la mi ml cy sk te fa lv bn sr az sl kn et mk br eu is hy
-ne mn bs kk sq sw gl mr pa si km sn yo so af oc ka be tg sd gu am yi lo uz fo ht
-ps tk nn mt sa lb my bo tl mg as tt haw ln ha ba jw su yue
-"""
+from pathlib import Path
 
-LANGUAGES = frozenset(_CODES.split())
+from espnet_merge.data.table import read_table
+from espnet_merge.speech import code_of
+
+
+def read_languages(path: Path) -> dict[str, str]:
+    """Return ``utt2lang`` in Whisper's codes; what Whisper does not know as it stands.
+
+    Raises:
+        InputError: the table is broken.
+    """
+    table = read_table(path)
+    codes = {value: code_of(value) or value for value in set(table.values())}
+    return {name: codes[value] for name, value in table.items()}

@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from espnet_merge.cache import default_cache, made_once
-from espnet_merge.checkpoint.atomic import whole_directory
 from espnet_merge.decode.batches import features
 from espnet_merge.decode.expert import load_expert
 from espnet_merge.decode.identify import Heard
 from espnet_merge.decode.search import Hypothesis
 from espnet_merge.decode.settings import Settings
 from espnet_merge.decode.utterances import Utterance
+from espnet_merge.disk.atomic import whole_directory
+from espnet_merge.disk.cache import default_cache, made_once
 from espnet_merge.errors import InputError
 from espnet_merge.whisper.prompt import (
     known_languages,

@@ -4,11 +4,11 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from espnet_merge.data.languages import LANGUAGES
 from espnet_merge.decode.expert import check_adapter
 from espnet_merge.decode.identify import Heard
 from espnet_merge.decode.settings import Settings
 from espnet_merge.errors import InputError
+from espnet_merge.speech import LANGUAGES
 from espnet_merge.whisper.prompt import AUTO, check_language
 
 NONE = "none"  # the base alone

@@ -4,7 +4,6 @@ import functools
 import hashlib
 import itertools
 import json
-import math
 import sys
 import time
 from collections import Counter
@@ -17,9 +16,7 @@ import torch
 from tqdm import tqdm
 from transformers import WhisperTokenizer
 
-from espnet_merge.checkpoint.digest import sha256
 from espnet_merge.data.table import write_table
-from espnet_merge.data.whole_file import whole_file
 from espnet_merge.decode.batches import batches
 from espnet_merge.decode.ctranslate2_backend import (
     CTranslate2Backend,
@@ -37,6 +34,8 @@ from espnet_merge.decode.search import Hypothesis
 from espnet_merge.decode.settings import Settings
 from espnet_merge.decode.torch_backend import TorchBackend
 from espnet_merge.decode.utterances import Utterance, read_utterances
+from espnet_merge.disk.atomic import whole_file
+from espnet_merge.disk.digest import sha256
 from espnet_merge.errors import InputError
 from espnet_merge.job_array import Shard
 from espnet_merge.whisper.fetched import languages_of
@@ -92,7 +91,7 @@ def transcribe(
     jobs = []
     for data, output in sets:
         utterances = read_utterances(
-            data, settings.language, settings.task, math.inf, known
+            data, settings.language, settings.task, known, whole_set=True
         )
         if routes is not None and settings.language != AUTO:
             routes.check(data, (utterance.language for utterance in utterances))
@@ -314,6 +313,13 @@ def _say_what_is_odd(records: Collection[Record]) -> None:
     if routed:
         shares = ", ".join(f"{name} {n}" for name, n in sorted(routed.items()))
         print(f"utterances by adapter: {shares}.", file=sys.stderr)
+    if defects := Counter(r["not_decoded"] for r in records if "not_decoded" in r):
+        why = ", ".join(f"{count} {defect}" for defect, count in defects.items())
+        print(
+            f"{defects.total()} of {len(records)} utterances could not be decoded "
+            f"({why}): their hypotheses are empty.",
+            file=sys.stderr,
+        )
     loops = sum(record["repeats"] >= 4 for record in records)
     truncated = sum(record["truncated"] for record in records)
     if loops or truncated:

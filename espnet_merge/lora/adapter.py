@@ -24,8 +24,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from espnet_merge.checkpoint.labels import KEY, SPACED
+from espnet_merge.checkpoint.lora_defaults import DEFAULTS, moves_base
 from espnet_merge.errors import InputError
-from espnet_merge.lora.defaults import DEFAULTS, moves_base
 
 WEIGHTS = "adapter_model.safetensors"
 

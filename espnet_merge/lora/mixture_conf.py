@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from espnet_merge.checkpoint.adapter import Adapter, open_adapter
-from espnet_merge.checkpoint.digest import sha256
+from espnet_merge.disk.digest import sha256
 from espnet_merge.errors import InputError
 
 LEVELS = ("frame", "utterance")

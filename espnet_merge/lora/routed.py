@@ -18,7 +18,7 @@ from espnet_merge.whisper.context import Context, add_context
 
 if TYPE_CHECKING:
     from espnet_merge.checkpoint.adapter import Adapter
-    from espnet_merge.methods._factored import Factored
+    from espnet_merge.checkpoint.factored import Factored
 
 BASE = 0  # in ``Context.adapters``: no adapter; the first adapter is 1
 STACKS = ("encoder", "decoder")

@@ -23,9 +23,9 @@ from peft import PeftModel, get_peft_model_state_dict
 from peft.tuners.lora import LoraLayer
 from torch import nn
 
+from espnet_merge.checkpoint.lora_defaults import moves_base
 from espnet_merge.errors import InputError
 from espnet_merge.lora.adapter import base_digest, fill, read_adapter
-from espnet_merge.lora.defaults import moves_base
 from espnet_merge.lora.similarity import Nearest, ranked, read_similarity
 
 NEW, SOURCE = "default", "source"  # of the two adapters, while there are two

@@ -11,14 +11,14 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from espnet_merge.methods._base import Array, Site, Stream, over
-from espnet_merge.methods._factored import Factored
-from espnet_merge.methods._linalg import (
+from espnet_merge.arrays import Array
+from espnet_merge.checkpoint.factored import Factored
+from espnet_merge.linalg.decompose import (
+    RANK_TOLERANCE,
     Orthogonaliser,
     Svd,
     double,
     gram,
-    leading,
     library,
     like,
     polar,
@@ -26,6 +26,7 @@ from espnet_merge.methods._linalg import (
     svd,
     whitened,
 )
+from espnet_merge.methods._base import Stream, TensorInfo, map_chunks
 
 # Entries of a matrix that may be held a few times over.
 LARGE = 1 << 24
@@ -143,7 +144,7 @@ def _by_block(matrix: Array, blocks: Sequence[Array]) -> Array:
 
 def align_tall(stream: Stream, fraction: float | None, how: Orthogonaliser) -> Aligned:
     """Align tall matrices, given as a stream of rows; otherwise as ``align``."""
-    grams = _sum(stream, lambda site, x: [gram([rows]) for rows in _rows(x, site)])
+    grams = _sum(stream, lambda info, x: [gram([rows]) for rows in _rows(x, info)])
 
     def decompose(task: int, count: int) -> Svd:
         s, v = right(grams[task], count)
@@ -152,7 +153,7 @@ def align_tall(stream: Stream, fraction: float | None, how: Orthogonaliser) -> A
     each = _share(len(grams[0]), len(grams), fraction)
     parts = leading(decompose, len(grams), each)
     ranks, bases = [part.rank for part in parts], [part.u for part in parts]
-    (total,) = _sum(stream, lambda site, x: [gram([left(x, site, bases)])])
+    (total,) = _sum(stream, lambda info, x: [gram([left(x, info, bases)])])
     # As in ``svd``: more exact than the roots of eigenvalues where these are small.
     lengths, spectra = total.diagonal() ** 0.5, []
     for part, end in zip(parts, itertools.accumulate(ranks), strict=True):
@@ -164,11 +165,41 @@ def align_tall(stream: Stream, fraction: float | None, how: Orthogonaliser) -> A
     )
 
 
-def left(deltas: Sequence[Array], site: Site, bases: Sequence[Array]) -> Array:
+def left(deltas: Sequence[Array], info: TensorInfo, bases: Sequence[Array]) -> Array:
     """Return rows of the left vectors of all tasks side by side, from rows of these."""
-    pairs = zip(_rows(deltas, site), bases, strict=True)
+    pairs = zip(_rows(deltas, info), bases, strict=True)
     blocks = [double(rows) @ basis for rows, basis in pairs]
     return library(blocks[0]).concatenate(blocks, 1)
+
+
+def leading(decompose: Callable[[int, int], Svd], tasks: int, each: int) -> list[Svd]:
+    """Give each task its share of ``each * tasks`` directions.
+
+    Rank that a task leaves free goes to the others: each keeps min(rank, L) directions
+    for the largest L within the budget, its rank counted above ``RANK_TOLERANCE`` of
+    the largest singular value over the tasks.
+
+    Args:
+        decompose: Decomposes task number ``i`` with so many vectors.
+        tasks: Number of tasks.
+        each: Directions of a task, >= 1, where none leaves rank free.
+    """
+    parts = [decompose(task, each) for task in range(tasks)]
+    floor = RANK_TOLERANCE * largest(parts)
+    ranks = [int((part.s > floor).sum()) for part in parts]
+    level = each
+    while level < max(ranks) and sum(min(r, level + 1) for r in ranks) <= each * tasks:
+        level += 1
+    for task, rank in enumerate(min(rank, level) for rank in ranks):
+        if rank > parts[task].rank:
+            parts[task] = decompose(task, rank)
+        parts[task] = parts[task].cut(rank)
+    return parts
+
+
+def largest(parts: Sequence[Svd]) -> float:
+    """Return the largest singular value over all ``parts``."""
+    return max((float(part.s[0]) for part in parts if len(part.s)), default=0.0)
 
 
 def _share(full: int, count: int, fraction: float | None) -> int:
@@ -177,13 +208,13 @@ def _share(full: int, count: int, fraction: float | None) -> int:
 
 
 def _sum(
-    stream: Stream, products: Callable[[Site, Sequence[Array]], list[Array]]
+    stream: Stream, products: Callable[[TensorInfo, Sequence[Array]], list[Array]]
 ) -> list[Array]:
     total: list[Array] = []
-    for parts in over(stream, products):
+    for parts in map_chunks(stream, products):
         total = [a + b for a, b in zip(total, parts, strict=True)] if total else parts
     return total
 
 
-def _rows(deltas: Sequence[Array], site: Site) -> list[Array]:
-    return [delta.reshape(-1, site.shape[1]) for delta in deltas]
+def _rows(deltas: Sequence[Array], info: TensorInfo) -> list[Array]:
+    return [delta.reshape(-1, info.shape[1]) for delta in deltas]

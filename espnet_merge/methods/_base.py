@@ -11,16 +11,15 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+from espnet_merge.arrays import Array
+from espnet_merge.checkpoint.roles import Role
 from espnet_merge.errors import InputError
 
-# numpy.ndarray, or torch.Tensor as ``Method.arrays`` says.
-type Array = Any
-type Role = Literal["linear", "embedding", "conv", "norm", "bias", "other"]
 type Scope = Literal["entry", "tensor", "model"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Site:
+class TensorInfo:
     """Where a tensor sits: what a method may know beside the tensors it merges.
 
     Args:
@@ -31,7 +30,7 @@ class Site:
         start: Index of the first entry, where the tensor comes in flat pieces.
         layer: Number of the layer in its stack, from 0; None outside the layers.
         depth: Number of layers of that stack.
-        cache: Where ``once`` keeps its values; None keeps nothing.
+        cache: Where ``memoise`` keeps its values; None keeps nothing.
     """
 
     name: str = ""
@@ -45,7 +44,7 @@ class Site:
         default_factory=dict, compare=False, repr=False
     )
 
-    def once[T](self, key: Hashable, make: Callable[[], T]) -> T:
+    def memoise[T](self, key: Hashable, make: Callable[[], T]) -> T:
         """Return ``make()``, computed once a tensor for all methods of one pass.
 
         Args:
@@ -61,7 +60,7 @@ class Site:
 
 
 # For a call without a site: nothing is kept from one call to the next.
-SITE = Site(cache=None)
+NO_INFO = TensorInfo(cache=None)
 
 
 def row_length(shape: Sequence[int]) -> int:
@@ -69,15 +68,15 @@ def row_length(shape: Sequence[int]) -> int:
     return math.prod(shape[1:] if len(shape) > 1 else shape)
 
 
-type Stream = Iterable[tuple[Site, Sequence[Array]]]
+type Stream = Iterable[tuple[TensorInfo, Sequence[Array]]]
 
 
-def over[R](
-    stream: Iterable[tuple[Site, Any]],
-    function: Callable[[Site, Any], R],
+def map_chunks[R](
+    stream: Iterable[tuple[TensorInfo, Any]],
+    function: Callable[[TensorInfo, Any], R],
     share: int = 1,
 ) -> Iterator[R]:
-    """Yield ``function(site, tensors)`` over the stream, by its workers if it has any.
+    """Yield ``function(info, tensors)`` over the stream, by its workers if it has any.
 
     Args:
         stream: Pieces of tensors.
@@ -87,14 +86,14 @@ def over[R](
     if hasattr(stream, "map"):
         yield from stream.map(function, share)
     elif share == 1:
-        yield from (function(*piece) for piece in stream)
+        yield from (function(*chunk) for chunk in stream)
     else:
-        for site, tensors in stream:
+        for info, tensors in stream:
             flat = [tensor.ravel() for tensor in tensors]
-            yield function(site, [x[: -(-x.size // share)] for x in flat])
+            yield function(info, [x[: -(-x.size // share)] for x in flat])
 
 
-type Rule = Callable[[Sequence[Array], Site], Array]
+type ElementwiseMerge = Callable[[Sequence[Array], TensorInfo], Array]
 
 
 class Method(ABC):
@@ -109,18 +108,20 @@ class Method(ABC):
     space: ClassVar[Literal["deltas", "weights"]] = "deltas"
     # "torch": torch's on any device but the CPU. Importing torch costs seconds.
     arrays: ClassVar[Literal["numpy", "torch"]] = "numpy"
-    # Whether ``site.base`` is looked at in weight space; else its file is not read.
+    # Whether ``info.base`` is looked at in weight space; else its file is not read.
     base: ClassVar[bool] = True
     # Whether a NaN or Inf of an input is always in the result, so that it is looked for
     # there alone.
-    spreads: ClassVar[bool] = False
+    propagates_nan: ClassVar[bool] = False
     # Whether an adapter's delta may come as ``Factored`` where ``is_matrix``.
     factored: ClassVar[bool] = False
     min_experts: ClassVar[int] = 1
     max_experts: ClassVar[int | None] = None
 
     @abstractmethod
-    def __call__(self, tensors: Sequence[Array], site: Site = SITE, /) -> Array:
+    def __call__(
+        self, tensors: Sequence[Array], info: TensorInfo = NO_INFO, /
+    ) -> Array:
         """Merge ``tensors[i]`` of expert ``i``; the inputs stay as they are.
 
         Where ``is_matrix``, they are whole matrices, each made when it is asked for;
@@ -132,12 +133,12 @@ class Method(ABC):
         """What has to be seen before an entry can be merged: the widest survey."""
         return "entry"
 
-    def is_matrix(self, site: Site) -> bool:
-        """Tell whether the tensor at ``site`` must come whole, to be decomposed."""
-        del site
+    def is_matrix(self, info: TensorInfo) -> bool:
+        """Tell whether the tensor at ``info`` must come whole, to be decomposed."""
+        del info
         return False
 
-    def survey(self, stream: Stream) -> Rule:
+    def statistics_pass(self, stream: Stream) -> ElementwiseMerge:
         """Look at all pieces within ``scope``; return the rule to apply to each.
 
         ``stream`` may be iterated several times. The loop over tensors calls this
@@ -195,7 +196,7 @@ class Method(ABC):
         expert_weights(getattr(self, "weights", None), count)
 
 
-class Surveyed(Method):
+class TwoPass(Method):
     """A method that is elementwise once it knows numbers of a whole tensor or model."""
 
     @property
@@ -204,18 +205,20 @@ class Surveyed(Method):
         return "tensor"
 
     @abstractmethod
-    def survey(self, stream: Stream) -> Rule:
+    def statistics_pass(self, stream: Stream) -> ElementwiseMerge:
         """Look at all pieces within ``scope``; return the rule to apply to each."""
 
-    def __call__(self, tensors: Sequence[Array], site: Site = SITE, /) -> Array:
+    def __call__(
+        self, tensors: Sequence[Array], info: TensorInfo = NO_INFO, /
+    ) -> Array:
         """Merge ``tensors[i]`` of expert ``i`` as if they were all there is."""
         shape = tensors[0].shape
         if 0 in shape:
             return tensors[0] * 0
-        base = None if site.base is None else site.base.ravel()
-        site = replace(site, base=base, shape=site.shape or tuple(shape))
+        base = None if info.base is None else info.base.ravel()
+        info = replace(info, base=base, shape=info.shape or tuple(shape))
         flat = [tensor.ravel() for tensor in tensors]
-        return self.survey([(site, flat)])(flat, site).reshape(shape)
+        return self.statistics_pass([(info, flat)])(flat, info).reshape(shape)
 
 
 def weighted_sum(weights: Iterable[float], tensors: Sequence[Array]) -> Array:

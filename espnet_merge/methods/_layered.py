@@ -5,8 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from espnet_merge.arrays import Array
 from espnet_merge.errors import InputError
-from espnet_merge.methods._base import SITE, Array, Method, Site
+from espnet_merge.methods._base import NO_INFO, Method, TensorInfo
 
 DEFAULT = "default"
 # What the loop over tensors asks a method, one answer for all methods of a kind.
@@ -55,9 +56,11 @@ class Layered(Method):
         values = ", ".join(f"{key}={value!r}" for key, value in self.params.items())
         return f"{self.kind.__name__}({values})"
 
-    def __call__(self, tensors: Sequence[Array], site: Site = SITE, /) -> Array:
-        """Merge as the plain method for ``site.name`` does."""
-        return self.at(site.name)(tensors, site)
+    def __call__(
+        self, tensors: Sequence[Array], info: TensorInfo = NO_INFO, /
+    ) -> Array:
+        """Merge as the plain method for ``info.name`` does."""
+        return self.at(info.name)(tensors, info)
 
     def at(self, name: str) -> Method:
         """Return the plain method for the tensor ``name``."""

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from espnet_merge.methods._base import Site, over
+from espnet_merge.methods._base import TensorInfo, map_chunks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,7 +23,7 @@ DEVIATIONS = 6
 FURTHER = 8
 
 # The pieces of some vectors, the rows, with their site.
-type Rows = Iterable[tuple[Site, Iterable[NDArray[Any]]]]
+type Rows = Iterable[tuple[TensorInfo, Iterable[NDArray[Any]]]]
 
 
 @dataclass(frozen=True)
@@ -33,10 +33,10 @@ class Mapped:
     stream: Rows
     function: Callable[[Any], Iterable["NDArray[Any]"]]
 
-    def __iter__(self) -> Iterator[tuple[Site, Iterable["NDArray[Any]"]]]:
+    def __iter__(self) -> Iterator[tuple[TensorInfo, Iterable["NDArray[Any]"]]]:
         """Yield what the function makes of the deltas at each site."""
-        for site, deltas in self.stream:
-            yield site, self.function(deltas)
+        for info, deltas in self.stream:
+            yield info, self.function(deltas)
 
     def __len__(self) -> int:
         return len(self.stream)  # type: ignore[arg-type]
@@ -46,13 +46,15 @@ class Mapped:
         """Number of entries of each row."""
         return _entries(self.stream)
 
-    def map[R](self, function: Callable[[Site, Any], R], share: int = 1) -> Iterator[R]:
-        """Yield ``function(site, rows)`` as ``over`` does."""
+    def map[R](
+        self, function: Callable[[TensorInfo, Any], R], share: int = 1
+    ) -> Iterator[R]:
+        """Yield ``function(info, rows)`` as ``map_chunks`` does."""
 
-        def seen(site: Site, deltas: Any) -> R:  # noqa: ANN401 - as the stream has them
-            return function(site, self.function(deltas))
+        def seen(info: TensorInfo, deltas: Any) -> R:  # noqa: ANN401 - as the stream has them
+            return function(info, self.function(deltas))
 
-        return over(self.stream, seen, share)
+        return map_chunks(self.stream, seen, share)
 
 
 class Statistic(NamedTuple):
@@ -110,35 +112,35 @@ def find_statistics(
     """
     import numpy as np
 
-    size, pieces = _entries(stream), len(stream)  # type: ignore[arg-type]
+    size, chunks = _entries(stream), len(stream)  # type: ignore[arg-type]
     if not size:
         return []
     rate, least, most = SAMPLE
     step = max(1, size // SHARE // min(most, max(least, size // rate)))
 
-    def sample(_: Site, rows: Iterable["NDArray[Any]"]) -> list["NDArray[Any]"]:
+    def sample(_: TensorInfo, rows: Iterable["NDArray[Any]"]) -> list["NDArray[Any]"]:
         # Arrays of their own: views would keep all that was read.
         found = [row.ravel()[::step] for row in rows]
         return [abs(part) if magnitudes else part.copy() for part in found]
 
-    parts = over(stream, sample, SHARE)
+    parts = map_chunks(stream, sample, SHARE)
     samples = [np.concatenate(row) for row in zip(*parts, strict=True)]
     searches = [[_Search(p, magnitudes) for p in places(size)] for _ in samples]
     for row, values in zip(searches, samples, strict=True):
         ordered = np.sort(values)
         for search in row:
             search.narrow(ordered, search.place / size)
-    most = max(1, MOST // pieces)
+    most = max(1, MOST // chunks)
     while any(search.found is None for row in searches for search in row):
 
-        def look(site: Site, rows: Iterable["NDArray[Any]"]) -> list[list[_Seen]]:
-            start = site.start if where else None
+        def look(info: TensorInfo, rows: Iterable["NDArray[Any]"]) -> list[list[_Seen]]:
+            start = info.start if where else None
             return [
                 [s.look(array.ravel(), start, most) for s in row if not s.found]
                 for row, array in zip(searches, rows, strict=True)
             ]
 
-        seen = zip(*over(stream, look), strict=True)
+        seen = zip(*map_chunks(stream, look), strict=True)
         for row, parts_of_row in zip(searches, list(seen), strict=True):
             still = [search for search in row if not search.found]
             of_each = zip(*parts_of_row, strict=True)

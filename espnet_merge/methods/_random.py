@@ -3,7 +3,7 @@
 import hashlib
 from typing import TYPE_CHECKING, Any
 
-from espnet_merge.methods._base import Site
+from espnet_merge.methods._base import TensorInfo
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -12,17 +12,17 @@ if TYPE_CHECKING:
 BLOCK = 8
 
 
-def random_bits(seed: int, site: Site, expert: int, size: int) -> "NDArray[Any]":
-    """Return ``size`` uniform integers of 32 bits for the entries at ``site``.
+def random_bits(seed: int, info: TensorInfo, expert: int, size: int) -> "NDArray[Any]":
+    """Return ``size`` uniform integers of 32 bits for the entries at ``info``.
 
     They are a function of the seed, the number of the expert, the name of the tensor
     and the index of the entry: neither order nor pieces nor workers change a bit.
     """
     import numpy as np
 
-    text = f"{seed} {expert} {site.name}".encode()
+    text = f"{seed} {expert} {info.name}".encode()
     key = np.frombuffer(hashlib.sha256(text).digest()[:16], "<u8")
-    block, skip = divmod(site.start, BLOCK)
+    block, skip = divmod(info.start, BLOCK)
     generator = np.random.Philox(key=key)
     generator.advance(block)
     words = generator.random_raw((skip + size + 1) // 2)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from espnet_merge.methods._base import over
+from espnet_merge.methods._base import map_chunks
 from espnet_merge.methods._order_statistics import (
     Rows,
     Statistic,
@@ -125,10 +125,10 @@ def _cut(stream: Rows, row: int, least: Statistic, count: int) -> Cut:
         return Cut(least.value)
     where = least.where
     if where is None:
-        equal = over(
+        equal = map_chunks(
             stream,
-            lambda site, rows: (
-                site.start + np.flatnonzero(abs(tuple(rows)[row]) == least.value)
+            lambda info, rows: (
+                info.start + np.flatnonzero(abs(tuple(rows)[row]) == least.value)
             ),
         )
         where = np.concatenate(list(equal))

@@ -5,15 +5,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
+from espnet_merge.arrays import Array
+from espnet_merge.checkpoint.factored import Factored
 from espnet_merge.methods._base import (
-    SITE,
-    Array,
+    NO_INFO,
     Method,
-    Site,
+    TensorInfo,
     check_finite,
     check_range,
 )
-from espnet_merge.methods._factored import Factored
 from espnet_merge.methods.ties import Ties
 
 
@@ -40,29 +40,29 @@ class Spectral(Method):
         """Check the scale."""
         check_finite("scale", self.scale)
 
-    def is_matrix(self, site: Site) -> bool:
-        """Tell whether the tensor at ``site`` is decomposed, and held whole for it."""
-        return self.decomposes(site)
+    def is_matrix(self, info: TensorInfo) -> bool:
+        """Tell whether the tensor at ``info`` is decomposed, and held whole for it."""
+        return self.decomposes(info)
 
-    def decomposes(self, site: Site) -> bool:
-        """Tell whether the tensor at ``site`` is decomposed."""
+    def decomposes(self, info: TensorInfo) -> bool:
+        """Tell whether the tensor at ``info`` is decomposed."""
         if self.spectral == "all_2d":
-            return len(site.shape) == 2 and "text_projection" not in site.name
-        return len(site.shape) == 2 and site.role == "linear"
+            return len(info.shape) == 2 and "text_projection" not in info.name
+        return len(info.shape) == 2 and info.role == "linear"
 
-    def __call__(self, deltas: Sequence[Array], site: Site = SITE, /) -> Array:
+    def __call__(self, deltas: Sequence[Array], info: TensorInfo = NO_INFO, /) -> Array:
         """Merge ``deltas[i]``, expert ``i`` minus base; factored if the first is."""
         first = deltas[0]
-        if not site.shape:
-            site = replace(site, shape=tuple(first.shape))
-        if not self.decomposes(site):
+        if not info.shape:
+            info = replace(info, shape=tuple(first.shape))
+        if not self.decomposes(info):
             return self.scale * sum(deltas) / len(deltas)
-        merged = self.merged(deltas, site)
+        merged = self.merged(deltas, info)
         merged = replace(merged, scale=self.scale * merged.scale)
         return merged if isinstance(first, Factored) else merged.dense()
 
     @abstractmethod
-    def merged(self, deltas: Sequence[Array], site: Site) -> Factored:
+    def merged(self, deltas: Sequence[Array], info: TensorInfo) -> Factored:
         """Merge matrices, in the type of the deltas, before they are scaled."""
 
 

@@ -7,15 +7,15 @@ in float64, whatever the size of the tensor, gives its coefficients.
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from espnet_merge.methods._base import Site, Stream, over
+from espnet_merge.methods._base import Stream, TensorInfo, map_chunks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-type Vectors = Callable[[Site, Sequence[NDArray[Any]]], Sequence[NDArray[Any]]]
+type Vectors = Callable[[TensorInfo, Sequence[NDArray[Any]]], Sequence[NDArray[Any]]]
 
 
-def gram(stream: Stream, vectors: Vectors = lambda site, tensors: tensors) -> Any:  # noqa: ANN401
+def gram(stream: Stream, vectors: Vectors = lambda info, tensors: tensors) -> Any:  # noqa: ANN401
     """Return the dot products of flat tensors that come in pieces, in float64.
 
     In float32 the angle between two experts of one base, often 1e-3, would be noise.
@@ -26,11 +26,11 @@ def gram(stream: Stream, vectors: Vectors = lambda site, tensors: tensors) -> An
     """
     import numpy as np
 
-    def part(site: Site, tensors: Sequence["NDArray[Any]"]) -> "NDArray[Any]":
-        rows = np.stack(vectors(site, tensors)).astype(np.float64)
+    def part(info: TensorInfo, tensors: Sequence["NDArray[Any]"]) -> "NDArray[Any]":
+        rows = np.stack(vectors(info, tensors)).astype(np.float64)
         return np.asarray(rows @ rows.T)
 
-    return sum(over(stream, part))
+    return sum(map_chunks(stream, part))
 
 
 def norms_and_cosines(gram: "NDArray[Any]") -> tuple["NDArray[Any]", "NDArray[Any]"]:
@@ -42,9 +42,9 @@ def norms_and_cosines(gram: "NDArray[Any]") -> tuple["NDArray[Any]", "NDArray[An
     return norms, gram / divisor / divisor[:, None]
 
 
-def all_equal(stream: Stream, vectors: Vectors = lambda site, tensors: tensors) -> bool:
+def all_equal(stream: Stream, vectors: Vectors = lambda info, tensors: tensors) -> bool:
     """Tell whether there is but one tensor, which then needs no arithmetic."""
-    pieces = (vectors(site, tensors) for site, tensors in stream)
+    chunks = (vectors(info, tensors) for info, tensors in stream)
     return all(
-        bool((tensor == piece[0]).all()) for piece in pieces for tensor in piece[1:]
+        bool((tensor == chunk[0]).all()) for chunk in chunks for tensor in chunk[1:]
     )

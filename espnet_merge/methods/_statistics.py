@@ -10,7 +10,7 @@ from espnet_merge.errors import InputError
 from espnet_merge.methods._base import Method, check_finite, expert_weights
 
 if TYPE_CHECKING:
-    from espnet_merge.statistics.stored import Statistics
+    from espnet_merge.checkpoint.statistics import Statistics
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +49,7 @@ class StatisticsMethod(Method):
     def opened(self) -> "tuple[Statistics, ...]":
         """The statistics, of which headers have been read."""
         # At call time, because checkpoints import methods.
-        from espnet_merge.statistics.stored import open_statistics
+        from espnet_merge.checkpoint.statistics import open_statistics
 
         paths = map(Path, self.statistics)
         return tuple(open_statistics(path, self.statistics_kind) for path in paths)

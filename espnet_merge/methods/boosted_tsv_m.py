@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from espnet_merge.methods._base import Array, check_range
+from espnet_merge.arrays import Array
+from espnet_merge.methods._base import check_range
 from espnet_merge.methods.tsv_m import TsvM
 
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from espnet_merge.methods._base import (
-    Rule,
-    Site,
+    ElementwiseMerge,
     Stream,
-    Surveyed,
+    TensorInfo,
+    TwoPass,
     check_finite,
     check_range,
     expert_weights,
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Breadcrumbs(Surveyed):
+class Breadcrumbs(TwoPass):
     r"""Keep the entries of medium magnitude and sum them.
 
     .. math::
@@ -66,23 +66,23 @@ class Breadcrumbs(Surveyed):
         check_finite("scale", self.scale)
         check_finite("weights", *self.weights or ())
 
-    def survey(self, stream: Stream) -> Rule:
+    def statistics_pass(self, stream: Stream) -> ElementwiseMerge:
         """Find the entries of medium magnitude of each expert."""
         limits = cuts(stream, self._counts)
 
-        def rule(deltas: Sequence["NDArray[Any]"], site: Site) -> "NDArray[Any]":
+        def merge(deltas: Sequence["NDArray[Any]"], info: TensorInfo) -> "NDArray[Any]":
             weights = expert_weights(self.weights, len(deltas))
             kept = []
             for delta, (largest, stay) in zip(deltas, limits, strict=True):
                 size = abs(delta)
-                middle = stay.keeps(size, site.start) > largest.keeps(size, site.start)
+                middle = stay.keeps(size, info.start) > largest.keeps(size, info.start)
                 kept.append(delta * middle)
             if self.sign_consensus:
                 return self.scale * merge_agreeing(kept, weights, mean=False)
             total: NDArray[Any] = self.scale * weighted_sum(weights, kept)
             return total
 
-        return rule
+        return merge
 
     def _counts(self, size: int) -> list[int]:
         """Return how many entries are too large, and how many those and the kept."""

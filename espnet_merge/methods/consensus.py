@@ -5,7 +5,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from espnet_merge.errors import InputError
-from espnet_merge.methods._base import SITE, Method, Site, check_finite, check_range
+from espnet_merge.methods._base import (
+    NO_INFO,
+    Method,
+    TensorInfo,
+    check_finite,
+    check_range,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -62,7 +68,7 @@ class Consensus(Method):
             )
 
     def __call__(
-        self, deltas: Sequence["NDArray[Any]"], site: Site = SITE, /
+        self, deltas: Sequence["NDArray[Any]"], info: TensorInfo = NO_INFO, /
     ) -> "NDArray[Any]":
         """Merge ``deltas[i]``, expert ``i`` minus base."""
         total = deltas[0] * 0

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from espnet_merge.methods._base import Array, Site
-from espnet_merge.methods._factored import Factored
-from espnet_merge.methods._linalg import double, library, like, svd
+from espnet_merge.arrays import Array
+from espnet_merge.checkpoint.factored import Factored
+from espnet_merge.linalg.decompose import double, library, like, svd
+from espnet_merge.methods._base import TensorInfo
 from espnet_merge.methods._spectral import TiesInBasis
 
 
@@ -52,10 +53,10 @@ class CoreSpace(TiesInBasis):
 
     density: float = 0.1
 
-    def merged(self, deltas: Sequence[Array], site: Site) -> Factored:
-        """Merge the core matrices; ``site`` keeps them."""
+    def merged(self, deltas: Sequence[Array], info: TensorInfo) -> Factored:
+        """Merge the core matrices; ``info`` keeps them."""
         first = deltas[0]
-        u, cores, v = site.once(("core_space",), lambda: _cores(deltas))
+        u, cores, v = info.memoise(("core_space",), lambda: _cores(deltas))
         return Factored(like(u @ self.ties(cores), first), like(v.T, first), 1.0)
 
 

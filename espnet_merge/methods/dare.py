@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from espnet_merge.methods._base import (
-    SITE,
+    NO_INFO,
     Method,
-    Site,
+    TensorInfo,
     check_finite,
     check_range,
     expert_weights,
@@ -60,13 +60,13 @@ class Dare(Method):
         check_finite("weights", *self.weights or ())
 
     def __call__(
-        self, deltas: Sequence["NDArray[Any]"], site: Site = SITE, /
+        self, deltas: Sequence["NDArray[Any]"], info: TensorInfo = NO_INFO, /
     ) -> "NDArray[Any]":
         """Merge ``deltas[i]``, expert ``i`` minus base."""
         weights = expert_weights(self.weights, len(deltas))
         limit = round(self.density * 2**32)
         total = deltas[0] * 0
         for i, (weight, delta) in enumerate(zip(weights, deltas, strict=True)):
-            bits = random_bits(self.seed, site, i, delta.size).reshape(delta.shape)
+            bits = random_bits(self.seed, info, i, delta.size).reshape(delta.shape)
             total += (weight * self.scale / self.density) * delta * (bits < limit)
         return total

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from espnet_merge.errors import InputError
 from espnet_merge.methods._base import (
-    SITE,
+    NO_INFO,
     Method,
-    Site,
+    TensorInfo,
     check_finite,
     check_range,
     expert_weights,
@@ -79,24 +79,26 @@ class Della(Method):
             )
 
     def __call__(
-        self, deltas: Sequence["NDArray[Any]"], site: Site = SITE, /
+        self, deltas: Sequence["NDArray[Any]"], info: TensorInfo = NO_INFO, /
     ) -> "NDArray[Any]":
         """Merge ``deltas[i]``, expert ``i`` minus base."""
         weights = expert_weights(self.weights, len(deltas))
-        kept = [self._drop(delta, site, i) for i, delta in enumerate(deltas)]
+        kept = [self._drop(delta, info, i) for i, delta in enumerate(deltas)]
         mean = self.consensus == "mean"
         return self.scale * merge_agreeing(kept, weights, mean=mean)
 
-    def _drop(self, delta: "NDArray[Any]", site: Site, expert: int) -> "NDArray[Any]":
+    def _drop(
+        self, delta: "NDArray[Any]", info: TensorInfo, expert: int
+    ) -> "NDArray[Any]":
         import numpy as np
 
-        rows = delta.reshape(-1, row_length(site.shape or delta.shape))
+        rows = delta.reshape(-1, row_length(info.shape or delta.shape))
         order = np.argsort(np.abs(rows), axis=1, kind="stable")
         ranks = np.empty_like(order)
         np.put_along_axis(ranks, order, np.arange(rows.shape[1])[None], axis=1)
         shift = self.epsilon * ((ranks + 0.5) / rows.shape[1] - 0.5)
         keep = np.maximum(self.density + shift, 2.0**-32)
-        bits = random_bits(self.seed, site, expert, delta.size).reshape(rows.shape)
+        bits = random_bits(self.seed, info, expert, delta.size).reshape(rows.shape)
         factor = (bits < keep * 2.0**32) / keep
         kept: NDArray[Any] = rows * factor.astype(delta.dtype)
         return kept.reshape(delta.shape)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from espnet_merge.methods._base import SITE, Site, check_range
+from espnet_merge.methods._base import NO_INFO, TensorInfo, check_range
 from espnet_merge.methods._statistics import StatisticsMethod
 
 if TYPE_CHECKING:
@@ -55,16 +55,16 @@ class Fisher(StatisticsMethod):
         check_range("floor", self.floor, 0, 1, open_low=True)
 
     def __call__(
-        self, deltas: Sequence["NDArray[Any]"], site: Site = SITE, /
+        self, deltas: Sequence["NDArray[Any]"], info: TensorInfo = NO_INFO, /
     ) -> "NDArray[Any]":
-        """Merge ``deltas[i]``, or the piece of them that begins at ``site.start``."""
+        """Merge ``deltas[i]``, or the piece of them that begins at ``info.start``."""
         import numpy as np
 
         shares = self.shares(len(deltas))
-        piece = slice(site.start, site.start + deltas[0].size)
+        chunk = slice(info.start, info.start + deltas[0].size)
         merged, total = np.zeros_like(deltas[0]), np.zeros_like(deltas[0])
         for delta, share, statistics in zip(deltas, shares, self.opened, strict=True):
-            fisher = statistics.read(site.name, delta.dtype.name, piece)
+            fisher = statistics.read(info.name, delta.dtype.name, chunk)
             mean, norm = statistics.facts["mean"], statistics.facts["norm"]
             scale = share / norm if self.normalize else share
             weight = np.maximum(fisher, self.floor * mean).reshape(delta.shape) * scale

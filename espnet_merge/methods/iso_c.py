@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from espnet_merge.methods._base import Array, Site
-from espnet_merge.methods._factored import Factored
-from espnet_merge.methods._linalg import add, like, newton_schulz, norm, svd
+from espnet_merge.arrays import Array
+from espnet_merge.checkpoint.factored import Factored
+from espnet_merge.linalg.decompose import add, like, newton_schulz, norm, svd
+from espnet_merge.methods._base import TensorInfo
 from espnet_merge.methods._spectral import Spectral
 
 # Share of the largest that float64 arithmetic on a Gram matrix still resolves.
@@ -51,17 +52,17 @@ class IsoC(Spectral):
 
     orthogonalise: Literal["svd", "eigh", "newton_schulz"] = "svd"
 
-    def merged(self, deltas: Sequence[Array], site: Site) -> Factored:
-        """Level the spectrum of the sum; ``site`` keeps it for other scales."""
+    def merged(self, deltas: Sequence[Array], info: TensorInfo) -> Factored:
+        """Level the spectrum of the sum; ``info`` keeps it for other scales."""
         key = ("iso_c", self.orthogonalise)
-        return site.once(key, lambda: self._level(deltas, site))
+        return info.memoise(key, lambda: self._level(deltas, info))
 
-    def _level(self, deltas: Sequence[Array], site: Site) -> Factored:
+    def _level(self, deltas: Sequence[Array], info: TensorInfo) -> Factored:
         first, count = deltas[0], len(deltas)
         floor = ROUNDING * max(norm(delta) for delta in deltas)
-        if site.base is not None:
+        if info.base is not None:
             share = count / min(first.shape) ** 0.5
-            floor = max(floor, 2**-24 * share * norm(site.base))
+            floor = max(floor, 2**-24 * share * norm(info.base))
         u, s, v = svd(add(deltas), tolerance=ROUNDING).above(floor)
         mean = float(s.sum()) / max(1, len(s))
         gains = (

@@ -4,18 +4,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from espnet_merge.methods._base import Array, Site, check_range
-from espnet_merge.methods._factored import Factored
-from espnet_merge.methods._linalg import (
+from espnet_merge.arrays import Array
+from espnet_merge.checkpoint.factored import Factored
+from espnet_merge.linalg.decompose import (
     RANK_TOLERANCE,
     add,
     double,
-    leading,
     like,
     norm,
     polar,
     svd,
 )
+from espnet_merge.methods._align import leading
+from espnet_merge.methods._base import TensorInfo, check_range
 from espnet_merge.methods._spectral import Spectral
 
 
@@ -66,10 +67,10 @@ class IsoCts(Spectral):
         super().__post_init__()
         check_range("common_fraction", self.common_fraction, 0, 1)
 
-    def merged(self, deltas: Sequence[Array], site: Site) -> Factored:
-        """Level common and own directions; ``site`` keeps them for other scales."""
+    def merged(self, deltas: Sequence[Array], info: TensorInfo) -> Factored:
+        """Level common and own directions; ``info`` keeps them for other scales."""
         key = ("iso_cts", self.orthogonalise, self.common_fraction)
-        return site.once(key, lambda: self._level(deltas))
+        return info.memoise(key, lambda: self._level(deltas))
 
     def _level(self, deltas: Sequence[Array]) -> Factored:
         first, count = deltas[0], len(deltas)

@@ -3,7 +3,13 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from espnet_merge.methods._base import Rule, Stream, Surveyed, check_range, weighted_sum
+from espnet_merge.methods._base import (
+    ElementwiseMerge,
+    Stream,
+    TwoPass,
+    check_range,
+    weighted_sum,
+)
 from espnet_merge.methods._sphere import all_equal, gram, norms_and_cosines
 
 if TYPE_CHECKING:
@@ -11,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Karcher(Surveyed):
+class Karcher(TwoPass):
     r"""Take the Riemannian mean of the directions, and the mean of the lengths.
 
     .. math::
@@ -53,7 +59,7 @@ class Karcher(Surveyed):
         check_range("max_iter", self.max_iter, 0, float("inf"))
         check_range("tol", self.tol, 0, 1, open_low=True)
 
-    def survey(self, stream: Stream) -> Rule:
+    def statistics_pass(self, stream: Stream) -> ElementwiseMerge:
         """Find the coefficients of the experts; the base is not used."""
         import numpy as np
 

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from espnet_merge.methods._base import Array, Site
-from espnet_merge.methods._factored import Factored
-from espnet_merge.methods._linalg import library, like, svd
+from espnet_merge.arrays import Array
+from espnet_merge.checkpoint.factored import Factored
+from espnet_merge.linalg.decompose import library, like, svd
+from espnet_merge.methods._base import TensorInfo
 from espnet_merge.methods._spectral import TiesInBasis
 
 
@@ -47,10 +48,10 @@ class Knots(TiesInBasis):
 
     density: float = 0.2
 
-    def merged(self, deltas: Sequence[Array], site: Site) -> Factored:
-        """Merge what the tasks are in the joint basis; ``site`` keeps that."""
+    def merged(self, deltas: Sequence[Array], info: TensorInfo) -> Factored:
+        """Merge what the tasks are in the joint basis; ``info`` keeps that."""
         first = deltas[0]
-        u, tasks = site.once(("knots",), lambda: _align(deltas))
+        u, tasks = info.memoise(("knots",), lambda: _align(deltas))
         return Factored(like(u, first), like(self.ties(tasks), first), 1.0)
 
 

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from espnet_merge.arrays import Array
 from espnet_merge.methods._base import (
-    SITE,
-    Array,
+    NO_INFO,
     Method,
-    Site,
+    TensorInfo,
     check_finite,
     expert_weights,
     weighted_sum,
@@ -44,7 +44,7 @@ class Lines(Method):
         [0.2, 0.4, 0.8]
     """
 
-    spreads: ClassVar[bool] = True
+    propagates_nan: ClassVar[bool] = True
 
     scale: float = 0.3
     beta: float = 0.4
@@ -56,12 +56,12 @@ class Lines(Method):
         check_finite("beta", self.beta)
         check_finite("weights", *self.weights or ())
 
-    def __call__(self, deltas: Sequence[Array], site: Site = SITE, /) -> Array:
+    def __call__(self, deltas: Sequence[Array], info: TensorInfo = NO_INFO, /) -> Array:
         """Merge ``deltas[i]``, expert ``i`` minus base."""
         weights = expert_weights(self.weights, len(deltas))
         total = weighted_sum(weights, deltas)
         scale = self.scale
-        if site.layer is not None and site.depth > 1:
-            scale += self.beta * site.layer / (site.depth - 1)
+        if info.layer is not None and info.depth > 1:
+            scale += self.beta * info.layer / (info.depth - 1)
         total *= scale
         return total

@@ -4,16 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
+from espnet_merge.arrays import Array
+from espnet_merge.checkpoint.factored import Factored
+from espnet_merge.linalg.decompose import add, double, library, like, svd
 from espnet_merge.methods._base import (
-    SITE,
-    Array,
+    NO_INFO,
     Method,
-    Site,
+    TensorInfo,
     check_finite,
     check_range,
 )
-from espnet_merge.methods._factored import Factored
-from espnet_merge.methods._linalg import add, double, library, like, svd
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,19 +69,19 @@ class Lors(Method):
         if self.rank is not None:
             check_range("rank", self.rank, 0, float("inf"))
 
-    def is_matrix(self, site: Site) -> bool:
-        """Tell whether the tensor at ``site`` is compressed."""
-        linear = len(site.shape) == 2 and site.role == "linear"
+    def is_matrix(self, info: TensorInfo) -> bool:
+        """Tell whether the tensor at ``info`` is compressed."""
+        linear = len(info.shape) == 2 and info.role == "linear"
         return linear and self.compress != "none"
 
-    def __call__(self, deltas: Sequence[Array], site: Site = SITE, /) -> Array:
+    def __call__(self, deltas: Sequence[Array], info: TensorInfo = NO_INFO, /) -> Array:
         """Merge ``deltas[i]``, expert ``i`` minus base."""
-        if not site.shape:
-            site = replace(site, shape=tuple(deltas[0].shape))
-        if not self.is_matrix(site):
+        if not info.shape:
+            info = replace(info, shape=tuple(deltas[0].shape))
+        if not self.is_matrix(info):
             return self.scale * sum(deltas)
         key = ("lors", self.rank_ratio, self.rank, self.density, self.compress)
-        return self.scale * site.once(key, lambda: self._sum(deltas))
+        return self.scale * info.memoise(key, lambda: self._sum(deltas))
 
     def _sum(self, deltas: Sequence[Array]) -> Array:
         first = deltas[0]

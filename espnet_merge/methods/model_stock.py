@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from espnet_merge.methods._base import (
-    Rule,
+    ElementwiseMerge,
     Scope,
-    Site,
     Stream,
-    Surveyed,
+    TensorInfo,
+    TwoPass,
     check_range,
 )
 from espnet_merge.methods._sphere import gram
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ModelStock(Surveyed):
+class ModelStock(TwoPass):
     r"""Move from the base towards the mean as far as the task vectors agree.
 
     .. math::
@@ -68,13 +68,13 @@ class ModelStock(Surveyed):
         """What t is of; the rows of a tensor are never cut."""
         return "entry" if self.filter_wise else "tensor"
 
-    def survey(self, stream: Stream) -> Rule:
+    def statistics_pass(self, stream: Stream) -> ElementwiseMerge:
         """Find t of the tensor, or leave it to each of its rows."""
         if self.filter_wise:
-            return lambda deltas, site: self._move(deltas, self._of_rows(deltas, site))
+            return lambda deltas, info: self._move(deltas, self._of_rows(deltas, info))
         dots = gram(stream)
-        site, _ = next(iter(stream))
-        ratio = self._ratio(dots[None], site)
+        info, _ = next(iter(stream))
+        ratio = self._ratio(dots[None], info)
         return lambda deltas, _: self._move(deltas, ratio)
 
     def _move(
@@ -86,15 +86,17 @@ class ModelStock(Surveyed):
         merged: NDArray[Any] = rows.ravel()
         return merged
 
-    def _of_rows(self, deltas: Sequence["NDArray[Any]"], site: Site) -> "NDArray[Any]":
+    def _of_rows(
+        self, deltas: Sequence["NDArray[Any]"], info: TensorInfo
+    ) -> "NDArray[Any]":
         import numpy as np
 
-        width = site.shape[-1] if site.shape else 1
+        width = info.shape[-1] if info.shape else 1
         rows = np.stack([delta.reshape(-1, width) for delta in deltas], axis=1)
         dots = np.einsum("rik,rjk->rij", rows, rows, dtype=np.float64)
-        return self._ratio(dots, site)
+        return self._ratio(dots, info)
 
-    def _ratio(self, dots: "NDArray[Any]", site: Site) -> "NDArray[Any]":
+    def _ratio(self, dots: "NDArray[Any]", info: TensorInfo) -> "NDArray[Any]":
         """Return t for each Gram matrix of ``dots``."""
         import numpy as np
 
@@ -110,7 +112,7 @@ class ModelStock(Surveyed):
                 logging.getLogger(__name__).warning(
                     "model_stock: %s: t clamped to 0 in %d of %d rows, where the task"
                     " vectors point apart",
-                    site.name,
+                    info.name,
                     below,
                     len(cosine),
                 )

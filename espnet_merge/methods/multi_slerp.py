@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from espnet_merge.errors import InputError
 from espnet_merge.methods._base import (
-    Rule,
-    Site,
+    ElementwiseMerge,
     Stream,
-    Surveyed,
+    TensorInfo,
+    TwoPass,
     check_finite,
     expert_weights,
     weighted_sum,
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class MultiSlerp(Surveyed):
+class MultiSlerp(TwoPass):
     r"""Average the directions of the experts and, apart from them, their lengths.
 
     .. math::
@@ -68,26 +68,28 @@ class MultiSlerp(Surveyed):
                 f"weights must not sum to 0, got {self.weights}; change them."
             )
 
-    def survey(self, stream: Stream) -> Rule:
+    def statistics_pass(self, stream: Stream) -> ElementwiseMerge:
         """Find the coefficients of the experts, or of their deltas from the base."""
         shares = self._shares(stream)
 
-        def rule(experts: Sequence["NDArray[Any]"], site: Site) -> "NDArray[Any]":
-            merged: NDArray[Any] = weighted_sum(shares, self._vectors(site, experts))
-            if self._on_deltas(site):
-                merged += site.base
+        def merge(
+            experts: Sequence["NDArray[Any]"], info: TensorInfo
+        ) -> "NDArray[Any]":
+            merged: NDArray[Any] = weighted_sum(shares, self._vectors(info, experts))
+            if self._on_deltas(info):
+                merged += info.base
             return merged
 
-        return rule
+        return merge
 
-    def _on_deltas(self, site: Site) -> bool:
-        return self.on == "deltas" and site.base is not None
+    def _on_deltas(self, info: TensorInfo) -> bool:
+        return self.on == "deltas" and info.base is not None
 
     def _vectors(
-        self, site: Site, experts: Sequence["NDArray[Any]"]
+        self, info: TensorInfo, experts: Sequence["NDArray[Any]"]
     ) -> Sequence["NDArray[Any]"]:
-        if self._on_deltas(site):
-            return [expert - site.base for expert in experts]
+        if self._on_deltas(info):
+            return [expert - info.base for expert in experts]
         return experts
 
     def _shares(self, stream: Stream) -> "NDArray[Any]":

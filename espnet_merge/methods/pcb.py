@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from espnet_merge.methods._base import (
-    Rule,
+    ElementwiseMerge,
     Scope,
-    Site,
     Stream,
-    Surveyed,
+    TensorInfo,
+    TwoPass,
     check_finite,
     check_range,
 )
@@ -23,7 +23,7 @@ CLIPPED = {"language": 0.0001, "vision": 0.01}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pcb(Surveyed):
+class Pcb(TwoPass):
     r"""Balance the experts entry by entry, and keep only what scores best.
 
     .. math::
@@ -70,7 +70,7 @@ class Pcb(Surveyed):
         """Quantiles are of the whole task vector."""
         return "model"
 
-    def survey(self, stream: Stream) -> Rule:
+    def statistics_pass(self, stream: Stream) -> ElementwiseMerge:
         """Find the quantiles of each expert's magnitudes and of its scores."""
         import numpy as np
 
@@ -80,7 +80,7 @@ class Pcb(Surveyed):
             scores, lambda size: [int(size * (1 - self.density)), size - 1]
         )
 
-        def rule(deltas: Sequence["NDArray[Any]"], site: Site) -> "NDArray[Any]":
+        def merge(deltas: Sequence["NDArray[Any]"], info: TensorInfo) -> "NDArray[Any]":
             total = deltas[0] * 0
             divisor = deltas[0] * 0
             parts = zip(deltas, self._scores(deltas, limits), limits, ends, strict=True)
@@ -91,7 +91,7 @@ class Pcb(Surveyed):
             total *= self.scale / divisor.clip(1e-12)
             return total
 
-        return rule
+        return merge
 
     def _clipping(self, size: int) -> list[int]:
         share = CLIPPED[self.variant]

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from espnet_merge.methods._base import SITE, Site, check_range
+from espnet_merge.methods._base import NO_INFO, TensorInfo, check_range
 from espnet_merge.methods._statistics import StatisticsMethod
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from espnet_merge.statistics.stored import Statistics
+    from espnet_merge.checkpoint.statistics import Statistics
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,12 +60,12 @@ class RegMean(StatisticsMethod):
         check_range("off_diagonal", self.off_diagonal, 0, 1)
         check_range("ridge", self.ridge, 0, 1, open_low=True)
 
-    def is_matrix(self, site: Site) -> bool:
+    def is_matrix(self, info: TensorInfo) -> bool:
         """Tell whether the tensor is the weight of a linear layer."""
-        return site.role == "linear"
+        return info.role == "linear"
 
     def __call__(
-        self, deltas: Sequence["NDArray[Any]"], site: Site = SITE, /
+        self, deltas: Sequence["NDArray[Any]"], info: TensorInfo = NO_INFO, /
     ) -> "NDArray[Any]":
         """Merge ``deltas[i]``: matrices at a linear layer, pieces elsewhere."""
         import numpy as np
@@ -74,13 +74,13 @@ class RegMean(StatisticsMethod):
         mean = np.zeros_like(deltas[0])
         for delta, share in zip(deltas, shares, strict=True):
             mean += share * delta
-        if not self.is_matrix(site) or mean.ndim != 2:
+        if not self.is_matrix(info) or mean.ndim != 2:
             return mean
         inputs = mean.shape[1]
         left, right = np.zeros((inputs, inputs)), np.zeros(mean.shape[::-1])
         parts = zip(deltas, shares, self.opened, strict=True)
         for delta, share, statistics in parts:
-            gram = share * self._gram(statistics, site.name, inputs)
+            gram = share * self._gram(statistics, info.name, inputs)
             left += gram
             right += gram @ (delta - mean).T
         # Where there was no input at all, any ridge leads to the mean.

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from espnet_merge.methods._base import (
-    Rule,
-    Site,
+    ElementwiseMerge,
     Stream,
-    Surveyed,
+    TensorInfo,
+    TwoPass,
     check_finite,
     check_range,
-    over,
+    map_chunks,
 )
 from espnet_merge.methods._order_statistics import Mapped
 from espnet_merge.methods._select import Cut, cuts, merge_agreeing
@@ -24,7 +24,7 @@ SMALL = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sce(Surveyed):
+class Sce(TwoPass):
     r"""Average the entries of largest variance, experts weighted by their energy.
 
     .. math::
@@ -63,42 +63,44 @@ class Sce(Surveyed):
         check_range("density", self.density, 0, 1, open_low=True)
         check_finite("scale", self.scale)
 
-    def survey(self, stream: Stream) -> Rule:
+    def statistics_pass(self, stream: Stream) -> ElementwiseMerge:
         """Find the entries of largest variance, and the energy of each expert there."""
         import numpy as np
 
         kept = self._largest_variance(stream) if self.density < 1 else Cut(0)
 
         def selected(
-            deltas: Sequence["NDArray[Any]"], site: Site
+            deltas: Sequence["NDArray[Any]"], info: TensorInfo
         ) -> Sequence["NDArray[Any]"]:
             if self.density == 1:
                 return deltas
-            mask = kept.keeps(_variance(deltas), site.start)
+            mask = kept.keeps(_variance(deltas), info.start)
             return [delta * mask for delta in deltas]
 
-        def squares(site: Site, deltas: Sequence["NDArray[Any]"]) -> "NDArray[Any]":
-            sums = [np.sum(x * x, dtype=np.float64) for x in selected(deltas, site)]
+        def squares(
+            info: TensorInfo, deltas: Sequence["NDArray[Any]"]
+        ) -> "NDArray[Any]":
+            sums = [np.sum(x * x, dtype=np.float64) for x in selected(deltas, info)]
             return np.array([deltas[0].size, *sums])
 
-        size, *sums = np.sum(list(over(stream, squares)), axis=0)
+        size, *sums = np.sum(list(map_chunks(stream, squares)), axis=0)
         energy = np.array(sums)
         if energy.sum() < SMALL * size:
             energy = np.ones_like(energy)
         weights = (energy / energy.sum()).tolist()
 
-        def rule(deltas: Sequence["NDArray[Any]"], site: Site) -> "NDArray[Any]":
-            taus = selected(deltas, site)
+        def merge(deltas: Sequence["NDArray[Any]"], info: TensorInfo) -> "NDArray[Any]":
+            taus = selected(deltas, info)
             votes = sum(taus[1:], start=taus[0])
             return self.scale * merge_agreeing(taus, weights, votes=votes, mean=True)
 
-        return rule
+        return merge
 
     def _largest_variance(self, stream: Stream) -> Cut:
         import numpy as np
 
         variances = Mapped(stream, lambda deltas: [_variance(deltas)])
-        moved = sum(over(variances, lambda _, rows: np.count_nonzero(rows[0])))
+        moved = sum(map_chunks(variances, lambda _, rows: np.count_nonzero(rows[0])))
         ((cut,),) = cuts(variances, lambda size: [int(self.density * moved)])
         return cut
 

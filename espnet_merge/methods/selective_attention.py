@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from espnet_merge.methods._base import SITE, Array, Method, Site, check_range
+from espnet_merge.arrays import Array
+from espnet_merge.methods._base import NO_INFO, Method, TensorInfo, check_range
 
 # Query, key and value of Hugging Face, OpenAI and ESPnet names.
 QUERY_KEY_VALUE = re.compile(r"attn.*\.([qkv]_proj|query|key|value|linear_[qkv])\.")
@@ -56,10 +57,10 @@ class SelectiveAttention(Method):
         check_range("ratio", self.ratio, 0, 1, open_low=True)
         check_range("decay", self.decay, 0, float("inf"))
 
-    def __call__(self, deltas: Sequence[Array], site: Site = SITE, /) -> Array:
+    def __call__(self, deltas: Sequence[Array], info: TensorInfo = NO_INFO, /) -> Array:
         """Merge ``deltas[0]`` and ``deltas[1]``, experts minus base."""
         first, second = deltas
         share = 1.0
-        if site.layer is not None and QUERY_KEY_VALUE.search(site.name):
-            share = self.ratio ** (self.decay * site.layer)
+        if info.layer is not None and QUERY_KEY_VALUE.search(info.name):
+            share = self.ratio ** (self.decay * info.layer)
         return share * first + (1 - share) * second

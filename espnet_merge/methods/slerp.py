@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from espnet_merge.methods._base import (
-    Rule,
-    Site,
+    ElementwiseMerge,
     Stream,
-    Surveyed,
+    TensorInfo,
+    TwoPass,
     check_range,
     weighted_sum,
 )
@@ -23,7 +23,7 @@ COLLINEAR = 0.9995
 
 
 @dataclass(frozen=True, kw_only=True)
-class Slerp(Surveyed):
+class Slerp(TwoPass):
     r"""Interpolate two experts along the arc between their directions.
 
     .. math::
@@ -62,7 +62,7 @@ class Slerp(Surveyed):
         """Check the parameter."""
         check_range("t", self.t, 0, 1)
 
-    def survey(self, stream: Stream) -> Rule:
+    def statistics_pass(self, stream: Stream) -> ElementwiseMerge:
         """Measure the angle between the two experts; the base is not used."""
         norms, cosines = norms_and_cosines(gram(stream))
         cosine = float(cosines[0, 1])
@@ -73,7 +73,7 @@ class Slerp(Surveyed):
         shares = near / math.sin(angle), far / math.sin(angle)
         return lambda experts, _: weighted_sum(shares, experts)
 
-    def _line(self, experts: Sequence["NDArray[Any]"], _: Site) -> "NDArray[Any]":
+    def _line(self, experts: Sequence["NDArray[Any]"], _: TensorInfo) -> "NDArray[Any]":
         # So written, what the experts share stays as it is to the last bit.
         first, second = experts
         step: NDArray[Any] = first + self.t * (second - first)

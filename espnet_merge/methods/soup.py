@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from espnet_merge.arrays import Array
 from espnet_merge.errors import InputError
 from espnet_merge.methods._base import (
-    SITE,
-    Array,
+    NO_INFO,
     Method,
-    Site,
+    TensorInfo,
     check_finite,
     expert_weights,
     weighted_sum,
@@ -42,7 +42,7 @@ class Soup(Method):
 
     space: ClassVar[Literal["deltas", "weights"]] = "weights"
     base: ClassVar[bool] = False
-    spreads: ClassVar[bool] = True
+    propagates_nan: ClassVar[bool] = True
     weights: tuple[float, ...] | None = None
     normalize: bool = True
 
@@ -57,7 +57,9 @@ class Soup(Method):
                 " change them or set normalize=false."
             )
 
-    def __call__(self, experts: Sequence[Array], site: Site = SITE, /) -> Array:
+    def __call__(
+        self, experts: Sequence[Array], info: TensorInfo = NO_INFO, /
+    ) -> Array:
         """Average ``experts[i]``, the weights themselves; the base is not used."""
         weights = expert_weights(self.weights, len(experts))
         total = weighted_sum(weights, experts)

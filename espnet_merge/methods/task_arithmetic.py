@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from espnet_merge.arrays import Array
 from espnet_merge.methods._base import (
-    SITE,
-    Array,
+    NO_INFO,
     Method,
-    Site,
+    TensorInfo,
     check_finite,
     expert_weights,
     weighted_sum,
@@ -40,7 +40,7 @@ class TaskArithmetic(Method):
         [1.0, 2.0]
     """
 
-    spreads: ClassVar[bool] = True
+    propagates_nan: ClassVar[bool] = True
 
     scale: float = 1.0
     weights: tuple[float, ...] | None = None
@@ -50,7 +50,7 @@ class TaskArithmetic(Method):
         check_finite("scale", self.scale)
         check_finite("weights", *self.weights or ())
 
-    def __call__(self, deltas: Sequence[Array], site: Site = SITE, /) -> Array:
+    def __call__(self, deltas: Sequence[Array], info: TensorInfo = NO_INFO, /) -> Array:
         """Merge ``deltas[i]``, expert ``i`` minus base."""
         weights = expert_weights(self.weights, len(deltas))
         total = weighted_sum(weights, deltas)

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from espnet_merge.errors import InputError
 from espnet_merge.methods._base import (
-    Rule,
+    ElementwiseMerge,
     Scope,
-    Site,
     Stream,
-    Surveyed,
+    TensorInfo,
+    TwoPass,
     check_finite,
     check_range,
     expert_weights,
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ties(Surveyed):
+class Ties(TwoPass):
     r"""Trim small entries, elect a sign for each entry, merge those that agree.
 
     .. math::
@@ -78,7 +78,7 @@ class Ties(Surveyed):
         """The vector that is trimmed."""
         return "model" if self.trim == "global" else "tensor"
 
-    def survey(self, stream: Stream) -> Rule:
+    def statistics_pass(self, stream: Stream) -> ElementwiseMerge:
         """Find the entries of each expert that stay."""
         if self.trim == "global":
             kept = [Cut(threshold) for threshold in thresholds(stream, self.density)]
@@ -86,10 +86,10 @@ class Ties(Surveyed):
             count = cuts(stream, lambda size: [max(1, int(self.density * size))])
             kept = [cut for (cut,) in count]
 
-        def rule(deltas: Sequence["NDArray[Any]"], site: Site) -> "NDArray[Any]":
+        def merge(deltas: Sequence["NDArray[Any]"], info: TensorInfo) -> "NDArray[Any]":
             weights, mean = expert_weights(self.weights, len(deltas)), self.consensus
             return self.scale * merge_agreeing(
-                deltas, weights, mean=mean == "mean", kept=kept, start=site.start
+                deltas, weights, mean=mean == "mean", kept=kept, start=info.start
             )
 
-        return rule
+        return merge

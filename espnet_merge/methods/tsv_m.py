@@ -4,10 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from espnet_merge.arrays import Array
+from espnet_merge.checkpoint.factored import Factored
+from espnet_merge.linalg.decompose import library, like
 from espnet_merge.methods._align import Aligned, align, align_tall, is_tall, left
-from espnet_merge.methods._base import Array, Rule, Scope, Site, Stream, check_range
-from espnet_merge.methods._factored import Factored
-from espnet_merge.methods._linalg import library, like
+from espnet_merge.methods._base import (
+    ElementwiseMerge,
+    Scope,
+    Stream,
+    TensorInfo,
+    check_range,
+)
 from espnet_merge.methods._spectral import Spectral
 
 
@@ -67,30 +74,30 @@ class TsvM(Spectral):
         """The survey is of a tensor where some may be tall."""
         return "tensor" if self.spectral == "all_2d" else "entry"
 
-    def is_matrix(self, site: Site) -> bool:
-        """Tell whether the tensor at ``site`` is decomposed, and held whole for it."""
-        return self.decomposes(site) and not is_tall(site.shape)
+    def is_matrix(self, info: TensorInfo) -> bool:
+        """Tell whether the tensor at ``info`` is decomposed, and held whole for it."""
+        return self.decomposes(info) and not is_tall(info.shape)
 
-    def merged(self, deltas: Sequence[Array], site: Site) -> Factored:
-        """Put the aligned directions together; ``site`` keeps them for other scales."""
+    def merged(self, deltas: Sequence[Array], info: TensorInfo) -> Factored:
+        """Put the aligned directions together; ``info`` keeps them for other scales."""
         how = self.rank_fraction, self.orthogonalise
-        tasks = site.once(("tsv_m", *how), lambda: align(deltas, *how))
+        tasks = info.memoise(("tsv_m", *how), lambda: align(deltas, *how))
         s = self._spectrum(tasks)
         return Factored(tasks.u * like(s, tasks.u), tasks.v.T, 1.0)
 
-    def survey(self, stream: Stream) -> Rule:
+    def statistics_pass(self, stream: Stream) -> ElementwiseMerge:
         """Align the directions of a tall matrix; all else is merged as it comes."""
-        site, _ = next(iter(stream))
-        if not self.decomposes(site):
+        info, _ = next(iter(stream))
+        if not self.decomposes(info):
             return self
         how = self.rank_fraction, self.orthogonalise
-        tasks = site.once(("tall", *how), lambda: align_tall(stream, *how))
+        tasks = info.memoise(("tall", *how), lambda: align_tall(stream, *how))
         core = self.scale * (tasks.u * self._spectrum(tasks)) @ tasks.v.T
 
-        def rule(deltas: Sequence[Array], site: Site) -> Array:
-            return like(left(deltas, site, tasks.bases) @ core, deltas[0]).ravel()
+        def merge(deltas: Sequence[Array], info: TensorInfo) -> Array:
+            return like(left(deltas, info, tasks.bases) @ core, deltas[0]).ravel()
 
-        return rule
+        return merge
 
     def spectrum(self, s: Array) -> Array:
         """Return the singular values to use in place of a task's ``s``, of all."""

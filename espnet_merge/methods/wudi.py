@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from espnet_merge.methods._base import Array, Site, check_range
-from espnet_merge.methods._factored import Factored
-from espnet_merge.methods._linalg import RANK_TOLERANCE, largest, library, like, svd
+from espnet_merge.arrays import Array
+from espnet_merge.checkpoint.factored import Factored
+from espnet_merge.linalg.decompose import RANK_TOLERANCE, library, like, svd
+from espnet_merge.methods._align import largest
+from espnet_merge.methods._base import TensorInfo, check_range
 from espnet_merge.methods._spectral import Spectral
 
 
@@ -59,9 +61,9 @@ class Wudi(Spectral):
         super().__post_init__()
         check_range("ridge", self.ridge, 0, 1)
 
-    def merged(self, deltas: Sequence[Array], site: Site) -> Factored:
-        """Solve for the minimum; ``site`` keeps the result for other scales."""
-        return site.once(("wudi", self.ridge), lambda: self._solve(deltas))
+    def merged(self, deltas: Sequence[Array], info: TensorInfo) -> Factored:
+        """Solve for the minimum; ``info`` keeps the result for other scales."""
+        return info.memoise(("wudi", self.ridge), lambda: self._solve(deltas))
 
     def _solve(self, deltas: Sequence[Array]) -> Factored:
         first, parts = deltas[0], [svd(delta) for delta in deltas]

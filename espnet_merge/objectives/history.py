@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from espnet_merge.data.whole_file import whole_file
+from espnet_merge.disk.atomic import whole_file
 
 Measured = tuple[int, str, float]  # step, layer, mean cosine
 HEADER = "epoch\tstep\tlayer\tcosine"

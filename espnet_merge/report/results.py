@@ -14,6 +14,7 @@ from espnet_merge.report.performance import difference, gap_closed, mean, relati
 from espnet_merge.report.plan import Plan, language_of
 from espnet_merge.score import bootstrap
 from espnet_merge.score.counts import Counts
+from espnet_merge.score.current import check_rules
 from espnet_merge.score.evaluate import ERROR_RATES, METRICS, headline, main_metric
 from espnet_merge.score.parts import Part
 from espnet_merge.score.result import read_counts
@@ -242,8 +243,9 @@ def read_results(
     ``base_mode`` is the base's, where it is not that of the others.
 
     Raises:
-        InputError: there is not one, one is broken, or two cannot be compared: another
-            normaliser, decoded otherwise, or scored against another reference.
+        InputError: there is not one, one is broken or by rules of another version, or
+            two cannot be compared: another normaliser, decoded otherwise, or scored
+            against another reference.
     """
     base_mode = base_mode or mode
     scores, utterances = {}, {}
@@ -309,6 +311,7 @@ def _read_score(path: Path) -> dict[str, Any]:
             "BLEU and chrF of translations; "
             f"{type(error).__name__} {error}: score again."
         ) from error
+    check_rules(path, score)
     return score
 
 

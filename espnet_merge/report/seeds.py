@@ -9,6 +9,7 @@ from typing import Any
 
 from espnet_merge.errors import InputError
 from espnet_merge.report.tables import MISSING, best_of, markdown_table
+from espnet_merge.score.current import check_rules
 from espnet_merge.score.evaluate import CORPUS_SCORES, headline, main_reading
 
 # Set -> its scores, one of each seed.
@@ -38,7 +39,8 @@ def read_scores(rows: Mapping[str, Sequence[Path]]) -> Scores:
             set are of its seeds.
 
     Raises:
-        InputError: a directory without scores, or two that cannot stand in one table.
+        InputError: a directory without scores, one by rules of another version, or two
+            that cannot stand in one table.
     """
     metrics: dict[str, str] = {}
     normalizers: dict[str, Path] = {}
@@ -111,11 +113,12 @@ def markdown(
 def _read(path: Path) -> dict[str, Any]:
     try:
         content: dict[str, Any] = json.loads(path.read_text("utf-8"))
-        return content
     except (OSError, ValueError) as error:
         raise InputError(
             f"{path}: must be what espnet-merge score wrote; {error}."
         ) from error
+    check_rules(path, content)
+    return content
 
 
 def _by_metric(scores: Scores, members: Sequence[str]) -> dict[str, list[str]]:

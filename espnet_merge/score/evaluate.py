@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from espnet_merge.errors import InputError
 from espnet_merge.score.counts import Counts, Pair, align, count
-from espnet_merge.score.languages import UNSEGMENTED
+from espnet_merge.score.languages import CHINESE, UNSEGMENTED
 from espnet_merge.score.normalize import rule_for
 from espnet_merge.score.signs import has_loop, is_too_long
 from espnet_merge.score.utterances import Utterance, normalized
@@ -162,7 +162,7 @@ def _sacrebleu(utterances: Sequence[Utterance], metric: str) -> dict[str, Any]:
 
 def _bleu_tokens(utterances: Sequence[Utterance]) -> str:
     languages = {utterance.language for utterance in utterances}
-    if languages <= {"zh", "yue"}:
+    if languages <= CHINESE:
         return "zh"
     return "char" if languages & UNSEGMENTED else "13a"
 

@@ -3,6 +3,8 @@
 # Written without spaces between words: the character is the unit of error.
 UNSEGMENTED = frozenset({"zh", "yue", "ja", "th", "lo", "my", "km"})
 
+CHINESE = frozenset({"zh", "yue"})
+
 # Combining marks are letters here (vowel signs, tones, voicing), so that folding
 # diacritics would turn words into other words.
 LETTER_MARKS = frozenset(

@@ -1,12 +1,19 @@
 """Text normalisers by name, with a rule of its own for a language that needs one."""
 
 import functools
+import json
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
+from importlib.resources import files
+from typing import TYPE_CHECKING
 
 from espnet_merge.errors import InputError
-from espnet_merge.score.languages import DOTLESS_I, LETTER_MARKS
+from espnet_merge.score.characters import visible
+from espnet_merge.score.languages import CHINESE, LETTER_MARKS
+
+if TYPE_CHECKING:
+    from opencc import OpenCC
 
 Rule = Callable[[str], str]
 
@@ -57,25 +64,26 @@ def fold(text: str) -> str:
     return none(_drop_symbols(unicodedata.normalize("NFC", letters)).lower())
 
 
-def turkic(text: str) -> str:
-    """Do as :func:`basic`, with the capitals of Turkish and Azerbaijani.
-
-    >>> turkic("IŞIK İyi")
-    'ışık iyi'
-    """
-    return basic(text.replace("İ", "i").replace("I", "ı"))
-
-
 def english(text: str) -> str:
-    """Apply Whisper's English rules: numbers, contractions, titles, fillers.
+    """Apply Whisper's English rules: numbers, contractions, titles, British spellings.
 
-    Without its table of British spellings, which comes with a model and not with
-    the code: ``colour`` and ``color`` stay two words.
-
-    >>> english("Mr. Smith won't pay twenty dollars")
-    'mister smith will not pay $20'
+    >>> english("Mr. Smith won't pay twenty dollars for colours")
+    'mister smith will not pay $20 for colors'
     """
     return none(_english()(text))
+
+
+def simplified(text: str) -> str:
+    """Do as :func:`basic`, with the characters of simplified Chinese.
+
+    By OpenCC, from the traditional forms of Hong Kong, which are those of Taiwan and a
+    few more. Words stay what they are: 軟體 becomes 软体, not 软件.
+
+    >>> simplified("他們說：「發展」。"), simplified("他们说发展")
+    ('他们说 发展', '他们说发展')
+    """
+    # Taiwan writes 著 for both; OpenCC leaves it (Unihan: kSimplifiedVariant 着).
+    return basic(_opencc().convert(text).replace("著", "着"))
 
 
 @functools.cache
@@ -83,21 +91,35 @@ def _english() -> Rule:
     # Imported late: transformers takes seconds to load, and only this rule needs it.
     from transformers.models.whisper.english_normalizer import EnglishTextNormalizer
 
-    rule: Rule = EnglishTextNormalizer({})
+    # The rules are OpenAI's to the letter; its spelling table comes with a model there.
+    # The package has that table, but its rules have been changed since.
+    table = files("whisper_normalizer") / "normalizers" / "english.json"
+    rule: Rule = EnglishTextNormalizer(json.loads(table.read_text("utf-8")))
     return rule
+
+
+@functools.cache
+def _opencc() -> "OpenCC":
+    from opencc import OpenCC
+
+    return OpenCC("hk2s")
 
 
 # name -> language -> rule; "*" is every language not named.
 NORMALIZERS: Mapping[str, Mapping[str, Rule]] = {
     "none": {"*": none},
-    "basic": {"*": basic, **dict.fromkeys(DOTLESS_I, turkic)},
+    "basic": {"*": basic},
     "fold": {"*": fold, **dict.fromkeys(LETTER_MARKS, basic)},
-    "whisper": {"*": basic, "en": english, **dict.fromkeys(DOTLESS_I, turkic)},
+    "whisper": {"*": basic, "en": english},
+    "simplified": {"*": basic, **dict.fromkeys(CHINESE, simplified)},
 }
 
 
+@functools.cache
 def rule_for(name: str, language: str) -> Rule:
     """Return the rule of the normaliser ``name`` for a language.
+
+    Every rule but ``none`` begins with the table of characters that nobody sees.
 
     Raises:
         InputError: no normaliser has this name.
@@ -107,7 +129,16 @@ def rule_for(name: str, language: str) -> Rule:
             f"normalizer must be one of {', '.join(NORMALIZERS)}; got {name!r}."
         )
     rules = NORMALIZERS[name]
-    return rules.get(language, rules["*"])
+    rule = rules.get(language, rules["*"])
+    if rule is none:
+        return none
+    see = visible(language)
+
+    @functools.wraps(rule)
+    def normalize(text: str) -> str:
+        return rule(see(text))
+
+    return normalize
 
 
 def _drop_brackets(text: str) -> str:

@@ -15,14 +15,14 @@ from tqdm import tqdm
 from transformers import WhisperConfig
 
 from espnet_merge.checkpoint import open_checkpoint, open_expert
-from espnet_merge.checkpoint.atomic import check_output, whole_directory
 from espnet_merge.checkpoint.identity import expert_digest
+from espnet_merge.checkpoint.statistics import FILE, write_tensors
 from espnet_merge.decode.batches import batches
 from espnet_merge.decode.expert import check_expert, load_expert
+from espnet_merge.disk.atomic import check_output, whole_directory
 from espnet_merge.errors import InputError
 from espnet_merge.statistics.fisher import Fisher
 from espnet_merge.statistics.gram import Gram
-from espnet_merge.statistics.stored import FILE, write_tensors
 from espnet_merge.statistics.sums import as_array
 from espnet_merge.statistics.utterances import data_digest, read_labelled, spread
 from espnet_merge.whisper.features import check_seconds

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from espnet_merge.checkpoint.opened import Checkpoint
 from espnet_merge.checkpoint.safetensors import read_header, read_metadata
-from espnet_merge.data.whole_file import whole_file
+from espnet_merge.checkpoint.statistics import write_tensors
+from espnet_merge.disk.atomic import whole_file
 from espnet_merge.errors import InputError
-from espnet_merge.statistics.stored import write_tensors
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -21,7 +21,7 @@ from espnet2.train.reporter import Reporter
 from espnet2.train.trainer import Trainer
 from torch import nn
 
-from espnet_merge.data.whole_file import whole_file
+from espnet_merge.disk.atomic import whole_file
 from espnet_merge.errors import InputError
 from espnet_merge.lora.guards import check_adapter_acts, check_gradients, frozen_digest
 from espnet_merge.tasks.accumulate import Batch, Groups

@@ -8,8 +8,8 @@ from pathlib import Path
 from peft import PeftModel
 from torch import nn
 
-from espnet_merge.checkpoint.digest import sha256
 from espnet_merge.data.table import read_table
+from espnet_merge.disk.digest import sha256
 from espnet_merge.errors import InputError
 from espnet_merge.lora.adapter import WEIGHTS
 from espnet_merge.lora.warm_start import ranking, warm_start

@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from espnet_merge.cache import made_once
-from espnet_merge.data.languages import LANGUAGES
+from espnet_merge.disk.cache import made_once
 from espnet_merge.errors import InputError
+from espnet_merge.speech import LANGUAGES
 
 GENERATION = "generation_config.json"
 LIKE = "language_like"  # in it, of our own
@@ -76,7 +76,7 @@ def as_directory(model: Path, cache: Path) -> Path:
     if not file.is_file():
         return model
     # Nothing is read where the options alone are shown.
-    from espnet_merge.checkpoint.digest import sha256
+    from espnet_merge.disk.digest import sha256
 
     def make(place: Path) -> None:
         from espnet_merge.whisper.fetch import fetch

@@ -14,9 +14,9 @@ import yaml
 from tokenizers import AddedToken
 from transformers import GenerationConfig, WhisperTokenizer
 
-from espnet_merge.checkpoint.atomic import check_output, whole_directory
-from espnet_merge.data.languages import LANGUAGES
+from espnet_merge.disk.atomic import check_output, whole_directory
 from espnet_merge.errors import InputError
+from espnet_merge.speech import LANGUAGES
 from espnet_merge.whisper.fetched import (
     ENGLISH_ALONE,
     GENERATION,

@@ -53,6 +53,35 @@ def test_languages_heard_and_the_errors_in_each(dirs, capsys):
     assert "must name the language" in capsys.readouterr().err
 
 
+def test_what_was_not_decoded_is_deleted_and_counted(dirs, capsys):
+    ref, hyp = dirs
+    records = {
+        "a-1": {"text": "él esta aquí", "language": "es"},
+        "a-2": {"text": "", "not_decoded": "cut short"},
+        "b-1": {"text": "", "not_decoded": "cut short"},
+    }
+    (hyp / "text").write_text("a-1 él está aquí\na-2\nb-1\n", "utf-8")
+    (hyp / "text.json").write_text(json.dumps({"mode": {}, "utterances": records}))
+    score(ref, hyp)
+    saved = json.loads((hyp / "score.json").read_text())
+    assert saved["not_decoded"] == {"cut short": 2}
+    # "no" and four words of eight are deleted.
+    assert saved["metrics"]["wer"]["normalized"]["deletions"] == 5
+    assert saved["metrics"]["wer"]["normalized"]["rate"] == 62.5
+    out = capsys.readouterr().out
+    assert "not decoded, and counted as deleted: 2 cut short" in out
+
+
+def test_a_language_has_one_rule_however_it_is_named(dirs):
+    """By characters where there are no spaces, though utt2lang says Chinese."""
+    ref, hyp = dirs
+    for named in ("zh", "Chinese", "cmn-Hans-CN"):
+        (ref / "utt2lang").write_text(f"a-1 {named}\na-2 {named}\nb-1 {named}\n")
+        score(ref, hyp)
+        saved = json.loads((hyp / "score.json").read_text())
+        assert (saved["main"], saved["languages"]) == ("cer", {"zh": 3})
+
+
 def test_writes_scores_and_espnet_tables(dirs, capsys):
     ref, hyp = dirs
     mode = {"pad_to": 30, "beam": 1}
@@ -153,6 +182,61 @@ def test_asked_for_metrics_are_all_that_is_measured_of_translations(dirs):
     score(ref, hyp, "--metric", "chrf")
     assert list(json.loads((hyp / "score.json").read_text())["metrics"]) == ["chrf"]
     assert not (hyp / "score_wer").exists()
+
+
+def keep(ref, hyp, capsys, *options):
+    """Score what is not current; return whether the score was left alone."""
+    before = (hyp / "score.json").stat().st_mtime_ns
+    capsys.readouterr()
+    score(ref, hyp, *options, "--keep-current")
+    kept = "1 of 1 directories have this score already" in capsys.readouterr().out
+    assert kept == ((hyp / "score.json").stat().st_mtime_ns == before)
+    return kept
+
+
+def change_score(hyp, **facts):
+    saved = json.loads((hyp / "score.json").read_text())
+    (hyp / "score.json").write_text(json.dumps(saved | facts))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda ref, hyp: (hyp / "text").write_text("a-1 no\na-2 no\nb-1 no\n"),
+        lambda ref, hyp: (hyp / "text.json").write_text('{"mode": {"beam": 5}}'),
+        lambda ref, hyp: (ref / "text").write_text("a-1 no\na-2 no\nb-1 no\n"),
+        lambda ref, hyp: (ref / "utt2lang").write_text("a-1 es\na-2 es\nb-1 it\n"),
+        lambda ref, hyp: (ref / "utt2spk").unlink(),
+        lambda ref, hyp: translate(ref),
+        lambda ref, hyp: change_score(hyp, rules_digest="of an older table"),
+        lambda ref, hyp: change_score(hyp, reference="elsewhere"),
+        lambda ref, hyp: change_score(hyp, baseline={}),
+        lambda ref, hyp: (hyp / "score.json").write_text("{"),
+        lambda ref, hyp: (hyp / "score.json").write_text("[]"),
+        lambda ref, hyp: (hyp / "score_cer" / "result.txt").unlink(),
+    ],
+)
+def test_only_a_score_of_the_same_texts_by_the_same_rules_is_kept(dirs, change, capsys):
+    ref, hyp = dirs
+    score(ref, hyp)
+    assert keep(ref, hyp, capsys)
+    change(ref, hyp)
+    assert not keep(ref, hyp, capsys)
+    assert keep(ref, hyp, capsys)
+
+
+@pytest.mark.parametrize("options", ["--normalizer fold", "--metric wer"])
+def test_a_score_by_another_normalizer_or_metric_is_not_kept(dirs, options, capsys):
+    ref, hyp = dirs
+    score(ref, hyp)
+    assert not keep(ref, hyp, capsys, *options.split())
+    assert keep(ref, hyp, capsys, *options.split())
+
+
+def test_a_difference_is_always_made_anew(dirs, capsys):
+    ref, hyp = dirs
+    score(ref, hyp)
+    assert not keep(ref, hyp, capsys, "--baseline", str(hyp))
 
 
 def spoil(name, content):

@@ -12,12 +12,13 @@ import yaml
 from safetensors.torch import load_file, save_file
 
 from espnet_merge.checkpoint import open_checkpoint, open_expert
+from espnet_merge.checkpoint.factored import Factored
 from espnet_merge.errors import InputError
 from espnet_merge.lora.adapter import add_adapter, save_adapter
-from espnet_merge.merge import Merge
+from espnet_merge.merging.inputs import Inputs
+from espnet_merge.merging.loop import run
+from espnet_merge.merging.merge import Merge
 from espnet_merge.methods import Method, build_method
-from espnet_merge.methods._factored import Factored
-from espnet_merge.sites import Sites
 from espnet_merge.whisper.model import load_whisper
 from tests.formats import write_fine_tuned
 from tests.micro import write_micro_whisper
@@ -59,12 +60,16 @@ def copy(trained, tmp_path):
 
 
 def merge(base, experts, output, method="soup", **params):
-    Merge(
-        method=build_method(method, params),
-        base=open_checkpoint(base),
-        experts=[open_expert(expert) for expert in experts],
-        output=output,
-    ).run()
+    run(
+        [
+            Merge(
+                method=build_method(method, params),
+                base=open_checkpoint(base),
+                experts=[open_expert(expert) for expert in experts],
+                output=output,
+            )
+        ]
+    )
     return load_file(output / "model.safetensors")
 
 
@@ -135,24 +140,24 @@ def test_a_checkpoint_of_the_trainer_that_is_no_plain_lora(tmp_path):
 class TakesFactors(Method):
     factored: ClassVar[bool] = True
 
-    def is_matrix(self, site):
-        return len(site.shape) == 2
+    def is_matrix(self, info):
+        return len(info.shape) == 2
 
-    def __call__(self, tensors, site):
+    def __call__(self, tensors, info):
         return tensors[0]
 
 
 def test_a_method_may_ask_for_the_factors(micro_whisper, trained):
     adapter = open_expert(trained["plain"][0])
     base = open_checkpoint(micro_whisper)
-    sites = Sites(base, [adapter], "float64")
-    ((_, (delta,)),) = sites.parts(TakesFactors(), TENSOR)
+    inputs = Inputs(base, [adapter], "float64")
+    ((_, (delta,)),) = inputs.parts(TakesFactors(), TENSOR)
     assert isinstance(delta, Factored)
     assert delta.b.shape == (64, 2)
     assert delta.shape == (64, 64)
     assert delta.a.dtype == "float64"
     assert delta.scale == 32
-    for _, (untouched,) in sites.parts(TakesFactors(), "model.encoder.conv1.weight"):
+    for _, (untouched,) in inputs.parts(TakesFactors(), "model.encoder.conv1.weight"):
         assert not untouched.any()
 
 
@@ -160,8 +165,8 @@ def test_a_piece_of_the_product_is_that_piece():
     rng = np.random.default_rng(0)
     delta = Factored(rng.normal(size=(5, 2)), rng.normal(size=(2, 7)), 3.0)
     whole = delta.dense().ravel()
-    for piece in (slice(0, 4), slice(9, 23), slice(30, 99), slice(None)):
-        np.testing.assert_allclose(delta.piece(piece), whole[piece])
+    for chunk in (slice(0, 4), slice(9, 23), slice(30, 99), slice(None)):
+        np.testing.assert_allclose(delta.chunk(chunk), whole[chunk])
 
 
 def test_another_base_is_refused(trained, tmp_path):

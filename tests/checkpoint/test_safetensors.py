@@ -7,12 +7,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from espnet_merge.checkpoint.dtypes import to_float, to_stored
 from espnet_merge.checkpoint.opened import Checkpoint
-from espnet_merge.checkpoint.safetensors import (
-    read_header,
-    to_float,
-    to_stored,
-)
+from espnet_merge.checkpoint.safetensors import read_header
 from espnet_merge.errors import InputError
 
 
@@ -149,9 +146,9 @@ def test_a_writer_splits_into_shards_that_the_reference_reads(tmp_path):
 
     tensors = {name: np.full(4, i, np.float32) for i, name in enumerate("abcde")}
     plan = dict.fromkeys(tensors, ("F32", (2, 2)))
-    pieces = {name: [value[:1], value[1:]] for name, value in tensors.items()}
+    chunks = {name: [value[:1], value[1:]] for name, value in tensors.items()}
     with Writer(tmp_path, plan, max_shard=32) as writer:
-        for name, parts in pieces.items():
+        for name, parts in chunks.items():
             writer.begin(name)
             for bits in parts:
                 writer.put(bits)

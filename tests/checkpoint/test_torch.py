@@ -78,9 +78,9 @@ def test_torch_reads_what_is_written(tensors, tmp_path, mmap):
     found, path = read(tmp_path / "x.pth"), tmp_path / "y.pt"
     plan = {name: (dtype, shape) for name, (dtype, shape, _) in found.items()}
     writer = TorchWriter(path, plan, PLAIN, {"copy": "F32"}, {"n_vocab": 70000})
-    pieces = {name: np.frombuffer(stored, "u1") for name, (*_, stored) in found.items()}
+    chunks = {name: np.frombuffer(stored, "u1") for name, (*_, stored) in found.items()}
     with writer:
-        for name, flat in pieces.items():
+        for name, flat in chunks.items():
             writer.begin(name)
             for bits in (flat[:5], flat[5:]):
                 writer.put(bits)

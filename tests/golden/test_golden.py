@@ -8,7 +8,8 @@ import pytest
 from safetensors.numpy import load_file
 
 from espnet_merge.checkpoint import open_checkpoint
-from espnet_merge.merge import Merge
+from espnet_merge.merging.loop import run
+from espnet_merge.merging.merge import Merge
 from espnet_merge.methods import build_method
 from tests.checkpoint.build import write_checkpoint
 
@@ -49,13 +50,17 @@ def test_reference(models, tmp_path, monkeypatch, reference, compute_dtype):
         "espnet_merge.methods.pcb.order_statistics",
         lambda *_, **__: next(quantiles),
     )
-    Merge(
-        method=build_method(case["method"], case["params"]),
-        base=open_checkpoint(models / "base"),
-        experts=[open_checkpoint(models / name) for name in experts],
-        output=tmp_path / "merged",
-        compute_dtype=compute_dtype,
-    ).run()
+    run(
+        [
+            Merge(
+                method=build_method(case["method"], case["params"]),
+                base=open_checkpoint(models / "base"),
+                experts=[open_checkpoint(models / name) for name in experts],
+                output=tmp_path / "merged",
+                compute_dtype=compute_dtype,
+            )
+        ]
+    )
     base = load_file(models / "base" / "model.safetensors")
     merged = load_file(tmp_path / "merged" / "model.safetensors")
     assert merged.keys() == case["digest"].keys()

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from espnet_merge.checkpoint.adapter import open_adapter
+from espnet_merge.checkpoint.factored import Factored
 from espnet_merge.errors import InputError
 from espnet_merge.lora.adapter import add_adapter, load_adapter, save_adapter
 from espnet_merge.lora.routed import RoutedLinear, add_routed
-from espnet_merge.methods._factored import Factored
 from espnet_merge.whisper.context import Context
 from espnet_merge.whisper.model import decode, encode, load_whisper, logits
 from tests.micro import write_micro_whisper

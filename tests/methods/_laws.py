@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from espnet_merge.methods import Site
+from espnet_merge.methods import TensorInfo
 from tests.statistics_of import gram, write_statistics
 
 
@@ -33,10 +33,10 @@ def ready(method, stacked):
     return replace(method, statistics=(path,) * len(stacked))
 
 
-def delta_of(method, stacked, site=None):
+def delta_of(method, stacked, info=None):
     """Return the merged delta over a zero base, as numpy, for stacked numpy deltas."""
     base, *arrays = (np.array(x) for x in [np.zeros_like(stacked[0]), *stacked])
-    merged = ready(method, stacked)(arrays, site or Site(base=base))
+    merged = ready(method, stacked)(arrays, info or TensorInfo(base=base))
     return np.asarray(merged)
 
 
@@ -47,7 +47,7 @@ def order_free(method, deltas):
 
 def inputs_unmodified(method, deltas):
     arrays = [np.array(x) for x in deltas]
-    merged = ready(method, deltas)(arrays, Site())
+    merged = ready(method, deltas)(arrays, TensorInfo())
     for array, delta in zip(arrays, deltas, strict=True):
         np.testing.assert_array_equal(array, delta)
         assert not np.shares_memory(np.asarray(merged), array)

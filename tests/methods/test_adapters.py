@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from espnet_merge.checkpoint.factored import Factored
 from espnet_merge.errors import InputError
-from espnet_merge.methods import Site, build_method
-from espnet_merge.methods._factored import Factored
-from espnet_merge.methods._linalg import norm, svd
+from espnet_merge.linalg.decompose import norm, svd
+from espnet_merge.methods import TensorInfo, build_method
 from espnet_merge.methods.core_space import CoreSpace
 from espnet_merge.methods.knots import Knots
 from espnet_merge.methods.ties import Ties
@@ -115,11 +115,11 @@ def test_torch_gives_what_numpy_gives(method):
 
 @pytest.mark.parametrize("name", ["tsv_m", "boosted_tsv_m", "iso_c", "iso_cts"])
 def test_a_site_decomposes_once_for_all_scales(name, monkeypatch):
-    deltas, site = adapters(12, 20, (2, 3)), Site(shape=(12, 20))
-    first = build_method(name, {})(deltas, site).dense()
+    deltas, info = adapters(12, 20, (2, 3)), TensorInfo(shape=(12, 20))
+    first = build_method(name, {})(deltas, info).dense()
     for module in ("_align", "iso_c", "iso_cts"):
         monkeypatch.setattr(f"espnet_merge.methods.{module}.svd", None)
-    other = build_method(name, {"scale": 0.5})(deltas, site)
+    other = build_method(name, {"scale": 0.5})(deltas, info)
     np.testing.assert_allclose(other.dense(), first / 2, atol=1e-12)
 
 
@@ -195,7 +195,7 @@ def test_identical_experts_are_one_without_ridge():
 def test_other_tensors_take_the_mean(kind):
     deltas = [np.ones(4), np.arange(4.0)]
     np.testing.assert_allclose(kind(scale=2)(deltas), deltas[0] + deltas[1])
-    table = Site(name="model.decoder.embed_tokens.weight", role="embedding")
+    table = TensorInfo(name="model.decoder.embed_tokens.weight", role="embedding")
     matrices = [x.reshape(2, 2) for x in deltas]
     np.testing.assert_allclose(kind(scale=2)(matrices, table), sum(matrices))
 

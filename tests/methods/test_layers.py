@@ -5,7 +5,7 @@ import pytest
 
 from espnet_merge.checkpoint.roles import layer_of
 from espnet_merge.errors import InputError
-from espnet_merge.methods import Site
+from espnet_merge.methods import TensorInfo
 from espnet_merge.methods.consensus import Consensus
 from espnet_merge.methods.lines import Lines
 from espnet_merge.methods.selective_attention import SelectiveAttention
@@ -31,9 +31,9 @@ def test_layer_of(name, expected):
 def test_lines_grow_with_the_layer():
     method = Lines(scale=0.25, beta=0.5, weights=(1, 0.5))
     for layer, depth, scale in [(0, 3, 0.25), (2, 3, 0.75), (0, 1, 0.25)]:
-        merged = method(TAU, Site(layer=layer, depth=depth))
+        merged = method(TAU, TensorInfo(layer=layer, depth=depth))
         assert merged.tolist() == [2 * scale, 2 * scale]
-    assert method(TAU, Site()).tolist() == [0.5, 0.5]
+    assert method(TAU, TensorInfo()).tolist() == [0.5, 0.5]
 
 
 @pytest.mark.parametrize(
@@ -41,13 +41,13 @@ def test_lines_grow_with_the_layer():
 )
 def test_selective_attention_mixes_query_key_and_value(name):
     # 0.5 ** (2 * 1) = 1/4 of the first expert, 3/4 of the second.
-    merged = SelectiveAttention(ratio=0.5, decay=2)(TAU, Site(name=name, layer=1))
+    merged = SelectiveAttention(ratio=0.5, decay=2)(TAU, TensorInfo(name=name, layer=1))
     assert merged.tolist() == [0.5, -2.0]
 
 
 @pytest.mark.parametrize("name", ["self_attn.out_proj.weight", "fc1.weight", "conv1"])
 def test_selective_attention_leaves_the_rest_to_the_first(name):
-    merged = SelectiveAttention()(TAU, Site(name=name, layer=3))
+    merged = SelectiveAttention()(TAU, TensorInfo(name=name, layer=3))
     assert merged.tolist() == TAU[0].tolist()
 
 

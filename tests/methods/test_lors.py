@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from espnet_merge.errors import InputError
-from espnet_merge.methods import Site
-from espnet_merge.methods._linalg import svd
+from espnet_merge.linalg.decompose import svd
+from espnet_merge.methods import TensorInfo
 from espnet_merge.methods.lors import Lors
 from tests.methods.test_tsv_m import assert_close
 
@@ -38,7 +38,7 @@ def test_prunes_the_task_vector_itself():
 
 @pytest.mark.parametrize("role", ["embedding", "conv", "norm", "bias", "other"])
 def test_other_tensors_add_their_plain_task_vectors(role):
-    merged = Lors(scale=0.5)([TAU, TAU], Site(role=role))
+    merged = Lors(scale=0.5)([TAU, TAU], TensorInfo(role=role))
     assert_close(merged, TAU)
 
 

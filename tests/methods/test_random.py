@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from espnet_merge.errors import InputError
-from espnet_merge.methods import Site
+from espnet_merge.methods import TensorInfo
 from espnet_merge.methods._random import random_bits
 from espnet_merge.methods.dare import Dare
 from espnet_merge.methods.della import Della
@@ -13,12 +13,12 @@ TAU = np.random.default_rng(0).normal(size=(2, 50, 40))
 
 
 def test_random_numbers_depend_on_seed_expert_tensor_and_entry_only():
-    site = Site(name="a")
-    whole = random_bits(1, site, 0, 1003)
+    info = TensorInfo(name="a")
+    whole = random_bits(1, info, 0, 1003)
     for start in (0, 1, 7, 8, 500):
-        rest = random_bits(1, Site(name="a", start=start), 0, 1003 - start)
+        rest = random_bits(1, TensorInfo(name="a", start=start), 0, 1003 - start)
         np.testing.assert_array_equal(rest, whole[start:])
-    others = [(2, site, 0), (1, Site(name="b"), 0), (1, site, 1)]
+    others = [(2, info, 0), (1, TensorInfo(name="b"), 0), (1, info, 1)]
     for other in others:
         assert (random_bits(*other, 1003) != whole).mean() > 0.99
     assert abs(whole.mean() / 2**32 - 0.5) < 0.03
@@ -26,13 +26,13 @@ def test_random_numbers_depend_on_seed_expert_tensor_and_entry_only():
 
 
 def test_pieces_join_into_the_whole():
-    whole = Dare(density=0.3)(TAU, Site(name="a"))
+    whole = Dare(density=0.3)(TAU, TensorInfo(name="a"))
     flat = TAU.reshape(2, -1)
-    pieces = [
-        Dare(density=0.3)(flat[:, i : i + 512], Site(name="a", start=i))
+    chunks = [
+        Dare(density=0.3)(flat[:, i : i + 512], TensorInfo(name="a", start=i))
         for i in range(0, flat.shape[1], 512)
     ]
-    np.testing.assert_array_equal(np.concatenate(pieces), whole.ravel())
+    np.testing.assert_array_equal(np.concatenate(chunks), whole.ravel())
 
 
 def test_dare_keeps_a_share_and_rescales_it():

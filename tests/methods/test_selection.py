@@ -6,29 +6,29 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from espnet_merge.errors import InputError
-from espnet_merge.methods import Site
+from espnet_merge.methods import TensorInfo
 from espnet_merge.methods._order_statistics import Mapped, order_statistics
 from espnet_merge.methods._select import cuts
 from espnet_merge.methods.breadcrumbs import Breadcrumbs
 from espnet_merge.methods.pcb import Pcb
 from espnet_merge.methods.sce import Sce
 
-SITE = Site()
+NO_INFO = TensorInfo()
 
 
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
 @pytest.mark.parametrize("signed", [False, True])
 def test_order_statistics_of_a_stream_are_those_of_the_whole(dtype, signed):
     rng = np.random.default_rng(0)
-    pieces = [
+    chunks = [
         rng.normal(0, 10.0**-i, size=(2, *shape)).astype(dtype)
         for i, shape in enumerate([(7, 5), (3,), (40, 9), ()])
     ]
-    pieces.append(np.zeros((2, 30), dtype))
+    chunks.append(np.zeros((2, 30), dtype))
     if not signed:
-        pieces = [abs(piece) for piece in pieces]
-    stream = Mapped([(SITE, piece) for piece in pieces], list)
-    whole = np.concatenate([piece.reshape(2, -1) for piece in pieces], axis=1)
+        chunks = [abs(chunk) for chunk in chunks]
+    stream = Mapped([(NO_INFO, chunk) for chunk in chunks], list)
+    whole = np.concatenate([chunk.reshape(2, -1) for chunk in chunks], axis=1)
     places = [0, 0, 20, 200, whole.shape[1] - 1]
     found = order_statistics(stream, lambda size: places)
     np.testing.assert_array_equal(found, np.sort(whole, axis=1)[:, places])
@@ -37,9 +37,11 @@ def test_order_statistics_of_a_stream_are_those_of_the_whole(dtype, signed):
 
 def as_stream(values, count):
     """Cut a vector into so many pieces."""
-    pieces = np.array_split(values, count)
-    starts = np.cumsum([0, *map(len, pieces)])
-    return [(Site(start=int(i)), [x]) for i, x in zip(starts, pieces, strict=False)]
+    chunks = np.array_split(values, count)
+    starts = np.cumsum([0, *map(len, chunks)])
+    return [
+        (TensorInfo(start=int(i)), [x]) for i, x in zip(starts, chunks, strict=False)
+    ]
 
 
 @given(data=st.data())
@@ -61,7 +63,7 @@ def test_a_selection_is_exact_whatever_the_values(data):
         count = data.draw(st.integers(0, size + 1))
         ((cut,),) = cuts(stream, lambda n: [count])
     assert found == np.sort(values)[place]
-    kept = np.concatenate([cut.keeps(x, site.start) for site, (x,) in stream])
+    kept = np.concatenate([cut.keeps(x, info.start) for info, (x,) in stream])
     best = np.lexsort((np.arange(size), -values))[:count]
     expected = np.zeros(size, bool)
     expected[best] = True
@@ -120,12 +122,12 @@ def pcb_by_hand(tau, density, scale, share, *, vision):
 @pytest.mark.parametrize("density", [0.05, 0.4])
 def test_pcb_over_all_tensors_is_the_rule_on_one_vector(variant, density):
     rng = np.random.default_rng(1)
-    pieces = [rng.normal(0, 0.1, (3, *shape)) for shape in [(30, 20), (500,), (5, 5)]]
-    stream = [(SITE, piece) for piece in pieces]
-    rule = Pcb(density=density, variant=variant).survey(stream)
-    merged = np.concatenate([rule(piece, SITE).ravel() for piece in pieces])
+    chunks = [rng.normal(0, 0.1, (3, *shape)) for shape in [(30, 20), (500,), (5, 5)]]
+    stream = [(NO_INFO, chunk) for chunk in chunks]
+    elementwise = Pcb(density=density, variant=variant).statistics_pass(stream)
+    merged = np.concatenate([elementwise(chunk, NO_INFO).ravel() for chunk in chunks])
     expected = pcb_by_hand(
-        np.concatenate([piece.reshape(3, -1) for piece in pieces], axis=1),
+        np.concatenate([chunk.reshape(3, -1) for chunk in chunks], axis=1),
         density,
         scale=1.2,
         share={"language": 1e-4, "vision": 0.01}[variant],

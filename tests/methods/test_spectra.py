@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from espnet_merge.errors import InputError
-from espnet_merge.methods import Site
-from espnet_merge.methods._linalg import svd
+from espnet_merge.linalg.decompose import svd
+from espnet_merge.methods import TensorInfo
 from espnet_merge.methods.boosted_tsv_m import BoostedTsvM
 from espnet_merge.methods.iso_c import IsoC
 from espnet_merge.methods.iso_cts import IsoCts
@@ -90,7 +90,7 @@ def test_iso_c_takes_rounding_for_no_direction():
     base = normal(32, 32).astype("f").astype("d")
     adapters = [low(32, 32, 2, seed=i) / 1000 for i in range(2)]
     rounded = [(base + d).astype("f").astype("d") - base for d in adapters]
-    assert len(svd(IsoC()(rounded, Site(base=base.astype("f")))).s) == 4
+    assert len(svd(IsoC()(rounded, TensorInfo(base=base.astype("f")))).s) == 4
 
 
 def test_iso_cts_keeps_common_directions_and_gives_tasks_the_rest():
@@ -157,7 +157,7 @@ def test_an_adapter_keeps_its_rank_when_boosted():
 def test_other_tensors_take_the_mean(kind):
     deltas = [normal(6, 6), normal(6, 6, seed=1)]
     mean = np.mean(deltas, axis=0)
-    table = Site(name="model.decoder.embed_tokens.weight", role="embedding")
+    table = TensorInfo(name="model.decoder.embed_tokens.weight", role="embedding")
     assert_close(kind(scale=2)(deltas, table), 2 * mean)
     everywhere = kind(spectral="all_2d")(deltas, table)
     assert_close(everywhere, kind()(deltas))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from espnet_merge.errors import InputError
-from espnet_merge.methods import Site
+from espnet_merge.methods import TensorInfo
 from espnet_merge.methods._sphere import gram
 from espnet_merge.methods.karcher import Karcher
 from espnet_merge.methods.model_stock import ModelStock
@@ -22,7 +22,7 @@ def on_arc(angle, length=1.0):
 def test_gram_matrix_is_exact_over_pieces():
     x = np.ones((2, 105), np.float32)
     x[1, -1] = 3
-    stream = [(Site(), list(x[:, :100])), (Site(), list(x[:, 100:]))]
+    stream = [(TensorInfo(), list(x[:, :100])), (TensorInfo(), list(x[:, 100:]))]
     assert gram(stream).tolist() == [[105, 107], [107, 113]]
 
 
@@ -73,7 +73,7 @@ def test_multi_slerp_is_the_mean_of_directions_times_that_of_lengths():
     expected = pytest.approx([9 / 10**0.5, 3 / 10**0.5])
     assert MultiSlerp(weights=(3, 1))(x).tolist() == expected
     base = np.array([5.0, -5.0])
-    moved = MultiSlerp(weights=(3, 1), on="deltas")(x + base, Site(base=base))
+    moved = MultiSlerp(weights=(3, 1), on="deltas")(x + base, TensorInfo(base=base))
     assert (moved - base).tolist() == expected
 
 
@@ -104,7 +104,7 @@ def test_model_stock_moves_as_far_as_the_angle_tells():
 
 def test_model_stock_clamps_and_says_so(caplog):
     apart = np.array([[1.0, 0.0], [-0.5, 3**0.5 / 2]])
-    assert not ModelStock()(apart, Site(name="fc1")).any()
+    assert not ModelStock()(apart, TensorInfo(name="fc1")).any()
     assert "fc1: t clamped to 0 in 1 of 1 rows" in caplog.text
     # t = 2 * -0.5 / 0.5 = -2, of the mean (0.25, sqrt(3)/4).
     merged = ModelStock(clamp=False)(apart)

@@ -5,14 +5,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from espnet_merge.checkpoint.statistics import open_statistics
 from espnet_merge.errors import InputError
-from espnet_merge.methods import METHODS, Site, build_method
-from espnet_merge.statistics.stored import open_statistics
+from espnet_merge.methods import METHODS, TensorInfo, build_method
 from tests.methods._laws import delta_of
 from tests.statistics_of import gram, write_statistics
 
-X = Site(name="x")
-NORM = Site(name="x", role="norm")
+X = TensorInfo(name="x")
+NORM = TensorInfo(name="x", role="norm")
 
 
 def method(root, name, tensors, **params):
@@ -47,8 +47,8 @@ def test_a_piece_of_fisher_is_that_of_the_whole(tmp_path):
     whole = fisher(deltas, X).ravel()
     flat = deltas.reshape(3, -1)
     for start in (0, 5, 15):
-        piece = fisher(flat[:, start : start + 5], Site(name="x", start=start))
-        np.testing.assert_array_equal(piece, whole[start : start + 5])
+        chunk = fisher(flat[:, start : start + 5], TensorInfo(name="x", start=start))
+        np.testing.assert_array_equal(chunk, whole[start : start + 5])
 
 
 def test_regmean_by_hand(tmp_path):
@@ -102,10 +102,10 @@ def test_layers_that_share_an_input_share_the_matrix(tmp_path):
     ]
     merged = build_method("regmean", {"statistics": places})
     deltas = rng.normal(size=(2, 2, 3))
-    q, v = (merged(deltas, Site(name=name)) for name in "qv")
+    q, v = (merged(deltas, TensorInfo(name=name)) for name in "qv")
     np.testing.assert_array_equal(q, v)
     with pytest.raises(InputError, match="0: tensor k is missing; collect the"):
-        merged(deltas, Site(name="k"))
+        merged(deltas, TensorInfo(name="k"))
 
 
 @pytest.mark.parametrize("name", ["fisher", "regmean"])

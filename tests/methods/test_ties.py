@@ -4,12 +4,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from espnet_merge.errors import InputError
-from espnet_merge.methods import Site
+from espnet_merge.methods import TensorInfo
 from espnet_merge.methods._select import keep_largest, thresholds
 from espnet_merge.methods.dare import Dare
 from espnet_merge.methods.ties import Ties
 
-SITE = Site()
+NO_INFO = TensorInfo()
 
 
 @given(
@@ -29,14 +29,14 @@ def test_keeps_exactly_so_many(values, count, data):
 def test_threshold_of_a_stream_is_that_of_the_whole_vector(dtype, density):
     rng = np.random.default_rng(0)
     shapes = [(7, 5), (3,), (40, 9), ()]
-    pieces = [
+    chunks = [
         [np.array(rng.normal(0, 10.0**-i, shape), dtype) for i in range(2)]
         for shape in shapes
     ]
-    pieces.append([np.zeros(50, dtype), -np.zeros(50, dtype)])
-    stream = [(SITE, deltas) for deltas in pieces]
+    chunks.append([np.zeros(50, dtype), -np.zeros(50, dtype)])
+    stream = [(NO_INFO, deltas) for deltas in chunks]
     for i, found in enumerate(thresholds(stream, density)):
-        whole = np.sort(np.abs(np.concatenate([p[i].ravel() for p in pieces])))[::-1]
+        whole = np.sort(np.abs(np.concatenate([p[i].ravel() for p in chunks])))[::-1]
         place = min(int(density * whole.size), whole.size - 1)
         assert found == whole[place]
         assert found.dtype == dtype
@@ -44,9 +44,14 @@ def test_threshold_of_a_stream_is_that_of_the_whole_vector(dtype, density):
 
 def test_global_trim_looks_at_all_tensors():
     large, small = np.array([[5.0, -4.0]]), np.array([[0.1, 0.2]])
-    rule = Ties(density=0.25, trim="global").survey([(SITE, large), (SITE, small)])
-    assert rule(large, SITE).tolist() == [5.0, -4.0]  # int(0.25 * 4) + 1 entries
-    assert rule(small, SITE).tolist() == [0.0, 0.0]
+    elementwise = Ties(density=0.25, trim="global").statistics_pass(
+        [(NO_INFO, large), (NO_INFO, small)]
+    )
+    assert elementwise(large, NO_INFO).tolist() == [
+        5.0,
+        -4.0,
+    ]  # int(0.25 * 4) + 1 entries
+    assert elementwise(small, NO_INFO).tolist() == [0.0, 0.0]
 
 
 def test_no_survey_is_made_for_nothing():
@@ -55,7 +60,7 @@ def test_no_survey_is_made_for_nothing():
         yield
 
     method = Dare()
-    assert method.survey(stream()) is method
+    assert method.statistics_pass(stream()) is method
 
 
 def test_experts_against_the_elected_sign_do_not_count():

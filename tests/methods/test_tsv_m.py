@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from espnet_merge.errors import InputError
-from espnet_merge.methods import Site
-from espnet_merge.methods._linalg import polar, svd
+from espnet_merge.linalg.decompose import polar, svd
+from espnet_merge.methods import TensorInfo
 from espnet_merge.methods.boosted_tsv_m import BoostedTsvM
 from espnet_merge.methods.tsv_m import TsvM
 
@@ -133,8 +133,8 @@ def test_rank_freed_by_an_adapter_goes_to_the_others():
 def test_only_linear_weights_are_decomposed_unless_asked():
     deltas = [normal(6, 6), normal(6, 6, seed=1)]
     mean = np.mean(deltas, axis=0)
-    table = Site(name="model.decoder.embed_tokens.weight", role="embedding")
-    projection = Site(name="text_projection.weight", role="other")
+    table = TensorInfo(name="model.decoder.embed_tokens.weight", role="embedding")
+    projection = TensorInfo(name="text_projection.weight", role="other")
     assert_close(TsvM()(deltas, table), mean)
     everywhere = TsvM(spectral="all_2d")
     assert_close(everywhere(deltas, table), TsvM()(deltas))
@@ -149,26 +149,26 @@ def test_rows_in_pieces_give_what_the_whole_gives(kind, method, monkeypatch):
     monkeypatch.setattr("espnet_merge.methods._align.LARGE", 999)
     deltas = kinds(100, 12)[kind]
     method = method(spectral="all_2d", scale=0.7)
-    site = Site(name="embed_tokens.weight", role="embedding", shape=(100, 12))
+    info = TensorInfo(name="embed_tokens.weight", role="embedding", shape=(100, 12))
     assert method.scope == "tensor"
-    assert not method.is_matrix(site)
-    pieces = [
+    assert not method.is_matrix(info)
+    chunks = [
         (
-            replace(site, start=12 * start),
+            replace(info, start=12 * start),
             [delta[start : start + 30].ravel() for delta in deltas],
         )
         for start in range(0, 100, 30)
     ]
-    rule = method.survey(pieces)
-    merged = np.concatenate([rule(tensors, at) for at, tensors in pieces])
-    assert_close(merged.reshape(100, 12), method(deltas, site))
+    elementwise = method.statistics_pass(chunks)
+    merged = np.concatenate([elementwise(tensors, at) for at, tensors in chunks])
+    assert_close(merged.reshape(100, 12), method(deltas, info))
 
 
 def test_small_tensors_are_averaged_as_they_come():
-    bias = Site(name="k_proj.bias", role="bias", shape=(6,))
+    bias = TensorInfo(name="k_proj.bias", role="bias", shape=(6,))
     taus = [normal(6), normal(6, seed=1)]
-    rule = TsvM(spectral="all_2d").survey([(bias, taus)])
-    assert_close(rule(taus, bias), np.mean(taus, axis=0))
+    elementwise = TsvM(spectral="all_2d").statistics_pass([(bias, taus)])
+    assert_close(elementwise(taus, bias), np.mean(taus, axis=0))
 
 
 def test_rank_fraction_overrides_the_share():

@@ -7,6 +7,7 @@ from pathlib import Path
 from espnet_merge.report.plan import Plan
 from espnet_merge.report.results import Results, read_results
 from espnet_merge.score.counts import Counts
+from espnet_merge.score.current import rules_digest
 from espnet_merge.score.result import alignments
 
 MODE = {"pad_to": 30, "beam": 1, "language": None, "task": None}
@@ -76,8 +77,10 @@ def write_score(path: Path, errors: int, words: int = 1000, **changes) -> None:
         "loops": errors // 300,
         "too_long": 0,
     }
+    score |= changes
+    digest = {"rules_digest": rules_digest(score["normalizer"])}
     path.mkdir(parents=True)
-    (path / "score.json").write_text(json.dumps({**score, **changes}))
+    (path / "score.json").write_text(json.dumps({**digest, **score}))
     for metric, total in (("wer", words), ("cer", 5 * words)):
         write_result(path / f"score_{metric}", errors, total)
 

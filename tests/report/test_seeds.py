@@ -7,14 +7,20 @@ import pytest
 from espnet_merge.__main__ import main
 from espnet_merge.errors import InputError
 from espnet_merge.report.seeds import markdown, read_scores
+from espnet_merge.score.current import rules_digest
 
 
-def scored(place, value, metric="wer", normalizer="basic"):
+def scored(place, value, metric="wer", normalizer="basic", rules=None):
     place.mkdir(parents=True)
     measured = {"score" if metric in ("bleu", "chrf") else "rate": value}
     readings = ["raw", "normalized"] if metric == "wer" else ["normalized", "raw"]
     metrics = {metric: dict(zip(readings, ({}, measured), strict=True))}
-    content = {"main": metric, "normalizer": normalizer, "metrics": metrics}
+    content = {
+        "main": metric,
+        "normalizer": normalizer,
+        "rules_digest": rules or rules_digest(normalizer),
+        "metrics": metrics,
+    }
     (place / "score.json").write_text(json.dumps(content))
     return place
 
@@ -76,6 +82,9 @@ def test_what_cannot_stand_in_one_table(rows, tmp_path):
         read_scores({**rows, "r": [raw]})
     with pytest.raises(InputError, match=r"nowhere.score\.json: must be what"):
         read_scores({"x": [tmp_path / "nowhere"]})
+    old = scored(tmp_path / "older" / "it_test", 9, rules="of an older table")
+    with pytest.raises(InputError, match="made by others: score again"):
+        read_scores({**rows, "old": [old]})
     scores = read_scores(rows)
     with pytest.raises(InputError, match="ru_test: some system must have scores"):
         list(markdown(scores, ["ru_test"], {}))

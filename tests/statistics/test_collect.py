@@ -16,9 +16,9 @@ from safetensors.numpy import load_file
 from transformers import WhisperForConditionalGeneration
 
 from espnet_merge.__main__ import main
+from espnet_merge.checkpoint.statistics import FILE, open_statistics
 from espnet_merge.lora.adapter import add_adapter, save_adapter
 from espnet_merge.statistics.fisher import draw
-from espnet_merge.statistics.stored import FILE, open_statistics
 from espnet_merge.whisper.features import log_mel
 from espnet_merge.whisper.model import load_whisper
 from espnet_merge.whisper.prompt import encode_target, load_tokenizer

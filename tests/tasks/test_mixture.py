@@ -10,11 +10,11 @@ import yaml
 
 from espnet_merge.bin.whisper_train import main as whisper_train
 from espnet_merge.errors import InputError
-from espnet_merge.export import export
 from espnet_merge.lora.adapter import base_digest
 from espnet_merge.lora.mixture import add_mixture
 from espnet_merge.lora.mixture_conf import MixtureConf, open_experts
 from espnet_merge.lora.stored_mixture import load_mixture
+from espnet_merge.tasks.export import export
 from espnet_merge.whisper.model import load_whisper
 from tests.lora.test_routed import scores, write_adapter
 from tests.speech import write_data

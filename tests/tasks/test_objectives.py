@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 from espnet_merge.bin.objectives_train import main as objectives_train
 from espnet_merge.data.table import read_table
-from espnet_merge.export import export
+from espnet_merge.tasks.export import export
 from tests.speech import write_data
 from tests.tasks.test_whisper import arguments
 

@@ -9,7 +9,7 @@ from espnet_merge.__main__ import main
 from espnet_merge.bin.whisper_train import main as whisper_train
 from espnet_merge.decode.torch_backend import TorchBackend
 from espnet_merge.errors import InputError
-from espnet_merge.export import export
+from espnet_merge.tasks.export import export
 from espnet_merge.whisper.fetched import languages_of
 from espnet_merge.whisper.labels import LabelConf, Spoken, make_label
 from espnet_merge.whisper.prompt import load_tokenizer, prompt_ids

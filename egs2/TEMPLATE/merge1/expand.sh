@@ -171,14 +171,15 @@ decode() { # SYSTEM or SEED/WAY/NAME: the languages that it is there for
 
 # Stage 6
 score_all() {
-  local name dir stale
+  local name dir dirs
   for name in "${old_names[@]/%/_test}" "${new_names[@]/%/_test}"; do
-    stale=()
+    dirs=()
     for dir in "$expdir"/{*,seed*/*/*}/inference_*/"$name"; do
-      if [[ -d $dir && ! $dir/score.json -nt $dir/text.json ]]; then stale+=("$dir"); fi
+      if [[ -d $dir ]]; then dirs+=("$dir"); fi
     done
-    if ((${#stale[@]} == 0)); then continue; fi
-    espnet-merge score --ref "$dumpdir/$name" --hyp "${stale[@]}" --normalizer "$normalizer"
+    if ((${#dirs[@]} == 0)); then continue; fi
+    espnet-merge score --ref "$dumpdir/$name" --hyp "${dirs[@]}" \
+      --normalizer "$normalizer" --keep-current
   done
 }
 

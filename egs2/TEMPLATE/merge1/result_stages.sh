@@ -32,15 +32,12 @@ modes_of() { # SYSTEM
 score_systems() { run_parallel "$nj" score_set "${tests[@]}"; }
 
 score_set() { # SET: all systems in one go
-  local mode system dir stale=()
+  local mode system dirs=()
   for system in "${systems[@]}"; do
-    for mode in $(modes_of "$system"); do
-      dir=$expdir/$system/inference_$mode/$1
-      if [[ ! $dir/score.json -nt $dir/text.json ]]; then stale+=("$dir"); fi
-    done
+    for mode in $(modes_of "$system"); do dirs+=("$expdir/$system/inference_$mode/$1"); done
   done
-  if ((${#stale[@]} == 0)); then return; fi
-  espnet-merge score --ref "$dumpdir/$1" --hyp "${stale[@]}" --normalizer "$normalizer" >&2
+  espnet-merge score --ref "$dumpdir/$1" --hyp "${dirs[@]}" --normalizer "$normalizer" \
+    --keep-current >&2
 }
 
 # Stage 11

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from espnet_merge.data.archive import Archive, Corpus
 from espnet_merge.data.kaldi import Utterance
-from espnet_merge.data.languages import LANGUAGES as WHISPER
 from espnet_merge.errors import InputError
+from espnet_merge.speech import LANGUAGES as WHISPER
 
 HUB = "https://huggingface.co"
 PLACE = "datasets/google/fleurs/resolve/main/data"

@@ -21,12 +21,12 @@ from recordings import DOMAINS, Files, Recording, name_of, prompt_texts
 from sentences import SPLITS, clean, flaw, plain, split_of
 from translations import translated
 
-from espnet_merge.cache import default_cache
-from espnet_merge.checkpoint.atomic import whole_directory
 from espnet_merge.data import deb
 from espnet_merge.data.audio import SAMPLE_RATE, decode
 from espnet_merge.data.kaldi import Utterance, read_kaldi, write_kaldi
 from espnet_merge.data.sets import is_there
+from espnet_merge.disk.atomic import whole_directory
+from espnet_merge.disk.cache import default_cache
 from espnet_merge.errors import InputError, told_in_one_line
 
 # Characters a second. Nobody speaks so fast: the text says more than is heard.

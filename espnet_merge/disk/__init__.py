@@ -1,0 +1,1 @@
+"""What every room writes with: whole files, digests, the user's cache."""

@@ -1,0 +1,1 @@
+"""Decompositions of matrices, dense or factored, on the CPU or another device."""

@@ -1,0 +1,100 @@
+"""What a merge will need, told from headers alone: roughly, to plan with."""
+
+import math
+from collections.abc import Sequence
+
+from espnet_merge.checkpoint import Checkpoint
+from espnet_merge.checkpoint.dtypes import FLOATS, itemsize
+from espnet_merge.merging.inputs import CHUNK_ENTRIES, Inputs
+from espnet_merge.merging.merge import Merge
+from espnet_merge.methods._order_statistics import MOST
+
+# Bytes of an interpreter with numpy, and what scipy and the compiler of loops add.
+NUMPY, SCIPY, NUMBA = 30_000_000, 30_000_000, 60_000_000
+# A selection keeps one entry of so many with its index, as long as these are not more
+# than ``MOST``.
+KEPT = 16
+# Measured on one core of 2.5 GHz: seconds an entry of an expert, each time that it is
+# read; seconds a decomposition takes at least; and float64 operations a second.
+ENTRY, CALL = 2e-9, 1e-3
+FLOPS = 4e10
+# Times that a survey reads what it merges, the merge itself included.
+PASSES = {"entry": 1, "tensor": 3, "model": 4}
+
+
+def memory(merge: Merge, jobs: int) -> int:
+    """Return the peak of memory in bytes, the pages of the files not counted."""
+    width = itemsize(FLOATS[merge.compute_dtype])
+    # Base, experts, result, and a few arrays on the way to it.
+    most = CHUNK_ENTRIES * width * (len(merge.experts) + 6)
+    for name, rows, columns in _matrices(merge):
+        ranks = sum(_ranks(merge, name, rows, columns))
+        if merge.method.factored:
+            # Two whole matrices, in float64 one more and the factors of all experts.
+            most = max(most, 16 * rows * columns + 8 * ranks * (rows + columns))
+        else:
+            # The experts, and some matrices of the inputs and the outputs in float64.
+            experts = len(merge.experts) * width * rows * columns
+            most = max(most, experts + 8 * columns * (6 * columns + 3 * rows))
+    start = NUMPY + (SCIPY if merge.method.factored else 0)
+    inputs = [x for x in (merge.base, *merge.experts) if isinstance(x, Checkpoint)]
+    halves = any(e.dtype == "F16" for x in inputs for e in x.entries.values())
+    # What takes factors decomposes, and selects nothing in a survey.
+    selects = merge.method.scope != "entry" and not merge.method.factored
+    if halves or selects:
+        start += NUMBA
+    return start + (_after_statistics(merge) if selects else 0) + most * (jobs + 1)
+
+
+def _after_statistics(merge: Merge) -> int:
+    """Return the bytes that a method keeps at most to select entries among all."""
+    sizes = [entry.size for entry in merge.base.entries.values()]
+    entries = {"entry": 0, "tensor": max(sizes, default=0), "model": sum(sizes)}
+    kept = min(MOST, entries[merge.method.scope] // KEPT)
+    # Values, indices, and both again when they are put together.
+    return 2 * (4 + 8) * kept * len(merge.experts)
+
+
+def seconds(merges: Sequence[Merge], jobs: int) -> float:
+    """Return how long merges of the same inputs take in one pass."""
+    count, time = len(merges[0].experts), 0.0
+    for number, merge in enumerate(merges):
+        for name in (entries := merge.base.entries):
+            passes = PASSES[merge.method.at(name).scope]
+            time += ENTRY * entries[name].size * (count + 2) * passes
+        # The decompositions of the first are there for the others.
+        if number == 0 or merge.method.kind != merges[0].method.kind:
+            time += sum(_decomposing(merge, *matrix) for matrix in _matrices(merge))
+    return time / jobs
+
+
+def _decomposing(merge: Merge, name: str, rows: int, columns: int) -> float:
+    """Return how long the experts' decompositions take, and what is made of them."""
+    ranks = _ranks(merge, name, rows, columns)
+    together = min(rows, columns, sum(ranks))
+    # Gram matrices or QR, then eigenvectors; last the polar factors of both sides.
+    sizes = (*ranks, together, together)
+    operations = (4 * size**2 * max(rows, columns) + 10 * size**3 for size in sizes)
+    return CALL * len(sizes) + sum(operations) / FLOPS
+
+
+def _ranks(merge: Merge, name: str, rows: int, columns: int) -> list[int]:
+    """Return the rank that the task vector of each expert can have at most."""
+    full = min(rows, columns)
+    return [
+        full
+        if isinstance(expert, Checkpoint)
+        else min(full, expert.rank(name) if name in expert.scales else 0)
+        for expert in merge.experts
+    ]
+
+
+def _matrices(merge: Merge) -> list[tuple[str, int, int]]:
+    """Return the tensors that are taken whole, with rows and columns."""
+    inputs = Inputs(merge.base, merge.experts)
+    found = []
+    for name in inputs.names:
+        info = inputs.info(name)
+        if merge.method.at(name).is_matrix(info):
+            found.append((name, info.shape[0], math.prod(info.shape[1:])))
+    return found

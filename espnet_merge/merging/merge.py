@@ -1,0 +1,96 @@
+"""What a merge is: method, inputs and output, checked before a weight is read."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from espnet_merge.checkpoint import Adapter, Checkpoint, Format
+from espnet_merge.checkpoint.agree import check_base_of, check_moved, check_same_model
+from espnet_merge.checkpoint.dtypes import FLOATS, itemsize
+from espnet_merge.checkpoint.identity import expert_digest
+from espnet_merge.checkpoint.output import Output, Plan
+from espnet_merge.disk.atomic import check_output
+from espnet_merge.errors import InputError
+from espnet_merge.methods import Method
+
+# The record beside every result, which says where it comes from.
+PROVENANCE = "merge.yaml"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Merge:
+    """A merge that has been checked as far as headers tell, and not yet begun.
+
+    Args:
+        method: What to do with each tensor.
+        base: Checkpoint that all experts started from.
+        experts: Fine-tuned checkpoints of the same model, or adapters of it.
+        output: Directory to write; it appears only once complete.
+        format: What to write there; the format of the base by default.
+        dtype: Type of the result's floats: float32, float16 or bfloat16.
+        compute_dtype: Type of the arithmetic: float32 or float64.
+        overwrite: Whether an older merge in ``output`` may be replaced.
+
+    Raises:
+        InputError: the inputs do not belong together, or the output is taken.
+    """
+
+    method: Method
+    base: Checkpoint
+    experts: Sequence[Checkpoint | Adapter]
+    output: Path
+    format: Format | None = None
+    dtype: str = "float32"
+    compute_dtype: str = "float32"
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        """Check everything that does not need the weights."""
+        for checkpoint in (self.base, *self.experts):
+            if self.output.resolve() in _directories(checkpoint):
+                raise InputError(
+                    f"{self.output}: output and input are one directory; give another"
+                    " --output."
+                )
+        check_same_model(self.base, self.experts)
+        self.method.check_names([n for n, e in self.base.entries.items() if e.is_float])
+        self.method.check_experts(len(self.experts))
+        _ = self.written
+        check_output(self.output, overwrite=self.overwrite, mark=PROVENANCE)
+
+    @property
+    def written(self) -> Output:
+        """The format of the result and what it takes from the inputs."""
+        models = [x for x in (self.base, *self.experts) if isinstance(x, Checkpoint)]
+        return Output(self.format or self.base.format, models)
+
+    @property
+    def plan(self) -> Plan:
+        """Header type and shape of every tensor of the result, widest types first."""
+        float_type = FLOATS[self.dtype]
+        plan = {
+            name: (float_type if entry.is_float else entry.dtype, entry.shape)
+            for name, entry in self.base.entries.items()
+        }
+        # The widest first keeps every tensor aligned to its own size.
+        return dict(sorted(plan.items(), key=lambda kv: (-itemsize(kv[1][0]), kv[0])))
+
+    def check_weights(self) -> None:
+        """Check what the headers do not tell: that experts differ from their base."""
+        for expert in self.experts:
+            check_moved(self.base, expert)
+            if isinstance(expert, Adapter):
+                check_base_of(self.base, expert)
+        self.check_statistics()
+
+    def check_statistics(self) -> None:
+        """Check that statistics, where the method needs any, are of these experts."""
+        if self.method.files:
+            trained = [expert_digest(self.base, expert) for expert in self.experts]
+            self.method.check_digests(trained)
+
+
+def _directories(checkpoint: Checkpoint | Adapter) -> set[Path]:
+    """Return the input, and the directory that holds it where it is a file."""
+    path = checkpoint.path.resolve()
+    return {path, path.parent} if path.is_file() else {path}

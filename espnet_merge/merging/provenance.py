@@ -1,0 +1,98 @@
+"""What determines the bytes of a merge, as it is written beside the result."""
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from espnet_merge import __version__
+from espnet_merge.disk.digest import sha256
+from espnet_merge.errors import InputError
+from espnet_merge.merging.merge import PROVENANCE, Merge
+from espnet_merge.methods import METHODS
+from espnet_merge.workers import Workers
+
+# What determines the bytes of a result, as merge.yaml holds it.
+type Record = dict[str, Any]
+
+
+def digests(merge: Merge, workers: Workers) -> list[dict[str, str]]:
+    """Return the SHA-256 of every file of the base and of each expert, by name."""
+    inputs = [merge.base, *merge.experts]
+    files = {file: "" for checkpoint in inputs for file in checkpoint.files}
+    files = dict(zip(files, workers.map(sha256, files), strict=True))
+    return [{file.name: files[file] for file in x.files} for x in inputs]
+
+
+def describe(merge: Merge, inputs: list[dict[str, str]]) -> Record:
+    """Return what determines the bytes of the result; no time, no host.
+
+    Args:
+        merge: The merge.
+        inputs: Digests of base and experts.
+    """
+    import numpy as np
+
+    versions = {"espnet_merge": __version__, "numpy": np.__version__}
+    if merge.method.factored:
+        # They decompose: with scipy on the CPU, with torch elsewhere.
+        versions |= {name: version(name) for name in ("scipy", "torch")}
+    names = {kind: name for name, kind in METHODS.items()}
+    files = {str(path): sha256(path) for path in merge.method.files}
+    return {
+        "method": names[merge.method.kind],
+        "params": {
+            k: list(v) if isinstance(v, tuple) else v
+            for k, v in merge.method.params.items()
+        },
+        "format": merge.written.format,
+        "dtype": merge.dtype,
+        "compute_dtype": merge.compute_dtype,
+        "base": {"path": str(merge.base.path), "sha256": inputs[0]},
+        "experts": [
+            {"path": str(expert.path), "sha256": hashes}
+            for expert, hashes in zip(merge.experts, inputs[1:], strict=True)
+        ],
+        "versions": versions,
+    } | ({"files": files} if files else {})
+
+
+def result_of(crc32: int) -> Record:
+    """Return what a record says of the result: a checksum of all stored tensors."""
+    return {"result": {"crc32": f"{crc32:08x}"}}
+
+
+def check_result(path: Path, crc32: int, record: Record) -> None:
+    """Raise ``InputError`` where the tensors are not those of the record."""
+    expected = record.get("result")
+    if expected != result_of(crc32)["result"]:
+        raise InputError(
+            f"{path}: the tensors are not those of its {PROVENANCE}: checksum"
+            f" {crc32:08x}, expected {(expected or {}).get('crc32')}; make it anew."
+        )
+
+
+def write_record(directory: Path, record: Record) -> None:
+    """Write ``record`` into the directory of a result."""
+    text = yaml.safe_dump(record, sort_keys=False, allow_unicode=True)
+    (directory / PROVENANCE).write_text(text, encoding="utf-8")
+
+
+def read_record(path: Path) -> Record:
+    """Return the record in the file ``path``, or in the directory that it names.
+
+    Raises:
+        InputError: there is none, or it is no record of a merge.
+    """
+    file = path / PROVENANCE if path.is_dir() else path
+    if not file.is_file():
+        raise InputError(f"{file}: no such file; give the {PROVENANCE} of a merge.")
+    try:
+        record = yaml.safe_load(file.read_text("utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{file}: not valid YAML ({error}); copy it again.") from error
+    needed = {"method", "params", "format", "dtype", "compute_dtype", "base", "experts"}
+    if not isinstance(record, dict) or not needed <= record.keys():
+        raise InputError(f"{file}: is no record of a merge; give a {PROVENANCE}.")
+    return record
