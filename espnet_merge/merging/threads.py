@@ -85,9 +85,9 @@ def one_thread_each(*, lapack: bool, torch: bool) -> Iterator[None]:
     from threadpoolctl import threadpool_limits
 
     if lapack:
-        from espnet_merge.linalg.eigh import lapack as load_lapack
+        from espnet_merge.linalg.eigh import routines
 
-        load_lapack()
+        routines()
 
     with threadpool_limits(1):
         if not torch:
