@@ -63,8 +63,7 @@ def check_moved(base: Checkpoint, expert: Checkpoint | Adapter) -> None:
                 expert.read(name, chunk=chunk),
                 equal_nan=True,
             )
-            for name, entry in base.entries.items()
-            if entry.is_float
+            for name, entry in base.floats.items()
             for chunk in chunks(entry.size)
         )
     if not moved:

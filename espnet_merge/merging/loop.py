@@ -31,6 +31,7 @@ from espnet_merge.merging.threads import (
     progress,
 )
 from espnet_merge.methods import ElementwiseMerge, TensorInfo
+from espnet_merge.methods._base import scope_of
 from espnet_merge.workers import Workers
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def opened(
     first.check_weights()
     for merge in merges[1:]:
         merge.check_statistics()
-    check_device(device, torch=any(x.method.arrays == "torch" for x in merges))
+    check_device(device, torch=any(x.kind.arrays == "torch" for x in merges))
     limits = limit_threads(merges, device)
     keep_freed_memory()
     with Workers(jobs) as workers, limits:
@@ -207,7 +208,7 @@ def _kept(inputs: Inputs, name: str, count: int) -> Bits:
 
 
 def _steps(inputs: Inputs, merges: Sequence[Merge], name: str) -> Iterator[Step]:
-    methods = [merge.method.at(name) for merge in merges]
+    methods = [merge.at(name) for merge in merges]
     checked = not all(method.propagates_nan for method in methods)
     tensor = inputs.open(name, checked=checked)
     whole = [i for i, method in enumerate(methods) if method.is_matrix(tensor.info)]
@@ -247,7 +248,7 @@ def _steps(inputs: Inputs, merges: Sequence[Merge], name: str) -> Iterator[Step]
     if whole:
         yield matrices
     chunks = tensor.chunks() if rest else []
-    scopes = {methods[i].scope for i in rest}
+    scopes = {scope_of(methods[i]) for i in rest}
     few = len(chunks) <= CHUNKS_OF_ONE_THREAD
     if "tensor" in scopes and "model" not in scopes and few:
         yield all_chunks
@@ -269,7 +270,7 @@ def _bits(
         result = elementwise(tensors, info)
         if isinstance(result, Factored):
             result = result.dense()
-        if merge.method.space == "deltas":
+        if merge.kind.space == "deltas":
             result += info.base
     result = on_cpu(result)
     dtype = FLOATS[merge.dtype]

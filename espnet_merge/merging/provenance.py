@@ -35,16 +35,16 @@ def describe(merge: Merge, inputs: list[dict[str, str]]) -> Record:
     import numpy as np
 
     versions = {"espnet_merge": __version__, "numpy": np.__version__}
-    if merge.method.factored:
+    if merge.kind.factored:
         # They decompose: with scipy on the CPU, with torch elsewhere.
         versions |= {name: version(name) for name in ("scipy", "torch")}
     names = {kind: name for name, kind in METHODS.items()}
-    files = {str(path): sha256(path) for path in merge.method.files}
+    files = {str(path): sha256(path) for path in merge.files}
     return {
-        "method": names[merge.method.kind],
+        "method": names[merge.kind],
         "params": {
             k: list(v) if isinstance(v, tuple) else v
-            for k, v in merge.method.params.items()
+            for k, v in merge.by_tensor.params.items()
         },
         "format": merge.written.format,
         "dtype": merge.dtype,

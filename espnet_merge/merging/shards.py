@@ -43,7 +43,7 @@ def names_of(merge: Merge, number: int, count: int) -> list[str]:
 
 def _work(inputs: Inputs, merge: Merge, name: str) -> int:
     entry = merge.base.entries[name]
-    whole = entry.is_float and merge.method.at(name).is_matrix(inputs.info(name))
+    whole = entry.is_float and merge.at(name).is_matrix(inputs.info(name))
     return entry.size * (min(entry.shape) if whole else 1)
 
 

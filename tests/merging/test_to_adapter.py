@@ -62,6 +62,7 @@ CASES = [
     ("iso_cts", (), "exact"),
     ("boosted_tsv_m", ("--set", "scale=2"), "exact"),
     ("knots", (), "exact"),
+    ("tsv_m", ("--set", "spectral=all_2d"), "exact"),
     ("ties", ("--set", "density=0.5"), "64"),
 ]
 

@@ -169,8 +169,3 @@ def test_statistics_of_other_models(tmp_path):
     fisher.check_names(["x", "y"])
     with pytest.raises(InputError, match="/a: statistics of tensor x, which the model"):
         fisher.check_names(["y"])
-    layered = build_method("fisher", {"statistics": places, "floor": {"x": 0.1}})
-    layered.check_names(["x"])
-    assert len(layered.files) == 2
-    with pytest.raises(InputError, match="statistics of another model"):
-        layered.check_digests(["b", "a"])

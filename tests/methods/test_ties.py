@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 from espnet_merge.errors import InputError
 from espnet_merge.methods import TensorInfo
 from espnet_merge.methods._select import keep_largest, thresholds
-from espnet_merge.methods.dare import Dare
 from espnet_merge.methods.ties import Ties
 
 NO_INFO = TensorInfo()
@@ -52,15 +51,6 @@ def test_global_trim_looks_at_all_tensors():
         -4.0,
     ]  # int(0.25 * 4) + 1 entries
     assert elementwise(small, NO_INFO).tolist() == [0.0, 0.0]
-
-
-def test_no_survey_is_made_for_nothing():
-    def stream():
-        raise AssertionError("the model was read")
-        yield
-
-    method = Dare()
-    assert method.statistics_pass(stream()) is method
 
 
 def test_experts_against_the_elected_sign_do_not_count():
