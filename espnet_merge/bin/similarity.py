@@ -127,7 +127,7 @@ def _load(args: argparse.Namespace, candidates: list[str]) -> "TorchBackend":
     from espnet_merge.decode.settings import Settings
     from espnet_merge.decode.torch_backend import TorchBackend
     from espnet_merge.disk.cache import default_cache
-    from espnet_merge.whisper.fetched import as_directory
+    from espnet_merge.whisper.converted import as_directory
     from espnet_merge.whisper.prompt import AUTO, load_tokenizer
 
     knobs = {name: getattr(args, name) for name in SETTINGS}

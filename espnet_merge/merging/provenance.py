@@ -6,11 +6,11 @@ from typing import Any
 
 import yaml
 
-from espnet_merge import __version__
 from espnet_merge.disk.digest import sha256
 from espnet_merge.errors import InputError
 from espnet_merge.merging.merge import PROVENANCE, Merge
 from espnet_merge.methods import METHODS
+from espnet_merge.version import __version__
 from espnet_merge.workers import Workers
 
 # What determines the bytes of a result, as merge.yaml holds it.

@@ -24,11 +24,11 @@ from transformers import (
 )
 from transformers.models.whisper.tokenization_whisper import LANGUAGES
 
-from espnet_merge import __version__
 from espnet_merge.checkpoint.ct2 import read_ct2
 from espnet_merge.checkpoint.openai import read_openai
 from espnet_merge.disk.atomic import whole_directory
 from espnet_merge.errors import InputError
+from espnet_merge.version import __version__
 from espnet_merge.whisper import packages
 from espnet_merge.whisper.fetched import CT2_FILE, RECORD, is_ct2
 

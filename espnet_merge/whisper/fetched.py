@@ -3,7 +3,6 @@
 import json
 from pathlib import Path
 
-from espnet_merge.disk.cache import made_once
 from espnet_merge.errors import InputError
 
 RECORD = "fetch.json"
@@ -13,31 +12,6 @@ CT2_FILE = "model.bin"
 def is_ct2(path: Path) -> bool:
     """Return whether a directory is CTranslate2's."""
     return (path / CT2_FILE).is_file()
-
-
-def as_directory(model: Path, cache: Path) -> Path:
-    """Return a model as a Hugging Face directory.
-
-    Args:
-        model: such a directory, which is returned, one of CTranslate2, or an OpenAI
-            file; these are converted once.
-        cache: where what was converted is kept, by the digest of the weights.
-
-    Raises:
-        InputError: the weights cannot be read, or are quantised.
-    """
-    file = model / CT2_FILE if is_ct2(model) else model
-    if not file.is_file():
-        return model
-    # Nothing is read where the options alone are shown.
-    from espnet_merge.disk.digest import sha256
-
-    def make(place: Path) -> None:
-        from espnet_merge.whisper.fetch import fetch
-
-        fetch(str(model), place, cache)
-
-    return made_once(cache / "models" / sha256(file), make)
 
 
 def is_fetched(source: str, output: Path) -> bool:
