@@ -42,3 +42,38 @@ LANGUAGES = dict(_pairs(_LANGUAGES))
 
 CODES = {name: code for code, name in _pairs(_LANGUAGES) + _pairs(_OTHER_NAMES)}
 """English name -> code."""
+
+# Where Whisper's code is not that of BCP 47.
+_OWN = {"fil": "tl", "jv": "jw", "nb": "no"}
+
+
+def code_of(language: str) -> str | None:
+    """Return Whisper's code of a language; None where Whisper does not know it.
+
+    Args:
+        language: a code of ISO 639 of two letters or three, be it an old one, with or
+            without a country or a script; or an English name.
+
+    Example:
+        >>> [code_of(name) for name in ("es", "spa", "zh-CN", "iw", "cmn", "nb_NO")]
+        ['es', 'es', 'zh', 'he', 'zh', 'no']
+        >>> [code_of(name) for name in ("Spanish", "tlh", "")]
+        ['es', None, None]
+    """
+    if language in LANGUAGES:
+        return language
+    # A tenth of a second, for what is no code of Whisper's.
+    import langcodes
+    from langcodes.tag_parser import LanguageTagError
+
+    # Cantonese is part of the macrolanguage Chinese, but has a code of its own here.
+    for macro in (False, True):
+        try:
+            tag = langcodes.standardize_tag(language, macro=macro)
+        except LanguageTagError:
+            return CODES.get(language.lower())
+        code = tag.partition("-")[0]
+        code = _OWN.get(code, code)
+        if code in LANGUAGES:
+            return code
+    return CODES.get(language.lower())

@@ -14,6 +14,7 @@ from pathlib import Path
 from espnet_merge.disk.cache import default_cache
 from espnet_merge.errors import InputError
 from espnet_merge.whisper.converted import as_directory
+from espnet_merge.whisper.fetched import languages_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -130,6 +131,7 @@ def main(args: argparse.Namespace) -> None:
     Raises:
         InputError: as many outputs as data directories are needed.
     """
+    from espnet_merge.checkpoint.labels import warn_of_labels
     from espnet_merge.decode.routes import read_routes
     from espnet_merge.decode.settings import read_settings
     from espnet_merge.decode.transcribe import transcribe
@@ -140,7 +142,9 @@ def main(args: argparse.Namespace) -> None:
     output, config = values.pop("output"), values.pop("config")
     overwrite, shard = values.pop("overwrite"), values.pop("shard")
     adapters, fallback = values.pop("adapters"), values.pop("fallback")
-    settings = read_settings(config, values)
+    model = as_directory(model, default_cache())
+    known = languages_of(model)
+    settings = read_settings(config, values, known)
     if adapters is None:
         if fallback is not None or settings.min_confidence is not None:
             raise InputError(
@@ -151,14 +155,20 @@ def main(args: argparse.Namespace) -> None:
     elif adapter is not None:
         raise InputError("--adapter and --adapters exclude each other: give one.")
     else:
-        routes = read_routes(adapters, fallback, settings)
+        routes = read_routes(adapters, fallback, settings, known)
     if len(data) != len(output):
         raise InputError(
             f"--output must name one directory for each --data; got {len(output)} for "
             f"{len(data)}."
         )
+    if len({path.resolve() for path in output}) < len(output):
+        raise InputError(
+            "--output must name another directory for each --data; got "
+            f"{' '.join(map(str, output))}."
+        )
     sets = list(zip(data, output, strict=True))
-    model = as_directory(model, default_cache())
+    used = routes.adapters.values() if routes else filter(None, [adapter])
+    warn_of_labels("decode", [model, *used])
     transcribe(
         model,
         sets,

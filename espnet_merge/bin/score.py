@@ -135,7 +135,7 @@ def _score(
     # Before anything is read: a file that changes meanwhile is not what was scored.
     inputs = inputs_digest(ref, hyp)
     # First, for it is long, and nothing of it stays but this.
-    mode, heard = read_decoded(hyp)
+    mode, heard, not_decoded = read_decoded(hyp)
     utterances = read_utterances(ref, hyp)
     if heard:
         check_named(hyp, utterances, heard)
@@ -145,6 +145,7 @@ def _score(
     return {
         "reference": str(ref),
         "mode": mode,
+        "not_decoded": not_decoded,
         "rules_digest": rules_digest(args.normalizer),
         "inputs_digest": inputs,
         **score,
@@ -177,6 +178,9 @@ def _table(
         lines.append(
             f"{hyp}: {score['loops']} with loops, {score['too_long']} too long"
         )
+        if lost := score["not_decoded"]:
+            why = ", ".join(f"{count} {defect}" for defect, count in lost.items())
+            lines.append(f"not decoded, and counted as deleted: {why}")
         for spoken, row in score.get("identification", {}).items():
             lines.append(describe_row(spoken, row))
         for metric, readings in score["metrics"].items():

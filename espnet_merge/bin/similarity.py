@@ -128,16 +128,18 @@ def _load(args: argparse.Namespace, candidates: list[str]) -> "TorchBackend":
     from espnet_merge.decode.torch_backend import TorchBackend
     from espnet_merge.disk.cache import default_cache
     from espnet_merge.whisper.converted import as_directory
+    from espnet_merge.whisper.fetched import languages_of
     from espnet_merge.whisper.prompt import AUTO, load_tokenizer
 
     knobs = {name: getattr(args, name) for name in SETTINGS}
-    settings = Settings(language=AUTO, languages=candidates, **knobs)
+    model = as_directory(args.model, default_cache())
+    known = languages_of(model)
+    settings = Settings(language=AUTO, languages=candidates, known=known, **knobs)
     if len(candidates) < 2:
         raise InputError(
             "similarity needs two candidates at least, for they share the mass; got "
             f"{candidates[0]} alone: name the trained languages by --languages."
         )
-    model = as_directory(args.model, default_cache())
     check_expert(model, None)
     torch.set_num_threads(settings.threads)
     whisper = load_expert(model, device=settings.device)

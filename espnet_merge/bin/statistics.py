@@ -49,9 +49,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> None:
     """Collect, or leave as it is what is there."""
+    from espnet_merge.checkpoint.labels import warn_of_labels
     from espnet_merge.statistics.collect import Settings, collect
 
     values = dict(vars(args))
     model, data, output = (values.pop(key) for key in ("model", "data", "output"))
     adapter, overwrite = values.pop("adapter"), values.pop("overwrite")
+    warn_of_labels("statistics", [model, *filter(None, [adapter])])
     collect(model, data, output, Settings(**values), adapter, overwrite=overwrite)

@@ -17,7 +17,7 @@ from espnet_merge.decode.utterances import Utterance
 from espnet_merge.disk.atomic import whole_directory
 from espnet_merge.disk.cache import default_cache, made_once
 from espnet_merge.errors import InputError
-from espnet_merge.whisper.prompt import load_tokenizer, token_id
+from espnet_merge.whisper.prompt import language_id, load_tokenizer, token_id
 
 if TYPE_CHECKING:
     from ctranslate2 import StorageView
@@ -123,7 +123,7 @@ class CTranslate2Backend:
         """Return the most probable language of each utterance."""
         codes = self.settings.languages or known_languages(self.tokenizer)
         for code in codes:
-            token_id(self.tokenizer, f"<|{code}|>")
+            language_id(self.tokenizer, code)
         heard = []
         for group in encoded:
             for found in self._whisper.detect_language(group.states):

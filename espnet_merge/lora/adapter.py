@@ -23,6 +23,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from espnet_merge.checkpoint.labels import KEY, SPACED
 from espnet_merge.checkpoint.lora_defaults import DEFAULTS, moves_base
 from espnet_merge.errors import InputError
 
@@ -65,17 +66,22 @@ def add_adapter(
     return peft_model
 
 
-def save_adapter(model: PeftModel, directory: Path) -> None:
+def save_adapter(model: PeftModel, directory: Path, label_format: str = SPACED) -> None:
     """Write the adapter and the digest of its base into an existing directory.
 
     ``peft`` reads it as its own: the digest is metadata of the weights' file.
+
+    Args:
+        model: with one adapter.
+        directory: where to write.
+        label_format: of the labels that it was trained on.
     """
     weights = {
         name: tensor.detach().cpu().contiguous()
         for name, tensor in get_peft_model_state_dict(model).items()
     }
     base = base_digest(model.get_base_model())
-    metadata = {"format": "pt", "base_sha256": base}
+    metadata = {"format": "pt", "base_sha256": base, KEY: label_format}
     save_file(weights, directory / WEIGHTS, metadata=metadata)
     config = model.peft_config["default"]
     config.inference_mode = True

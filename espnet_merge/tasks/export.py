@@ -11,6 +11,7 @@ import yaml
 from espnet_merge.checkpoint import Checkpoint, open_checkpoint
 from espnet_merge.checkpoint.agree import check_same_model
 from espnet_merge.checkpoint.espnet import CONFIG, read_config
+from espnet_merge.checkpoint.labels import EXPORT, KEY, format_in
 from espnet_merge.checkpoint.names import without_training
 from espnet_merge.checkpoint.output import Output
 from espnet_merge.checkpoint.torch_read import read_torch
@@ -21,8 +22,6 @@ from espnet_merge.errors import InputError
 if TYPE_CHECKING:
     from torch import nn
 
-# What was exported: marks the directory as a result that may be replaced.
-PROVENANCE = "export.yaml"
 # Options of training that say from which adapter it started.
 WARM_START = ("init_adapter", "init_adapter_sha256")
 
@@ -33,7 +32,7 @@ def export(checkpoint: Path, output: Path, *, overwrite: bool = False) -> None:
     Raises:
         InputError: a file is missing or broken, or ``output`` exists.
     """
-    check_output(output, overwrite=overwrite, mark=PROVENANCE)
+    check_output(output, overwrite=overwrite, mark=EXPORT)
     for file in (checkpoint.parent / CONFIG, checkpoint):
         if not file.is_file():
             raise InputError(
@@ -51,8 +50,9 @@ def export(checkpoint: Path, output: Path, *, overwrite: bool = False) -> None:
         else:
             _write_model(checkpoint, base, directory)
         origin = {"checkpoint": str(checkpoint), "sha256": sha256(checkpoint)}
+        origin[KEY] = format_in(config)
         origin |= {name: config[name] for name in WARM_START if config.get(name)}
-        (directory / PROVENANCE).write_text(yaml.safe_dump(origin), encoding="utf-8")
+        (directory / EXPORT).write_text(yaml.safe_dump(origin), encoding="utf-8")
 
 
 def _write_model(checkpoint: Path, base: Checkpoint, directory: Path) -> None:
@@ -78,7 +78,7 @@ def _write_adapter(
         load_whisper(base.path), config["lora_conf"], max_trainable_share=1.0
     )
     _take_trained(checkpoint, model)
-    save_adapter(model, directory)
+    save_adapter(model, directory, format_in(config))
 
 
 def _take_trained(checkpoint: Path, model: "nn.Module") -> None:

@@ -30,7 +30,7 @@ from espnet_merge.disk.atomic import whole_directory
 from espnet_merge.errors import InputError
 from espnet_merge.version import __version__
 from espnet_merge.whisper import packages
-from espnet_merge.whisper.fetched import CT2_FILE, RECORD, is_ct2
+from espnet_merge.whisper.fetched import CT2_FILE, ENGLISH_VOCABULARY, RECORD, is_ct2
 
 SIZES = {
     **{
@@ -47,7 +47,7 @@ SIZES = {
 }
 
 # An OpenAI file has no tokenizer; the size of its vocabulary says whose it shares.
-_TOKENIZER_OF = {51864: "base.en", 51865: "base", 51866: "large-v3"}
+_TOKENIZER_OF = {ENGLISH_VOCABULARY: "base.en", 51865: "base", 51866: "large-v3"}
 _TOKENIZER_FILES = ["*.json", "merges.txt"]
 _MODEL_FILES = [*_TOKENIZER_FILES, "*.safetensors", "*.safetensors.index.json"]
 
@@ -238,7 +238,7 @@ def _build(
     shape = {name: array.shape for name, array in weights.items()}
     vocabulary, width = shape["model.decoder.embed_tokens.weight"]
     inner = shape["model.encoder.layers.0.fc1.weight"][0]
-    end = _TEXT_TOKENS - (vocabulary == 51864)
+    end = _TEXT_TOKENS - (vocabulary == ENGLISH_VOCABULARY)
     config = WhisperConfig(
         vocab_size=vocabulary,
         num_mel_bins=shape["model.encoder.conv1.weight"][1],
@@ -295,7 +295,9 @@ def build_tokenizer(source: dict[str, Any], vocabulary: int) -> WhisperTokenizer
     return tokenizer
 
 
-def _clean(generation: GenerationConfig, tokenizer: WhisperTokenizer) -> None:
+def _clean(
+    generation: GenerationConfig, tokenizer: WhisperTokenizer, vocabulary: int
+) -> None:
     """Fill what ``generate`` needs from the tokenizer; drop what fights the prompt."""
     ids = tokenizer.get_vocab()
     end = tokenizer.eos_token_id
@@ -303,9 +305,13 @@ def _clean(generation: GenerationConfig, tokenizer: WhisperTokenizer) -> None:
     never = [ids[f"<|{name}|>"] for name in marks if f"<|{name}|>" in ids]
     # Two names of one token, by the age of the tokenizer.
     never += [ids[t] for t in ("<|nospeech|>", "<|nocaptions|>") if t in ids]
+    told = getattr(generation, "lang_to_id", None) or {}
+    lent = {token: i for token, i in told.items() if token[2:-2] not in LANGUAGES}
+    never += [i for token, i in lent.items() if ids.get(token) == i]
     symbols = [i for i in generation.suppress_tokens or [] if i < end]
     languages = {f"<|{c}|>": ids[f"<|{c}|>"] for c in LANGUAGES if f"<|{c}|>" in ids}
-    multilingual = end == _TEXT_TOKENS
+    says = getattr(generation, "is_multilingual", True)
+    multilingual = says and vocabulary != ENGLISH_VOCABULARY
     generation.bos_token_id = generation.eos_token_id = generation.pad_token_id = end
     generation.decoder_start_token_id = ids["<|startoftranscript|>"]
     generation.no_timestamps_token_id = ids["<|notimestamps|>"]
@@ -316,16 +322,16 @@ def _clean(generation: GenerationConfig, tokenizer: WhisperTokenizer) -> None:
     # Old directories force one language and task; prompts are per utterance here.
     generation.forced_decoder_ids = None
     if multilingual:
-        generation.lang_to_id = languages
+        generation.lang_to_id = languages | lent
         # Without a task generate() would leave its token out of the prompt.
         generation.task = "transcribe"
         generation.task_to_id = {t: ids[f"<|{t}|>"] for t in _TASKS_AND_MARKS[:2]}
 
 
 def _write(whisper: Whisper, source: str, output: Path) -> None:
-    _clean(whisper.generation, whisper.tokenizer)
+    config = whisper.model.config
+    _clean(whisper.generation, whisper.tokenizer, config.vocab_size)
     whisper.model.generation_config = whisper.generation
-    mels = whisper.model.config.num_mel_bins
     record = {
         "source": source,
         **whisper.provenance,
@@ -336,7 +342,7 @@ def _write(whisper: Whisper, source: str, output: Path) -> None:
     with whole_directory(output) as part:
         whisper.model.save_pretrained(part)
         whisper.tokenizer.save_pretrained(part)
-        WhisperFeatureExtractor(feature_size=mels).save_pretrained(part)
+        WhisperFeatureExtractor(feature_size=config.num_mel_bins).save_pretrained(part)
         (part / RECORD).write_text(json.dumps(record, indent=2) + "\n")
 
 

@@ -2,9 +2,15 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from espnet_merge.errors import InputError
+from espnet_merge.speech import LANGUAGES
 
+GENERATION = "generation_config.json"
+LIKE = "language_like"  # in it, of our own
+ENGLISH_ALONE = frozenset({"en"})
+ENGLISH_VOCABULARY = 51864  # tokens of Whisper's English-only models
 RECORD = "fetch.json"
 CT2_FILE = "model.bin"
 
@@ -12,6 +18,46 @@ CT2_FILE = "model.bin"
 def is_ct2(path: Path) -> bool:
     """Return whether a directory is CTranslate2's."""
     return (path / CT2_FILE).is_file()
+
+
+def languages_of(model: Path) -> frozenset[str]:
+    """Return the codes of the languages that a Hugging Face directory has a token for.
+
+    An English-only model has ``ENGLISH_ALONE``, whatever tokens it has. What does not
+    say has Whisper's.
+    """
+    generation = _read(model / GENERATION)
+    size = _read(model / "config.json").get("vocab_size")
+    if not generation.get("is_multilingual", size != ENGLISH_VOCABULARY):
+        return ENGLISH_ALONE
+    return frozenset(_token_ids(generation) or LANGUAGES)
+
+
+def likes_of(model: Path) -> dict[str, str]:
+    """Return the language that each one that is not Whisper's was made like."""
+    likes: dict[str, str] = _read(model / GENERATION).get(LIKE) or {}
+    return likes
+
+
+def lent_tokens(model: Path) -> dict[str, int]:
+    """Return the ids of the tokens of languages that are not Whisper's, by code."""
+    ids = _token_ids(_read(model / GENERATION))
+    return {code: index for code, index in ids.items() if code not in LANGUAGES}
+
+
+def _token_ids(generation: dict[str, Any]) -> dict[str, int]:
+    ids = generation.get("lang_to_id") or {}
+    return {token[2:-2]: index for token, index in ids.items()}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        content: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path}: not valid JSON ({error}); fetch it again.") from None
+    return content
 
 
 def is_fetched(source: str, output: Path) -> bool:
