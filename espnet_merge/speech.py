@@ -1,6 +1,9 @@
 """What Whisper hears and says, known without the seconds that transformers takes."""
 
+from espnet_merge.errors import InputError
+
 SAMPLE_RATE = 16_000  # samples a second, of one channel
+WINDOW = 30.0  # seconds; the encoder has positions for no more
 
 TRANSCRIBE = "transcribe"  # into the language that is spoken
 TRANSLATE = "translate"  # into English
@@ -77,3 +80,13 @@ def code_of(language: str) -> str | None:
         if code in LANGUAGES:
             return code
     return CODES.get(language.lower())
+
+
+def check_seconds(name: str, value: float) -> None:
+    """Raise ``InputError`` unless ``value`` is a time within Whisper's window."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise InputError(f"{name} must be a number of seconds; got {value!r}.")
+    if not 0 <= value <= WINDOW:
+        raise InputError(
+            f"{name} must be 0 to {WINDOW:g} seconds (Whisper's window); got {value:g}."
+        )

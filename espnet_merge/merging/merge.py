@@ -11,10 +11,10 @@ from espnet_merge.checkpoint.identity import expert_digest
 from espnet_merge.checkpoint.output import Output, Plan
 from espnet_merge.disk.atomic import check_output
 from espnet_merge.errors import InputError
+from espnet_merge.files import MERGE_YAML
 from espnet_merge.methods import Method
 
 # The record beside every result, which says where it comes from.
-PROVENANCE = "merge.yaml"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +56,7 @@ class Merge:
         self.method.check_names([n for n, e in self.base.entries.items() if e.is_float])
         self.method.check_experts(len(self.experts))
         _ = self.written
-        check_output(self.output, overwrite=self.overwrite, mark=PROVENANCE)
+        check_output(self.output, overwrite=self.overwrite, mark=MERGE_YAML)
 
     @property
     def written(self) -> Output:

@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from espnet_merge.errors import InputError
+from espnet_merge.files import CONFIG_JSON, FETCH_JSON
 from espnet_merge.speech import LANGUAGES
 
 GENERATION = "generation_config.json"
 LIKE = "language_like"  # in it, of our own
 ENGLISH_ALONE = frozenset({"en"})
 ENGLISH_VOCABULARY = 51864  # tokens of Whisper's English-only models
-RECORD = "fetch.json"
 CT2_FILE = "model.bin"
 
 
@@ -27,7 +27,7 @@ def languages_of(model: Path) -> frozenset[str]:
     say has Whisper's.
     """
     generation = _read(model / GENERATION)
-    size = _read(model / "config.json").get("vocab_size")
+    size = _read(model / CONFIG_JSON).get("vocab_size")
     if not generation.get("is_multilingual", size != ENGLISH_VOCABULARY):
         return ENGLISH_ALONE
     return frozenset(_token_ids(generation) or LANGUAGES)
@@ -69,7 +69,7 @@ def is_fetched(source: str, output: Path) -> bool:
     if not output.exists():
         return False
     try:
-        held = json.loads((output / RECORD).read_text())["source"]
+        held = json.loads((output / FETCH_JSON).read_text())["source"]
     except (OSError, ValueError, KeyError, TypeError):
         held = "something else"
     if held != source:
