@@ -25,10 +25,11 @@ test: setup ## all tests: shell, then Python
 	@$(BIN)/bats tests/shell
 	@$(BIN)/pytest -q
 
-lint: setup ## ruff, mypy, shellcheck
+lint: setup ## ruff, mypy, import-linter, shellcheck
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache --no-logo
 	@git ls-files -z '*.sh' '*.bash' '*.bats' .ci/run | xargs -0 $(BIN)/shellcheck
 
 check: lint test ## what CI runs

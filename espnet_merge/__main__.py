@@ -6,8 +6,8 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from espnet_merge import __version__
 from espnet_merge.errors import told_in_one_line
+from espnet_merge.version import __version__
 
 # name -> one line of help. A command lives in espnet_merge/bin/<name>.py and is
 # imported only when it is called, so that --help costs no import of torch.

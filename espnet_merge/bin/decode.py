@@ -13,7 +13,8 @@ from pathlib import Path
 
 from espnet_merge.disk.cache import default_cache
 from espnet_merge.errors import InputError
-from espnet_merge.whisper.fetched import as_directory, languages_of
+from espnet_merge.whisper.converted import as_directory
+from espnet_merge.whisper.fetched import languages_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

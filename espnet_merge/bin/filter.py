@@ -11,6 +11,7 @@ import argparse
 from pathlib import Path
 
 from espnet_merge.disk.atomic import check_output
+from espnet_merge.files import WAV_SCP
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,8 +43,8 @@ def main(args: argparse.Namespace) -> None:
         max_tokens=args.max_tokens,
         max_utterances=args.max_utterances,
     )
-    check_output(args.output, overwrite=args.overwrite, mark="wav.scp")
-    count, known = None, LANGUAGES
+    check_output(args.output, overwrite=args.overwrite, mark=WAV_SCP)
+    count, known = None, frozenset(LANGUAGES)
     if args.model:
         # Seconds of imports, for this option alone.
         from espnet_merge.whisper.prompt import encode_target, load_tokenizer

@@ -9,6 +9,7 @@ import argparse
 from pathlib import Path
 
 from espnet_merge.disk.atomic import check_output
+from espnet_merge.files import WAV_SCP
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,6 +23,6 @@ def main(args: argparse.Namespace) -> None:
     """Format and print the table."""
     from espnet_merge.data.format import format_data
 
-    check_output(args.output, overwrite=args.overwrite, mark="wav.scp")
+    check_output(args.output, overwrite=args.overwrite, mark=WAV_SCP)
     report = format_data(args.data, args.output)
     print(f"{args.output}", *report.table(), sep="\n  ")

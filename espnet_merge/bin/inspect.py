@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from espnet_merge.bin.merge import add_models
+from espnet_merge.files import INSPECT_HTML
 
 if TYPE_CHECKING:
     from espnet_merge.inspection import Inspection
@@ -58,7 +59,7 @@ def main(args: argparse.Namespace) -> None:
         print(f"espnet-merge inspect: warning: {warning}", file=sys.stderr)
     if args.output:
         _write(found, args.output)
-        print(args.output / "inspect.html")
+        print(args.output / INSPECT_HTML)
 
 
 def _write(found: "Inspection", output: Path) -> None:
@@ -75,6 +76,6 @@ def _write(found: "Inspection", output: Path) -> None:
             "Layer by layer": (folder / "layers.png").read_bytes(),
             "Expert by expert": (folder / "experts.png").read_bytes(),
         }
-        (folder / "inspect.html").write_text(page(found, pictures), encoding="utf-8")
+        (folder / INSPECT_HTML).write_text(page(found, pictures), encoding="utf-8")
         text = json.dumps(record(found), indent=1, ensure_ascii=False)
         (folder / RECORD).write_text(f"{text}\n", encoding="utf-8")

@@ -16,6 +16,7 @@ from tempfile import TemporaryFile
 from typing import Any
 
 from espnet_merge.disk.atomic import whole_file
+from espnet_merge.files import RESULT_TXT, SCORE_JSON
 from espnet_merge.score.counts import Counts, Pair
 from espnet_merge.score.current import inputs_digest, is_current, rules_digest
 from espnet_merge.score.evaluate import (
@@ -156,12 +157,12 @@ def _write(hyp: Path, score: dict[str, Any], results: Mapping[str, Result]) -> N
     for metric, result in results.items():
         title = f"{metric.upper()} of {hyp}, normalizer {score['normalizer']}"
         with (
-            whole_file(hyp / f"score_{metric}" / "result.txt") as part,
+            whole_file(hyp / f"score_{metric}" / RESULT_TXT) as part,
             part.open("w", encoding="utf-8") as file,
         ):
             result.write(title, file)
     # Last, because score.json says that the scoring of this directory is complete.
-    with whole_file(hyp / "score.json") as part:
+    with whole_file(hyp / SCORE_JSON) as part:
         text = json.dumps(score, indent=1, ensure_ascii=False)
         part.write_text(text + "\n", encoding="utf-8")
 

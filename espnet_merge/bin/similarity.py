@@ -127,8 +127,10 @@ def _load(args: argparse.Namespace, candidates: list[str]) -> "TorchBackend":
     from espnet_merge.decode.settings import Settings
     from espnet_merge.decode.torch_backend import TorchBackend
     from espnet_merge.disk.cache import default_cache
-    from espnet_merge.whisper.fetched import as_directory, languages_of
-    from espnet_merge.whisper.prompt import AUTO, load_tokenizer
+    from espnet_merge.speech import AUTO
+    from espnet_merge.whisper.converted import as_directory
+    from espnet_merge.whisper.fetched import languages_of
+    from espnet_merge.whisper.prompt import load_tokenizer
 
     knobs = {name: getattr(args, name) for name in SETTINGS}
     model = as_directory(args.model, default_cache())

@@ -3,13 +3,12 @@
 from pathlib import Path
 
 from espnet_merge.checkpoint.adapter import (
-    ADAPTER_CONFIG,
     Adapter,
     is_task_adapter,
     open_adapter,
     open_task_adapter,
 )
-from espnet_merge.checkpoint.espnet import CONFIG, open_espnet
+from espnet_merge.checkpoint.espnet import open_espnet
 from espnet_merge.checkpoint.hf import is_hf, open_hf
 from espnet_merge.checkpoint.names import without_training
 from espnet_merge.checkpoint.openai import is_openai, open_openai
@@ -17,6 +16,7 @@ from espnet_merge.checkpoint.opened import Checkpoint, Format
 from espnet_merge.checkpoint.torch_read import read_torch
 from espnet_merge.checkpoint.torch_write import FILES
 from espnet_merge.errors import InputError
+from espnet_merge.files import ADAPTER_CONFIG, CONFIG_YAML
 
 READ = (
     "a checkpoint is a Hugging Face directory, a PEFT adapter directory, OpenAI's .pt"
@@ -84,7 +84,7 @@ def _open_file(path: Path) -> Checkpoint | Adapter:
 
 def _what_is_in(path: Path) -> str:
     files = sorted(file.name for file in path.glob("*.pth"))
-    if files and (path / CONFIG).is_file():
+    if files and (path / CONFIG_YAML).is_file():
         best = [name for name in files if ".ave." in name] or files
         return f"an ESPnet experiment, give one of its files, such as {best[-1]}"
     return "holds no weights of a known name"

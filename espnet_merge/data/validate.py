@@ -5,21 +5,15 @@ import subprocess
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from espnet_merge.data.kaldi import (
-    NO_AUDIO,
-    TASKS,
-    Tables,
-    check_columns,
-    listed,
-    read_kaldi,
-)
+from espnet_merge.data.kaldi import NO_AUDIO, Tables, check_columns, listed, read_kaldi
 from espnet_merge.data.recordings import by_recording, is_command
 from espnet_merge.errors import InputError
-from espnet_merge.speech import LANGUAGES
+from espnet_merge.files import UTT2LANG, UTT2TASK, WAV_SCP
+from espnet_merge.speech import LANGUAGES, TASKS
 
 VALUES = {
-    "utt2lang": ("a language that Whisper knows, as es", LANGUAGES),
-    "utt2task": (" or ".join(TASKS), TASKS),
+    UTT2LANG: ("a language that Whisper knows, as es", LANGUAGES),
+    UTT2TASK: (" or ".join(TASKS), TASKS),
 }
 # What a command begins with, unless it is more than a program and its arguments.
 _PROGRAM = re.compile(r"\s*([\w.+/-]+)(?=[\s|])")
@@ -38,7 +32,7 @@ def validate(directories: Sequence[Path]) -> None:
         tables = read_kaldi(data)
         check_columns(data, tables)
         _check_values(data, tables)
-        _check_audio(data / "wav.scp", by_recording(data, tables))
+        _check_audio(data / WAV_SCP, by_recording(data, tables))
         for name in listed(tables):
             if name in owners:
                 raise InputError(

@@ -8,6 +8,7 @@ from transformers import WhisperForConditionalGeneration
 
 from espnet_merge.checkpoint.adapter import open_adapter
 from espnet_merge.errors import InputError
+from espnet_merge.files import ADAPTER_CONFIG
 from espnet_merge.lora.adapter import load_adapter
 from espnet_merge.lora.routed import add_routed
 from espnet_merge.lora.stored_mixture import is_mixture, load_mixture
@@ -19,7 +20,7 @@ def check_expert(model: Path, adapter: Path | None) -> None:
 
     A mixture of LoRA experts goes where an adapter goes.
     """
-    if (model / "adapter_config.json").is_file():
+    if (model / ADAPTER_CONFIG).is_file():
         raise InputError(
             f"{model}: --model must be a whole Whisper; this is a LoRA adapter: give "
             f"its base as --model and --adapter {model}."
@@ -30,7 +31,7 @@ def check_expert(model: Path, adapter: Path | None) -> None:
 
 def check_adapter(adapter: Path) -> None:
     """Raise ``InputError`` where a directory is no adapter."""
-    if not (adapter / "adapter_config.json").is_file():
+    if not (adapter / ADAPTER_CONFIG).is_file():
         raise InputError(
             f"{adapter}: a PEFT adapter directory needs adapter_config.json; it has "
             "none: give the model/ directory of a LoRA expert."

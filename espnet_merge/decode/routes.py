@@ -8,8 +8,8 @@ from espnet_merge.decode.expert import check_adapter
 from espnet_merge.decode.identify import Heard
 from espnet_merge.decode.settings import Settings
 from espnet_merge.errors import InputError
-from espnet_merge.speech import LANGUAGES
-from espnet_merge.whisper.prompt import AUTO, check_language
+from espnet_merge.speech import AUTO, LANGUAGES
+from espnet_merge.whisper.prompt import check_language
 
 NONE = "none"  # the base alone
 FALLBACK = "fallback"  # in text.json, an adapter that is no language's

@@ -9,10 +9,9 @@ from typing import Any
 import yaml
 
 from espnet_merge.errors import InputError
-from espnet_merge.speech import LANGUAGES
-from espnet_merge.whisper.features import check_seconds
+from espnet_merge.speech import AUTO, LANGUAGES, TASKS, check_seconds
 from espnet_merge.whisper.fetched import ENGLISH_ALONE
-from espnet_merge.whisper.prompt import AUTO, TASKS, check_language
+from espnet_merge.whisper.prompt import check_language
 
 DTYPES = {
     "torch": ("float32", "float16", "bfloat16"),

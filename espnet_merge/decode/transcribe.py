@@ -37,9 +37,11 @@ from espnet_merge.decode.utterances import Utterance, read_utterances
 from espnet_merge.disk.atomic import whole_file
 from espnet_merge.disk.digest import sha256
 from espnet_merge.errors import InputError
+from espnet_merge.files import TEXT_JSON
 from espnet_merge.job_array import Shard
+from espnet_merge.speech import AUTO
 from espnet_merge.whisper.fetched import languages_of
-from espnet_merge.whisper.prompt import AUTO, load_tokenizer
+from espnet_merge.whisper.prompt import load_tokenizer
 
 PACKAGES = ("espnet_merge", "torch", "transformers")  # and that of the backend
 # Of the mode, what names a place or a time and changes no result.
@@ -271,7 +273,7 @@ def _compare(job: Job) -> str | None:
 
     ``text.json`` is written last: where it is, all is.
     """
-    path = job.output / "text.json"
+    path = job.output / TEXT_JSON
     if not path.is_file():
         return None
     try:
@@ -286,10 +288,10 @@ def _compare(job: Job) -> str | None:
 
 
 def _write(job: Job, records: dict[str, Record]) -> None:
-    (job.output / "text.json").unlink(missing_ok=True)
+    (job.output / TEXT_JSON).unlink(missing_ok=True)
     texts = {name: record["text"] for name, record in records.items()}
     write_table(job.output / "text", texts)
-    with whole_file(job.output / "text.json") as part:
+    with whole_file(job.output / TEXT_JSON) as part:
         content = {"mode": job.mode, "utterances": records}
         part.write_text(
             json.dumps(content, indent=1, ensure_ascii=False) + "\n", "utf-8"

@@ -12,11 +12,9 @@ from espnet_merge.checkpoint.identity import expert_digest
 from espnet_merge.checkpoint.output import Output, Plan
 from espnet_merge.disk.atomic import check_output
 from espnet_merge.errors import InputError
+from espnet_merge.files import MERGE_YAML
 from espnet_merge.methods import ByTensor, Method
 from espnet_merge.methods._statistics import StatisticsMethod
-
-# The record beside every result, which says where it comes from.
-PROVENANCE = "merge.yaml"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +60,7 @@ class Merge:
         for method in self.methods:
             method.check_experts(len(self.experts))
         _ = self.written
-        check_output(self.output, overwrite=self.overwrite, mark=PROVENANCE)
+        check_output(self.output, overwrite=self.overwrite, mark=MERGE_YAML)
 
     @cached_property
     def by_tensor(self) -> ByTensor:

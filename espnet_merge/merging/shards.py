@@ -10,9 +10,10 @@ from espnet_merge.checkpoint.hf import SINGLE
 from espnet_merge.checkpoint.safetensors import SafetensorsWriter, read_header
 from espnet_merge.disk.atomic import check_output
 from espnet_merge.errors import InputError
+from espnet_merge.files import MERGE_YAML
 from espnet_merge.merging.inputs import Inputs
 from espnet_merge.merging.loop import Bits, Target, merged, opened, target_of, write
-from espnet_merge.merging.merge import PROVENANCE, Merge
+from espnet_merge.merging.merge import Merge
 from espnet_merge.merging.provenance import (
     Record,
     check_result,
@@ -61,7 +62,7 @@ def run_part(
     with opened([merge], jobs, device) as (inputs, (record,)):
         record |= {"shard": f"{number}/{count}"}
         if directory.exists():
-            check_output(directory, overwrite=True, mark=PROVENANCE)
+            check_output(directory, overwrite=True, mark=MERGE_YAML)
             if _same(read_record(directory), record):
                 return False
             if not merge.overwrite:
@@ -127,7 +128,7 @@ def _complete(directory: Path) -> list[Path]:
     count = int(found[0].name.rpartition("-")[2])
     parts = [directory / f"{number}-of-{count}" for number in range(1, count + 1)]
     for part in parts:
-        if not (part / PROVENANCE).is_file():
+        if not (part / MERGE_YAML).is_file():
             raise InputError(f"{part}: is missing; make it with --shard.")
     if len(found) > count:
         raise InputError(

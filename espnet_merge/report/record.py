@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from espnet_merge.errors import InputError
+from espnet_merge.files import INSPECT_HTML, MERGE_YAML
 from espnet_merge.objectives.history import PICTURE
 from espnet_merge.report import translations
 from espnet_merge.report.curves import find_curves
@@ -18,7 +19,6 @@ from espnet_merge.report.significance import DESIGN, Tested, fallen, plain
 from espnet_merge.report.tables import INTERVALS, MARKS, how, made_by, summary
 
 READINGS = ("normalized", "raw")
-MERGE = "merge.yaml"
 
 
 class ByTask(NamedTuple):
@@ -90,7 +90,7 @@ def _system(results: Results, name: str, expdir: Path, output: Path) -> dict[str
     files = made_by(expdir, name)
     scores = (score for (system, _), score in results.scores.items() if system == name)
     mode: Mapping[str, Any] = next((score["mode"] for score in scores), {})
-    merges = [file for file in files if file.name == MERGE]
+    merges = [file for file in files if file.name == MERGE_YAML]
     return {
         "name": name,
         "kind": results.plan.kinds[name],
@@ -181,7 +181,7 @@ def _clips(
 
 def _merges(results: Results, expdir: Path) -> dict[str, Any]:
     files = {
-        system: expdir / system / "model" / MERGE for system in results.plan.merges
+        system: expdir / system / "model" / MERGE_YAML for system in results.plan.merges
     }
     return {
         system: yaml.safe_load(file.read_text(encoding="utf-8"))
@@ -201,7 +201,7 @@ def _conflicts(systems: Iterable[str], expdir: Path) -> dict[str, str]:
 
 
 def _inspection(named: Path | None, expdir: Path) -> str | None:
-    page = (named or expdir / "inspect") / "inspect.html"
+    page = (named or expdir / "inspect") / INSPECT_HTML
     if page.is_file():
         return page.read_text(encoding="utf-8")
     if named:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from espnet_merge.errors import InputError
+from espnet_merge.files import RESULT_TXT, SCORE_JSON
 from espnet_merge.report.performance import difference, gap_closed, mean, relative
 from espnet_merge.report.plan import Plan, language_of
 from espnet_merge.score import bootstrap
@@ -252,7 +253,7 @@ def read_results(
     for system in plan.kinds:
         own = base_mode if system == plan.base else mode
         for name in plan.sets:
-            path = expdir / system / f"inference_{own}" / name / "score.json"
+            path = expdir / system / f"inference_{own}" / name / SCORE_JSON
             if path.exists():
                 score = scores[system, name] = _read_score(path)
                 utterances[system, name] = _read_utterances(path, score)
@@ -317,7 +318,7 @@ def _read_score(path: Path) -> dict[str, Any]:
 
 def _read_utterances(path: Path, score: Mapping[str, Any]) -> Utterances:
     metric = error_rate(score)
-    result = path.parent / f"score_{metric}" / "result.txt"
+    result = path.parent / f"score_{metric}" / RESULT_TXT
     try:
         counts = sorted(read_counts(result.read_text("utf-8")).items())
     except (OSError, UnicodeDecodeError) as error:

@@ -8,6 +8,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 from espnet_merge.errors import InputError
+from espnet_merge.files import SCORE_JSON
 from espnet_merge.report.tables import MISSING, best_of, markdown_table
 from espnet_merge.score.current import check_rules
 from espnet_merge.score.evaluate import CORPUS_SCORES, headline, main_reading
@@ -48,7 +49,7 @@ def read_scores(rows: Mapping[str, Sequence[Path]]) -> Scores:
     for system, places in rows.items():
         found = table.setdefault(system, {})
         for place in places:
-            score = _read(place / "score.json")
+            score = _read(place / SCORE_JSON)
             main, name = score["main"], place.name
             if metrics.setdefault(name, main) != main:
                 raise InputError(

@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from espnet_merge.files import CONFIG_YAML, MERGE_YAML
 from espnet_merge.report.plan import Plan
 from espnet_merge.report.results import Grid, Results, by_task
 from espnet_merge.report.significance import DESIGN, Tested, mean_difference
@@ -111,7 +112,7 @@ def systems(plan: Plan, expdir: Path, output: Path) -> Iterator[str]:
 
 def made_by(expdir: Path, system: str) -> list[Path]:
     """Return the files that say where a system's weights come from."""
-    names = ("model/merge.yaml", "config.yaml")
+    names = (f"model/{MERGE_YAML}", CONFIG_YAML)
     return [path for name in names if (path := expdir / system / name).is_file()]
 
 

@@ -21,11 +21,11 @@ from espnet_merge.decode.batches import batches
 from espnet_merge.decode.expert import check_expert, load_expert
 from espnet_merge.disk.atomic import check_output, whole_directory
 from espnet_merge.errors import InputError
+from espnet_merge.speech import check_seconds
 from espnet_merge.statistics.fisher import Fisher
 from espnet_merge.statistics.gram import Gram
 from espnet_merge.statistics.sums import as_array
 from espnet_merge.statistics.utterances import data_digest, read_labelled, spread
-from espnet_merge.whisper.features import check_seconds
 from espnet_merge.whisper.prompt import load_tokenizer
 
 RECORD = "statistics.yaml"

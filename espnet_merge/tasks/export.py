@@ -10,7 +10,7 @@ import yaml
 
 from espnet_merge.checkpoint import Checkpoint, open_checkpoint
 from espnet_merge.checkpoint.agree import check_same_model
-from espnet_merge.checkpoint.espnet import CONFIG, read_config
+from espnet_merge.checkpoint.espnet import read_config
 from espnet_merge.checkpoint.labels import EXPORT, KEY, format_in
 from espnet_merge.checkpoint.names import without_training
 from espnet_merge.checkpoint.output import Output
@@ -18,6 +18,7 @@ from espnet_merge.checkpoint.torch_read import read_torch
 from espnet_merge.disk.atomic import check_output, whole_directory
 from espnet_merge.disk.digest import sha256
 from espnet_merge.errors import InputError
+from espnet_merge.files import CONFIG_YAML
 
 if TYPE_CHECKING:
     from torch import nn
@@ -33,13 +34,13 @@ def export(checkpoint: Path, output: Path, *, overwrite: bool = False) -> None:
         InputError: a file is missing or broken, or ``output`` exists.
     """
     check_output(output, overwrite=overwrite, mark=EXPORT)
-    for file in (checkpoint.parent / CONFIG, checkpoint):
+    for file in (checkpoint.parent / CONFIG_YAML, checkpoint):
         if not file.is_file():
             raise InputError(
                 f"{file}: an experiment needs this file; train it first, or name "
                 "another --checkpoint."
             )
-    config = read_config(checkpoint.parent / CONFIG)
+    config = read_config(checkpoint.parent / CONFIG_YAML)
     base = open_checkpoint(Path(str(config.get("whisper"))))
     mixture = config.get("mixture_conf")
     with whole_directory(output) as directory:
@@ -97,8 +98,8 @@ def _take_trained(checkpoint: Path, model: "nn.Module") -> None:
     if odd := sorted(trained ^ set(weights)):
         raise InputError(
             f"{checkpoint}: must hold the {len(trained)} tensors that "
-            f"{CONFIG} beside it describes; {len(odd)} differ, first {odd[0]}: restore "
-            "the two as they were trained."
+            f"{CONFIG_YAML} beside it describes; {len(odd)} differ, first {odd[0]}: "
+            "restore the two as they were trained."
         )
     model.load_state_dict(weights, strict=False)  # without the base
 

@@ -16,6 +16,7 @@ from transformers import GenerationConfig, WhisperTokenizer
 
 from espnet_merge.disk.atomic import check_output, whole_directory
 from espnet_merge.errors import InputError
+from espnet_merge.files import FETCH_JSON
 from espnet_merge.speech import LANGUAGES
 from espnet_merge.whisper.fetched import (
     ENGLISH_ALONE,
@@ -24,7 +25,6 @@ from espnet_merge.whisper.fetched import (
     languages_of,
     likes_of,
 )
-from espnet_merge.whisper.fetched import RECORD as FETCHED
 from espnet_merge.whisper.model import load_whisper
 from espnet_merge.whisper.prompt import check_language, language_id, load_tokenizer
 
@@ -70,7 +70,7 @@ def lend(
     root = likes_of(model).get(like, like)
     with whole_directory(output) as part:
         for file in sorted(model.iterdir()):
-            if file.is_file() and file.name != FETCHED:
+            if file.is_file() and file.name != FETCH_JSON:
                 shutil.copyfile(file, part / file.name)
         source = language_id(tokenizer, like)
         index = _grow(part, tokenizer, language, source) if own else source

@@ -19,6 +19,7 @@ from transformers.models.whisper.modeling_whisper import WhisperDecoder, Whisper
 from transformers.utils import logging
 
 from espnet_merge.errors import InputError
+from espnet_merge.files import CONFIG_JSON
 from espnet_merge.whisper.context import tell_context
 
 
@@ -74,7 +75,7 @@ def load_whisper(
     Raises:
         InputError: not such a directory, or weights are missing or left over.
     """
-    if not (path / "config.json").is_file():
+    if not (path / CONFIG_JSON).is_file():
         raise InputError(
             f"{path}: a Hugging Face Whisper directory (config.json, "
             "model.safetensors) is needed; make one with 'espnet-merge fetch'."

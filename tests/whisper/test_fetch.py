@@ -17,7 +17,7 @@ from transformers import (
 from espnet_merge.__main__ import main
 from espnet_merge.errors import InputError
 from espnet_merge.whisper import fetch, packages
-from espnet_merge.whisper.fetched import as_directory
+from espnet_merge.whisper.converted import as_directory
 from tests.checkpoint.ct2_file import ct2_variables, pack
 from tests.formats import openai_name
 from tests.micro import _byte_symbols
