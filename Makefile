@@ -34,8 +34,9 @@ lint: setup ## ruff, mypy, import-linter, shellcheck
 
 check: lint test ## what CI runs
 
-docs: setup ## write docs/methods from the docstrings
+docs: setup ## write docs/methods and the picture of the rooms from the code
 	@$(BIN)/python -m docs.generate
+	@$(BIN)/python -m docs.rooms
 
 clean: ## remove caches and build products; keeps .venv, data and experiments
 	@rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis tools/downloads
