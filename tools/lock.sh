@@ -16,7 +16,8 @@ fail() {
 # uv takes what stands in its output for what it had better keep.
 resolve() { # FILE [--upgrade]
   .venv/bin/uv pip compile --quiet pyproject.toml --extra dev --output-file "$@" \
-    --universal --fork-strategy fewest --python-version 3.12 \
+    --python .venv/bin/python --no-python-downloads --python-version 3.12 \
+    --universal --fork-strategy fewest \
     --no-header --no-annotate --no-emit-index-url --no-emit-find-links >/dev/null ||
     fail "no releases meet all ranges of pyproject.toml, for the reason above."
 }
