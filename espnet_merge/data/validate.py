@@ -47,8 +47,8 @@ def _check_values(data: Path, tables: Tables, known: Collection[str]) -> None:
     whose = "Whisper" if known == LANGUAGES else "the model"
     example = "es" if "es" in known else min(known)
     rules = {
-        "utt2lang": (f"a language that {whose} knows, as {example}", known),
-        "utt2task": (" or ".join(TASKS), TASKS),
+        UTT2LANG: (f"a language that {whose} knows, as {example}", known),
+        UTT2TASK: (" or ".join(TASKS), TASKS),
     }
     for column, (rule, allowed) in rules.items():
         for name, value in tables[column].items():
