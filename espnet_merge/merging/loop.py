@@ -16,7 +16,7 @@ from espnet_merge.disk.atomic import whole_directory
 from espnet_merge.errors import InputError
 from espnet_merge.linalg.decompose import on_cpu
 from espnet_merge.merging.inputs import Inputs
-from espnet_merge.merging.merge import Merge
+from espnet_merge.merging.merge import PROVENANCE, Merge
 from espnet_merge.merging.provenance import (
     Record,
     describe,
@@ -54,12 +54,14 @@ class Target:
         record: What determines its bytes.
         writer: Opens the writer of its tensors in a directory.
         finish: Writes into this directory what belongs to the tensors.
+        overwrite: Whether an older result may be replaced.
     """
 
     output: Path
     record: Record
     writer: Callable[[Path], AbstractContextManager[TensorWriter]]
     finish: Callable[[Path], None] = lambda directory: None
+    overwrite: bool = False
 
 
 # For each target its number, the name of a tensor, and stored bits of it or of its next
@@ -129,6 +131,7 @@ def target_of(merge: Merge, record: Record) -> Target:
         record,
         writer=lambda directory: merge.written.writer(directory, merge.plan),
         finish=lambda directory: merge.written.copy_side_files(directory, merge.dtype),
+        overwrite=merge.overwrite,
     )
 
 
@@ -150,7 +153,12 @@ def write(
         check(target.record)
     checksums = [0] * len(targets)
     with ExitStack() as stack:
-        directories = [stack.enter_context(whole_directory(x.output)) for x in targets]
+        directories = [
+            stack.enter_context(
+                whole_directory(x.output, PROVENANCE, overwrite=x.overwrite)
+            )
+            for x in targets
+        ]
         with ExitStack() as files:
             writers = [
                 files.enter_context(target.writer(directory))

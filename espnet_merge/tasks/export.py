@@ -43,7 +43,7 @@ def export(checkpoint: Path, output: Path, *, overwrite: bool = False) -> None:
     config = read_config(checkpoint.parent / CONFIG)
     base = open_checkpoint(Path(str(config.get("whisper"))))
     mixture = config.get("mixture_conf")
-    with whole_directory(output) as directory:
+    with whole_directory(output, PROVENANCE, overwrite=overwrite) as directory:
         if mixture:
             _write_mixture(checkpoint, base, mixture, directory)
         elif config.get("lora"):

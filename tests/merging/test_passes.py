@@ -158,7 +158,7 @@ def test_a_finished_part_is_not_made_again_and_a_missing_one_is(models, capsys):
     assert part.stat().st_ino == before
     assert "was there already" in capsys.readouterr().out
     assert "2-of-2: is missing" in refuses(capsys, "join", "--output", "out")
-    (models / "out.parts" / ".2-of-2.partial").mkdir()
+    (models / "out.parts" / ".2-of-2.away-1-1-0123abcd.partial").mkdir()
     shard(2, 2)
     main(["join", "--output", "out"])
     assert (models / "out" / "merge.yaml").is_file()
