@@ -12,6 +12,7 @@ from espnet_merge.arrays import Array
 from espnet_merge.checkpoint.dtypes import FLOATS, check_overflow, to_stored
 from espnet_merge.checkpoint.factored import Factored
 from espnet_merge.checkpoint.output import TensorWriter
+from espnet_merge.checkpoint.stored import sizes_of
 from espnet_merge.disk.atomic import whole_directory
 from espnet_merge.errors import InputError
 from espnet_merge.linalg.decompose import on_cpu
@@ -169,7 +170,7 @@ def write(
         for target, place, checksum in zip(
             targets, directories, checksums, strict=True
         ):
-            record = target.record | result_of(checksum)
+            record = target.record | result_of(checksum) | sizes_of(place)
             check(record)
             target.finish(place)
             write_record(place, record)

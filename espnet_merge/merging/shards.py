@@ -23,7 +23,7 @@ from espnet_merge.merging.replay import rebuild
 from espnet_merge.workers import Workers
 
 # What the record of a part has of its own.
-OF_PART = ("shard", "result")
+OF_PART = ("shard", "result", "bytes")
 
 
 def parts_of(output: Path) -> Path:

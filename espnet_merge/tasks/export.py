@@ -13,6 +13,7 @@ from espnet_merge.checkpoint.agree import check_same_model
 from espnet_merge.checkpoint.espnet import CONFIG, read_config
 from espnet_merge.checkpoint.names import without_training
 from espnet_merge.checkpoint.output import Output
+from espnet_merge.checkpoint.stored import sizes_of
 from espnet_merge.checkpoint.torch_read import read_torch
 from espnet_merge.disk.atomic import check_output, whole_directory
 from espnet_merge.disk.digest import sha256
@@ -50,7 +51,12 @@ def export(checkpoint: Path, output: Path, *, overwrite: bool = False) -> None:
             _write_adapter(checkpoint, base, config, directory)
         else:
             _write_model(checkpoint, base, directory)
-        origin = {"checkpoint": str(checkpoint), "sha256": sha256(checkpoint)}
+        digest = sha256(checkpoint)
+        origin = {
+            "checkpoint": str(checkpoint),
+            "sha256": digest,
+            **sizes_of(directory),
+        }
         origin |= {name: config[name] for name in WARM_START if config.get(name)}
         (directory / PROVENANCE).write_text(yaml.safe_dump(origin), encoding="utf-8")
 

@@ -27,6 +27,7 @@ from transformers.models.whisper.tokenization_whisper import LANGUAGES
 from espnet_merge import __version__
 from espnet_merge.checkpoint.ct2 import read_ct2
 from espnet_merge.checkpoint.openai import read_openai
+from espnet_merge.checkpoint.stored import sizes_of
 from espnet_merge.disk.atomic import whole_directory
 from espnet_merge.errors import InputError
 from espnet_merge.whisper import packages
@@ -338,7 +339,8 @@ def _write(whisper: Whisper, source: str, output: Path, *, overwrite: bool) -> N
         whisper.model.save_pretrained(part)
         whisper.tokenizer.save_pretrained(part)
         WhisperFeatureExtractor(feature_size=mels).save_pretrained(part)
-        (part / RECORD).write_text(json.dumps(record, indent=2) + "\n")
+        text = json.dumps(record | sizes_of(part), indent=2)
+        (part / RECORD).write_text(f"{text}\n")
 
 
 def _say(message: str) -> None:

@@ -193,6 +193,17 @@ def test_what_another_process_has_just_decoded_is_kept(
     assert [contents(output)] == before
 
 
+def test_a_model_that_is_not_what_its_record_says(
+    micro_whisper, data, tmp_path, capsys
+):
+    model = tmp_path / "model"
+    shutil.copytree(micro_whisper, model)
+    size = (model / "model.safetensors").stat().st_size
+    (model / "merge.yaml").write_text(f"bytes: {{model.safetensors: {size + 1}}}\n")
+    line = refusal(capsys, model, data, tmp_path / "out", *SHORT)
+    assert f"must have {size + 1} bytes, as merge.yaml beside it says" in line
+
+
 def test_other_settings_need_overwrite(micro_whisper, data, tmp_path, capsys):
     output = tmp_path / "out"
     decode(micro_whisper, data, output, *SHORT)
