@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import isfinite
 from pathlib import Path
 
-from espnet_merge.disk.atomic import whole_file
+from espnet_merge.disk.atomic import one_writer, whole_file
 from espnet_merge.errors import InputError
 from espnet_merge.report import tables, translations
 from espnet_merge.report.environment import describe, origin
@@ -121,16 +121,17 @@ def main(args: argparse.Namespace) -> None:
         megabytes=args.clips,
     )
     transcribed, _ = by_task(modes[0])
-    pictures = _draw(transcribed, output / "images") if transcribed.scores else []
-    with whole_file(output / "results.json") as part:
-        data = {r.mode: _data(r, tested[r.mode]) for r in modes}
-        part.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
-    with whole_file(output / "report.html") as part:
-        part.write_text(page(shown), encoding="utf-8")
-    # Last: it links to the others.
-    with whole_file(output / "RESULTS.md") as part:
-        lines = _lines(facts, args.expdir, modes, tested, output)
-        part.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    with one_writer(output):
+        pictures = _draw(transcribed, output / "images") if transcribed.scores else []
+        with whole_file(output / "results.json") as part:
+            data = {r.mode: _data(r, tested[r.mode]) for r in modes}
+            part.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+        with whole_file(output / "report.html") as part:
+            part.write_text(page(shown), encoding="utf-8")
+        # Last: it links to the others.
+        with whole_file(output / "RESULTS.md") as part:
+            lines = _lines(facts, args.expdir, modes, tested, output)
+            part.write_text("\n".join(lines) + "\n", encoding="utf-8")
     for line in tables.terminal(modes[0]):
         print(line)
     print(summaries(modes[0]))

@@ -8,7 +8,7 @@ from pathlib import Path
 from espnet_merge.data.kaldi import NO_AUDIO, Tables, check_columns, listed, read_kaldi
 from espnet_merge.data.recordings import by_recording, is_command
 from espnet_merge.errors import InputError
-from espnet_merge.files import WAV_SCP
+from espnet_merge.files import UTT2LANG, UTT2TASK, WAV_SCP
 from espnet_merge.speech import LANGUAGES, TASKS
 
 # What a command begins with, unless it is more than a program and its arguments.
