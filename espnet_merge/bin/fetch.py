@@ -42,5 +42,5 @@ def main(args: argparse.Namespace) -> None:
     # Seconds of imports, which a rerun does without.
     from espnet_merge.whisper.fetch import fetch
 
-    fetch(args.source, args.output, args.cache)
+    fetch(args.source, args.output, args.cache, overwrite=args.overwrite)
     print(args.output)

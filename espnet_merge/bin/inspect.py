@@ -58,18 +58,18 @@ def main(args: argparse.Namespace) -> None:
     for warning in advise(found):
         print(f"espnet-merge inspect: warning: {warning}", file=sys.stderr)
     if args.output:
-        _write(found, args.output)
+        _write(found, args.output, overwrite=args.overwrite)
         print(args.output / INSPECT_HTML)
 
 
-def _write(found: "Inspection", output: Path) -> None:
+def _write(found: "Inspection", output: Path, *, overwrite: bool) -> None:
     from espnet_merge.disk.atomic import whole_directory
     from espnet_merge.inspection.page import page
     from espnet_merge.inspection.pictures import DPI, draw_experts, draw_layers
     from espnet_merge.inspection.record import record
 
     drawn = {"layers": draw_layers, "experts": draw_experts}
-    with whole_directory(output) as folder:
+    with whole_directory(output, RECORD, overwrite=overwrite) as folder:
         for name, draw in drawn.items():
             draw(found).savefig(folder / f"{name}.png", dpi=DPI)
         pictures = {

@@ -15,7 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
-from espnet_merge.disk.atomic import whole_file
+from espnet_merge.disk.atomic import one_writer, whole_file
 from espnet_merge.files import RESULT_TXT, SCORE_JSON
 from espnet_merge.score.counts import Counts, Pair
 from espnet_merge.score.current import inputs_digest, is_current, rules_digest
@@ -107,7 +107,8 @@ def main(args: argparse.Namespace) -> None:
                     "path": str(args.baseline),
                     "metrics": baseline["metrics"],
                 }
-            _write(hyp, score, results)
+            with one_writer(hyp):
+                _write(hyp, score, results)
     for line in _table([(hyp, score) for hyp, score, _ in scored], baseline):
         print(line)
 

@@ -94,7 +94,7 @@ def main(args: argparse.Namespace) -> None:
             "utterances": counts,
             "similarity": rows,
         }
-        _write(record, args.output)
+        _write(record, args.output, overwrite=args.overwrite)
         print(args.output / RECORD, file=sys.stderr)
 
 
@@ -188,11 +188,11 @@ def _table(
     return table
 
 
-def _write(record: dict[str, Any], output: Path) -> None:
+def _write(record: dict[str, Any], output: Path, *, overwrite: bool) -> None:
     from espnet_merge.disk.atomic import whole_directory
     from espnet_merge.lora.heat_map import DPI, draw
 
-    with whole_directory(output) as folder:
+    with whole_directory(output, RECORD, overwrite=overwrite) as folder:
         draw(record["similarity"]).savefig(folder / "similarity.png", dpi=DPI)
         text = json.dumps(record, indent=1)
         (folder / RECORD).write_text(f"{text}\n", encoding="utf-8")

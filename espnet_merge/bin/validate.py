@@ -19,10 +19,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DATADIR",
         help="Kaldi data directories that are going to be used together",
     )
+    parser.add_argument(
+        "--model", type=Path, help="Whisper directory, whose languages count"
+    )
 
 
 def main(args: argparse.Namespace) -> None:
     """Check them."""
     from espnet_merge.data.validate import validate
+    from espnet_merge.speech import LANGUAGES
+    from espnet_merge.whisper.fetched import languages_of
 
-    validate(args.data)
+    validate(args.data, languages_of(args.model) if args.model else LANGUAGES)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from espnet_merge.checkpoint.dtypes import itemsize
 from espnet_merge.checkpoint.hf import Writer, copy_side_files
 from espnet_merge.checkpoint.names import ESPNET_WHISPER, OPENAI
 from espnet_merge.checkpoint.openai import dims_of
@@ -19,6 +20,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 type Plan = Mapping[str, tuple[str, tuple[int, ...]]]
+
+
+def in_order(plan: Plan) -> Plan:
+    """Return the tensors in the order in which a result holds them."""
+    # The widest first keeps every tensor aligned to its own size.
+    return dict(sorted(plan.items(), key=lambda kv: (-itemsize(kv[1][0]), kv[0])))
 
 
 class TensorWriter(AbstractContextManager["TensorWriter"], Protocol):

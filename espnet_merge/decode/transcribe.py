@@ -98,15 +98,7 @@ def transcribe(
         if routes is not None and settings.language != AUTO:
             routes.check(data, (utterance.language for utterance in utterances))
         job = Job(output, {**common, "data_sha256": _listed(utterances)}, utterances)
-        differences = _compare(job)
-        if differences and not overwrite:
-            raise InputError(
-                f"{output}: holds hypotheses made otherwise ({differences}): choose "
-                "another --output, or pass --overwrite to replace them."
-            )
-        if differences == "":
-            print(f"{output}: already decoded.", file=sys.stderr)
-        else:
+        if not _is_done(job, overwrite=overwrite):
             jobs.append(job)
     if jobs:
         torch.set_num_threads(settings.threads)
@@ -118,7 +110,7 @@ def transcribe(
             return Recognizer(backend, routes)
 
         for job in jobs:
-            _run(job, recognizer, settings, tokenizer, shard)
+            _run(job, recognizer, settings, tokenizer, shard, overwrite=overwrite)
 
 
 def load_backend(
@@ -153,12 +145,16 @@ def _run(
     settings: Settings,
     tokenizer: WhisperTokenizer,
     shard: Shard | None,
+    *,
+    overwrite: bool,
 ) -> None:
     todo = batches(cut(job.utterances, settings.tail), settings.batch_size)
     if not job.output.exists():
         recognizer()  # what cannot be loaded leaves no directory behind
     header = {**_compared(job.mode), "pieces_sha256": _listed(itertools.chain(*todo))}
     with Journal(job.output, header, shard) as journal:
+        if _is_done(job, overwrite=overwrite):  # by another process, just now
+            return
         start = time.monotonic()
         decoded = _decode(job, recognizer, todo, journal, shard or Shard(1, 1))
         _say_speed(decoded, time.monotonic() - start)
@@ -266,6 +262,23 @@ def _digest(directory: Path) -> str:
     for path in sorted([*directory.glob("*.safetensors"), *directory.glob("*.json")]):
         digest.update(f"{path.name} {sha256(path)}\n".encode())
     return digest.hexdigest()
+
+
+def _is_done(job: Job, *, overwrite: bool) -> bool:
+    """Return whether the hypotheses are there already, and say so.
+
+    Raises:
+        InputError: there are others, which are not to be replaced.
+    """
+    differences = _compare(job)
+    if differences and not overwrite:
+        raise InputError(
+            f"{job.output}: holds hypotheses made otherwise ({differences}): choose "
+            "another --output, or pass --overwrite to replace them."
+        )
+    if differences == "":
+        print(f"{job.output}: already decoded.", file=sys.stderr)
+    return differences == ""
 
 
 def _compare(job: Job) -> str | None:

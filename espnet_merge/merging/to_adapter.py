@@ -111,7 +111,13 @@ class AdapterMerge:
                 "format": "adapter",
                 "rank": "exact" if self.rank is None else self.rank,
             }
-            target = Target(self.merge.output, record, self._writer, self._finish)
+            target = Target(
+                self.merge.output,
+                record,
+                self._writer,
+                self._finish,
+                overwrite=self.merge.overwrite,
+            )
             write([target], self._steps(inputs, energies), inputs.workers, check)
         kept, whole = map(sum, zip(*(energies[n] for n in self.names), strict=True))
         return kept / whole if whole else 1.0

@@ -64,7 +64,7 @@ def record(
         "base": plan.base,
         "alpha": DESIGN.alpha,
         "howTested": f"{INTERVALS} {MARKS}",
-        "groups": list(first.plan.groups),
+        "averages": list(first.plan.averages),
         "systems": [_system(modes[0], name, expdir, output) for name in plan.kinds],
         "sets": [_set(modes[0], name) for name in plan.sets],
         "modes": [

@@ -221,15 +221,15 @@ class Results:
     def _grid(
         self,
         cell: Callable[[str, str], float | None],
-        groups: Iterable[str] = ("trained", "untrained"),
+        averages: Iterable[str] = ("trained", "untrained"),
     ) -> Grid:
         columns: list[str] = []
         rows: dict[str, list[float | None]] = {name: [] for name in self.plan.kinds}
-        for group in groups:
-            sets = self.plan.groups.get(group, [])
+        for average in averages:
+            sets = self.plan.averages.get(average, [])
             if not sets:
                 continue
-            columns += [*map(self.label, sets), group]
+            columns += [*map(self.label, sets), average]
             for system, row in rows.items():
                 cells = [cell(system, name) for name in sets]
                 row += [*cells, mean(cells)]
@@ -281,7 +281,7 @@ def by_task(results: Results) -> tuple[Results, Results]:
 def _of_sets(results: Results, sets: Sequence[str]) -> Results:
     return replace(
         results,
-        plan=replace(results.plan, sets=sets),
+        plan=results.plan.only(sets),
         scores={key: s for key, s in results.scores.items() if key[1] in sets},
         utterances={key: u for key, u in results.utterances.items() if key[1] in sets},
     )

@@ -54,13 +54,13 @@ def against_base(results: Results) -> Tested:
         }
         rows = differences(list(parts.values()), list(pairs.values()), 0, 1, DESIGN)
         tested[system] = dict(zip(map(results.label, parts), rows, strict=True))
-        for group, sets in plan.groups.items():
+        for column, sets in plan.averages.items():
             if parts.keys() >= set(sets):
                 averaged = (
                     [parts[name] for name in sets],
                     [pairs[name] for name in sets],
                 )
-                tested[system][group] = difference(*averaged, 0, 1, DESIGN)
+                tested[system][column] = difference(*averaged, 0, 1, DESIGN)
     return tested
 
 

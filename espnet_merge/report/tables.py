@@ -27,13 +27,13 @@ MARKS = (
 def markdown(results: Results, tested: Tested) -> Iterator[str]:
     """Yield the tables of one decoding mode."""
     name, mode = results.metric_name, how(results)
-    yardsticks = map(results.plan.expert_for, results.plan.groups.get("trained", []))
+    yardsticks = map(results.plan.expert_for, results.plan.averages.get("trained", []))
     experts = ", ".join(dict.fromkeys(e or MISSING for e in yardsticks))
     clean = f"normalizer `{results.normalizer}`"
     yield from section(f"{name} (%), {clean}, {mode}", results, results.rates())
     yield (
         "**Bold**: best of all systems. *Italics*: best merge. "
-        f"Columns {_and(results.plan.groups)}: macro average of the sets left of it."
+        f"Columns {_and(results.plan.averages)}: macro average of the sets left of it."
     )
     yield ""
     raw = results.rates("raw")
@@ -174,7 +174,7 @@ def summary(results: Results) -> str:
     best = best_of(trained, plan.merges)
     if best is None:
         return "No merge has scores for all trained languages."
-    languages = ", ".join(map(results.label, plan.groups["trained"]))
+    languages = ", ".join(map(results.label, plan.averages["trained"]))
     said = [
         f"Best merge: {best}, macro {results.metric_name} {trained[best]:.1f} over "
         f"{languages}"
@@ -185,10 +185,10 @@ def summary(results: Results) -> str:
     }
     for kind, other in others.items():
         if other is not None:
-            tested = mean_difference(results, best, other, plan.groups["trained"])
+            tested = mean_difference(results, best, other, plan.averages["trained"])
             said.append(_verdict(tested, f"{kind} ({other}, {trained[other]:.1f})"))
     if "untrained" in grid.columns:
-        unseen = plan.groups["untrained"]
+        unseen = plan.averages["untrained"]
         changes = results.differences().column("untrained")
         told = [
             f"{other} {changes[other]:+.1f}"
@@ -292,7 +292,7 @@ def section(
                     row[index] = f"{mark}{value}{mark}"
             if (system, column) in marked:
                 row[index] += SIGNIFICANT
-    heads = [f"**{c}**" if c in results.plan.groups else c for c in grid.columns]
+    heads = [f"**{c}**" if c in results.plan.averages else c for c in grid.columns]
     yield from markdown_table(
         ["system", *heads], [[s, *row] for s, row in rows.items()]
     )

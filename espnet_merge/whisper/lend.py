@@ -17,7 +17,7 @@ from transformers import GenerationConfig, WhisperTokenizer
 from espnet_merge.disk.atomic import check_output, whole_directory
 from espnet_merge.errors import InputError
 from espnet_merge.files import FETCH_JSON
-from espnet_merge.speech import LANGUAGES
+from espnet_merge.speech import LANGUAGES, code_of
 from espnet_merge.whisper.fetched import (
     ENGLISH_ALONE,
     GENERATION,
@@ -61,6 +61,11 @@ def lend(
         raise InputError(f"{model}: an English-only model has no languages to add to.")
     if language in known:
         raise InputError(f"{model}: knows {language} already; use it as it is.")
+    if (same := code_of(language)) is not None:
+        raise InputError(
+            f"{language}: data directories may say so already, for it is {same} to "
+            "Whisper; give a code that is none of its languages."
+        )
     if not CODE.fullmatch(language):
         raise InputError(
             "a new language must have a code of two or three letters, which _ and more "

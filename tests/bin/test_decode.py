@@ -13,6 +13,7 @@ import soundfile
 import torch
 
 from espnet_merge.__main__ import main
+from espnet_merge.decode import transcribe
 from espnet_merge.lora.adapter import add_adapter, save_adapter
 from espnet_merge.whisper.model import load_whisper
 from tests.micro import write_micro_whisper
@@ -193,6 +194,41 @@ def test_finished_output_is_kept(micro_whisper, data, tmp_path, capsys):
     decode(micro_whisper, data, output, *SHORT, "--overwrite")
     assert (output / "text.json").stat().st_mtime_ns == before
     assert "already decoded" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("other", [(), ("--beam", "2")], ids=["same", "other"])
+def test_what_another_process_has_just_decoded_is_kept(
+    other, micro_whisper, data, tmp_path, capsys, monkeypatch
+):
+    output, load = tmp_path / "out", transcribe.load_backend
+    before = []
+
+    def decode_first(*args):
+        """Another process begins and ends while this one loads its model."""
+        monkeypatch.setattr(transcribe, "load_backend", load)
+        decode(micro_whisper, data, output, *SHORT, *other)
+        before.append(contents(output))
+        return load(*args)
+
+    monkeypatch.setattr(transcribe, "load_backend", decode_first)
+    if other:
+        line = refusal(capsys, micro_whisper, data, output, *SHORT)
+        assert "beam: 2 there, 1 now" in line
+    else:
+        decode(micro_whisper, data, output, *SHORT)
+        assert "already decoded" in capsys.readouterr().err
+    assert [contents(output)] == before
+
+
+def test_a_model_that_is_not_what_its_record_says(
+    micro_whisper, data, tmp_path, capsys
+):
+    model = tmp_path / "model"
+    shutil.copytree(micro_whisper, model)
+    size = (model / "model.safetensors").stat().st_size
+    (model / "merge.yaml").write_text(f"bytes: {{model.safetensors: {size + 1}}}\n")
+    line = refusal(capsys, model, data, tmp_path / "out", *SHORT)
+    assert f"must have {size + 1} bytes, as merge.yaml beside it says" in line
 
 
 def test_other_settings_need_overwrite(micro_whisper, data, tmp_path, capsys):

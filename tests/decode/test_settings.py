@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
 from espnet_merge.decode.settings import Settings, read_settings
 from espnet_merge.errors import InputError
@@ -9,8 +10,10 @@ SHIPPED = sorted(Path(__file__).parents[2].glob("conf/decode/*.yaml"))
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
-def test_shipped_configurations_are_accepted(path):
-    assert isinstance(read_settings(path, {}), Settings)
+def test_shipped_configurations_are_what_they_state(path):
+    settings, stated = read_settings(path, {}), yaml.safe_load(path.read_text())
+    assert stated
+    assert {name: getattr(settings, name) for name in stated} == stated
 
 
 def test_the_named_modes_are_what_they_say():

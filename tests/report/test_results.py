@@ -64,10 +64,35 @@ def test_a_missing_score_is_never_averaged_over(exp):
     assert "Best merge: soup" in summary(results)
 
 
-def test_the_first_expert_of_a_language_is_the_yardstick(exp):
+def test_the_first_expert_of_a_group_is_the_yardstick(exp):
     write_exp(exp, {"lora_es": {"es": 20.0, "it": 25.0, "en": 12.0}}, "padded")
     results = read(exp, experts=[*PLAN["experts"], ("es", "lora_es")])
     assert results.relative().rows["lora_es"][0] == 50
+
+
+def test_experts_of_one_language_are_told_apart_by_their_groups(exp):
+    """By hand: es_news is trained on news, and es_ood is of nobody."""
+    rates = {
+        "zero_shot": {"es_news": 30.0, "es_ood": 50.0},
+        "full_es": {"es_news": 20.0, "es_ood": 60.0},
+        "full_es_news": {"es": 25.0, "es_news": 5.0, "es_ood": 40.0},
+        "soup": {"es_news": 10.0, "es_ood": 45.0},
+    }
+    write_exp(exp, rates, "padded")
+    results = read(
+        exp,
+        experts=[("es", "full_es"), ("news", "full_es_news")],
+        joint=[],
+        merges=["soup"],
+        sets=["es_test", "es_news_test", "es_ood_test"],
+        groups={"es": ["es_test"], "news": ["es_news_test"]},
+    )
+    columns = ["es_test", "es_news_test", "trained", "es_ood_test", "untrained"]
+    assert results.rates().columns == columns
+    assert results.rates().rows["soup"] == [25, 10, 17.5, 45, 45]
+    # 10 / 25 and 5 / 10: the yardstick of news is the expert of news.
+    assert results.relative().rows["soup"] == [40, 50, 45]
+    assert results.gap_closed().rows["soup"][1] == 80
 
 
 def test_sets_of_one_language_and_of_other_units_are_named(exp):
@@ -75,8 +100,9 @@ def test_sets_of_one_language_and_of_other_units_are_named(exp):
         folder = exp / system / "inference_padded"
         write_score(folder / "es_captions_test", 500)
         write_score(folder / "zh_test", 100, main="cer")
-    results = read(exp, sets=["es_test", "es_captions_test", "zh_test"], trained=["es"],
-                   experts=[("es", "full_es")], untrained=["zh"])  # fmt: skip
+    results = read(exp, sets=["es_test", "es_captions_test", "zh_test"],
+                   experts=[("es", "full_es")],
+                   groups={"es": ["es_test", "es_captions_test"]})  # fmt: skip
     assert results.rates().columns == [
         "es_test (WER)",
         "es_captions_test (WER)",
@@ -171,9 +197,10 @@ def test_what_cannot_be_compared_is_refused(exp, changes, message):
     [
         ({"joint": ["soup"]}, "system is named once; soup"),
         ({"sets": ["es_test", "es_test"]}, "set is named once; es_test"),
-        ({"untrained": ["es"]}, "language is named once; es"),
-        ({"untrained": []}, "en_test begins with 'en'"),
-        ({"experts": [("fr", "full_fr")]}, "full_fr has 'fr'"),
+        ({"groups": {"es": ["es_test"], "it": ["es_test"]}}, "of es and of it"),
+        ({"groups": {"es": ["es_test", "es_test"]}}, "once; es_test is named of es"),
+        ({"groups": {"es": ["es_phone_test"]}}, "es_phone_test of es is none of them"),
+        ({"experts": [("fr", "full_fr")]}, "full_fr is of 'fr': add --group fr="),
     ],
 )
 def test_bad_plans(exp, changes, message):

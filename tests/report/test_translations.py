@@ -60,8 +60,13 @@ def table(path, rows):
 
 def report(exp, sets=tuple(SAID)):
     words = "--base zero_shot --experts es=full_es es-en=full_es-en --joint joint "
-    words += "--merges soup --trained es es-en --untrained it-en --inference tail"
-    main(["report", "--expdir", str(exp), *words.split(), "--sets", *sets])
+    words += "--merges soup --inference tail --group"
+    groups = [
+        f"{group}={name if name in sets else ''}"
+        for group, name in (("es", "es_test"), ("es-en", "es-en_test"))
+    ]
+    words = [*words.split(), *groups, "--sets", *sets]
+    main(["report", "--expdir", str(exp), *words])
     return (exp / "RESULTS.md").read_text("utf-8").splitlines()
 
 

@@ -97,8 +97,11 @@ def test_train_decode_merge(kind, request, tmp_path):
         main([*map(str, words), "--max-new-tokens", "2"])
         text = json.loads((tmp_path / f"{name}_out" / "text.json").read_text())
         assert text["utterances"]["ast-000"]["language"] == "ast"
-    words = ["filter", "--model", model, "--data", data / "valid"]
-    main([*map(str, words), "--output", str(tmp_path / "kept")])
+    words = ["--model", model, "--data", data / "valid"]
+    main(["filter", *map(str, words), "--output", str(tmp_path / "kept")])
+    main(["validate", *map(str, words)])
+    with pytest.raises(SystemExit):
+        main(["validate", *map(str, words[2:])])
 
 
 @pytest.mark.parametrize("kind", ["borrowed", "own"])
@@ -131,7 +134,8 @@ def test_what_is_made_like_chinese_has_no_space_either(micro_whisper, tmp_path):
     ("more", "message"),
     [
         ({"code": "es"}, "knows es already"),
-        ({"code": "Asturian"}, "code of two or three letters"),
+        ({"code": "Asturiano"}, "code of two or three letters"),
+        ({"code": "spa"}, "spa: data directories may say so already, for it is es"),
         ({"like": "xx"}, "language must be one of Whisper's 100 codes"),
     ],
 )

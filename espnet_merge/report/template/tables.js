@@ -55,11 +55,11 @@ function heading(column, classes) {
     column,
     make("span", { "aria-hidden": "true" }, arrow),
   );
-  const mean = DATA.groups.includes(column) ? make("small", {}, "mean") : null;
+  const mean = DATA.averages.includes(column) ? make("small", {}, "mean") : null;
   return make("th", { scope: "col", class: classes, "aria-sort": order }, mean, button);
 }
 
-const columnClass = (column) => (DATA.groups.includes(column) ? "mean" : "");
+const columnClass = (column) => (DATA.averages.includes(column) ? "mean" : "");
 
 // A number, and small under it what it changed of the base.
 function numberCell(value, change, { classes, best, test, moreIsBetter = false }) {
