@@ -38,8 +38,9 @@ lint: setup ## ruff, mypy, import-linter, shellcheck
 
 check: lint test ## what CI runs
 
-docs: setup ## write docs/methods from the docstrings
+docs: setup ## write docs/methods and the picture of the rooms from the code
 	@$(BIN)/python -m docs.generate
+	@$(BIN)/python -m docs.rooms
 
 lock: ## add to constraints.txt what pyproject.toml newly asks for; the rest stays
 	@tools/lock.sh

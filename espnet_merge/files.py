@@ -23,5 +23,8 @@ TEXT_JSON = "text.json"
 SCORE_JSON = "score.json"
 RESULT_TXT = "result.txt"  # in score_wer and score_cer
 
+# Beside a training on several objectives: which of them conflict, epoch by epoch.
+CONFLICT_PNG = "images/conflict.png"
+
 # What is found out about experts before a merge.
 INSPECT_HTML = "inspect.html"

@@ -1,13 +1,16 @@
 """What Whisper hears and says, known without the seconds that transformers takes."""
 
+from typing import Literal, get_args
+
 from espnet_merge.errors import InputError
 
 SAMPLE_RATE = 16_000  # samples a second, of one channel
 WINDOW = 30.0  # seconds; the encoder has positions for no more
 
-TRANSCRIBE = "transcribe"  # into the language that is spoken
-TRANSLATE = "translate"  # into English
-TASKS = (TRANSCRIBE, TRANSLATE)
+# A transcript is in the language that is spoken, a translation in English.
+Task = Literal["transcribe", "translate"]
+TASKS: tuple[Task, ...] = get_args(Task)
+TRANSCRIBE, TRANSLATE = TASKS
 
 AUTO = "auto"  # in place of a language: the one that the model hears
 

@@ -9,8 +9,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from espnet_merge.errors import InputError
-from espnet_merge.files import INSPECT_HTML, MERGE_YAML
-from espnet_merge.objectives.history import PICTURE
+from espnet_merge.files import CONFLICT_PNG, INSPECT_HTML, MERGE_YAML
 from espnet_merge.report import translations
 from espnet_merge.report.curves import find_curves
 from espnet_merge.report.listening import Heard, embed, hear
@@ -192,7 +191,7 @@ def _merges(results: Results, expdir: Path) -> dict[str, Any]:
 
 def _conflicts(systems: Iterable[str], expdir: Path) -> dict[str, str]:
     """Return system -> picture of how its objectives conflicted in training."""
-    files = {system: expdir / system / PICTURE for system in systems}
+    files = {system: expdir / system / CONFLICT_PNG for system in systems}
     return {
         system: f"data:image/png;base64,{b64encode(file.read_bytes()).decode()}"
         for system, file in files.items()
