@@ -165,8 +165,13 @@ def _columns(title: str, grid: Grid) -> Iterator[str]:
         yield f"{system:{width}}" + "".join(f"{_n(c):>{size}}" for c, size in cells)
 
 
-def summary(results: Results) -> str:
-    """Say which merge is best on the trained languages, and what it gained and lost."""
+def summary(results: Results, tested: Tested) -> str:
+    """Say which merge is best on the trained languages, and what it gained and lost.
+
+    Args:
+        results: of transcribed sets.
+        tested: their differences to the base.
+    """
     plan, grid = results.plan, results.rates()
     if "trained" not in grid.columns:
         return "No set of a trained language: no merge can be called best."
@@ -179,26 +184,25 @@ def summary(results: Results) -> str:
         f"Best merge: {best}, macro {results.metric_name} {trained[best]:.1f} over "
         f"{languages}"
     ]
-    others = {
-        "zero-shot": best_of(trained, [plan.base]),
-        "joint": best_of(trained, plan.joint),
+    joint = best_of(trained, plan.joint)
+    if "trained" in tested[best]:
+        zero_shot = f"zero-shot ({plan.base}, {trained[plan.base]:.1f})"
+        said.append(_verdict(tested[best]["trained"], zero_shot))
+    if joint is not None:
+        change = mean_difference(results, best, joint, plan.averages["trained"])
+        said.append(_verdict(change, f"joint ({joint}, {trained[joint]:.1f})"))
+    changes = {
+        system: tested[system]["untrained"]
+        for system in (best, joint)
+        if system is not None and "untrained" in tested[system]
     }
-    for kind, other in others.items():
-        if other is not None:
-            tested = mean_difference(results, best, other, plan.averages["trained"])
-            said.append(_verdict(tested, f"{kind} ({other}, {trained[other]:.1f})"))
-    if "untrained" in grid.columns:
-        unseen = plan.averages["untrained"]
-        changes = results.differences().column("untrained")
-        told = [
-            f"{other} {changes[other]:+.1f}"
-            f" ({_p(mean_difference(results, other, plan.base, unseen).p)})"
-            for other in (best, others["joint"])
-            if other in changes
-        ]
-        if told:
-            languages = ", ".join(map(results.label, unseen))
-            said.append(f"change on {languages}, not trained: {', '.join(told)} points")
+    if changes:
+        languages = ", ".join(map(results.label, plan.averages["untrained"]))
+        told = ", ".join(
+            f"{system} {change.points:+.1f} ({_p(change.p)})"
+            for system, change in changes.items()
+        )
+        said.append(f"change on {languages}, not trained: {told} points")
     chosen = (
         f" The best of {len(plan.merges)} merges was chosen on these sets, which"
         " favours it."

@@ -4,9 +4,10 @@ import shutil
 import pytest
 
 from espnet_merge.errors import InputError
+from espnet_merge.report.findings import find
 from espnet_merge.report.plan import Plan
 from espnet_merge.report.results import read_results
-from espnet_merge.report.tables import describe, how, identification, summary
+from espnet_merge.report.tables import describe, how, identification
 from tests.report.fake import MODE, PLAN, RATES, read, write_exp, write_score
 
 
@@ -27,7 +28,7 @@ def test_every_number_of_the_grids(exp):
 
 
 def test_summary_tells_wins_and_losses(exp):
-    said = summary(read(exp))
+    said = find(read(exp), exp).summary
     assert "Best merge: tsv_m, macro WER 12.0 over es, it;" in said
     assert "it beats joint (joint, 13.0) by 1.0" in said
     assert "it beats zero-shot (zero_shot, 30.0) by 18.0" in said
@@ -36,9 +37,10 @@ def test_summary_tells_wins_and_losses(exp):
     assert "change on en, not trained: tsv_m -1.0 (p 0.00" in said
     assert "joint +0.5 (p 0.062, not significant) points" in said
     assert "The best of 2 merges was chosen on these sets" in said
-    lost = summary(read(exp, merges=["soup"]))
+    lost = find(read(exp, merges=["soup"]), exp).summary
     assert "it loses to joint (joint, 13.0) by 7.0" in lost
-    assert summary(read(exp, merges=[])).startswith("No merge has scores")
+    none = find(read(exp, merges=[]), exp).summary
+    assert none.startswith("No merge has scores")
 
 
 def test_languages_heard_have_a_table(exp):
@@ -61,7 +63,7 @@ def test_a_missing_score_is_never_averaged_over(exp):
     results = read(exp)
     assert results.missing == ["tsv_m/it_test"]
     assert results.rates().rows["tsv_m"] == [16, None, None, 9, 9]
-    assert "Best merge: soup" in summary(results)
+    assert "Best merge: soup" in find(results, exp).summary
 
 
 def test_the_first_expert_of_a_group_is_the_yardstick(exp):
