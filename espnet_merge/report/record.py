@@ -129,6 +129,7 @@ def _mode(
     return {
         "name": results.mode,
         "how": how(results),
+        "silences": results.silences,
         "normalizer": results.normalizer,
         "summary": summaries(results),
         "missing": results.missing,

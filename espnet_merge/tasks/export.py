@@ -14,6 +14,7 @@ from espnet_merge.checkpoint.espnet import CONFIG, read_config
 from espnet_merge.checkpoint.labels import EXPORT, KEY, format_in
 from espnet_merge.checkpoint.names import without_training
 from espnet_merge.checkpoint.output import Output
+from espnet_merge.checkpoint.padding import padding_in
 from espnet_merge.checkpoint.torch_read import read_torch
 from espnet_merge.disk.atomic import check_output, whole_directory
 from espnet_merge.disk.digest import sha256
@@ -51,6 +52,8 @@ def export(checkpoint: Path, output: Path, *, overwrite: bool = False) -> None:
             _write_model(checkpoint, base, directory)
         origin = {"checkpoint": str(checkpoint), "sha256": sha256(checkpoint)}
         origin[KEY] = format_in(config)
+        if padding := padding_in(config):
+            origin |= padding._asdict()
         origin |= {name: config[name] for name in WARM_START if config.get(name)}
         (directory / EXPORT).write_text(yaml.safe_dump(origin), encoding="utf-8")
 
