@@ -17,6 +17,7 @@ CONFIG_YAML = "config.yaml"
 # Beside a model: where it comes from.
 FETCH_JSON = "fetch.json"
 MERGE_YAML = "merge.yaml"
+EXPORT_YAML = "export.yaml"
 
 # Beside the texts of a decoded set.
 TEXT_JSON = "text.json"

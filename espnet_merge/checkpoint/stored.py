@@ -4,9 +4,10 @@ from pathlib import Path
 from typing import Any
 
 from espnet_merge.errors import InputError
+from espnet_merge.files import EXPORT_YAML, FETCH_JSON, MERGE_YAML
 
 # What merge, export and fetch write beside a result, the sizes of weights in it.
-RECORDS = ("merge.yaml", "export.yaml", "fetch.json")
+RECORDS = (MERGE_YAML, EXPORT_YAML, FETCH_JSON)
 SUFFIXES = (".safetensors", ".bin", ".pt", ".pth")
 
 

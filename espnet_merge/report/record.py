@@ -114,6 +114,7 @@ def _mode(
     return {
         "name": results.mode,
         "how": how(results),
+        "silences": results.silences,
         "normalizer": results.normalizer,
         "summary": found.summary,
         "missing": results.missing,

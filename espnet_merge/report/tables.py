@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from espnet_merge.files import CONFIG_YAML, MERGE_YAML
+from espnet_merge.report.modes import PADDING, describe
 from espnet_merge.report.plan import Plan
 from espnet_merge.report.results import Grid, Results, by_task
 from espnet_merge.report.significance import DESIGN, Tested, mean_difference
@@ -67,12 +68,13 @@ def markdown(results: Results, tested: Tested) -> Iterator[str]:
     yield from identification(results)
     yield f"### Insertions / utterances with a loop, {clean}, {mode}"
     yield ""
-    yield from markdown_table(
-        ["system", *map(results.label, results.plan.sets)],
-        [
-            [system, *(_signs(results, system, name) for name in results.plan.sets)]
+    yield from table_of_systems(
+        results,
+        [*map(results.label, results.plan.sets)],
+        {
+            system: [_signs(results, system, name) for name in results.plan.sets]
             for system in results.plan.kinds
-        ],
+        },
     )
 
 
@@ -223,35 +225,19 @@ def best_of(
 
 
 def how(results: Results) -> str:
-    """Say how was decoded, and how the base was if otherwise."""
-    ours = describe(results.settings())
-    base = describe(results.settings(base=True))
-    other = [part for part in base.split(", ") if part not in ours.split(", ")]
-    return f"{ours} ({results.plan.base}: {', '.join(other)})" if other else ours
+    """Say how was decoded, and how the base was if otherwise.
 
-
-def describe(settings: Mapping[str, Any]) -> str:
-    """Say how was decoded.
-
-    >>> describe({"pad_to": 30, "beam": 1, "language": None})
-    'padded to 30 s, greedy, language given'
+    Where others differ in the silence that they heard, the rows say it.
     """
-    if not settings:
-        return "decoding mode unknown"
-    pad_to, beam = settings.get("pad_to"), settings.get("beam")
-    tail = settings.get("tail")
-    language = settings.get("language")
-    backend, dtype = settings.get("backend"), settings.get("dtype")
-    parts = [
-        "true length" if pad_to == 0 else f"padded to {pad_to:g} s" if pad_to else "",
-        f"{tail:g} s of silence after it" if tail else "",
-        "greedy" if beam == 1 else f"beam {beam}" if beam else "",
-        f"language {language or 'given'}",
-        "" if backend in (None, "torch") else f"by {backend}",
-        "" if dtype in (None, "float32") else f"{dtype}",
-        "with fallback" if settings.get("temperatures") else "",
-    ]
-    return ", ".join(filter(None, parts))
+    base = results.plan.base
+    settings = results.settings()
+    if len({said for name, said in results.silences.items() if name != base}) > 1:
+        rest = {name: settings[name] for name in settings if name not in PADDING}
+        return f"each row as its model was trained, {describe(rest)}"
+    ours = describe(settings)
+    own = describe(results.settings(base=True))
+    other = [part for part in own.split(", ") if part not in ours.split(", ")]
+    return f"{ours} ({base}: {', '.join(other)})" if other else ours
 
 
 def section(
@@ -297,8 +283,24 @@ def section(
             if (system, column) in marked:
                 row[index] += SIGNIFICANT
     heads = [f"**{c}**" if c in results.plan.averages else c for c in grid.columns]
+    yield from table_of_systems(results, heads, rows)
+
+
+def table_of_systems(
+    results: Results, header: Sequence[str], rows: Mapping[str, Sequence[str]]
+) -> Iterator[str]:
+    """Yield a table with a row a system, and last how it was decoded if not all alike.
+
+    Args:
+        results: of the systems.
+        header: of the columns, the system's apart.
+        rows: system -> cells.
+    """
+    silences = results.silences
+    header = ["system", *header, *(["decoded"] if silences else [])]
+    ends = {name: [silences.get(name, MISSING)] if silences else [] for name in rows}
     yield from markdown_table(
-        ["system", *heads], [[s, *row] for s, row in rows.items()]
+        header, [[name, *row, *ends[name]] for name, row in rows.items()]
     )
 
 

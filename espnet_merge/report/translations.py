@@ -11,9 +11,9 @@ from espnet_merge.report.tables import (
     MISSING,
     best_of,
     how,
-    markdown_table,
     section,
     significant,
+    table_of_systems,
 )
 from espnet_merge.score.compare import Difference
 from espnet_merge.score.evaluate import main_reading
@@ -56,9 +56,10 @@ def markdown(results: Results, tested: Tested) -> Iterator[str]:
         yield ""
     yield f"### Translations with a loop, {mode}"
     yield ""
-    yield from markdown_table(
-        ["system", *map(results.label, plan.sets)],
-        [[s, *(_loops(results, s, name) for name in plan.sets)] for s in plan.kinds],
+    yield from table_of_systems(
+        results,
+        [*map(results.label, plan.sets)],
+        {s: [_loops(results, s, name) for name in plan.sets] for s in plan.kinds},
     )
 
 

@@ -11,15 +11,16 @@ import yaml
 from espnet_merge.checkpoint import Checkpoint, open_checkpoint
 from espnet_merge.checkpoint.agree import check_same_model
 from espnet_merge.checkpoint.espnet import read_config
-from espnet_merge.checkpoint.labels import EXPORT, KEY, format_in
+from espnet_merge.checkpoint.labels import KEY, format_in
 from espnet_merge.checkpoint.names import without_training
 from espnet_merge.checkpoint.output import Output
+from espnet_merge.checkpoint.padding import padding_in
 from espnet_merge.checkpoint.stored import sizes_of
 from espnet_merge.checkpoint.torch_read import read_torch
 from espnet_merge.disk.atomic import check_output, whole_directory
 from espnet_merge.disk.digest import sha256
 from espnet_merge.errors import InputError
-from espnet_merge.files import CONFIG_YAML
+from espnet_merge.files import CONFIG_YAML, EXPORT_YAML
 
 if TYPE_CHECKING:
     from torch import nn
@@ -34,7 +35,7 @@ def export(checkpoint: Path, output: Path, *, overwrite: bool = False) -> None:
     Raises:
         InputError: a file is missing or broken, or ``output`` exists.
     """
-    check_output(output, overwrite=overwrite, mark=EXPORT)
+    check_output(output, overwrite=overwrite, mark=EXPORT_YAML)
     for file in (checkpoint.parent / CONFIG_YAML, checkpoint):
         if not file.is_file():
             raise InputError(
@@ -44,7 +45,7 @@ def export(checkpoint: Path, output: Path, *, overwrite: bool = False) -> None:
     config = read_config(checkpoint.parent / CONFIG_YAML)
     base = open_checkpoint(Path(str(config.get("whisper"))))
     mixture = config.get("mixture_conf")
-    with whole_directory(output, EXPORT, overwrite=overwrite) as directory:
+    with whole_directory(output, EXPORT_YAML, overwrite=overwrite) as directory:
         if mixture:
             _write_mixture(checkpoint, base, mixture, directory)
         elif config.get("lora"):
@@ -57,8 +58,10 @@ def export(checkpoint: Path, output: Path, *, overwrite: bool = False) -> None:
             KEY: format_in(config),
             **sizes_of(directory),
         }
+        if padding := padding_in(config):
+            origin |= padding._asdict()
         origin |= {name: config[name] for name in WARM_START if config.get(name)}
-        (directory / EXPORT).write_text(yaml.safe_dump(origin), encoding="utf-8")
+        (directory / EXPORT_YAML).write_text(yaml.safe_dump(origin), encoding="utf-8")
 
 
 def _write_model(checkpoint: Path, base: Checkpoint, directory: Path) -> None:

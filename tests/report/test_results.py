@@ -5,9 +5,10 @@ import pytest
 
 from espnet_merge.errors import InputError
 from espnet_merge.report.findings import find
+from espnet_merge.report.modes import describe
 from espnet_merge.report.plan import Plan
 from espnet_merge.report.results import read_results
-from espnet_merge.report.tables import describe, how, identification
+from espnet_merge.report.tables import how, identification, markdown
 from tests.report.fake import MODE, PLAN, RATES, read, write_exp, write_score
 
 
@@ -126,6 +127,35 @@ def test_the_base_may_have_a_mode_of_its_own(tmp_path):
         "true length, greedy, language given (zero_shot: padded to 30 s)"
     )
     assert results.differences().rows["tsv_m"][0] == -24
+
+
+def test_systems_decoded_as_they_were_trained_say_so_in_their_rows(tmp_path):
+    trained = {"pad_to": 0, "tail": 4}
+    modes = dict.fromkeys(("zero_shot", "full_it", "soup"), MODE)
+    modes |= {
+        name: {**MODE, **trained, "trained": trained}
+        for name in ("full_es", "joint", "tsv_m")
+    }
+    for name, mode in modes.items():
+        write_exp(tmp_path, {name: RATES[name]}, "as_trained", mode)
+    results = read_results(tmp_path, Plan(**PLAN), "as_trained")
+    assert how(results) == "each row as its model was trained, greedy, language given"
+    lines = list(markdown(results, find(results, tmp_path).tested))
+    tables = [line for line in lines if line.startswith("| system |")]
+    assert all(line.endswith("| decoded |") for line in tables)
+    (row, *_) = [line for line in lines if line.startswith("| joint |")]
+    assert row.endswith("| true length, 4 s of silence after it |")
+    (row, *_) = [line for line in lines if line.startswith("| soup |")]
+    assert row.endswith("| padded to 30 s |")
+
+
+def test_a_mode_that_is_not_the_trained_one_is_refused_beside_others(tmp_path):
+    trained = {"pad_to": 0, "tail": 4}
+    write_exp(tmp_path, RATES, "as_trained")
+    shutil.rmtree(tmp_path / "joint")
+    write_exp(tmp_path, {"joint": RATES["joint"]}, "as_trained", {**MODE, **trained})
+    with pytest.raises(InputError, match=r"pad_to must be that of .* 30; got 0"):
+        read_results(tmp_path, Plan(**PLAN), "as_trained")
 
 
 def test_modes_in_words():
