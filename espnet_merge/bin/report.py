@@ -18,11 +18,12 @@ from espnet_merge.disk.atomic import one_writer, whole_file
 from espnet_merge.errors import InputError
 from espnet_merge.report import tables, translations
 from espnet_merge.report.environment import describe, origin
+from espnet_merge.report.findings import Findings, find
 from espnet_merge.report.page import page
 from espnet_merge.report.plan import Plan
-from espnet_merge.report.record import ByTask, record, summaries
+from espnet_merge.report.record import record
 from espnet_merge.report.results import Grid, Results, by_task, read_results
-from espnet_merge.report.significance import against_base, plain
+from espnet_merge.report.significance import plain
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -113,12 +114,12 @@ def main(args: argparse.Namespace) -> None:
         read_results(args.expdir, plan, mode, args.base_inference)
         for mode in args.inference
     ]
-    tested = {results.mode: _tests(results, args.expdir) for results in modes}
+    findings = {results.mode: find(results, args.expdir) for results in modes}
     output = args.output or args.expdir
     facts = list(origin(_command(args), modes[0].base_model))
     shown = record(
         modes,
-        tested,
+        findings,
         args.expdir,
         output,
         origin=facts,
@@ -130,26 +131,19 @@ def main(args: argparse.Namespace) -> None:
     with one_writer(output):
         pictures = _draw(transcribed, output / "images") if transcribed.scores else []
         with whole_file(output / "results.json") as part:
-            data = {r.mode: _data(r, tested[r.mode]) for r in modes}
+            data = {r.mode: _data(r, findings[r.mode]) for r in modes}
             part.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
         with whole_file(output / "report.html") as part:
             part.write_text(page(shown), encoding="utf-8")
         # Last: it links to the others.
         with whole_file(output / "RESULTS.md") as part:
-            lines = _lines(facts, args.expdir, modes, tested, output)
+            lines = _lines(facts, args.expdir, modes, findings, output)
             part.write_text("\n".join(lines) + "\n", encoding="utf-8")
     for line in tables.terminal(modes[0]):
         print(line)
-    print(summaries(modes[0]))
+    print(findings[modes[0].mode].summary)
     for path in (output / "RESULTS.md", output / "report.html", *pictures):
         print(path)
-
-
-def _tests(results: Results, expdir: Path) -> ByTask:
-    transcribed, translated = by_task(results)
-    return ByTask(
-        against_base(transcribed), translations.against_base(translated, expdir)
-    )
 
 
 def _check_sizes(utterances: int, clips: float) -> None:
@@ -196,7 +190,7 @@ def _lines(
     facts: Iterable[tuple[str, str]],
     expdir: Path,
     modes: Sequence[Results],
-    tested: Mapping[str, ByTask],
+    findings: Mapping[str, Findings],
     output: Path,
 ) -> Iterator[str]:
     first = modes[0]
@@ -214,19 +208,19 @@ def _lines(
         yield "![Differences to the base](images/retention.png)"
     for results in modes:
         transcribed, translated = by_task(results)
-        tests = tested[results.mode]
+        found = findings[results.mode]
         yield ""
         yield f"## {results.mode}: {tables.how(results)}"
         yield ""
-        yield summaries(results)
+        yield found.summary
         yield ""
         if results.missing:
             missing = ", ".join(results.missing)
             yield f"Without a score, shown as {tables.MISSING}: {missing}."
             yield ""
         if transcribed.scores:
-            yield from tables.markdown(transcribed, tests.transcribed)
-        yield from translations.markdown(translated, tests.translated)
+            yield from tables.markdown(transcribed, found.transcribed)
+        yield from translations.markdown(translated, found.translated)
 
 
 def _command(args: argparse.Namespace) -> str:
@@ -238,7 +232,7 @@ def _command(args: argparse.Namespace) -> str:
     return shlex.join(words)
 
 
-def _data(results: Results, tested: ByTask) -> dict[str, object]:
+def _data(results: Results, found: Findings) -> dict[str, object]:
     transcribed, translated = by_task(results)
     grids = {
         "rates": transcribed.rates(),
@@ -257,8 +251,8 @@ def _data(results: Results, tested: ByTask) -> dict[str, object]:
         "settings": results.settings(),
         "base_settings": results.settings(base=True),
         **{name: _named(grid) for name, grid in grids.items()},
-        "tests": plain(tested.transcribed),
-        "translations": {**scores, "tests": plain(tested.translated)},
+        "tests": plain(found.transcribed),
+        "translations": {**scores, "tests": plain(found.translated)},
     }
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from espnet_merge.checkpoint.padding import PUBLISHED, Padding
 from espnet_merge.errors import InputError
 from espnet_merge.speech import AUTO, LANGUAGES, TASKS, check_seconds
 from espnet_merge.whisper.fetched import ENGLISH_ALONE
@@ -179,6 +180,7 @@ def read_settings(
     config: Path | None,
     given: Mapping[str, Any],
     languages: Collection[str] = LANGUAGES,
+    trained: Padding = PUBLISHED,
 ) -> Settings:
     """Return the settings of a YAML file, with those given on the command line over it.
 
@@ -186,6 +188,7 @@ def read_settings(
         config: the file, if there is one.
         given: on the command line.
         languages: codes of the model's languages.
+        trained: how the model was trained, and is decoded where nothing else is said.
 
     Raises:
         InputError: the file is no mapping of known names, or a value is wrong.
@@ -199,7 +202,10 @@ def read_settings(
                 near = difflib.get_close_matches(str(name), known, n=1)
                 hint = f"did you mean {near[0]}?" if near else f"({', '.join(known)})"
                 raise InputError(f"{config}: no setting is called {name!r} {hint}")
-    return Settings(**{**values, **given}, known=languages)
+    values |= given
+    if not values.keys() & set(Padding._fields):
+        values |= trained._asdict()
+    return Settings(**values, known=languages)
 
 
 def _check_number(name: str, value: object, low: float, high: float) -> None:

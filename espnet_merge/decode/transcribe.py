@@ -16,6 +16,7 @@ import torch
 from tqdm import tqdm
 from transformers import WhisperTokenizer
 
+from espnet_merge.checkpoint.padding import KEY, Padding
 from espnet_merge.data.table import write_table
 from espnet_merge.decode.batches import batches
 from espnet_merge.decode.ctranslate2_backend import (
@@ -45,7 +46,7 @@ from espnet_merge.whisper.prompt import load_tokenizer
 
 PACKAGES = ("espnet_merge", "torch", "transformers")  # and that of the backend
 # Of the mode, what names a place or a time and changes no result.
-NOT_COMPARED = ("model", "adapter", "adapters", "versions")
+NOT_COMPARED = ("model", "adapter", "adapters", "versions", KEY)
 
 
 class Job(NamedTuple):
@@ -65,6 +66,7 @@ def transcribe(
     *,
     overwrite: bool = False,
     shard: Shard | None = None,
+    trained: Padding | None = None,
 ) -> None:
     """Write the hypotheses of data directories, checked all before the first is begun.
 
@@ -81,6 +83,7 @@ def transcribe(
         routes: in place of one adapter, that of each language.
         overwrite: replace hypotheses that were made with other settings.
         shard: of the batches of each set; they are kept, and no hypotheses written.
+        trained: how the model, or its adapter, was trained, if its files say so.
 
     Raises:
         InputError: bad input, or other hypotheses are there already.
@@ -88,7 +91,8 @@ def transcribe(
     check_expert(model, adapter)
     if settings.backend == "ctranslate2":
         check_ready(settings.device)
-    common = _mode(model, adapter, routes, settings)
+    mode = _mode(model, adapter, routes, settings)
+    common = {**mode, KEY: trained and trained._asdict()}
     known = languages_of(model)
     jobs = []
     for data, output in sets:

@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 
+from espnet_merge.checkpoint.padding import KEY, common_padding
 from espnet_merge.disk.digest import sha256
 from espnet_merge.errors import InputError
 from espnet_merge.files import MERGE_YAML
@@ -29,6 +30,8 @@ def digests(merge: Merge, workers: Workers) -> list[dict[str, str]]:
 def describe(merge: Merge, inputs: list[dict[str, str]]) -> Record:
     """Return what determines the bytes of the result; no time, no host.
 
+    And how the experts were trained, for the result is to be decoded so.
+
     Args:
         merge: The merge.
         inputs: Digests of base and experts.
@@ -41,6 +44,8 @@ def describe(merge: Merge, inputs: list[dict[str, str]]) -> Record:
         versions |= {name: version(name) for name in ("scipy", "torch")}
     names = {kind: name for name, kind in METHODS.items()}
     files = {str(path): sha256(path) for path in merge.files}
+    padding = common_padding([expert.path for expert in merge.experts])
+    trained = {} if padding is None else {KEY: padding._asdict()}
     return {
         "method": names[merge.kind],
         "params": {
@@ -56,6 +61,7 @@ def describe(merge: Merge, inputs: list[dict[str, str]]) -> Record:
             for expert, hashes in zip(merge.experts, inputs[1:], strict=True)
         ],
         "versions": versions,
+        **trained,
     } | ({"files": files} if files else {})
 
 

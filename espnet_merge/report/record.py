@@ -4,7 +4,7 @@ import os
 from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import yaml
 
@@ -12,24 +12,18 @@ from espnet_merge.errors import InputError
 from espnet_merge.files import CONFLICT_PNG, INSPECT_HTML, MERGE_YAML
 from espnet_merge.report import translations
 from espnet_merge.report.curves import find_curves
+from espnet_merge.report.findings import Findings
 from espnet_merge.report.listening import Heard, embed, hear
 from espnet_merge.report.results import Results, by_task
-from espnet_merge.report.significance import DESIGN, Tested, fallen, plain
-from espnet_merge.report.tables import INTERVALS, MARKS, how, made_by, summary
+from espnet_merge.report.significance import DESIGN, plain
+from espnet_merge.report.tables import INTERVALS, MARKS, how, made_by
 
 READINGS = ("normalized", "raw")
 
 
-class ByTask(NamedTuple):
-    """Differences to the base in one decoding mode, by task."""
-
-    transcribed: Tested
-    translated: Tested
-
-
 def record(
     modes: Sequence[Results],
-    tested: Mapping[str, ByTask],
+    findings: Mapping[str, Findings],
     expdir: Path,
     output: Path,
     *,
@@ -42,7 +36,7 @@ def record(
 
     Args:
         modes: the scores of each decoding mode.
-        tested: mode -> differences to the base.
+        findings: mode -> what is tested in it.
         expdir: directory of the systems.
         output: directory of the page, where its links start.
         origin: name and value of what the results come from.
@@ -68,21 +62,13 @@ def record(
         "systems": [_system(modes[0], name, expdir, output) for name in plan.kinds],
         "sets": [_set(modes[0], name) for name in plan.sets],
         "modes": [
-            _mode(results, first.metric_name, tested[results.mode], heard[results.mode])
-            for results in modes
+            _mode(r, first.metric_name, findings[r.mode], heard[r.mode]) for r in modes
         ],
         "curves": [curve._asdict() for curve in find_curves(_merges(modes[0], expdir))],
         "clips": _clips(modes[0], heard, megabytes),
         "inspect": _inspection(inspect, expdir),
         "conflicts": _conflicts(plan.kinds, expdir),
     }
-
-
-def summaries(results: Results) -> str:
-    """Return the sentences that sum a decoding mode up, of both tasks."""
-    transcribed, translated = by_task(results)
-    said = [summary(transcribed)] if transcribed.scores else []
-    return " ".join([*said, translations.summary(translated)]).strip()
 
 
 def _system(results: Results, name: str, expdir: Path, output: Path) -> dict[str, Any]:
@@ -117,7 +103,7 @@ def _set(results: Results, name: str) -> dict[str, Any]:
 def _mode(
     results: Results,
     main: str,
-    tested: ByTask,
+    found: Findings,
     heard: Mapping[str, Sequence[Heard]],
 ) -> dict[str, Any]:
     transcribed, translated = by_task(results)
@@ -128,17 +114,18 @@ def _mode(
     return {
         "name": results.mode,
         "how": how(results),
+        "silences": results.silences,
         "normalizer": results.normalizer,
-        "summary": summaries(results),
+        "summary": found.summary,
         "missing": results.missing,
         "columns": transcribed.rates().columns,
         "rates": {
             name: {r: transcribed.rates(r, metric).rows for r in READINGS}
             for name, metric in metrics.items()
         },
-        "tests": plain(tested.transcribed),
-        "fallen": fallen(transcribed),
-        "translations": translations.record(translated, tested.translated),
+        "tests": plain(found.transcribed),
+        "fallen": found.fallen,
+        "translations": translations.record(translated, found.translated),
         "utterances": {
             name: [utterance._asdict() for utterance in listed]
             for name, listed in heard.items()

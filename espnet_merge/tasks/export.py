@@ -14,6 +14,7 @@ from espnet_merge.checkpoint.espnet import read_config
 from espnet_merge.checkpoint.labels import KEY, format_in
 from espnet_merge.checkpoint.names import without_training
 from espnet_merge.checkpoint.output import Output
+from espnet_merge.checkpoint.padding import padding_in
 from espnet_merge.checkpoint.stored import sizes_of
 from espnet_merge.checkpoint.torch_read import read_torch
 from espnet_merge.disk.atomic import check_output, whole_directory
@@ -57,6 +58,8 @@ def export(checkpoint: Path, output: Path, *, overwrite: bool = False) -> None:
             KEY: format_in(config),
             **sizes_of(directory),
         }
+        if padding := padding_in(config):
+            origin |= padding._asdict()
         origin |= {name: config[name] for name in WARM_START if config.get(name)}
         (directory / EXPORT_YAML).write_text(yaml.safe_dump(origin), encoding="utf-8")
 

@@ -84,6 +84,28 @@ def test_writes_text_and_what_is_known_of_it(micro_whisper, data, tmp_path, caps
     assert "5 utterances, 4.9 s of audio" in capsys.readouterr().err
 
 
+def test_decoded_as_trained_unless_told_otherwise(
+    micro_whisper, data, tmp_path, capsys
+):
+    model = tmp_path / "model"
+    shutil.copytree(micro_whisper, model)
+    (model / "export.yaml").write_text("{checkpoint: x, pad_to: 0.0, tail: 0.5}\n")
+    own = tmp_path / "own"
+    decode(model, data, own, "--max-new-tokens", 5)
+    assert "note:" not in capsys.readouterr().err
+    mode = json.loads((own / "text.json").read_text("utf-8"))["mode"]
+    assert (mode["pad_to"], mode["tail"]) == (0.0, 0.5)
+    assert mode["trained"] == {"pad_to": 0.0, "tail": 0.5}
+    decode(model, data, tmp_path / "other", *SHORT)
+    [note] = [x for x in capsys.readouterr().err.splitlines() if "note:" in x]
+    assert note == (
+        f"espnet-merge decode: note: {model}: trained true length, 0.5 s of silence "
+        "after it (by its record), decoded true length: it may loop."
+    )
+    decode(micro_whisper, data, tmp_path / "base", *SHORT)
+    assert "trained padded to 30 s (as Whisper was, for" in capsys.readouterr().err
+
+
 def test_long_recordings_are_cut_and_joined(micro_whisper, data, tmp_path):
     """What is said in a piece is what is said in a file that holds just that."""
     prompts = sorted((Path(__file__).parents[1] / "recordings").glob("it-*.flac"))

@@ -1,10 +1,12 @@
 import hashlib
 import json
 import struct
+from collections import Counter
 
 import pytest
 
 from espnet_merge.__main__ import main
+from espnet_merge.score.permutation import permutation_test
 from tests.report.fake import MODE, OPTIONS, RATES, write_exp
 
 
@@ -128,6 +130,20 @@ def test_pictures_numbers_and_the_printed_table(exp, capsys, tmp_path):
         str(output / "images" / "wer.png"),
         str(output / "images" / "retention.png"),
     ]
+
+
+def test_each_difference_is_tested_once(exp, monkeypatch):
+    tests = []
+
+    def counted(points, sides, *design):
+        tests.append(sides)
+        return permutation_test(points, sides, *design)
+
+    monkeypatch.setattr("espnet_merge.score.compare.permutation_test", counted)
+    report(exp, "padded")
+    # Of 5 systems to the base: es, it, their mean and en, which is a group by itself;
+    # of the best merge to joint. On one side, of 5 systems: the sets.
+    assert Counter(tests) == {2: 5 * 4 + 1, 1: 5 * 3}
 
 
 def test_same_scores_give_the_same_numbers_and_pictures(exp, tmp_path):

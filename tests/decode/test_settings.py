@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from espnet_merge.checkpoint.padding import Padding
 from espnet_merge.decode.settings import Settings, read_settings
 from espnet_merge.errors import InputError
 
@@ -26,6 +27,19 @@ def test_the_command_line_stands_over_the_file(tmp_path):
     path = tmp_path / "mode.yaml"
     path.write_text("beam: 5\npad_to: 10\n")
     assert read_settings(path, {"beam": 2}) == Settings(beam=2, pad_to=10)
+
+
+def test_a_model_is_decoded_as_it_was_trained_unless_told_otherwise(tmp_path):
+    trained = Padding(0, 4)
+    path = tmp_path / "mode.yaml"
+    path.write_text("beam: 5\n")
+    assert read_settings(path, {}, trained=trained) == Settings(
+        beam=5, pad_to=0, tail=4
+    )
+    # Who names one of the two means both.
+    assert read_settings(path, {"pad_to": 30.0}, trained=trained) == Settings(beam=5)
+    path.write_text("tail: 1\n")
+    assert read_settings(path, {}, trained=trained) == Settings(tail=1)
 
 
 @pytest.mark.parametrize(

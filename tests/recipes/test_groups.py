@@ -1,4 +1,7 @@
-"""The recipe with two experts of one language, and a set that is nobody's."""
+"""The recipe with two experts of one language, and a set that is nobody's.
+
+All are decoded as they were trained, which is the default.
+"""
 
 import json
 
@@ -12,6 +15,7 @@ OPTIONS = {
     "kinds": "full",
     "joint": "",
     "merge_configs": "soup",
+    "decode_configs": "as_trained",
 }
 
 
@@ -44,3 +48,22 @@ def test_the_yardstick_of_a_set_is_the_expert_of_its_group(exp):
         for name, expert in (("es_test", "full_es"), ("es_news_test", "full_es_news")):
             share = wer(exp, expert, name) / wer(exp, system, name)
             assert row[name] == pytest.approx(100 * share)
+
+
+def test_each_system_is_decoded_as_it_was_trained_and_its_row_says_so(exp):
+    for system, expected in (
+        ("zero_shot", (30, 0)),
+        ("full_es", (0, 4)),
+        ("soup", (0, 4)),
+    ):
+        (path,) = (exp / system).glob("inference_*/es_test/score.json")
+        mode = json.loads(path.read_text("utf-8"))["mode"]
+        assert (mode["pad_to"], mode["tail"]) == expected
+    lines = (exp / "RESULTS.md").read_text("utf-8").splitlines()
+    for system, silence in (
+        ("zero_shot", "padded to 30 s"),
+        ("soup", "true length, 4 s of silence after it"),
+    ):
+        rows = [line.strip("| ").split(" | ") for line in lines]
+        ends = {row[-1] for row in rows if row[0] == system and len(row) > 3}
+        assert ends == {silence}

@@ -4,9 +4,11 @@ import shutil
 import pytest
 
 from espnet_merge.errors import InputError
+from espnet_merge.report.findings import find
+from espnet_merge.report.modes import describe
 from espnet_merge.report.plan import Plan
 from espnet_merge.report.results import read_results
-from espnet_merge.report.tables import describe, how, identification, summary
+from espnet_merge.report.tables import how, identification, markdown
 from tests.report.fake import MODE, PLAN, RATES, read, write_exp, write_score
 
 
@@ -27,7 +29,7 @@ def test_every_number_of_the_grids(exp):
 
 
 def test_summary_tells_wins_and_losses(exp):
-    said = summary(read(exp))
+    said = find(read(exp), exp).summary
     assert "Best merge: tsv_m, macro WER 12.0 over es, it;" in said
     assert "it beats joint (joint, 13.0) by 1.0" in said
     assert "it beats zero-shot (zero_shot, 30.0) by 18.0" in said
@@ -36,9 +38,10 @@ def test_summary_tells_wins_and_losses(exp):
     assert "change on en, not trained: tsv_m -1.0 (p 0.00" in said
     assert "joint +0.5 (p 0.062, not significant) points" in said
     assert "The best of 2 merges was chosen on these sets" in said
-    lost = summary(read(exp, merges=["soup"]))
+    lost = find(read(exp, merges=["soup"]), exp).summary
     assert "it loses to joint (joint, 13.0) by 7.0" in lost
-    assert summary(read(exp, merges=[])).startswith("No merge has scores")
+    none = find(read(exp, merges=[]), exp).summary
+    assert none.startswith("No merge has scores")
 
 
 def test_languages_heard_have_a_table(exp):
@@ -61,7 +64,7 @@ def test_a_missing_score_is_never_averaged_over(exp):
     results = read(exp)
     assert results.missing == ["tsv_m/it_test"]
     assert results.rates().rows["tsv_m"] == [16, None, None, 9, 9]
-    assert "Best merge: soup" in summary(results)
+    assert "Best merge: soup" in find(results, exp).summary
 
 
 def test_the_first_expert_of_a_group_is_the_yardstick(exp):
@@ -124,6 +127,35 @@ def test_the_base_may_have_a_mode_of_its_own(tmp_path):
         "true length, greedy, language given (zero_shot: padded to 30 s)"
     )
     assert results.differences().rows["tsv_m"][0] == -24
+
+
+def test_systems_decoded_as_they_were_trained_say_so_in_their_rows(tmp_path):
+    trained = {"pad_to": 0, "tail": 4}
+    modes = dict.fromkeys(("zero_shot", "full_it", "soup"), MODE)
+    modes |= {
+        name: {**MODE, **trained, "trained": trained}
+        for name in ("full_es", "joint", "tsv_m")
+    }
+    for name, mode in modes.items():
+        write_exp(tmp_path, {name: RATES[name]}, "as_trained", mode)
+    results = read_results(tmp_path, Plan(**PLAN), "as_trained")
+    assert how(results) == "each row as its model was trained, greedy, language given"
+    lines = list(markdown(results, find(results, tmp_path).tested))
+    tables = [line for line in lines if line.startswith("| system |")]
+    assert all(line.endswith("| decoded |") for line in tables)
+    (row, *_) = [line for line in lines if line.startswith("| joint |")]
+    assert row.endswith("| true length, 4 s of silence after it |")
+    (row, *_) = [line for line in lines if line.startswith("| soup |")]
+    assert row.endswith("| padded to 30 s |")
+
+
+def test_a_mode_that_is_not_the_trained_one_is_refused_beside_others(tmp_path):
+    trained = {"pad_to": 0, "tail": 4}
+    write_exp(tmp_path, RATES, "as_trained")
+    shutil.rmtree(tmp_path / "joint")
+    write_exp(tmp_path, {"joint": RATES["joint"]}, "as_trained", {**MODE, **trained})
+    with pytest.raises(InputError, match=r"pad_to must be that of .* 30; got 0"):
+        read_results(tmp_path, Plan(**PLAN), "as_trained")
 
 
 def test_modes_in_words():

@@ -59,8 +59,8 @@ expand() { run "$template/expand.sh" --old "es it" --new cs --seeds "1 2" "$@"; 
   grep -q -- "decode --model exp/expand/base --adapter exp/expand/lora_it/model .* --data dump/raw/it_test --output" calls
   grep -q -- "decode --model exp/expand/seed1/full/cs/full_cs/model .* --data dump/raw/cs_test dump/raw/es_test dump/raw/it_test --output" calls
   row() { sed -n "/^$1\$/,/^--/p" words | grep "^exp" | sort | xargs; }
-  warm=exp/expand/seed1/warm/cs/inference_tail full=exp/expand/seed1/full/cs/inference_tail
-  old="exp/expand/lora_es/inference_tail/es_test exp/expand/lora_it/inference_tail/it_test"
+  warm=exp/expand/seed1/warm/cs/inference_as_trained full=exp/expand/seed1/full/cs/inference_as_trained
+  old="exp/expand/lora_es/inference_as_trained/es_test exp/expand/lora_it/inference_as_trained/it_test"
   [ "$(row "+ cs, warm")" = "$old $warm/cs_test" ]
   [ "$(row "+ cs, full")" = "$full/cs_test $full/es_test $full/it_test" ]
   [ "$(row "each its own, full")" = "${old//lora_/full_}" ]

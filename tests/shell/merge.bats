@@ -122,7 +122,7 @@ line_of() { grep -n -- "--output_dir exp/$1 " calls | cut -d : -f 1; }
   words=$(grep "^espnet-merge seeds" calls)
   place=zero_shot/inference_padded
   [[ $words == *"--row zero_shot exp/seed_0/$place/es_test exp/seed_0/$place/es-en_test --row joint "* ]]
-  place=full_es-en/inference_tail
+  place=full_es-en/inference_as_trained
   [[ $words == *"--row full_es-en exp/seed_0/$place/es_test exp/seed_0/$place/es-en_test"* ]]
   [[ $words == *" exp/seed_1/$place/es_test exp/seed_1/$place/es-en_test --row soup "* ]]
   [[ $words == *"--mean trained=es_test,es-en_test --sets es_test es-en_test --output exp/SEEDS.md" ]]

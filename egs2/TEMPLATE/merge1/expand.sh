@@ -33,7 +33,7 @@ train_args=       # further options of whisper_train, as "--max_epoch 2"
 max_train_seconds=30 # drop longer utterances from training and validation sets
 max_train_utterances= # keep so many of each training set, a choice by their names
 similarity_args="--pad-to 0 --tail 4" # how the base hears the new languages
-decode_config="tail" # name in conf/decode, or file
+decode_config=as_trained # name in conf/decode, or file
 base_decode_config=padded # how the base is decoded: as it was trained
 normalizer=basic  # how text is normalised before it is scored
 nj=2              # data sets prepared at the same time
@@ -223,7 +223,7 @@ write_table() {
       if [[ $way != full ]]; then args+=("${own[@]}"); fi
     done
   done
-  espnet-merge seeds "${args[@]}" --sets "${tests[@]}" \
+  espnet-merge seeds --base zero_shot "${args[@]}" --sets "${tests[@]}" \
     --mean "old=$(comma "${old_sets[@]}")" --output "$expdir/EXPAND.md"
 }
 

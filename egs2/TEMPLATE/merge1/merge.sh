@@ -33,9 +33,9 @@ take_added=true   # take experts of add_language.sh as they are, however trained
 seeds=            # do all once a seed, as "0 1 2", in EXPDIR/seed_0 …; table in EXPDIR/SEEDS.md
 merge_kind=full   # which kind of experts to merge
 merge_configs="soup task_arithmetic ties tsv_m lors" # names in conf/merge, or files
-statistics_args="--utterances 100 --pad-to 0 --tail 4" # how fisher and regmean see data
-decode_configs="tail" # names in conf/decode, or files
-base_decode_config=padded # how the base is decoded: as it was trained; "" for like the others
+statistics_args="--utterances 100" # how fisher and regmean see data
+decode_configs=as_trained # names in conf/decode, or files, for all systems
+base_decode_config=padded # for the base, which was trained so; "" for like the others
 normalizer=basic  # how text is normalised before the main scores; raw ones are beside
 decode_args=      # further options of "espnet-merge decode"
 nj=2              # data sets prepared at the same time
@@ -205,7 +205,7 @@ write_seeds() {
   done
   if ((${#seen[@]})); then args+=(--mean "trained=$(comma "${seen[@]}")"); fi
   if ((${#unseen[@]})); then args+=(--mean "untrained=$(comma "${unseen[@]}")"); fi
-  espnet-merge seeds "${args[@]}" --sets "${tests[@]}" --output "$expdir/SEEDS.md"
+  espnet-merge seeds --base zero_shot "${args[@]}" --sets "${tests[@]}" --output "$expdir/SEEDS.md"
 }
 
 if [[ -n $seeds ]]; then

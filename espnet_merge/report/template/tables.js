@@ -77,6 +77,10 @@ function numberCell(value, change, { classes, best, test, moreIsBetter = false }
   );
 }
 
+// The kind of a system, and under it what it heard, where not all heard the same.
+const kindCell = ({ name, kind }) =>
+  make("td", { class: "text" }, kind, make("small", {}, mode().silences[name] ?? ""));
+
 function showRates() {
   const { columns } = mode();
   for (const id of ["#rates", "#retention"]) find(id).hidden = !columns.length;
@@ -104,7 +108,7 @@ function showRates() {
       "tr",
       {},
       make("th", { scope: "row" }, nameOf(system)),
-      make("td", { class: "text" }, system.kind),
+      kindCell(system),
       ...cells,
     );
   });

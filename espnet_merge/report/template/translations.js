@@ -18,7 +18,7 @@ function translationTable(metric, rows) {
     });
     return make("tr", {},
       make("th", { scope: "row" }, nameOf(system)),
-      make("td", { class: "text" }, system.kind),
+      kindCell(system),
       ...cells);
   });
   return make("table", {},
