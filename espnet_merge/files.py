@@ -18,7 +18,6 @@ CONFIG_YAML = "config.yaml"
 EXPORT_YAML = "export.yaml"
 FETCH_JSON = "fetch.json"
 MERGE_YAML = "merge.yaml"
-EXPORT_YAML = "export.yaml"
 
 # Beside the texts of a decoded set.
 TEXT_JSON = "text.json"
