@@ -157,7 +157,7 @@ def by_hand(
             processor.tokenizer.set_prefix_tokens(
                 language=table["utt2lang"][name], task="transcribe"
             )
-            ids = processor.tokenizer(table["text"][name]).input_ids
+            ids = processor.tokenizer(f" {table['text'][name]}").input_ids
             texts.append(torch.tensor(ids))
         tokens, labels = (
             torch.nn.utils.rnn.pad_sequence(part, True, pad)

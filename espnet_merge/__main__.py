@@ -6,14 +6,17 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from espnet_merge import __version__
 from espnet_merge.errors import told_in_one_line
+from espnet_merge.version import __version__
 
 # name -> one line of help. A command lives in espnet_merge/bin/<name>.py and is
 # imported only when it is called, so that --help costs no import of torch.
 COMMANDS = {
     "doctor": "check the installation and name each missing piece with its remedy",
     "fetch": "get a Whisper by size, directory or OpenAI file, as a local directory",
+    "language": "give a Whisper a language that it does not know",
+    "validate": "check data directories before anything is made of them",
+    "format": "write a data directory with one file an utterance, as Whisper hears it",
     "filter": "drop utterances that Whisper cannot use, with a count per reason",
     "perturb": "write speed-perturbed copies of a data directory",
     "export": "turn a trained ESPnet checkpoint into a Hugging Face or PEFT directory",

@@ -1,6 +1,7 @@
 """A Whisper of 64 dimensions and 2 + 2 layers, with a byte-level vocabulary."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -13,10 +14,11 @@ from transformers import (
 from transformers.models.whisper.tokenization_whisper import LANGUAGES
 
 
-def write_tokenizer(directory: Path) -> WhisperTokenizer:
-    """Write a tokenizer of 256 bytes, no merges, and Whisper's special tokens."""
+def write_tokenizer(directory: Path, merges: Sequence[str] = ()) -> WhisperTokenizer:
+    """Write a tokenizer of 256 bytes, of merges, and of Whisper's special tokens."""
     directory.mkdir(parents=True, exist_ok=True)
-    vocabulary = {symbol: index for index, symbol in enumerate(_byte_symbols())}
+    symbols = [*_byte_symbols(), *(merge.replace(" ", "") for merge in merges)]
+    vocabulary = {symbol: index for index, symbol in enumerate(symbols)}
     special = ["<|endoftext|>", "<|startoftranscript|>"]
     special += [f"<|{code}|>" for code in LANGUAGES]
     special += ["<|translate|>", "<|transcribe|>", "<|startoflm|>", "<|startofprev|>"]
@@ -25,7 +27,7 @@ def write_tokenizer(directory: Path) -> WhisperTokenizer:
     vocab_file, merges_file = directory / "vocab.json", directory / "merges.txt"
     vocabulary["<|endoftext|>"] = len(vocabulary)
     vocab_file.write_text(json.dumps(vocabulary, ensure_ascii=False), "utf-8")
-    merges_file.write_text("#version: 0.2\n", "utf-8")
+    merges_file.write_text("\n".join(["#version: 0.2", *merges, ""]), "utf-8")
     tokenizer = WhisperTokenizer(vocab=str(vocab_file), merges=str(merges_file))
     tokenizer.add_special_tokens({"additional_special_tokens": special[1:]})
     tokenizer.save_pretrained(directory)

@@ -8,12 +8,19 @@ Recordings longer than 30 s are cut where nobody speaks, and joined again.
 """
 
 import argparse
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from espnet_merge.disk.cache import default_cache
 from espnet_merge.errors import InputError
-from espnet_merge.whisper.fetched import as_directory
+from espnet_merge.whisper.converted import as_directory
+from espnet_merge.whisper.fetched import languages_of
+
+if TYPE_CHECKING:
+    from espnet_merge.checkpoint.padding import Padding
+    from espnet_merge.decode.settings import Settings
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -70,7 +77,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="decode part I of N and keep it in --output, for job arrays; run without "
         "--shard afterwards, which writes the hypotheses",
     )
-    group = parser.add_argument_group("settings", "over those of --config")
+    group = parser.add_argument_group(
+        "settings",
+        "over those of --config. *: as the model was trained, by the record beside it; "
+        "without a record, or with the other one given: 30 and 0",
+    )
 
     def setting(name: str, kind: Callable[[str], object], text: str) -> None:
         group.add_argument(name, type=kind, default=argparse.SUPPRESS, help=text)
@@ -80,8 +91,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             name, action="store_true", default=argparse.SUPPRESS, help=text
         )
 
-    setting("--pad-to", float, "seconds to pad to; 30: as trained, 0: true length (30)")
-    setting("--tail", float, "seconds of silence after each utterance (0)")
+    setting("--pad-to", float, "seconds to pad to; 30: as Whisper, 0: true length (*)")
+    setting("--tail", float, "seconds of silence after each utterance (*)")
     setting("--beam", int, "beams; 1: greedy search (1)")
     switch(
         "--early-stopping", "end with as many texts as beams, as Whisper's own search"
@@ -130,6 +141,8 @@ def main(args: argparse.Namespace) -> None:
     Raises:
         InputError: as many outputs as data directories are needed.
     """
+    from espnet_merge.checkpoint.labels import warn_of_labels
+    from espnet_merge.checkpoint.padding import PUBLISHED, common_padding
     from espnet_merge.decode.routes import read_routes
     from espnet_merge.decode.settings import read_settings
     from espnet_merge.decode.transcribe import transcribe
@@ -140,7 +153,12 @@ def main(args: argparse.Namespace) -> None:
     output, config = values.pop("output"), values.pop("config")
     overwrite, shard = values.pop("overwrite"), values.pop("shard")
     adapters, fallback = values.pop("adapters"), values.pop("fallback")
-    settings = read_settings(config, values)
+    model = as_directory(model, default_cache())
+    known = languages_of(model)
+    experts = [Path(pair.partition("=")[2]) for pair in adapters or ()]
+    trained = common_padding(experts or [adapter or model])
+    settings = read_settings(config, values, known, trained or PUBLISHED)
+    _note_padding(experts or [adapter or model], trained, settings)
     if adapters is None:
         if fallback is not None or settings.min_confidence is not None:
             raise InputError(
@@ -151,14 +169,20 @@ def main(args: argparse.Namespace) -> None:
     elif adapter is not None:
         raise InputError("--adapter and --adapters exclude each other: give one.")
     else:
-        routes = read_routes(adapters, fallback, settings)
+        routes = read_routes(adapters, fallback, settings, known)
     if len(data) != len(output):
         raise InputError(
             f"--output must name one directory for each --data; got {len(output)} for "
             f"{len(data)}."
         )
+    if len({path.resolve() for path in output}) < len(output):
+        raise InputError(
+            "--output must name another directory for each --data; got "
+            f"{' '.join(map(str, output))}."
+        )
     sets = list(zip(data, output, strict=True))
-    model = as_directory(model, default_cache())
+    used = routes.adapters.values() if routes else filter(None, [adapter])
+    warn_of_labels("decode", [model, *used])
     transcribe(
         model,
         sets,
@@ -167,4 +191,23 @@ def main(args: argparse.Namespace) -> None:
         routes,
         overwrite=overwrite,
         shard=shard and parse_shard(shard),
+        trained=trained,
+    )
+
+
+def _note_padding(
+    experts: Sequence[Path], trained: "Padding | None", settings: "Settings"
+) -> None:
+    """Say where a model hears other silence than in its training: it may loop there."""
+    from espnet_merge.checkpoint.padding import PUBLISHED, Padding
+
+    now = Padding(settings.pad_to, settings.tail)
+    if now == (trained or PUBLISHED):
+        return
+    record = "by its record" if trained else "as Whisper was, for no record says else"
+    more = f" and {len(experts) - 1} more" if experts[1:] else ""
+    print(
+        f"espnet-merge decode: note: {experts[0]}{more}: trained {trained or PUBLISHED}"
+        f" ({record}), decoded {now}: it may loop.",
+        file=sys.stderr,
     )

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from espnet_merge.disk.atomic import check_output
 from espnet_merge.disk.cache import default_cache
-from espnet_merge.whisper.fetched import RECORD, is_fetched
+from espnet_merge.files import FETCH_JSON
+from espnet_merge.whisper.fetched import is_fetched
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> None:
     """Fetch the model, unless it is there."""
     if args.overwrite:
-        check_output(args.output, overwrite=True, mark=RECORD)
+        check_output(args.output, overwrite=True, mark=FETCH_JSON)
     elif is_fetched(args.source, args.output):
         print(f"{args.output}: holds {args.source} already", file=sys.stderr)
         return
@@ -41,5 +42,5 @@ def main(args: argparse.Namespace) -> None:
     # Seconds of imports, which a rerun does without.
     from espnet_merge.whisper.fetch import fetch
 
-    fetch(args.source, args.output, args.cache)
+    fetch(args.source, args.output, args.cache, overwrite=args.overwrite)
     print(args.output)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from espnet_merge.bin.merge import add_models
+from espnet_merge.files import INSPECT_HTML
 
 if TYPE_CHECKING:
     from espnet_merge.inspection import Inspection
@@ -57,24 +58,24 @@ def main(args: argparse.Namespace) -> None:
     for warning in advise(found):
         print(f"espnet-merge inspect: warning: {warning}", file=sys.stderr)
     if args.output:
-        _write(found, args.output)
-        print(args.output / "inspect.html")
+        _write(found, args.output, overwrite=args.overwrite)
+        print(args.output / INSPECT_HTML)
 
 
-def _write(found: "Inspection", output: Path) -> None:
+def _write(found: "Inspection", output: Path, *, overwrite: bool) -> None:
     from espnet_merge.disk.atomic import whole_directory
     from espnet_merge.inspection.page import page
     from espnet_merge.inspection.pictures import DPI, draw_experts, draw_layers
     from espnet_merge.inspection.record import record
 
     drawn = {"layers": draw_layers, "experts": draw_experts}
-    with whole_directory(output) as folder:
+    with whole_directory(output, RECORD, overwrite=overwrite) as folder:
         for name, draw in drawn.items():
             draw(found).savefig(folder / f"{name}.png", dpi=DPI)
         pictures = {
             "Layer by layer": (folder / "layers.png").read_bytes(),
             "Expert by expert": (folder / "experts.png").read_bytes(),
         }
-        (folder / "inspect.html").write_text(page(found, pictures), encoding="utf-8")
+        (folder / INSPECT_HTML).write_text(page(found, pictures), encoding="utf-8")
         text = json.dumps(record(found), indent=1, ensure_ascii=False)
         (folder / RECORD).write_text(f"{text}\n", encoding="utf-8")

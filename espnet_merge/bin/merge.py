@@ -120,6 +120,7 @@ def add_run(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> None:
     """Merge as told."""
     from espnet_merge.checkpoint import open_checkpoint, open_expert
+    from espnet_merge.checkpoint.labels import warn_of_labels
     from espnet_merge.merging import estimate
     from espnet_merge.merging.loop import run
     from espnet_merge.merging.to_adapter import AdapterMerge
@@ -128,6 +129,7 @@ def main(args: argparse.Namespace) -> None:
     check_jobs(args.jobs)
     base = open_checkpoint(args.base)
     experts = [open_expert(expert) for expert in args.experts]
+    warn_of_labels("merge", args.experts, merged=True)
     merge = merge_of(args, name, params, base, experts, args.output)
     adapter = None
     if args.output_adapter:

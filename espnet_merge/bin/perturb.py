@@ -7,6 +7,7 @@ import argparse
 from pathlib import Path
 
 from espnet_merge.disk.atomic import check_output
+from espnet_merge.files import WAV_SCP
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,6 +28,6 @@ def main(args: argparse.Namespace) -> None:
     """Perturb and say how much was written."""
     from espnet_merge.data.perturb import perturb_speed
 
-    check_output(args.output, overwrite=args.overwrite, mark="wav.scp")
+    check_output(args.output, overwrite=args.overwrite, mark=WAV_SCP)
     count = perturb_speed(args.data, args.output, args.factors)
     print(f"{args.output}: {count} utterances")

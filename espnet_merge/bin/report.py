@@ -14,15 +14,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import isfinite
 from pathlib import Path
 
-from espnet_merge.disk.atomic import whole_file
+from espnet_merge.disk.atomic import one_writer, whole_file
 from espnet_merge.errors import InputError
 from espnet_merge.report import tables, translations
 from espnet_merge.report.environment import describe, origin
+from espnet_merge.report.findings import Findings, find
 from espnet_merge.report.page import page
 from espnet_merge.report.plan import Plan
-from espnet_merge.report.record import ByTask, record, summaries
+from espnet_merge.report.record import record
 from espnet_merge.report.results import Grid, Results, by_task, read_results
-from espnet_merge.report.significance import against_base, plain
+from espnet_merge.report.significance import plain
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,16 +40,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="decoding mode of the base, if not that of the others: Whisper as it was "
         "published needs padding",
     )
+    parser.add_argument(
+        "--group",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="NAME=SET,SET",
+        help="what experts are trained for, such as a language or a domain, and its "
+        "test sets, none after NAME= alone; sets of no group show what was forgotten",
+    )
     lists = {
         "--experts": (
-            "LANG=SYSTEM",
-            "experts; the first of a language is its yardstick",
+            "GROUP=SYSTEM",
+            "experts; the first of a group is the yardstick of its sets",
         ),
-        "--joint": ("SYSTEM", "systems trained on all languages together"),
+        "--joint": ("SYSTEM", "systems trained on all groups together"),
         "--merges": ("SYSTEM", "systems merged from experts"),
         "--sets": ("SET", "test sets, each named <language>_…"),
-        "--trained": ("LANG", "languages that the experts were trained on"),
-        "--untrained": ("LANG", "languages to look at for what was forgotten"),
         "--inference": ("MODE", "decoding modes, inference_<mode>; the first is main"),
     }
     for name, (metavar, text) in lists.items():
@@ -100,19 +108,18 @@ def main(args: argparse.Namespace) -> None:
         joint=args.joint,
         merges=args.merges,
         sets=args.sets,
-        trained=args.trained,
-        untrained=args.untrained,
+        groups=_groups(args.group),
     )
     modes = [
         read_results(args.expdir, plan, mode, args.base_inference)
         for mode in args.inference
     ]
-    tested = {results.mode: _tests(results, args.expdir) for results in modes}
+    findings = {results.mode: find(results, args.expdir) for results in modes}
     output = args.output or args.expdir
     facts = list(origin(_command(args), modes[0].base_model))
     shown = record(
         modes,
-        tested,
+        findings,
         args.expdir,
         output,
         origin=facts,
@@ -121,28 +128,22 @@ def main(args: argparse.Namespace) -> None:
         megabytes=args.clips,
     )
     transcribed, _ = by_task(modes[0])
-    pictures = _draw(transcribed, output / "images") if transcribed.scores else []
-    with whole_file(output / "results.json") as part:
-        data = {r.mode: _data(r, tested[r.mode]) for r in modes}
-        part.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
-    with whole_file(output / "report.html") as part:
-        part.write_text(page(shown), encoding="utf-8")
-    # Last: it links to the others.
-    with whole_file(output / "RESULTS.md") as part:
-        lines = _lines(facts, args.expdir, modes, tested, output)
-        part.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    with one_writer(output):
+        pictures = _draw(transcribed, output / "images") if transcribed.scores else []
+        with whole_file(output / "results.json") as part:
+            data = {r.mode: _data(r, findings[r.mode]) for r in modes}
+            part.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+        with whole_file(output / "report.html") as part:
+            part.write_text(page(shown), encoding="utf-8")
+        # Last: it links to the others.
+        with whole_file(output / "RESULTS.md") as part:
+            lines = _lines(facts, args.expdir, modes, findings, output)
+            part.write_text("\n".join(lines) + "\n", encoding="utf-8")
     for line in tables.terminal(modes[0]):
         print(line)
-    print(summaries(modes[0]))
+    print(findings[modes[0].mode].summary)
     for path in (output / "RESULTS.md", output / "report.html", *pictures):
         print(path)
-
-
-def _tests(results: Results, expdir: Path) -> ByTask:
-    transcribed, translated = by_task(results)
-    return ByTask(
-        against_base(transcribed), translations.against_base(translated, expdir)
-    )
 
 
 def _check_sizes(utterances: int, clips: float) -> None:
@@ -153,12 +154,25 @@ def _check_sizes(utterances: int, clips: float) -> None:
 
 
 def _expert(text: str) -> tuple[str, str]:
-    language, equals, system = text.partition("=")
-    if not (language and equals and system):
+    group, equals, system = text.partition("=")
+    if not (group and equals and system):
         raise InputError(
-            f"--experts takes LANG=SYSTEM such as es=full_es; got {text!r}."
+            f"--experts takes GROUP=SYSTEM such as es=full_es; got {text!r}."
         )
-    return language, system
+    return group, system
+
+
+def _groups(words: Iterable[str]) -> dict[str, list[str]]:
+    groups: dict[str, list[str]] = {}
+    for word in words:
+        name, equals, sets = word.partition("=")
+        if not (name and equals) or name in groups:
+            raise InputError(
+                "--group takes NAME=SET,SET such as es=es_test, each name once; got "
+                f"{word!r}."
+            )
+        groups[name] = sets.split(",") if sets else []
+    return groups
 
 
 def _draw(results: Results, folder: Path) -> list[Path]:
@@ -176,7 +190,7 @@ def _lines(
     facts: Iterable[tuple[str, str]],
     expdir: Path,
     modes: Sequence[Results],
-    tested: Mapping[str, ByTask],
+    findings: Mapping[str, Findings],
     output: Path,
 ) -> Iterator[str]:
     first = modes[0]
@@ -194,19 +208,19 @@ def _lines(
         yield "![Differences to the base](images/retention.png)"
     for results in modes:
         transcribed, translated = by_task(results)
-        tests = tested[results.mode]
+        found = findings[results.mode]
         yield ""
         yield f"## {results.mode}: {tables.how(results)}"
         yield ""
-        yield summaries(results)
+        yield found.summary
         yield ""
         if results.missing:
             missing = ", ".join(results.missing)
             yield f"Without a score, shown as {tables.MISSING}: {missing}."
             yield ""
         if transcribed.scores:
-            yield from tables.markdown(transcribed, tests.transcribed)
-        yield from translations.markdown(translated, tests.translated)
+            yield from tables.markdown(transcribed, found.transcribed)
+        yield from translations.markdown(translated, found.translated)
 
 
 def _command(args: argparse.Namespace) -> str:
@@ -218,7 +232,7 @@ def _command(args: argparse.Namespace) -> str:
     return shlex.join(words)
 
 
-def _data(results: Results, tested: ByTask) -> dict[str, object]:
+def _data(results: Results, found: Findings) -> dict[str, object]:
     transcribed, translated = by_task(results)
     grids = {
         "rates": transcribed.rates(),
@@ -237,8 +251,8 @@ def _data(results: Results, tested: ByTask) -> dict[str, object]:
         "settings": results.settings(),
         "base_settings": results.settings(base=True),
         **{name: _named(grid) for name, grid in grids.items()},
-        "tests": plain(tested.transcribed),
-        "translations": {**scores, "tests": plain(tested.translated)},
+        "tests": plain(found.transcribed),
+        "translations": {**scores, "tests": plain(found.translated)},
     }
 
 

@@ -15,7 +15,8 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
-from espnet_merge.disk.atomic import whole_file
+from espnet_merge.disk.atomic import one_writer, whole_file
+from espnet_merge.files import RESULT_TXT, SCORE_JSON
 from espnet_merge.score.counts import Counts, Pair
 from espnet_merge.score.current import inputs_digest, is_current, rules_digest
 from espnet_merge.score.evaluate import (
@@ -106,7 +107,8 @@ def main(args: argparse.Namespace) -> None:
                     "path": str(args.baseline),
                     "metrics": baseline["metrics"],
                 }
-            _write(hyp, score, results)
+            with one_writer(hyp):
+                _write(hyp, score, results)
     for line in _table([(hyp, score) for hyp, score, _ in scored], baseline):
         print(line)
 
@@ -135,7 +137,7 @@ def _score(
     # Before anything is read: a file that changes meanwhile is not what was scored.
     inputs = inputs_digest(ref, hyp)
     # First, for it is long, and nothing of it stays but this.
-    mode, heard = read_decoded(hyp)
+    mode, heard, not_decoded = read_decoded(hyp)
     utterances = read_utterances(ref, hyp)
     if heard:
         check_named(hyp, utterances, heard)
@@ -145,6 +147,7 @@ def _score(
     return {
         "reference": str(ref),
         "mode": mode,
+        "not_decoded": not_decoded,
         "rules_digest": rules_digest(args.normalizer),
         "inputs_digest": inputs,
         **score,
@@ -155,12 +158,12 @@ def _write(hyp: Path, score: dict[str, Any], results: Mapping[str, Result]) -> N
     for metric, result in results.items():
         title = f"{metric.upper()} of {hyp}, normalizer {score['normalizer']}"
         with (
-            whole_file(hyp / f"score_{metric}" / "result.txt") as part,
+            whole_file(hyp / f"score_{metric}" / RESULT_TXT) as part,
             part.open("w", encoding="utf-8") as file,
         ):
             result.write(title, file)
     # Last, because score.json says that the scoring of this directory is complete.
-    with whole_file(hyp / "score.json") as part:
+    with whole_file(hyp / SCORE_JSON) as part:
         text = json.dumps(score, indent=1, ensure_ascii=False)
         part.write_text(text + "\n", encoding="utf-8")
 
@@ -177,6 +180,9 @@ def _table(
         lines.append(
             f"{hyp}: {score['loops']} with loops, {score['too_long']} too long"
         )
+        if lost := score["not_decoded"]:
+            why = ", ".join(f"{count} {defect}" for defect, count in lost.items())
+            lines.append(f"not decoded, and counted as deleted: {why}")
         for spoken, row in score.get("identification", {}).items():
             lines.append(describe_row(spoken, row))
         for metric, readings in score["metrics"].items():

@@ -35,6 +35,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=SET,SET",
         help="a column with the mean over sets",
     )
+    add(
+        "--base",
+        metavar="SYSTEM",
+        help="the untrained model's, which may be decoded in a mode of its own",
+    )
     add("--output", type=Path, metavar="FILE", help="Markdown to write, too")
 
 
@@ -56,7 +61,12 @@ def main(args: argparse.Namespace) -> None:
                 f"--mean must be NAME=SET,SET with a name that is no set; got {word!r}."
             )
         means[name] = sets.split(",")
-    lines = list(markdown(read_scores(rows), args.sets, means))
+    if args.base is not None and args.base not in rows:
+        raise InputError(
+            f"--base must be one of --row, which are {', '.join(rows)}; got "
+            f"{args.base!r}."
+        )
+    lines = list(markdown(read_scores(rows, args.base), args.sets, means))
     print(*lines, sep="\n")
     if args.output:
         with whole_file(args.output) as part:

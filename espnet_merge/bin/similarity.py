@@ -94,7 +94,7 @@ def main(args: argparse.Namespace) -> None:
             "utterances": counts,
             "similarity": rows,
         }
-        _write(record, args.output)
+        _write(record, args.output, overwrite=args.overwrite)
         print(args.output / RECORD, file=sys.stderr)
 
 
@@ -127,17 +127,20 @@ def _load(args: argparse.Namespace, candidates: list[str]) -> "TorchBackend":
     from espnet_merge.decode.settings import Settings
     from espnet_merge.decode.torch_backend import TorchBackend
     from espnet_merge.disk.cache import default_cache
-    from espnet_merge.whisper.fetched import as_directory
-    from espnet_merge.whisper.prompt import AUTO, load_tokenizer
+    from espnet_merge.speech import AUTO
+    from espnet_merge.whisper.converted import as_directory
+    from espnet_merge.whisper.fetched import languages_of
+    from espnet_merge.whisper.prompt import load_tokenizer
 
     knobs = {name: getattr(args, name) for name in SETTINGS}
-    settings = Settings(language=AUTO, languages=candidates, **knobs)
+    model = as_directory(args.model, default_cache())
+    known = languages_of(model)
+    settings = Settings(language=AUTO, languages=candidates, known=known, **knobs)
     if len(candidates) < 2:
         raise InputError(
             "similarity needs two candidates at least, for they share the mass; got "
             f"{candidates[0]} alone: name the trained languages by --languages."
         )
-    model = as_directory(args.model, default_cache())
     check_expert(model, None)
     torch.set_num_threads(settings.threads)
     whisper = load_expert(model, device=settings.device)
@@ -185,11 +188,11 @@ def _table(
     return table
 
 
-def _write(record: dict[str, Any], output: Path) -> None:
+def _write(record: dict[str, Any], output: Path, *, overwrite: bool) -> None:
     from espnet_merge.disk.atomic import whole_directory
     from espnet_merge.lora.heat_map import DPI, draw
 
-    with whole_directory(output) as folder:
+    with whole_directory(output, RECORD, overwrite=overwrite) as folder:
         draw(record["similarity"]).savefig(folder / "similarity.png", dpi=DPI)
         text = json.dumps(record, indent=1)
         (folder / RECORD).write_text(f"{text}\n", encoding="utf-8")

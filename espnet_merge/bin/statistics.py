@@ -36,10 +36,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--pad-to",
         type=float,
-        default=30.0,
-        help="seconds to pad to; 30: as trained, 0: true length (%(default)g)",
+        help="seconds to pad to; 30: Whisper's own, 0: true length (as the model was "
+        "trained, by the record beside it)",
     )
-    add("--tail", type=float, default=0.0, help="seconds of silence after each (0)")
+    add("--tail", type=float, help="seconds of silence after each (the same)")
     add("--batch-size", type=int, help="of gram: utterances in one pass (8)")
     add("--language", help="of all utterances (each one's in utt2lang)")
     add("--task", help="transcribe or translate (each one's in utt2task)")
@@ -49,9 +49,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> None:
     """Collect, or leave as it is what is there."""
+    from espnet_merge.checkpoint.labels import warn_of_labels
+    from espnet_merge.checkpoint.padding import PUBLISHED, Padding, padding_of
     from espnet_merge.statistics.collect import Settings, collect
 
     values = dict(vars(args))
     model, data, output = (values.pop(key) for key in ("model", "data", "output"))
     adapter, overwrite = values.pop("adapter"), values.pop("overwrite")
+    warn_of_labels("statistics", [model, *filter(None, [adapter])])
+    values = {name: value for name, value in values.items() if value is not None}
+    if not values.keys() & set(Padding._fields):
+        values |= (padding_of(adapter or model) or PUBLISHED)._asdict()
     collect(model, data, output, Settings(**values), adapter, overwrite=overwrite)

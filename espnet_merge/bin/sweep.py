@@ -51,6 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> None:
     """Merge with all settings."""
     from espnet_merge.checkpoint import open_checkpoint, open_expert
+    from espnet_merge.checkpoint.labels import warn_of_labels
     from espnet_merge.merging import estimate
     from espnet_merge.merging.loop import run
     from espnet_merge.merging.sweep import parse_grid, settings
@@ -63,6 +64,7 @@ def main(args: argparse.Namespace) -> None:
     grid, common = parse_grid(args.grid), params_of(args)
     base = open_checkpoint(args.base)
     experts = [open_expert(expert) for expert in args.experts]
+    warn_of_labels("sweep", args.experts, merged=True)
     merges = {}
     for start, method, params in starts:
         for label, values in settings(start, params | common, grid).items():

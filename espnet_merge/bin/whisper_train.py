@@ -14,9 +14,10 @@ def main(cmd: Sequence[str] | None = None) -> None:
     """Run ``WhisperTask``; exit 2 with one line on bad input."""
     # ESPnet's data loader forks after the tokenizer was used.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    from espnet_merge.tasks.sound import readable_audio
     from espnet_merge.tasks.whisper import WhisperTask
 
-    with told_in_one_line("whisper_train"):
+    with told_in_one_line("whisper_train"), readable_audio():
         WhisperTask.main(cmd=cmd)
 
 

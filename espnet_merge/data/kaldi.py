@@ -4,12 +4,20 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from espnet_merge.data.languages import read_languages
 from espnet_merge.data.table import read_table, write_table
 from espnet_merge.disk.atomic import whole_directory
 from espnet_merge.errors import InputError
+from espnet_merge.files import UTT2LANG, UTT2SPK, UTT2TASK, WAV_SCP
+from espnet_merge.speech import TRANSCRIBE
 
 # File name -> utterance -> value.
 Tables = dict[str, dict[str, str]]
+
+# What each utterance must have a line in.
+COLUMNS = ("text", UTT2SPK, UTT2LANG, UTT2TASK)
+NO_AUDIO = "None"  # in wav.scp, as ESPnet writes it where there is nothing to hear
+DEFECTS = "utt2defect"  # why there is nothing
 
 
 @dataclass(frozen=True)
@@ -21,29 +29,34 @@ class Utterance:
     text: str
     speaker: str
     language: str
-    task: str = "transcribe"
+    task: str = TRANSCRIBE
 
 
 def write_kaldi(utterances: Iterable[Utterance], output: Path) -> None:
     """Write a data directory with ``utt2lang`` and ``utt2task``."""
     listed = list(utterances)
     tables = {
-        "wav.scp": {u.name: u.audio for u in listed},
+        WAV_SCP: {u.name: u.audio for u in listed},
         "text": {u.name: u.text for u in listed},
-        "utt2spk": {u.name: u.speaker for u in listed},
-        "utt2lang": {u.name: u.language for u in listed},
-        "utt2task": {u.name: u.task for u in listed},
+        UTT2SPK: {u.name: u.speaker for u in listed},
+        UTT2LANG: {u.name: u.language for u in listed},
+        UTT2TASK: {u.name: u.task for u in listed},
     }
     with whole_directory(output) as part:
         write_tables(tables, part)
 
 
 def write_tables(tables: Mapping[str, Mapping[str, str]], directory: Path) -> None:
-    """Write tables, and ``spk2utt`` with them, sorted as Kaldi's tools demand."""
-    tables = {**tables, "spk2utt": by_speaker(tables["utt2spk"])}
+    """Write tables, and ``spk2utt`` with them, sorted as Kaldi's tools demand.
+
+    ``utt2defect`` is left out where nothing has a defect.
+    """
+    tables = {**tables, "spk2utt": by_speaker(tables[UTT2SPK])}
     for name, table in tables.items():
-        # The order of the bytes, as of LC_ALL=C.
-        write_table(directory / name, {n: table[n] for n in sorted(table, key=_bytes)})
+        if table or name != DEFECTS:
+            # The order of the bytes, as of LC_ALL=C.
+            ordered = {n: table[n] for n in sorted(table, key=_bytes)}
+            write_table(directory / name, ordered)
 
 
 def by_speaker(utt2spk: Mapping[str, str]) -> dict[str, str]:
@@ -62,31 +75,81 @@ def by_speaker(utt2spk: Mapping[str, str]) -> dict[str, str]:
 def read_kaldi(data: Path) -> Tables:
     """Return ``wav.scp``, ``text`` and every ``utt2*`` of a data directory.
 
-    Without ``utt2spk`` every utterance is a speaker of its own, without ``utt2task``
-    all are to be transcribed. A table may lack utterances of ``wav.scp``.
+    With ``segments`` that is one of the tables, and ``wav.scp`` has recordings in place
+    of utterances. Languages have Whisper's codes, as far as Whisper knows them. Without
+    ``utt2spk`` every utterance is a speaker of its own, without ``utt2task`` all are to
+    be transcribed. A table may lack utterances.
 
     Raises:
-        InputError: a file is missing or broken, or audio is not one file an utterance.
+        InputError: a file is missing or broken.
     """
-    for name in ("wav.scp", "text", "utt2lang"):
+    for name in (WAV_SCP, "text", UTT2LANG):
         if not (data / name).is_file():
             raise InputError(
                 f"{data}: a data directory must hold wav.scp, text and utt2lang; it "
                 f"has no {name}."
             )
-    files = [data / "wav.scp", data / "text", *sorted(data.glob("utt2*"))]
-    tables = {file.name: read_table(file) for file in files}
-    wavs = tables["wav.scp"]
-    commands = [name for name, audio in wavs.items() if audio.endswith("|")]
-    if commands or (data / "segments").exists():
+    files = [data / WAV_SCP, data / "text", *sorted(data.glob("utt2*"))]
+    if (data / "segments").exists():
+        files.append(data / "segments")
+    tables = {file.name: read_table(file) for file in files if file.is_file()}
+    tables[UTT2LANG] = read_languages(data / UTT2LANG)
+    names = listed(tables)
+    tables.setdefault(UTT2SPK, {name: name for name in names})
+    tables.setdefault(UTT2TASK, dict.fromkeys(names, TRANSCRIBE))
+    return tables
+
+
+def listed(tables: Tables) -> dict[str, str]:
+    """Return the table that lists all utterances: ``segments``, else ``wav.scp``."""
+    return tables.get("segments", tables[WAV_SCP])
+
+
+def of_utterances(tables: Tables) -> Tables:
+    """Return the tables that tell of utterances, but not where their audio is."""
+    names = listed(tables)
+    return {
+        file: {name: table[name] for name in names if name in table}
+        for file, table in tables.items()
+        if file not in (WAV_SCP, "segments")
+    }
+
+
+def read_formatted(data: Path) -> Tables:
+    """Return the tables of a directory with one file an utterance, or ``None``.
+
+    Raises:
+        InputError: a file is missing or broken, or there are segments or commands.
+    """
+    tables = read_kaldi(data)
+    commands = [n for n, audio in tables[WAV_SCP].items() if audio.endswith("|")]
+    if commands or "segments" in tables:
         what = f"{commands[0]} is a command" if commands else "it has segments"
         raise InputError(
-            f"{data}: audio must be one file an utterance; {what}: run "
-            "scripts/audio/format_wav_scp.sh first."
+            f"{data}: audio must be one file an utterance; {what}: run espnet-merge "
+            "format first."
         )
-    tables.setdefault("utt2spk", {name: name for name in wavs})
-    tables.setdefault("utt2task", dict.fromkeys(wavs, "transcribe"))
     return tables
+
+
+def check_columns(data: Path, tables: Tables) -> None:
+    """Raise ``InputError`` unless all tables that must list all utterances do."""
+    names = listed(tables)
+    for column in COLUMNS:
+        lacking = [name for name in names if name not in tables[column]]
+        if lacking:
+            _refuse(data / column, "have a line for each utterance; lacks", lacking)
+        extra = [name for name in tables[column] if name not in names]
+        if extra:
+            _refuse(data / column, "list utterances with audio alone; has", extra)
+
+
+def _refuse(path: Path, rule: str, names: list[str]) -> None:
+    shown = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
+    raise InputError(
+        f"{path}: must {rule} {len(names)} ({shown}): correct it, or "
+        "let utils/fix_data_dir.sh drop them."
+    )
 
 
 def _bytes(name: str) -> bytes:

@@ -6,11 +6,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 from transformers import WhisperForConditionalGeneration, WhisperTokenizer
-from transformers.models.whisper.tokenization_whisper import LANGUAGES
 
 from espnet_merge.errors import InputError
 from espnet_merge.whisper.model import Encoded, decode, logits
-from espnet_merge.whisper.prompt import token_id
+from espnet_merge.whisper.prompt import known_languages, language_id, token_id
 
 
 class Heard(NamedTuple):
@@ -64,9 +63,14 @@ def posterior(
         candidates: distinct codes.
 
     Raises:
-        InputError: the tokenizer lacks a candidate.
+        InputError: the tokenizer lacks a candidate, or two have one token.
     """
-    ids = [token_id(tokenizer, f"<|{code}|>") for code in candidates]
+    ids = [language_id(tokenizer, code) for code in candidates]
+    if len(set(ids)) < len(ids):
+        raise InputError(
+            f"languages that are to be told apart ({', '.join(candidates)}) must have "
+            "tokens of their own; some borrow another's: drop those."
+        )
     return _first(model, encoded, tokenizer)[:, ids].softmax(-1)
 
 
@@ -94,15 +98,3 @@ def _first(
     prompts = torch.full((len(encoded.states), 1), start, device=encoded.states.device)
     decoder = model.model.decoder
     return logits(decoder, decode(decoder, prompts, encoded))[:, 0].float()
-
-
-def known_languages(tokenizer: WhisperTokenizer) -> list[str]:
-    """Return all languages of a model; those before large-v3 lack Cantonese."""
-    vocabulary = tokenizer.get_vocab()
-    codes = [code for code in LANGUAGES if f"<|{code}|>" in vocabulary]
-    if not codes:
-        raise InputError(
-            "language auto needs a model of many languages; this tokenizer has no "
-            "token of a language: name the --language."
-        )
-    return codes

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from espnet_merge.decode.utterances import Utterance, read_audio
-from espnet_merge.whisper.features import SAMPLE_RATE, WINDOW
+from espnet_merge.speech import SAMPLE_RATE, WINDOW
 
 FRAME = 512  # samples (32 ms); the detector takes no other number
 BLOCK = 1000 * FRAME  # samples that are in memory at a time
@@ -47,7 +47,8 @@ def cut(utterances: Iterable[Utterance], tail: float = 0.0) -> list[Utterance]:
             unless they take more than half of it.
 
     Returns:
-        At most 30 s each, in order; none of a long recording without speech.
+        At most 30 s each, in order; none of a long recording without speech, and none
+        of what has a defect.
 
     Raises:
         InputError: a long file is not what its header says, or holds NaN.
@@ -56,6 +57,7 @@ def cut(utterances: Iterable[Utterance], tail: float = 0.0) -> list[Utterance]:
     return [
         piece
         for utterance in utterances
+        if not utterance.defect
         for piece in (
             [utterance] if utterance.seconds <= WINDOW else _pieces(utterance, longest)
         )

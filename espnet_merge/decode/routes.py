@@ -1,6 +1,6 @@
 """Which adapter an utterance gets: that of its language, or what was named instead."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,8 +8,8 @@ from espnet_merge.decode.expert import check_adapter
 from espnet_merge.decode.identify import Heard
 from espnet_merge.decode.settings import Settings
 from espnet_merge.errors import InputError
-from espnet_merge.speech import LANGUAGES
-from espnet_merge.whisper.prompt import AUTO, check_language
+from espnet_merge.speech import AUTO, LANGUAGES
+from espnet_merge.whisper.prompt import check_language
 
 NONE = "none"  # the base alone
 FALLBACK = "fallback"  # in text.json, an adapter that is no language's
@@ -59,7 +59,10 @@ class Routes:
 
 
 def read_routes(
-    pairs: Sequence[str], fallback: str | None, settings: Settings
+    pairs: Sequence[str],
+    fallback: str | None,
+    settings: Settings,
+    known: Collection[str] = LANGUAGES,
 ) -> Routes:
     """Return the routes that the command line names.
 
@@ -68,6 +71,7 @@ def read_routes(
         fallback: ``none``, one of the languages, or another adapter directory; None
             where every utterance must have a language with an adapter.
         settings: how to decode; with ``min_confidence``.
+        known: codes of the model's languages.
 
     Raises:
         InputError: a pair is none, a language comes twice, a directory holds no
@@ -91,7 +95,7 @@ def read_routes(
                 f"each of --adapters must be LANGUAGE=DIR such as es=exp/lora_es/model;"
                 f" got {pair!r}."
             )
-        check_language(language)
+        check_language(language, known)
         if language in adapters:
             raise InputError(
                 f"a language has one of --adapters; {language} has {pair} and "
@@ -107,5 +111,5 @@ def read_routes(
         adapters=adapters, fallback=fallback, min_confidence=settings.min_confidence
     )
     if settings.language == AUTO:
-        routes.check("--languages", settings.languages or LANGUAGES)
+        routes.check("--languages", settings.languages or known)
     return routes

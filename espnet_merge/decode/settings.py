@@ -1,16 +1,18 @@
 """How to decode: defaults, under a configuration file, under the command line."""
 
 import difflib
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Collection, Mapping
+from dataclasses import InitVar, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from espnet_merge.checkpoint.padding import PUBLISHED, Padding
 from espnet_merge.errors import InputError
-from espnet_merge.whisper.features import check_seconds
-from espnet_merge.whisper.prompt import AUTO, TASKS, check_language
+from espnet_merge.speech import AUTO, LANGUAGES, TASKS, check_seconds
+from espnet_merge.whisper.fetched import ENGLISH_ALONE
+from espnet_merge.whisper.prompt import check_language
 
 DTYPES = {
     "torch": ("float32", "float16", "bfloat16"),
@@ -69,6 +71,7 @@ class Settings:
             CTranslate2's: of weights and products.
         threads: of the CPU. One, because processes side by side use the other cores
             better, and threads that wait for a busy core are many times slower.
+        known: codes of the model's languages; not a setting.
 
     Raises:
         InputError: a value of the wrong type, out of range or unknown.
@@ -93,8 +96,9 @@ class Settings:
     backend: str = "torch"
     dtype: str = "float32"
     threads: int = 1
+    known: InitVar[Collection[str]] = LANGUAGES
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, known: Collection[str]) -> None:
         check_seconds("pad_to", self.pad_to)
         check_seconds("tail", self.tail)
         for name, (least, most) in RANGES.items():
@@ -127,8 +131,13 @@ class Settings:
                 "the two."
             )
         if self.language not in (None, AUTO):
-            check_language(self.language)
-        self._check_candidates()
+            check_language(self.language, known)
+        if self.language == AUTO and known == ENGLISH_ALONE:
+            raise InputError(
+                "language auto needs a model of many languages; this one knows English "
+                "alone: drop it."
+            )
+        self._check_candidates(known)
 
     def _check_temperatures(self) -> None:
         if self.temperatures is None:
@@ -140,7 +149,7 @@ class Settings:
         for value in self.temperatures:
             _check_number("each of temperatures", value, 0.01, 2.0)
 
-    def _check_candidates(self) -> None:
+    def _check_candidates(self, known: Collection[str]) -> None:
         if self.min_confidence is not None:
             _check_number("min_confidence", self.min_confidence, 0.0, 1.0)
             if self.language != AUTO:
@@ -160,15 +169,26 @@ class Settings:
                 f"languages must be a list of codes; got {self.languages!r}."
             )
         for code in self.languages:
-            check_language(code)
+            check_language(code, known)
         if len(set(self.languages)) < len(self.languages):
             raise InputError(
                 f"languages must be distinct; got {', '.join(self.languages)}."
             )
 
 
-def read_settings(config: Path | None, given: Mapping[str, Any]) -> Settings:
+def read_settings(
+    config: Path | None,
+    given: Mapping[str, Any],
+    languages: Collection[str] = LANGUAGES,
+    trained: Padding = PUBLISHED,
+) -> Settings:
     """Return the settings of a YAML file, with those given on the command line over it.
+
+    Args:
+        config: the file, if there is one.
+        given: on the command line.
+        languages: codes of the model's languages.
+        trained: how the model was trained, and is decoded where nothing else is said.
 
     Raises:
         InputError: the file is no mapping of known names, or a value is wrong.
@@ -182,7 +202,10 @@ def read_settings(config: Path | None, given: Mapping[str, Any]) -> Settings:
                 near = difflib.get_close_matches(str(name), known, n=1)
                 hint = f"did you mean {near[0]}?" if near else f"({', '.join(known)})"
                 raise InputError(f"{config}: no setting is called {name!r} {hint}")
-    return Settings(**{**values, **given})
+    values |= given
+    if not values.keys() & set(Padding._fields):
+        values |= trained._asdict()
+    return Settings(**values, known=languages)
 
 
 def _check_number(name: str, value: object, low: float, high: float) -> None:

@@ -23,10 +23,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from espnet_merge.checkpoint.labels import KEY, SPACED
 from espnet_merge.checkpoint.lora_defaults import DEFAULTS, moves_base
 from espnet_merge.errors import InputError
-
-WEIGHTS = "adapter_model.safetensors"
+from espnet_merge.files import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 
 
 def add_adapter(
@@ -65,18 +65,23 @@ def add_adapter(
     return peft_model
 
 
-def save_adapter(model: PeftModel, directory: Path) -> None:
+def save_adapter(model: PeftModel, directory: Path, label_format: str = SPACED) -> None:
     """Write the adapter and the digest of its base into an existing directory.
 
     ``peft`` reads it as its own: the digest is metadata of the weights' file.
+
+    Args:
+        model: with one adapter.
+        directory: where to write.
+        label_format: of the labels that it was trained on.
     """
     weights = {
         name: tensor.detach().cpu().contiguous()
         for name, tensor in get_peft_model_state_dict(model).items()
     }
     base = base_digest(model.get_base_model())
-    metadata = {"format": "pt", "base_sha256": base}
-    save_file(weights, directory / WEIGHTS, metadata=metadata)
+    metadata = {"format": "pt", "base_sha256": base, KEY: label_format}
+    save_file(weights, directory / ADAPTER_WEIGHTS, metadata=metadata)
     config = model.peft_config["default"]
     config.inference_mode = True
     config.save_pretrained(directory)
@@ -178,11 +183,11 @@ def base_digest(model: nn.Module) -> str:
 
 
 def _read_weights(directory: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    path = directory / WEIGHTS
+    path = directory / ADAPTER_WEIGHTS
     if not path.is_file():
         raise InputError(
-            f"{directory}: a PEFT adapter directory needs {WEIGHTS}; it has none: give "
-            "the model/ directory of a LoRA expert."
+            f"{directory}: a PEFT adapter directory needs {ADAPTER_WEIGHTS}; it has "
+            "none: give the model/ directory of a LoRA expert."
         )
     try:
         with safe_open(path, framework="pt") as file:
@@ -195,7 +200,7 @@ def _read_weights(directory: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 
 def _read_config(directory: Path) -> dict[str, Any]:
-    path = directory / "adapter_config.json"
+    path = directory / ADAPTER_CONFIG
     try:
         config: dict[str, Any] = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:

@@ -12,8 +12,10 @@ from espnet_merge.arrays import Array
 from espnet_merge.checkpoint.dtypes import FLOATS, check_overflow, to_stored
 from espnet_merge.checkpoint.factored import Factored
 from espnet_merge.checkpoint.output import TensorWriter
+from espnet_merge.checkpoint.stored import sizes_of
 from espnet_merge.disk.atomic import whole_directory
 from espnet_merge.errors import InputError
+from espnet_merge.files import MERGE_YAML
 from espnet_merge.linalg.decompose import on_cpu
 from espnet_merge.merging.inputs import Inputs
 from espnet_merge.merging.merge import Merge
@@ -55,12 +57,14 @@ class Target:
         record: What determines its bytes.
         writer: Opens the writer of its tensors in a directory.
         finish: Writes into this directory what belongs to the tensors.
+        overwrite: Whether an older result may be replaced.
     """
 
     output: Path
     record: Record
     writer: Callable[[Path], AbstractContextManager[TensorWriter]]
     finish: Callable[[Path], None] = lambda directory: None
+    overwrite: bool = False
 
 
 # For each target its number, the name of a tensor, and stored bits of it or of its next
@@ -130,6 +134,7 @@ def target_of(merge: Merge, record: Record) -> Target:
         record,
         writer=lambda directory: merge.written.writer(directory, merge.plan),
         finish=lambda directory: merge.written.copy_side_files(directory, merge.dtype),
+        overwrite=merge.overwrite,
     )
 
 
@@ -151,7 +156,12 @@ def write(
         check(target.record)
     checksums = [0] * len(targets)
     with ExitStack() as stack:
-        directories = [stack.enter_context(whole_directory(x.output)) for x in targets]
+        directories = [
+            stack.enter_context(
+                whole_directory(x.output, MERGE_YAML, overwrite=x.overwrite)
+            )
+            for x in targets
+        ]
         with ExitStack() as files:
             writers = [
                 files.enter_context(target.writer(directory))
@@ -162,7 +172,7 @@ def write(
         for target, place, checksum in zip(
             targets, directories, checksums, strict=True
         ):
-            record = target.record | result_of(checksum)
+            record = target.record | result_of(checksum) | sizes_of(place)
             check(record)
             target.finish(place)
             write_record(place, record)

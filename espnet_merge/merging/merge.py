@@ -7,16 +7,14 @@ from pathlib import Path
 
 from espnet_merge.checkpoint import Adapter, Checkpoint, Format
 from espnet_merge.checkpoint.agree import check_base_of, check_moved, check_same_model
-from espnet_merge.checkpoint.dtypes import FLOATS, itemsize
+from espnet_merge.checkpoint.dtypes import FLOATS
 from espnet_merge.checkpoint.identity import expert_digest
-from espnet_merge.checkpoint.output import Output, Plan
+from espnet_merge.checkpoint.output import Output, Plan, in_order
 from espnet_merge.disk.atomic import check_output
 from espnet_merge.errors import InputError
+from espnet_merge.files import MERGE_YAML
 from espnet_merge.methods import ByTensor, Method
 from espnet_merge.methods._statistics import StatisticsMethod
-
-# The record beside every result, which says where it comes from.
-PROVENANCE = "merge.yaml"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +60,7 @@ class Merge:
         for method in self.methods:
             method.check_experts(len(self.experts))
         _ = self.written
-        check_output(self.output, overwrite=self.overwrite, mark=PROVENANCE)
+        check_output(self.output, overwrite=self.overwrite, mark=MERGE_YAML)
 
     @cached_property
     def by_tensor(self) -> ByTensor:
@@ -104,12 +102,12 @@ class Merge:
     def plan(self) -> Plan:
         """Header type and shape of every tensor of the result, widest types first."""
         float_type = FLOATS[self.dtype]
-        plan = {
-            name: (float_type if entry.is_float else entry.dtype, entry.shape)
-            for name, entry in self.base.entries.items()
-        }
-        # The widest first keeps every tensor aligned to its own size.
-        return dict(sorted(plan.items(), key=lambda kv: (-itemsize(kv[1][0]), kv[0])))
+        return in_order(
+            {
+                name: (float_type if entry.is_float else entry.dtype, entry.shape)
+                for name, entry in self.base.entries.items()
+            }
+        )
 
     def check_weights(self) -> None:
         """Check what the headers do not tell: that experts differ from their base."""

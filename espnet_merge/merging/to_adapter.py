@@ -10,12 +10,13 @@ from typing import Any
 
 from espnet_merge.arrays import Array
 from espnet_merge.checkpoint import Adapter
-from espnet_merge.checkpoint.adapter import ADAPTER_CONFIG, PREFIX, WEIGHTS
+from espnet_merge.checkpoint.adapter import PREFIX, WEIGHTS
 from espnet_merge.checkpoint.dtypes import FLOATS, check_overflow, to_stored
 from espnet_merge.checkpoint.factored import Factored, concatenate
 from espnet_merge.checkpoint.output import Plan
 from espnet_merge.checkpoint.safetensors import SafetensorsWriter
 from espnet_merge.errors import InputError
+from espnet_merge.files import ADAPTER_CONFIG
 from espnet_merge.linalg.decompose import cut, on_cpu
 from espnet_merge.merging.inputs import Inputs
 from espnet_merge.merging.loop import Bits, Step, Target, accept, opened, write
@@ -110,7 +111,13 @@ class AdapterMerge:
                 "format": "adapter",
                 "rank": "exact" if self.rank is None else self.rank,
             }
-            target = Target(self.merge.output, record, self._writer, self._finish)
+            target = Target(
+                self.merge.output,
+                record,
+                self._writer,
+                self._finish,
+                overwrite=self.merge.overwrite,
+            )
             write([target], self._steps(inputs, energies), inputs.workers, check)
         kept, whole = map(sum, zip(*(energies[n] for n in self.names), strict=True))
         return kept / whole if whole else 1.0

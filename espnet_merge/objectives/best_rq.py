@@ -1,5 +1,6 @@
 """BEST-RQ: learn from speech alone by naming what was masked."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,7 +12,9 @@ from espnet_merge.errors import InputError
 from espnet_merge.whisper.model import encode
 
 STACK = 2  # mel frames of one encoder position
-NOISE = 0.1  # standard deviation of what stands in for masked frames
+NOISE = 0.1  # of what stands in for masked frames, in deviations of a mel bin
+
+Sum = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +27,8 @@ class BestRQConf:
         mask_probability: of a span to begin, for each frame, in (0, 1].
         mask_frames: length of a span, in frames of 10 ms.
         seed: of projection and codebook; they are made anew and not saved.
+        floor: least perplexity of the labels, in [0, 1], of what it could be: of the
+            number of codes, or of labels where those are fewer.
 
     Raises:
         InputError: a value out of range.
@@ -34,6 +39,7 @@ class BestRQConf:
     mask_probability: float = 0.01
     mask_frames: int = 40
     seed: int = 0
+    floor: float = 0.025
 
     def __post_init__(self) -> None:
         if self.codebook_size < 2 or self.code_dim < 1 or self.mask_frames < 1:
@@ -46,6 +52,8 @@ class BestRQConf:
                 "best_rq.mask_probability must be in (0, 1]; got "
                 f"{self.mask_probability}."
             )
+        if not 0 <= self.floor <= 1:
+            raise InputError(f"best_rq.floor must be in [0, 1]; got {self.floor}.")
 
 
 class BestRQ(nn.Module):
@@ -55,16 +63,19 @@ class BestRQ(nn.Module):
         - \frac{A x_t}{\|A x_t\|} \right\|, \quad
         \ell_u = -\frac{1}{|T|} \sum_{t \in T} \log p(y_t \mid \tilde{x})
 
-    x are normalised mel frames, two stacked to an encoder position; projection A and
-    codebook c are random and never trained. Spans of frames T begin with a small
-    probability at each frame and are replaced by noise.
+    x are mel frames, each bin with mean 0 and deviation 1 over the corpus, two stacked
+    to an encoder position; projection A and codebook c are random and never trained.
+    Spans of frames T begin with a small probability at each frame and are replaced by
+    noise of mean 0 and deviation 0.1. Without the normalisation a few codes take all.
 
     Source: Chiu et al., *Self-Supervised Learning with Random-Projection Quantizer for
     Speech Recognition*, ICML 2022, Sec. 3, https://arxiv.org/abs/2202.01855.
     Departures from it: two frames are stacked in place of four, for Whisper's encoder
-    halves the frame rate; frames are normalised over an utterance; digital silence,
-    where all mel bins are equal, is neither masked nor predicted, for it stands behind
-    every utterance; an utterance in which no span begins gets one.
+    halves the frame rate; mean and deviation are of a sample of the corpus, which
+    ``measure`` takes; digital silence, where all mel bins are equal, is neither masked
+    nor predicted, for it stands behind every utterance; an utterance in which no span
+    begins gets one. Objective Soups names BEST-RQ, its authors' code has CPC in this
+    place: see ``objectives.cpc``.
 
     Args:
         n_mels: mel bins of the features.
@@ -74,6 +85,8 @@ class BestRQ(nn.Module):
 
     projection: Tensor
     codebook: Tensor
+    mean: Tensor
+    deviation: Tensor
 
     def __init__(self, n_mels: int, d_model: int, conf: BestRQConf) -> None:
         super().__init__()
@@ -86,46 +99,97 @@ class BestRQ(nn.Module):
         )
         self.register_buffer("projection", projection, persistent=False)
         self.register_buffer("codebook", codebook, persistent=False)
+        self.register_buffer("mean", torch.zeros(n_mels))
+        self.register_buffer("deviation", torch.ones(n_mels))
         self.head = nn.Linear(d_model, conf.codebook_size)
 
     def forward(
-        self, encoder: WhisperEncoder, features: Tensor, lengths: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Return the loss and the share of masked positions named right.
+        self,
+        encoder: WhisperEncoder,
+        features: Tensor,
+        lengths: Tensor,
+        drawn: Tensor | None = None,
+    ) -> tuple[Tensor, dict[str, Tensor], int]:
+        """Return the loss, statistics, and the number of positions they are of.
 
         Args:
             encoder: ``model.model.encoder``.
             features: (batch, frames, n_mels), an even number of frames.
             lengths: (batch,) valid frames.
+            drawn: the mask of ``draw``; None draws it here.
+
+        Returns:
+            Statistics: ``acc``, the share of positions named right, and
+            ``perplexity`` of the labels of this batch.
         """
-        audible = self.audible(features, lengths)
-        masked = self.draw_mask(audible)
-        noise = NOISE * torch.randn_like(features)
+        masked = self.draw(features, lengths) if drawn is None else drawn
+        noise = self.mean + self.deviation * NOISE * torch.randn_like(features)
         heard = torch.where(masked[..., None], noise, features)
         states = encode(encoder, heard, lengths).states
-        predicted = masked.view(len(masked), -1, STACK).all(-1)
-        labels = self.labels(features, audible)[predicted]
+        predicted = positions(masked)
+        labels = self.labels(features)[predicted]
         scores = self.head(states[predicted])
-        right = (scores.detach().argmax(-1) == labels).float().mean()
-        return cross_entropy(scores.float(), labels), right
+        counts = torch.bincount(labels, minlength=len(self.codebook))
+        stats = {
+            "acc": (scores.detach().argmax(-1) == labels).float().mean(),
+            "perplexity": perplexity(counts).float(),
+        }
+        return cross_entropy(scores.float(), labels), stats, len(labels)
 
-    def audible(self, features: Tensor, lengths: Tensor) -> Tensor:
-        """Return (batch, frames): valid and not digital silence."""
-        places = torch.arange(features.shape[1], device=features.device)
-        silent = features.amax(-1) == features.amin(-1)
-        return (places < lengths[:, None]) & ~silent
+    def draw(self, features: Tensor, lengths: Tensor) -> Tensor:
+        """Return (batch, frames): spans of masked frames of a batch."""
+        return self.draw_mask(audible(features, lengths))
 
-    def labels(self, features: Tensor, audible: Tensor) -> Tensor:
+    def weigh(self, drawn: Tensor) -> int:
+        """Return the number of positions that are predicted under a mask."""
+        return int(positions(drawn).sum())
+
+    def labels(self, features: Tensor) -> Tensor:
         """Return (batch, positions): the nearest code of each stack of frames."""
-        valid = audible[..., None]
-        count = (valid.sum((1, 2), keepdim=True) * features.shape[-1]).clamp(min=1)
-        mean = (features * valid).sum((1, 2), keepdim=True) / count
-        centred = (features - mean) * valid
-        scale = (centred.square().sum((1, 2), keepdim=True) / count).sqrt()
-        normal = centred / scale.clamp(min=1e-5)
+        normal = (features - self.mean) / self.deviation
         stacked = normal.reshape(len(normal), -1, len(self.projection))
         # Among unit vectors the nearest is that of the largest inner product.
         return (stacked @ self.projection @ self.codebook.T).argmax(-1)
+
+    @torch.no_grad()
+    def measure(self, sample: Sequence[tuple[Tensor, Tensor]], total: Sum) -> str:
+        """Learn mean and deviation of each mel bin, and say how the labels are spread.
+
+        Args:
+            sample: features and lengths of batches.
+            total: adds up a tensor over all processes.
+
+        Raises:
+            InputError: the labels are too few codes to learn from.
+        """
+        device = self.mean.device
+        frames = torch.cat([f[audible(f, n)] for f, n in sample]).double()
+        count = torch.full((1, frames.shape[1]), len(frames), dtype=torch.float64)
+        moments = torch.cat([frames.sum(0)[None], frames.square().sum(0)[None], count])
+        first, second, counted = total(moments.to(device))
+        mean = first / counted
+        self.mean.copy_(mean)
+        self.deviation.copy_((second / counted - mean**2).clamp(min=1e-10).sqrt())
+        counts = self.projection.new_zeros(len(self.codebook), dtype=torch.float64)
+        for features, lengths in sample:
+            heard = positions(audible(features, lengths)).to(device)
+            labels = self.labels(features.to(device))[heard]
+            counts += torch.bincount(labels, minlength=len(counts))
+        return self._judge(total(counts))
+
+    def _judge(self, counts: Tensor) -> str:
+        found, labels = float(perplexity(counts)), int(counts.sum())
+        least = self.conf.floor * min(len(counts), labels)
+        said = (
+            f"perplexity {found:.0f} of {len(counts)} codes, the commonest "
+            f"{float(counts.max() / counts.sum()):.1%}, over {labels} positions"
+        )
+        if not found >= least:
+            raise InputError(
+                f"best_rq must have labels of a perplexity from {least:.0f} on; got "
+                f"{said}: take data with more speech, or a lower best_rq.floor."
+            )
+        return said
 
     def draw_mask(self, audible: Tensor) -> Tensor:
         """Return (batch, frames): spans of masked frames, from the global generator."""
@@ -140,3 +204,29 @@ class BestRQ(nn.Module):
         length = -(-self.conf.mask_frames // STACK)
         earlier = nn.functional.pad(begun, (length, 0))[:, : begun.shape[1]]
         return (begun > earlier).repeat_interleave(STACK, 1) & audible
+
+
+def positions(masked: Tensor) -> Tensor:
+    """Return (batch, positions): where all frames of a position are masked.
+
+    Args:
+        masked: (batch, frames).
+    """
+    return masked.view(len(masked), -1, STACK).all(-1)
+
+
+def audible(features: Tensor, lengths: Tensor) -> Tensor:
+    """Return (batch, frames): valid and not digital silence."""
+    places = torch.arange(features.shape[1], device=features.device)
+    silent = features.amax(-1) == features.amin(-1)
+    return (places < lengths[:, None]) & ~silent
+
+
+def perplexity(counts: Tensor) -> Tensor:
+    r"""Return :math:`\exp(-\sum p \log p)`: how many codes it is as if there were.
+
+    >>> perplexity(torch.tensor([5, 5, 0])), perplexity(torch.tensor([0, 7]))
+    (tensor(2., dtype=torch.float64), tensor(1., dtype=torch.float64))
+    """
+    shares = counts[counts > 0].double() / counts.sum()
+    return (-(shares * shares.log()).sum()).exp()

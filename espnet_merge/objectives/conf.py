@@ -9,13 +9,15 @@ from typing import Any
 
 from espnet_merge.errors import InputError
 from espnet_merge.objectives.best_rq import BestRQConf
+from espnet_merge.objectives.cpc import CPCConf
 from espnet_merge.objectives.solvers import MODO, Solver, build_solver
 
 TEXT = "text"
 BEST_RQ = "best_rq"
-LOSSES = (TEXT, BEST_RQ)
+CPC = "cpc"
+OF_SPEECH = (BEST_RQ, CPC)  # alone; each has a head of its own
+LOSSES = (TEXT, *OF_SPEECH)
 ANY = ".*"
-OWN_HEAD = r"^objectives\.best_rq\."
 
 Kind = tuple[str, str]  # task and language of an utterance
 
@@ -27,7 +29,7 @@ class Objective:
     Args:
         task: regular expression for the whole of the utterance's task.
         language: the same for its language.
-        loss: ``text`` or ``best_rq``.
+        loss: ``text``, ``best_rq`` or ``cpc``.
         own: regular expression, found in the names of the parameters that this
             objective alone trains; empty for none.
         by_language: whether it stands for one objective in each language.
@@ -55,7 +57,8 @@ class Objective:
 
     def owns(self, parameter: str) -> bool:
         """Tell whether it alone trains the parameter of that name."""
-        pattern = self.own or (OWN_HEAD if self.loss == BEST_RQ else "")
+        head = rf"^objectives\.{self.loss}\." if self.loss in OF_SPEECH else ""
+        pattern = self.own or head
         return bool(pattern and re.search(pattern, parameter))
 
 
@@ -132,6 +135,7 @@ class Conf:
     shared: str = r"model\.encoder\."
     layers: Layers = field(default_factory=Layers)
     best_rq: BestRQConf = field(default_factory=BestRQConf)
+    cpc: CPCConf = field(default_factory=CPCConf)
     max_skipped: int = 10
     pace: float = 1.0
 
@@ -197,7 +201,8 @@ def read_conf(given: Mapping[str, Any], kinds: Collection[Kind]) -> Conf:
         rest.get("solver", MODO), _mapping("solver_conf", rest.pop("solver_conf", {}))
     )
     rest["layers"] = build(Layers, "layers", rest.get("layers", {}))
-    rest["best_rq"] = build(BestRQConf, BEST_RQ, rest.get("best_rq", {}))
+    rest[BEST_RQ] = build(BestRQConf, BEST_RQ, rest.get(BEST_RQ, {}))
+    rest[CPC] = build(CPCConf, CPC, rest.get(CPC, {}))
     check_pattern("shared", rest.get("shared", ""))
     if len(objectives) < 2 and rest["solver"] is not None:
         raise InputError(

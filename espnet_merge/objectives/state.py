@@ -5,7 +5,6 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from espnet_merge.objectives.best_rq import BestRQ
 from espnet_merge.objectives.conf import Conf
 
 
@@ -17,7 +16,7 @@ class State(nn.Module):
         cosines: (layers,) mean cosine when last measured, NaN before.
         step: steps made.
         skipped: (M,) steps in a row that each objective was left out of.
-        best_rq: its head; None without a self-supervised objective.
+        best_rq, cpc: heads of the losses of speech alone, where an objective has one.
     """
 
     weights: Tensor
@@ -25,7 +24,9 @@ class State(nn.Module):
     step: Tensor
     skipped: Tensor
 
-    def __init__(self, conf: Conf, layers: int, best_rq: BestRQ | None) -> None:
+    def __init__(
+        self, conf: Conf, layers: int, heads: Mapping[str, nn.Module] | None = None
+    ) -> None:
         super().__init__()
         count = len(conf.names)
         uniform = [1 / len(conf.level_of(index).members) for index in range(count)]
@@ -33,7 +34,8 @@ class State(nn.Module):
         self.register_buffer("cosines", torch.full((layers,), float("nan")))
         self.register_buffer("step", torch.zeros((), dtype=torch.int64))
         self.register_buffer("skipped", torch.zeros(count, dtype=torch.int64))
-        self.best_rq = best_rq
+        for name, head in (heads or {}).items():
+            self.add_module(name, head)
 
     def describe(self, names: list[str], layers: Mapping[str, object]) -> str:
         """Return the weights, and the layers that conflict, as one line."""

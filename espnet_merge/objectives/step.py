@@ -19,6 +19,8 @@ from espnet_merge.objectives.gradients import LayerGradients, sum_over_processes
 from espnet_merge.objectives.state import State
 
 Batch = tuple[list[str], dict[str, Any]]
+# By name: value times share, and share, of each part.
+Stats = dict[str, list[tuple[Tensor, Tensor]]]
 
 
 class ObjectivesStep(nn.Module):
@@ -38,8 +40,12 @@ class ObjectivesStep(nn.Module):
     out, and the weights stay as they are in that step; what several objectives own, as
     those of a language each, follows the mean of their gradients.
 
+    A loss is the mean over the tokens, or the masked positions, of a sample: those of
+    all its parts in all processes.
+
     Args:
-        model: gives (loss, statistics, weight) of a batch.
+        model: gives (loss, statistics, weight) of a batch; its ``weighed`` tells the
+            weight before.
         state: carried from step to step; changed in place.
         conf: objectives and levels.
         layers: the shared parameters, layer by layer.
@@ -106,7 +112,7 @@ class ObjectivesStep(nn.Module):
         due, solved = self._plan(step)
         gram = self.state.weights.new_zeros(len(self.own), len(self.own))
         finite = [True] * len(self.own)
-        stats: dict[str, list[Tensor]] = defaultdict(list)
+        stats: Stats = defaultdict(list)
         for sample in range(max(map(len, batches))):
             for index, samples in enumerate(batches):
                 if sample == len(samples):
@@ -152,23 +158,20 @@ class ObjectivesStep(nn.Module):
                 gradients.clear(gradients.count)
             gradients.attach(gradients.count if layer in second else index)
 
-    def _backward(
-        self, index: int, parts: Sequence[Batch], stats: dict[str, list[Tensor]]
-    ) -> bool:
-        """Add the gradient of an objective on a batch; tell whether all was finite."""
+    def _backward(self, index: int, parts: Sequence[Batch], stats: Stats) -> bool:
+        """Add the gradient of an objective on a sample; tell whether all was finite."""
         name = self.conf.names[index]
-        scale = self.scales[index] / (self.conf.samples(index) * len(parts))
+        scale = self.scales[index] / self.conf.samples(index)
         finite = True
         with _without_gradient(self.frozen[index]):
-            for _, batch in parts:
+            for batch, share in self._with_shares(parts):
                 with autocast("cuda", enabled=self.scaler is not None, **autocast_args):
-                    loss, values, weight = self.model(**batch)
-                share, sound = self._share(loss, weight)
-                if not sound:
+                    loss, values, _ = self.model(**batch)
+                if self._summed((~loss.detach().isfinite()).sum()):
                     finite = False
                     continue
                 for key, value in values.items():
-                    stats[f"{key}_{name}"].append(value.detach())
+                    stats[f"{key}_{name}"].append((value.detach().sum() * share, share))
                 scaled = loss.sum() * scale * share
                 if self.scaler is not None:
                     scaled = self.scaler.scale(scaled)
@@ -176,13 +179,23 @@ class ObjectivesStep(nn.Module):
                     scaled.backward()
         return finite
 
-    def _share(self, loss: Tensor, weight: Tensor) -> tuple[Tensor, bool]:
-        """Return this process's share of a batch, and whether every loss is finite."""
-        weight = weight.sum().to(loss.dtype)
-        total = torch.stack([weight, (~loss.detach().isfinite()).sum().to(loss.dtype)])
+    def _with_shares(
+        self, parts: Sequence[Batch]
+    ) -> list[tuple[dict[str, Any], Tensor]]:
+        """Return each part and its share of the sample's weight in all processes."""
+        weighed = [self.model.weighed(batch) for _, batch in parts]  # type: ignore[operator]
+        device = self.state.weights.device
+        weights = torch.tensor([float(weight) for _, weight in weighed], device=device)
+        total = self._summed(weights.sum())
+        return [
+            (batch, weight / total)
+            for (batch, _), weight in zip(weighed, weights, strict=True)
+        ]
+
+    def _summed(self, value: Tensor) -> Tensor:
         if self.distributed:
-            torch.distributed.all_reduce(total)
-        return weight / total[0], not total[1]
+            torch.distributed.all_reduce(value)
+        return value
 
     def _reduce(self, layers: set[int], rows: int | slice) -> None:
         if self.distributed:
@@ -260,11 +273,11 @@ class ObjectivesStep(nn.Module):
 
     def _report(
         self,
-        stats: dict[str, list[Tensor]],
+        stats: Stats,
         batches: Sequence[Sequence[Sequence[Batch]]],
     ) -> tuple[Tensor, dict[str, Tensor], Tensor]:
         device = self.state.weights.device
-        means = {key: torch.stack(values).mean(0) for key, values in stats.items()}
+        means = self._means(stats)
         losses = [value for key, value in means.items() if key.startswith("loss_")]
         nan = torch.full((1,), float("nan"), device=device)
         means["loss"] = torch.stack(losses).mean(0) if losses else nan
@@ -279,6 +292,17 @@ class ObjectivesStep(nn.Module):
         )
         nothing = torch.zeros(1, device=device, requires_grad=True).clone()
         return nothing, means, torch.tensor([utterances], device=device)
+
+    def _means(self, stats: Stats) -> dict[str, Tensor]:
+        """Return each statistic by the shares of the parts that it is of."""
+        if not stats:
+            return {}
+        pairs = [
+            torch.stack([torch.stack(pair) for pair in values]).sum(0)
+            for values in stats.values()
+        ]
+        sums, shares = self._summed(torch.stack(pairs)).T
+        return dict(zip(stats, (sums / shares)[:, None], strict=True))
 
     def _frozen(self, index: int, *, own_only: bool) -> list[nn.Parameter]:
         """Return the trained parameters that a pass of the objective must not reach."""

@@ -1,13 +1,17 @@
 """References beside hypotheses, checked to be the same utterances."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from espnet_merge.data.languages import read_languages
 from espnet_merge.data.table import read_table
 from espnet_merge.errors import InputError
+from espnet_merge.files import TEXT_JSON, UTT2LANG, UTT2SPK, UTT2TASK
 from espnet_merge.score.normalize import rule_for
+from espnet_merge.speech import AUTO, TRANSCRIBE, TRANSLATE
 
 
 class Utterance(NamedTuple):
@@ -21,7 +25,7 @@ class Utterance(NamedTuple):
     hypothesis: str
     # What was spoken, and to do with it.
     spoken: str = ""
-    task: str = "transcribe"
+    task: str = TRANSCRIBE
 
 
 class Decoded(NamedTuple):
@@ -29,10 +33,12 @@ class Decoded(NamedTuple):
 
     mode: the settings.
     languages: that the model heard, by utterance; none where it was told them.
+    not_decoded: utterances without usable audio, by what is wrong with it.
     """
 
     mode: dict[str, Any]
     languages: dict[str, str]
+    not_decoded: Counter[str]
 
 
 def read_utterances(reference: Path, hypothesis: Path) -> list[Utterance]:
@@ -49,19 +55,19 @@ def read_utterances(reference: Path, hypothesis: Path) -> list[Utterance]:
     said = read_table(reference / "text")
     heard = read_table(hypothesis / "text")
     _check_ids(reference / "text", said, hypothesis / "text", heard)
-    languages = read_table(reference / "utt2lang")
-    _check_ids(reference / "text", said, reference / "utt2lang", languages)
-    speakers = _read_optional(reference / "utt2spk")
-    tasks = _read_optional(reference / "utt2task")
+    languages = read_languages(reference / UTT2LANG)
+    _check_ids(reference / "text", said, reference / UTT2LANG, languages)
+    speakers = _read_optional(reference / UTT2SPK)
+    tasks = _read_optional(reference / UTT2TASK)
     return [
         Utterance(
             name,
             speakers.get(name, name),
-            "en" if tasks.get(name) == "translate" else languages[name],
+            "en" if tasks.get(name) == TRANSLATE else languages[name],
             text,
             heard[name],
             languages[name],
-            tasks.get(name, "transcribe"),
+            tasks.get(name, TRANSCRIBE),
         )
         for name, text in said.items()
     ]
@@ -73,9 +79,9 @@ def read_decoded(hypothesis: Path) -> Decoded:
     Raises:
         InputError: ``text.json`` is there but is not what ``decode`` writes.
     """
-    path = hypothesis / "text.json"
+    path = hypothesis / TEXT_JSON
     if not path.exists():
-        return Decoded({}, {})
+        return Decoded({}, {}, Counter())
     try:
         content = json.loads(path.read_bytes(), object_hook=_without_text)
     except ValueError as error:
@@ -84,17 +90,17 @@ def read_decoded(hypothesis: Path) -> Decoded:
             "again, or remove the file."
         ) from error
     mode = _object(path, content, "mode")
-    if mode.get("language") != "auto":
-        return Decoded(mode, {})
-    utterances = _object(path, content, "utterances")
-    return Decoded(
-        mode,
-        {
-            name: str(record["language"])
-            for name, record in utterances.items()
-            if "language" in record
-        },
-    )
+    heard = mode.get("language") == AUTO
+    records = {}
+    if heard or "utterances" in content:
+        records = _object(path, content, "utterances")
+    languages = {
+        name: str(record["language"] or "none")
+        for name, record in records.items()
+        if heard and "language" in record
+    }
+    silent = (r["not_decoded"] for r in records.values() if "not_decoded" in r)
+    return Decoded(mode, languages, Counter(silent))
 
 
 def normalized(utterances: Iterable[Utterance], normalizer: str) -> list[Utterance]:
@@ -112,10 +118,10 @@ def normalized(utterances: Iterable[Utterance], normalizer: str) -> list[Utteran
 
 
 def _without_text(record: dict[str, Any]) -> dict[str, Any]:
-    """Keep the language alone of an utterance: there may be a million of them."""
+    """Keep but a little of an utterance: there may be a million of them."""
     if "text" not in record:
         return record
-    return {key: value for key, value in record.items() if key == "language"}
+    return {key: record[key] for key in ("language", "not_decoded") if key in record}
 
 
 def _object(path: Path, content: object, key: str) -> dict[str, Any]:

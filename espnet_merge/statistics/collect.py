@@ -21,11 +21,11 @@ from espnet_merge.decode.batches import batches
 from espnet_merge.decode.expert import check_expert, load_expert
 from espnet_merge.disk.atomic import check_output, whole_directory
 from espnet_merge.errors import InputError
+from espnet_merge.speech import check_seconds
 from espnet_merge.statistics.fisher import Fisher
 from espnet_merge.statistics.gram import Gram
 from espnet_merge.statistics.sums import as_array
 from espnet_merge.statistics.utterances import data_digest, read_labelled, spread
-from espnet_merge.whisper.features import check_seconds
 from espnet_merge.whisper.prompt import load_tokenizer
 
 RECORD = "statistics.yaml"
@@ -163,7 +163,7 @@ def collect(
     paths = {"model": model, "adapter": adapter, "data": data}
     places = {name: path and str(path) for name, path in paths.items()}
     text = yaml.safe_dump(record | places | {"versions": _versions()}, sort_keys=False)
-    with whole_directory(output) as part:
+    with whole_directory(output, RECORD, overwrite=overwrite) as part:
         write_tensors(part / FILE, sums.shapes, map(as_array, means.values()), metadata)
         (part / RECORD).write_text(text, encoding="utf-8")
     kept.unlink(missing_ok=True)

@@ -11,7 +11,7 @@ from transformers import WhisperTokenizer
 from espnet_merge.data.table import read_table
 from espnet_merge.decode.utterances import Utterance, read_utterances
 from espnet_merge.errors import InputError
-from espnet_merge.whisper.prompt import encode_target, prompt_ids
+from espnet_merge.whisper.prompt import encode_target, languages_known, prompt_ids
 
 
 class Labelled(NamedTuple):
@@ -38,7 +38,8 @@ def read_labelled(
     Raises:
         InputError: bad data, an utterance without a text, or too long a text.
     """
-    utterances = read_utterances(data, language, task)
+    known = languages_known(tokenizer)
+    utterances = read_utterances(data, language, task, known=known)
     texts = read_table(data / "text")
     labelled = []
     for utterance in utterances:

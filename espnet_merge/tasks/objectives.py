@@ -18,10 +18,12 @@ from transformers import WhisperTokenizer
 
 from espnet_merge.data.table import read_table, write_table
 from espnet_merge.objectives.best_rq import BestRQ
-from espnet_merge.objectives.conf import BEST_RQ, TEXT, Conf, Kind, read_conf
+from espnet_merge.objectives.conf import BEST_RQ, CPC, TEXT, Conf, Kind, read_conf
+from espnet_merge.objectives.cpc import ContrastivePrediction
 from espnet_merge.objectives.gradients import layers_of
 from espnet_merge.objectives.state import State
 from espnet_merge.objectives.step import Batch
+from espnet_merge.speech import TRANSCRIBE
 from espnet_merge.tasks.objectives_trainer import ObjectivesTrainer
 from espnet_merge.tasks.whisper import WhisperModel, WhisperTask
 
@@ -47,11 +49,18 @@ class ObjectivesModel(WhisperModel):
     ) -> None:
         super().__init__(network, tokenizer, **others)
         self.conf = conf
+        heads = self._heads({o.loss for o in conf.objectives.values()})
+        self.objectives = State(conf, len(self.shared_layers()), heads)
+
+    def _heads(self, losses: Collection[str]) -> dict[str, nn.Module]:
         config = self.whisper.config
-        head = None
-        if any(objective.loss == BEST_RQ for objective in conf.objectives.values()):
-            head = BestRQ(config.num_mel_bins, config.d_model, conf.best_rq)
-        self.objectives = State(conf, len(self.shared_layers()), head)
+        heads: dict[str, nn.Module] = {}
+        if BEST_RQ in losses:
+            mels, conf = config.num_mel_bins, self.conf.best_rq
+            heads[BEST_RQ] = BestRQ(mels, config.d_model, conf)
+        if CPC in losses:
+            heads[CPC] = ContrastivePrediction(config.d_model, self.conf.cpc)
+        return heads
 
     def shared_layers(self) -> dict[str, list[nn.Parameter]]:
         """Return the parameters whose direction is solved for, layer by layer."""
@@ -69,21 +78,33 @@ class ObjectivesModel(WhisperModel):
         **batch: Any,  # noqa: ANN401
     ) -> tuple[Tensor, dict[str, Tensor | None], Tensor]:
         """Return loss, statistics and weight of the loss that the batch names."""
-        if batch.pop("loss", TEXT) == TEXT:
+        loss = batch.pop("loss", TEXT)
+        if loss == TEXT:
             return super().forward(**batch)
-        assert self.objectives.best_rq is not None
-        value, accuracy = self.objectives.best_rq(
-            self.whisper.model.encoder, batch["speech"], batch["speech_lengths"]
+        value, stats, count = self.objectives.get_submodule(loss)(
+            self.whisper.model.encoder,
+            batch["speech"],
+            batch["speech_lengths"],
+            batch.get("drawn"),
         )
-        stats = {"loss": value.detach(), "acc": accuracy}
+        stats = {"loss": value.detach()} | stats
         return force_gatherable(  # type: ignore[no-any-return]
-            (value, stats, len(batch["speech"])), value.device
+            (value, stats, count), value.device
         )
+
+    def weighed(self, batch: dict[str, Any]) -> tuple[dict[str, Any], int]:
+        """Return a batch with what is drawn of it, if anything is, and its weight."""
+        loss = batch.get("loss", TEXT)
+        if loss == TEXT:
+            return batch, self.weigh(batch)
+        head: Any = self.objectives.get_submodule(loss)
+        drawn = head.draw(batch["speech"], batch["speech_lengths"])
+        return batch | {"drawn": drawn}, head.weigh(drawn)
 
     def trained_names(self) -> set[str]:
         """Return the names of the parameters that training changes, and its state."""
-        buffers = self.objectives.named_buffers(recurse=False)
-        return super().trained_names() | {f"objectives.{name}" for name, _ in buffers}
+        carried = self.objectives.state_dict()
+        return super().trained_names() | {f"objectives.{name}" for name in carried}
 
 
 class ObjectivesIterFactory(AbsIterFactory):  # type: ignore[misc]
@@ -127,13 +148,35 @@ class ObjectivesIterFactory(AbsIterFactory):  # type: ignore[misc]
             names = [n for o in batches for s in o for part in s for n in part[0]]
             yield names, {"batches": batches}
 
+    def sample(self, loss: str, frames: int) -> list[tuple[Tensor, Tensor]]:
+        """Return features and lengths of batches of the objectives of a loss.
+
+        Args:
+            loss: its name.
+            frames: so many in all, as many of each objective; fewer if there are not.
+        """
+        of_loss = [
+            factory
+            for factory, own in zip(self.factories, self.losses, strict=True)
+            if own == loss
+        ]
+        found: list[tuple[Tensor, Tensor]] = []
+        for factory in of_loss:
+            left = frames // len(of_loss)
+            for _, batch in factory.build_iter(1):
+                found.append((batch["speech"], batch["speech_lengths"]))
+                left -= int(batch["speech_lengths"].sum())
+                if left <= 0:
+                    break
+        return found
+
 
 def _endless(
     factory: AbsIterFactory, loss: str, epoch: int, shuffle: bool | None
 ) -> Iterator[Batch]:
     while True:
         for names, batch in factory.build_iter(epoch, shuffle):
-            yield names, batch | {"loss": loss}
+            yield names, batch | {"loss": loss, "utt_id": names}
         epoch += ROUND
 
 
@@ -203,7 +246,7 @@ def _kinds(args: argparse.Namespace) -> dict[str, Kind]:
     tasks, languages = tables["task"], tables["lang"]
     names = set(languages).intersection(*map(_names, args.train_shape_file))
     return {
-        name: (tasks.get(name, "transcribe"), language)
+        name: (tasks.get(name, TRANSCRIBE), language)
         for name, language in languages.items()
         if name in names
     }

@@ -1,17 +1,23 @@
 """ESPnet's Trainer on several objectives: its loop, our gradients."""
 
 import dataclasses
+import logging
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from espnet2.iterators.abs_iter_factory import AbsIterFactory
 from espnet2.torch_utils.device_funcs import to_device
-from torch import nn
+from torch import Tensor, nn
 
-from espnet_merge.objectives.history import PICTURE, add_epoch, draw_history
+from espnet_merge.files import CONFLICT_PNG
+from espnet_merge.objectives.conf import BEST_RQ
+from espnet_merge.objectives.gradients import sum_over_processes
+from espnet_merge.objectives.history import add_epoch, draw_history
 from espnet_merge.objectives.step import Batch, ObjectivesStep
 from espnet_merge.tasks.trainer import WhisperTrainer
+
+SAMPLE = 200_000  # frames (33 minutes, 64 MB) that BEST-RQ is measured on
 
 
 class ObjectivesTrainer(WhisperTrainer):
@@ -20,6 +26,25 @@ class ObjectivesTrainer(WhisperTrainer):
     ESPnet's loop runs as it is, around ``ObjectivesStep`` in place of the model: it
     clips, steps, schedules, counts and logs. Gradients accumulate inside of a step.
     """
+
+    @classmethod
+    def run(cls, **kwargs: Any) -> None:  # noqa: ANN401 - passed on to ESPnet
+        """Measure what BEST-RQ normalises by, then train.
+
+        A run that is resumed takes it from its checkpoint.
+        """
+        model, distributed = kwargs["model"], kwargs["distributed_option"].distributed
+
+        def total(value: Tensor) -> Tensor:
+            if distributed:
+                sum_over_processes([value])
+            return value
+
+        if hasattr(model.objectives, BEST_RQ):
+            sample = kwargs["train_iter_factory"].sample(BEST_RQ, SAMPLE)
+            said = model.objectives.best_rq.measure(sample, total)
+            logging.info(f"labels of {BEST_RQ}: {said}")
+        super().run(**kwargs)
 
     @classmethod
     def train_one_epoch(
@@ -54,7 +79,7 @@ class ObjectivesTrainer(WhisperTrainer):
         if distributed_option.dist_rank in (None, 0) and step.measured:
             output = Path(options.output_dir)
             history = add_epoch(output / "conflict.tsv", epoch, step.measured)
-            draw_history(history, output / PICTURE)
+            draw_history(history, output / CONFLICT_PNG)
         return stopped
 
     @classmethod

@@ -6,9 +6,11 @@ last whole checkpoint is kept aside while an epoch runs, and what a killed job l
 mended before resuming.
 """
 
+import dataclasses
+import functools
 import logging
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +19,15 @@ from espnet2.iterators.abs_iter_factory import AbsIterFactory
 from espnet2.torch_utils.device_funcs import to_device
 from espnet2.train.reporter import Reporter
 from espnet2.train.trainer import Trainer
-from torch import Tensor, nn
+from torch import nn
 
 from espnet_merge.disk.atomic import whole_file
 from espnet_merge.errors import InputError
 from espnet_merge.lora.guards import check_adapter_acts, check_gradients, frozen_digest
+from espnet_merge.tasks.accumulate import Batch, Groups
 
-Batch = tuple[list[str], dict[str, Tensor]]
+CHECKPOINT = "checkpoint.pth"  # ESPnet's
+LAST = "checkpoint.last.pth"  # the whole one, set aside while an epoch runs
 
 
 class WhisperTrainer(Trainer):  # type: ignore[misc]
@@ -47,7 +51,7 @@ class WhisperTrainer(Trainer):  # type: ignore[misc]
         check_gradients(model, [batch for _, batch in batches])
         before = frozen_digest(model)
         super().run(**kwargs)
-        (output / "checkpoint.last.pth").unlink(missing_ok=True)
+        (output / LAST).unlink(missing_ok=True)
         if frozen_digest(model) != before:
             raise InputError(
                 "the frozen base must not change in training; it did, so that the "
@@ -66,30 +70,44 @@ class WhisperTrainer(Trainer):  # type: ignore[misc]
     def train_one_epoch(
         cls,
         model: nn.Module,
-        iterator: Iterable[Batch],
+        iterator: Any,  # noqa: ANN401 - a DataLoader
         *,
         options: Any,  # noqa: ANN401 - ESPnet's TrainerOptions
         distributed_option: Any,  # noqa: ANN401 - ESPnet's DistributedOption
         **kwargs: Any,  # noqa: ANN401
     ) -> bool:
-        """Set the whole checkpoint aside, then train as ESPnet does."""
-        checkpoint = Path(options.output_dir) / "checkpoint.pth"
+        """Set the whole checkpoint aside, then train as ESPnet does.
+
+        With ``accum_grad`` each token of a step counts alike, and the batches that are
+        left at the end of an epoch make a step of their own.
+        """
+        checkpoint = Path(options.output_dir) / CHECKPOINT
         if distributed_option.dist_rank in (None, 0) and checkpoint.exists():
-            checkpoint.replace(checkpoint.with_name("checkpoint.last.pth"))
-        stopped: bool = super().train_one_epoch(
+            checkpoint.replace(checkpoint.with_name(LAST))
+        train = functools.partial(
+            super().train_one_epoch,
             model=model,
-            iterator=iterator,
-            options=options,
             distributed_option=distributed_option,
             **kwargs,
         )
+        if options.accum_grad == 1:
+            return bool(train(iterator=iterator, options=options))
+        plain: Any = model
+        device = None
+        if distributed_option.distributed:
+            plain, device = plain.module, "cuda" if options.ngpu > 0 else "cpu"
+        groups = Groups(iterator, options.accum_grad, plain.weigh, device)
+        stopped = bool(train(iterator=groups, options=options))
+        if groups.rest:
+            last = dataclasses.replace(options, accum_grad=len(groups.rest))
+            stopped &= bool(train(iterator=groups.rest, options=last))
         return stopped
 
 
 def mend_checkpoint(directory: Path) -> None:
     """Leave in ``directory`` a whole checkpoint and its epoch's model, or neither."""
-    checkpoint = directory / "checkpoint.pth"
-    last = directory / "checkpoint.last.pth"
+    checkpoint = directory / CHECKPOINT
+    last = directory / LAST
     if not _is_whole(checkpoint):
         checkpoint.unlink(missing_ok=True)
         if not _is_whole(last):
@@ -113,7 +131,9 @@ def show_labels(
     """Log the labels of the first utterances, prompt and end included."""
     for names, batch in batches:
         for uid, ids in list(zip(names, batch["text"], strict=True))[:count]:
-            logging.info(f"label of {uid}: {tokenizer.decode(ids[ids >= 0].tolist())}")
+            tokens = ids[ids >= 0].tolist()
+            label = tokenizer.decode(tokens, decode_with_timestamps=True)
+            logging.info(f"label of {uid}: {label}")
 
 
 def _log_shares(model: nn.Module) -> None:

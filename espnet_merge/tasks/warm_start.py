@@ -11,8 +11,9 @@ from torch import nn
 from espnet_merge.data.table import read_table
 from espnet_merge.disk.digest import sha256
 from espnet_merge.errors import InputError
-from espnet_merge.lora.adapter import WEIGHTS
+from espnet_merge.files import ADAPTER_WEIGHTS
 from espnet_merge.lora.warm_start import ranking, warm_start
+from espnet_merge.whisper.fetched import languages_of
 from espnet_merge.whisper.prompt import check_language
 
 AUTO, LEAST = "auto", "least"  # the most and the least similar
@@ -33,7 +34,7 @@ def start_warm(model: PeftModel, args: argparse.Namespace) -> None:
     """
     directory = _find(model, args)
     warm_start(model, directory)
-    digest = sha256(directory / WEIGHTS)
+    digest = sha256(directory / ADAPTER_WEIGHTS)
     if args.init_adapter_sha256 not in (None, digest):
         raise InputError(
             f"{directory}: the warm start's weights must have SHA-256 "
@@ -73,7 +74,7 @@ def ranked_adapters(args: argparse.Namespace, base: nn.Module) -> dict[str, Path
 def _find(model: PeftModel, args: argparse.Namespace) -> Path:
     adapters: Mapping[str, str] = args.init_adapters
     for code in adapters:
-        check_language(code)
+        check_language(code, languages_of(Path(args.whisper)))
     if args.init_adapter in (AUTO, LEAST):
         found = list(ranked_adapters(args, model.get_base_model()).values())
         return found[0 if args.init_adapter == AUTO else -1]

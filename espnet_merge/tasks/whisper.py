@@ -9,198 +9,34 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from espnet2.asr.specaug.specaug import SpecAug
 from espnet2.tasks.abs_task import AbsTask
-from espnet2.torch_utils.device_funcs import force_gatherable
-from espnet2.train.abs_espnet_model import AbsESPnetModel
 from espnet2.train.class_choices import ClassChoices
 from espnet2.train.collate_fn import CommonCollateFn
 from espnet2.utils.nested_dict_action import NestedDictAction
 from espnet2.utils.types import str2bool, str_or_none
-from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
-from transformers import (
-    WhisperConfig,
-    WhisperForConditionalGeneration,
-    WhisperTokenizer,
-)
 
+from espnet_merge.checkpoint.labels import KEY, SPACED
 from espnet_merge.errors import InputError
 from espnet_merge.lora.adapter import add_adapter
+from espnet_merge.objectives.conf import build
+from espnet_merge.tasks.labels import check_labels, warn_of_older
 from espnet_merge.tasks.mixture import start_mixture
+from espnet_merge.tasks.model import WhisperModel
+from espnet_merge.tasks.preprocess import IGNORE, WhisperPreprocessor
+from espnet_merge.tasks.sound import check_first
 from espnet_merge.tasks.trainer import WhisperTrainer
 from espnet_merge.tasks.warm_start import start_warm
-from espnet_merge.whisper.features import check_seconds, log_mel
-from espnet_merge.whisper.model import decode, encode, load_whisper, logits
-from espnet_merge.whisper.prompt import encode_target, load_tokenizer
+from espnet_merge.whisper.labels import LabelConf
+from espnet_merge.whisper.model import load_whisper
+from espnet_merge.whisper.prompt import load_tokenizer
 
-IGNORE = -1  # pads token ids in a batch
 LORA_OPTIONS = ("lora_conf", "init_adapter")  # that mean nothing without lora
-PROMPT_LENGTH = 4  # start, language, task, no timestamps
 
 specaug_choices = ClassChoices(
     name="specaug", classes={"specaug": SpecAug}, type_check=nn.Module, optional=True
 )
-
-
-class WhisperPreprocessor:
-    """Turn one utterance into log-mel frames and token ids.
-
-    Args:
-        model: directory of the Whisper whose tokenizer and mel bins to use.
-        pad_to: seconds to pad to; 30 as Whisper was trained, 0 for true length.
-        tail: seconds of silence after each utterance, before it is padded.
-    """
-
-    def __init__(self, model: Path, *, pad_to: float, tail: float = 0.0) -> None:
-        check_seconds("pad_to", pad_to)
-        check_seconds("tail", tail)
-        config = WhisperConfig.from_pretrained(model)
-        self.tokenizer = load_tokenizer(model)
-        self.n_mels = config.num_mel_bins
-        self.max_tokens = config.max_target_positions
-        self.pad_to = pad_to
-        self.tail = tail
-
-    def __call__(self, uid: str, data: dict[str, Any]) -> dict[str, NDArray[Any]]:
-        """Map speech (samples,), text, lang, task to speech (frames, mels), text (n,).
-
-        Raises:
-            InputError: what is wrong, with the utterance's id.
-        """
-        try:
-            speech = log_mel(
-                data["speech"], n_mels=self.n_mels, pad_to=self.pad_to, tail=self.tail
-            )
-            task = data.get("task", "transcribe")
-            ids = encode_target(self.tokenizer, data["text"], data["lang"], task)
-        except InputError as error:
-            raise InputError(f"utterance {uid}: {error}") from error
-        if len(ids) > self.max_tokens:
-            raise InputError(
-                f"utterance {uid}: a text must have at most {self.max_tokens} tokens, "
-                f"prompt and end included; got {len(ids)}: drop it with "
-                "'espnet-merge filter --model'."
-            )
-        return {"speech": speech, "text": np.array(ids, dtype=np.int64)}
-
-
-class WhisperModel(AbsESPnetModel):  # type: ignore[misc]
-    """Whisper's cross entropy on the text and end tokens, given the prompt.
-
-    The prompt is not trained: language identification stays the base model's own.
-
-    Args:
-        network: Whisper, or Whisper inside a ``PeftModel`` or a ``Mixture``.
-        tokenizer: to show labels before training starts.
-        specaug: module (features, lengths) -> (features, lengths), in training only.
-        label_smoothing: in [0, 1).
-    """
-
-    extract_feats_in_collect_stats = False
-
-    def __init__(
-        self,
-        network: nn.Module,
-        tokenizer: WhisperTokenizer,
-        *,
-        specaug: nn.Module | None = None,
-        label_smoothing: float = 0.0,
-        extract_feats_in_collect_stats: bool = False,
-    ) -> None:
-        super().__init__()
-        if not 0 <= label_smoothing < 1:
-            raise InputError(
-                f"label_smoothing must be in [0, 1); got {label_smoothing}: set "
-                "model_conf.label_smoothing."
-            )
-        self.network = network
-        self.tokenizer = tokenizer
-        self.specaug = specaug
-        self.label_smoothing = label_smoothing
-
-    @property
-    def whisper(self) -> WhisperForConditionalGeneration:
-        """The Whisper itself, its linear layers carrying the adapter if any."""
-        if self.has_adapter:
-            return self.network.get_base_model()  # type: ignore[operator]
-        return self.network
-
-    @property
-    def has_adapter(self) -> bool:
-        """Whether an adapter or a mixture is trained and the base is frozen."""
-        return hasattr(self.network, "get_base_model")
-
-    def token_scores(self, **batch: Tensor) -> Tensor:
-        """Return (batch, tokens - 1, vocabulary): scores of each next token."""
-        return logits(self.whisper.model.decoder, self._states(**batch))
-
-    def forward(
-        self, **batch: Tensor
-    ) -> tuple[Tensor, dict[str, Tensor | None], Tensor]:
-        """Return loss, statistics and weight (utterances), as ESPnet expects."""
-        targets = batch["text"][:, PROMPT_LENGTH:]
-        spoken = targets != IGNORE
-        # The projection to the vocabulary is a large part of a step: not for padding.
-        states = self._states(**batch)[:, PROMPT_LENGTH - 1 :][spoken]
-        scores = logits(self.whisper.model.decoder, states).float()
-        loss = cross_entropy(
-            scores, targets[spoken], label_smoothing=self.label_smoothing
-        )
-        accuracy = (scores.detach().argmax(-1) == targets[spoken]).float().mean()
-        stats = {"loss": loss.detach(), "acc": accuracy}
-        return force_gatherable(  # type: ignore[no-any-return]
-            (loss, stats, len(targets)), loss.device
-        )
-
-    def _states(
-        self,
-        speech: Tensor,
-        speech_lengths: Tensor,
-        text: Tensor,
-        **_: Any,  # noqa: ANN401 - ESPnet adds what a batch may also hold
-    ) -> Tensor:
-        if self.specaug is not None and self.training:
-            speech, speech_lengths = self.specaug(speech, speech_lengths)
-        whisper = self.whisper.model
-        encoded = encode(whisper.encoder, speech, speech_lengths)
-        return decode(whisper.decoder, text[:, :-1].clamp(min=0), encoded)
-
-    def collect_feats(self, **batch: Tensor) -> dict[str, Tensor]:
-        """Return the features; the task does not normalise, so nothing asks."""
-        return {"feats": batch["speech"], "feats_lengths": batch["speech_lengths"]}
-
-    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:  # noqa: ANN401
-        """Return all weights; with an adapter, the adapter's only."""
-        state: dict[str, Any] = super().state_dict(*args, **kwargs)
-        if not self.has_adapter:
-            return state
-        trained = self.trained_names()
-        return {name: value for name, value in state.items() if name in trained}
-
-    def load_state_dict(
-        self, state: dict[str, Any], strict: bool = True, assign: bool = False
-    ) -> None:
-        """Load what ``state_dict`` returned; every name must match, always.
-
-        Raises:
-            InputError: names are missing or left over.
-        """
-        expected = self.trained_names() if self.has_adapter else set(self.state_dict())
-        if expected != set(state):
-            odd = sorted(expected ^ set(state))
-            raise InputError(
-                f"the checkpoint must hold exactly this model's {len(expected)} "
-                f"tensors; {len(odd)} differ, first {odd[0]}: train and load with the "
-                "same configuration."
-            )
-        super().load_state_dict(state, strict=not self.has_adapter, assign=assign)
-
-    def trained_names(self) -> set[str]:
-        """Return the names of the parameters that training changes."""
-        return {n for n, p in self.named_parameters() if p.requires_grad}
 
 
 class WhisperTask(AbsTask):  # type: ignore[misc]
@@ -230,6 +66,19 @@ class WhisperTask(AbsTask):  # type: ignore[misc]
             type=float,
             default=0.0,
             help="Seconds of silence after each utterance, before it is padded",
+        )
+        group.add_argument(
+            "--label_conf",
+            action=NestedDictAction,
+            default={},
+            help="What labels have beside the text, as shares of utterances: "
+            "timestamps, previous, language; docs/training.md",
+        )
+        group.add_argument(
+            f"--{KEY}",
+            default=SPACED,
+            choices=(SPACED,),
+            help="Written into config.yaml, so that older models can be told",
         )
         group.add_argument(
             "--gradient_checkpointing",
@@ -296,6 +145,13 @@ class WhisperTask(AbsTask):  # type: ignore[misc]
         parser.set_defaults(required=["output_dir", "whisper"])
 
     @classmethod
+    def main_worker(cls, args: argparse.Namespace) -> None:
+        """Train as ESPnet does, on recordings and labels that go together."""
+        check_first(args)
+        check_labels(args)
+        super().main_worker(args)
+
+    @classmethod
     def build_collate_fn(
         cls, args: argparse.Namespace, train: bool
     ) -> Callable[[Collection[Any]], tuple[list[str], dict[str, Tensor]]]:
@@ -309,8 +165,9 @@ class WhisperTask(AbsTask):  # type: ignore[misc]
         cls, args: argparse.Namespace, train: bool
     ) -> WhisperPreprocessor:
         """Return the function that ESPnet's dataset calls for each utterance."""
+        labels = build(LabelConf, "label_conf", args.label_conf)
         return WhisperPreprocessor(
-            Path(args.whisper), pad_to=args.pad_to, tail=args.tail
+            Path(args.whisper), pad_to=args.pad_to, tail=args.tail, labels=labels
         )
 
     @classmethod
@@ -324,8 +181,8 @@ class WhisperTask(AbsTask):  # type: ignore[misc]
     def optional_data_names(
         cls, train: bool = True, inference: bool = False
     ) -> tuple[str, ...]:
-        """The task of each utterance, transcribe where it is not given."""
-        return ("task",)
+        """The task of each utterance, or to transcribe; the text before it."""
+        return ("task", "previous")
 
     @classmethod
     def build_model(cls, args: argparse.Namespace) -> WhisperModel:
@@ -347,9 +204,13 @@ class WhisperTask(AbsTask):  # type: ignore[misc]
                 f"{given} is given but lora is false: set 'lora: true' in the "
                 f"training configuration, or remove {given}."
             )
+        warn_of_older(args)
         specaug = None
         if args.specaug is not None:
             specaug = specaug_choices.get_class(args.specaug)(**args.specaug_conf)
         return WhisperModel(
             network, load_tokenizer(path), specaug=specaug, **args.model_conf
         )
+
+
+__all__ = ["IGNORE", "WhisperModel", "WhisperPreprocessor", "WhisperTask"]

@@ -1,16 +1,19 @@
 """Log-mel features of one utterance, padded to Whisper's window or true length."""
 
 import functools
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from transformers import WhisperFeatureExtractor
 
+from espnet_merge.data.audio import flaw
 from espnet_merge.errors import InputError
+from espnet_merge.speech import SAMPLE_RATE, WINDOW, check_seconds
 
-SAMPLE_RATE = 16_000
+if TYPE_CHECKING:
+    from transformers import WhisperFeatureExtractor
+
 HOP = 160  # samples from one mel frame to the next
-WINDOW = 30.0  # seconds; the encoder has positions for no more
 MIN_SAMPLES = 2 * HOP  # shorter than this, the encoder would see no frame
 
 
@@ -36,7 +39,8 @@ def log_mel(
 
     Raises:
         InputError: the audio is not one channel, shorter than 20 ms, longer than
-            30 s, or ``pad_to`` or ``tail`` is outside [0, 30].
+            30 s, not finite or far louder than 1, or ``pad_to`` or ``tail`` is outside
+            [0, 30].
     """
     check_seconds("pad_to", pad_to)
     check_seconds("tail", tail)
@@ -50,6 +54,11 @@ def log_mel(
         raise InputError(
             f"audio must last 0.02 to {WINDOW:g} seconds; got "
             f"{audio.shape[0] / SAMPLE_RATE:.2f}: filter or segment it first."
+        )
+    if why := flaw(audio):
+        raise InputError(
+            f"audio must be sound in [-1, 1]; it has {why}: run espnet-merge format "
+            "first, which notes that."
         )
     samples = audio.shape[0] + int(tail * SAMPLE_RATE)
     samples = max(samples, int(pad_to * SAMPLE_RATE))
@@ -65,16 +74,9 @@ def log_mel(
     return np.ascontiguousarray(mel, dtype=np.float32)
 
 
-def check_seconds(name: str, value: float) -> None:
-    """Raise ``InputError`` unless ``value`` is a time within Whisper's window."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise InputError(f"{name} must be a number of seconds; got {value!r}.")
-    if not 0 <= value <= WINDOW:
-        raise InputError(
-            f"{name} must be 0 to {WINDOW:g} seconds (Whisper's window); got {value:g}."
-        )
-
-
 @functools.cache
-def _extractor(n_mels: int) -> WhisperFeatureExtractor:
+def _extractor(n_mels: int) -> "WhisperFeatureExtractor":
+    # Seconds, which settings and help do without.
+    from transformers import WhisperFeatureExtractor
+
     return WhisperFeatureExtractor(feature_size=n_mels)

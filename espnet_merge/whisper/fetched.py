@@ -2,11 +2,16 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
-from espnet_merge.disk.cache import made_once
 from espnet_merge.errors import InputError
+from espnet_merge.files import CONFIG_JSON, FETCH_JSON
+from espnet_merge.speech import LANGUAGES
 
-RECORD = "fetch.json"
+GENERATION = "generation_config.json"
+LIKE = "language_like"  # in it, of our own
+ENGLISH_ALONE = frozenset({"en"})
+ENGLISH_VOCABULARY = 51864  # tokens of Whisper's English-only models
 CT2_FILE = "model.bin"
 
 
@@ -15,29 +20,44 @@ def is_ct2(path: Path) -> bool:
     return (path / CT2_FILE).is_file()
 
 
-def as_directory(model: Path, cache: Path) -> Path:
-    """Return a model as a Hugging Face directory.
+def languages_of(model: Path) -> frozenset[str]:
+    """Return the codes of the languages that a Hugging Face directory has a token for.
 
-    Args:
-        model: such a directory, which is returned, one of CTranslate2, or an OpenAI
-            file; these are converted once.
-        cache: where what was converted is kept, by the digest of the weights.
-
-    Raises:
-        InputError: the weights cannot be read, or are quantised.
+    An English-only model has ``ENGLISH_ALONE``, whatever tokens it has. What does not
+    say has Whisper's.
     """
-    file = model / CT2_FILE if is_ct2(model) else model
-    if not file.is_file():
-        return model
-    # Nothing is read where the options alone are shown.
-    from espnet_merge.disk.digest import sha256
+    generation = _read(model / GENERATION)
+    size = _read(model / CONFIG_JSON).get("vocab_size")
+    if not generation.get("is_multilingual", size != ENGLISH_VOCABULARY):
+        return ENGLISH_ALONE
+    return frozenset(_token_ids(generation) or LANGUAGES)
 
-    def make(place: Path) -> None:
-        from espnet_merge.whisper.fetch import fetch
 
-        fetch(str(model), place, cache)
+def likes_of(model: Path) -> dict[str, str]:
+    """Return the language that each one that is not Whisper's was made like."""
+    likes: dict[str, str] = _read(model / GENERATION).get(LIKE) or {}
+    return likes
 
-    return made_once(cache / "models" / sha256(file), make)
+
+def lent_tokens(model: Path) -> dict[str, int]:
+    """Return the ids of the tokens of languages that are not Whisper's, by code."""
+    ids = _token_ids(_read(model / GENERATION))
+    return {code: index for code, index in ids.items() if code not in LANGUAGES}
+
+
+def _token_ids(generation: dict[str, Any]) -> dict[str, int]:
+    ids = generation.get("lang_to_id") or {}
+    return {token[2:-2]: index for token, index in ids.items()}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        content: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path}: not valid JSON ({error}); fetch it again.") from None
+    return content
 
 
 def is_fetched(source: str, output: Path) -> bool:
@@ -49,7 +69,7 @@ def is_fetched(source: str, output: Path) -> bool:
     if not output.exists():
         return False
     try:
-        held = json.loads((output / RECORD).read_text())["source"]
+        held = json.loads((output / FETCH_JSON).read_text())["source"]
     except (OSError, ValueError, KeyError, TypeError):
         held = "something else"
     if held != source:

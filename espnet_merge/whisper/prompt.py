@@ -1,16 +1,30 @@
 """Whisper's prompt: language and task tokens, per utterance."""
 
-import difflib
-from collections.abc import Sequence
-from pathlib import Path
+from __future__ import annotations
 
-from transformers import WhisperTokenizer
-from transformers.models.whisper.tokenization_whisper import LANGUAGES
+import difflib
+from collections.abc import Collection
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from espnet_merge.errors import InputError
+from espnet_merge.files import TOKENIZER_JSON, VOCAB_JSON
+from espnet_merge.speech import LANGUAGES, TASKS, TRANSLATE, code_of
+from espnet_merge.whisper.fetched import (
+    ENGLISH_ALONE,
+    languages_of,
+    lent_tokens,
+    likes_of,
+)
 
-TASKS = ("transcribe", "translate")
-AUTO = "auto"  # in place of a language: the one that the model hears
+if TYPE_CHECKING:
+    from transformers import WhisperTokenizer
+
+# Languages in which Whisper writes no space before a text. By Whisper base, of the
+# probability of a first token in the language's script 0.3 to 0.8 % begins with a space
+# in these (90 % and more elsewhere, Burmese, Khmer and Tibetan included; Lao 64 %).
+# Cantonese, which base lacks, is written as Chinese.
+UNSPACED = frozenset({"ja", "th", "yue", "zh"})
 
 
 def load_tokenizer(model: Path) -> WhisperTokenizer:
@@ -19,13 +33,26 @@ def load_tokenizer(model: Path) -> WhisperTokenizer:
     Raises:
         InputError: the directory holds no tokenizer.
     """
-    if not any((model / name).is_file() for name in ("tokenizer.json", "vocab.json")):
+    if not any((model / name).is_file() for name in (TOKENIZER_JSON, VOCAB_JSON)):
         # Transformers would build an empty tokenizer and not say so.
         raise InputError(
             f"{model}: a Whisper directory needs its tokenizer.json; make one with "
             "'espnet-merge fetch'."
         )
-    return WhisperTokenizer.from_pretrained(model, local_files_only=True)
+    # Seconds, which settings and help do without.
+    from transformers import WhisperTokenizer
+
+    tokenizer = WhisperTokenizer.from_pretrained(model, local_files_only=True)
+    tokenizer.languages = languages_of(model)
+    tokenizer.lent = lent_tokens(model)
+    tokenizer.likes = likes_of(model)
+    return tokenizer
+
+
+def languages_known(tokenizer: WhisperTokenizer) -> Collection[str]:
+    """Return the codes that may stand in a prompt of the tokenizer's model."""
+    known: Collection[str] = getattr(tokenizer, "languages", LANGUAGES)
+    return known
 
 
 def prompt_ids(
@@ -35,37 +62,96 @@ def prompt_ids(
 
     Built here and not by the tokenizer's state, which is one per process: in a
     batch every utterance has a language and a task of its own. The last is left out
-    where timestamps are asked for.
+    where timestamps are asked for; an English-only model has neither language nor task.
 
     Raises:
-        InputError: Whisper has no such language or task.
+        InputError: the model has no such language or task.
     """
-    check_language(language)
+    known = languages_known(tokenizer)
+    check_language(language, known)
+    check_task(task, known)
+    ids = [token_id(tokenizer, "<|startoftranscript|>")]
+    if known != ENGLISH_ALONE:
+        ids.append(language_id(tokenizer, language))
+        ids.append(token_id(tokenizer, f"<|{task}|>"))
+    if not timestamps:
+        ids.append(token_id(tokenizer, "<|notimestamps|>"))
+    return ids
+
+
+def language_id(tokenizer: WhisperTokenizer, language: str) -> int:
+    """Return the id of a language's own token, or of the one that is lent to it.
+
+    Raises:
+        InputError: there is none, or the model knows English alone.
+    """
+    if languages_known(tokenizer) == ENGLISH_ALONE:
+        raise InputError(
+            "languages are told by a model of many; this one knows English alone: "
+            "take a multilingual model, or drop language auto."
+        )
+    lent: dict[str, int] = getattr(tokenizer, "lent", {})
+    return lent.get(language) or token_id(tokenizer, f"<|{language}|>")
+
+
+def known_languages(tokenizer: WhisperTokenizer) -> list[str]:
+    """Return the languages that have a token of their own.
+
+    Models before large-v3 lack Cantonese.
+    """
+    vocabulary, known = tokenizer.get_vocab(), languages_known(tokenizer)
+    codes = {code: vocabulary.get(f"<|{code}|>", -1) for code in known}
+    codes = {code: index for code, index in codes.items() if index >= 0}
+    if not codes or known == ENGLISH_ALONE:
+        raise InputError(
+            "language auto needs a model of many languages; this tokenizer has no "
+            "token of a language: name the --language."
+        )
+    return sorted(codes, key=codes.__getitem__)
+
+
+def check_task(task: str, known: Collection[str] = LANGUAGES) -> None:
+    """Raise ``InputError`` unless a model can do the task.
+
+    Args:
+        task: that is asked for.
+        known: codes of the model's languages.
+    """
     if task not in TASKS:
         raise InputError(f"task must be one of {', '.join(TASKS)}; got {task!r}.")
-    tokens = ["startoftranscript", language, task]
-    if not timestamps:
-        tokens.append("notimestamps")
-    return [token_id(tokenizer, f"<|{token}|>") for token in tokens]
+    if task == TRANSLATE and known == ENGLISH_ALONE:
+        raise InputError(
+            "task must be transcribe for an English-only model; got 'translate': take "
+            "a multilingual model."
+        )
 
 
-def check_language(language: str) -> None:
-    """Raise ``InputError`` unless Whisper knows the language code."""
+def check_language(language: str, known: Collection[str] = LANGUAGES) -> None:
+    """Raise ``InputError`` unless a model knows the language code.
+
+    Args:
+        language: that is asked for.
+        known: codes of the model's languages.
+    """
     if not isinstance(language, str):
         raise InputError(
             f"language must be a code in quotes such as 'es'; got {language!r}."
         )
-    if language in LANGUAGES:
+    if language in known:
         return
-    names = {name: code for code, name in LANGUAGES.items()}
-    if language.lower() in names:
-        hint = f"did you mean {names[language.lower()]!r}?"
+    if known == ENGLISH_ALONE:
+        raise InputError(
+            f"language must be 'en' for an English-only model; got {language!r}: take "
+            "a multilingual model."
+        )
+    if code := code_of(language):
+        hint = f"did you mean {code!r}?"
     else:
-        near = difflib.get_close_matches(language, LANGUAGES, n=3, cutoff=0.3)
+        near = difflib.get_close_matches(language, known, n=3, cutoff=0.3)
         hint = f"near ones: {', '.join(near) or 'none'}"
     raise InputError(
-        f"language must be one of Whisper's {len(LANGUAGES)} codes such as es; got "
-        f"{language!r} ({hint})."
+        f"language must be one of Whisper's {len(known)} codes such as es; got "
+        f"{language!r} ({hint}); 'espnet-merge language' lends a token to another."
     )
 
 
@@ -83,10 +169,33 @@ def token_id(tokenizer: WhisperTokenizer, token: str) -> int:
     return int(index)
 
 
+def encode_text(
+    tokenizer: WhisperTokenizer, text: str, language: str, task: str
+) -> list[int]:
+    """Return a text as Whisper writes it: with a space before the first word.
+
+    Without it the first token is one that Whisper gives a probability of 10^-4. Source:
+    openai/whisper, which encodes ``" " + text.strip()`` in ``decoding.py``. In
+    languages of ``UNSPACED``, and what was made like them, Whisper writes none.
+
+    Args:
+        tokenizer: of the model.
+        text: what is written; blanks around it do not count.
+        language: what is spoken.
+        task: a translation is English.
+    """
+    likes: dict[str, str] = getattr(tokenizer, "likes", {})
+    spaced = task == TRANSLATE or likes.get(language, language) not in UNSPACED
+    ids: list[int] = tokenizer.encode(
+        " " * spaced + text.strip(), add_special_tokens=False
+    )
+    return ids
+
+
 def encode_target(
     tokenizer: WhisperTokenizer, text: str, language: str, task: str
 ) -> list[int]:
     """Return prompt, text and end token as ids: what the decoder learns to say."""
-    ids: Sequence[int] = tokenizer.encode(text, add_special_tokens=False)
+    ids = encode_text(tokenizer, text, language, task)
     end = token_id(tokenizer, "<|endoftext|>")
     return [*prompt_ids(tokenizer, language, task), *ids, end]

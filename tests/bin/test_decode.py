@@ -13,6 +13,7 @@ import soundfile
 import torch
 
 from espnet_merge.__main__ import main
+from espnet_merge.decode import transcribe
 from espnet_merge.lora.adapter import add_adapter, save_adapter
 from espnet_merge.whisper.model import load_whisper
 from tests.micro import write_micro_whisper
@@ -83,6 +84,28 @@ def test_writes_text_and_what_is_known_of_it(micro_whisper, data, tmp_path, caps
     assert "5 utterances, 4.9 s of audio" in capsys.readouterr().err
 
 
+def test_decoded_as_trained_unless_told_otherwise(
+    micro_whisper, data, tmp_path, capsys
+):
+    model = tmp_path / "model"
+    shutil.copytree(micro_whisper, model)
+    (model / "export.yaml").write_text("{checkpoint: x, pad_to: 0.0, tail: 0.5}\n")
+    own = tmp_path / "own"
+    decode(model, data, own, "--max-new-tokens", 5)
+    assert "note:" not in capsys.readouterr().err
+    mode = json.loads((own / "text.json").read_text("utf-8"))["mode"]
+    assert (mode["pad_to"], mode["tail"]) == (0.0, 0.5)
+    assert mode["trained"] == {"pad_to": 0.0, "tail": 0.5}
+    decode(model, data, tmp_path / "other", *SHORT)
+    [note] = [x for x in capsys.readouterr().err.splitlines() if "note:" in x]
+    assert note == (
+        f"espnet-merge decode: note: {model}: trained true length, 0.5 s of silence "
+        "after it (by its record), decoded true length: it may loop."
+    )
+    decode(micro_whisper, data, tmp_path / "base", *SHORT)
+    assert "trained padded to 30 s (as Whisper was, for" in capsys.readouterr().err
+
+
 def test_long_recordings_are_cut_and_joined(micro_whisper, data, tmp_path):
     """What is said in a piece is what is said in a file that holds just that."""
     prompts = sorted((Path(__file__).parents[1] / "recordings").glob("it-*.flac"))
@@ -111,6 +134,33 @@ def test_long_recordings_are_cut_and_joined(micro_whisper, data, tmp_path):
     assert [one["text"] for one in apart] == [piece["text"] for piece in segments]
     score = sum(one["score"] for one in apart)
     assert found["utt-1"]["score"] == pytest.approx(score, abs=1e-2)
+
+
+def test_what_cannot_be_decoded_has_an_empty_text(
+    micro_whisper, data, tmp_path, capsys
+):
+    """The others are what they are without it."""
+    decode(micro_whisper, data, tmp_path / "before", *SHORT)
+    odd = shutil.copytree(data, tmp_path / "odd")
+    soundfile.write(odd / "short.wav", np.zeros(300), 16_000)
+    more = {"lost-1": "None", "lost-2": "None", "short": str(odd / "short.wav")}
+    for name, audio in more.items():
+        for table, value in (("wav.scp", audio), ("utt2lang", "es")):
+            with (odd / table).open("a") as file:
+                file.write(f"{name} {value}\n")
+    (odd / "utt2defect").write_text("lost-1 cut short\nlost-2 cut short\n")
+    capsys.readouterr()
+    decode(micro_whisper, odd, tmp_path / "out", *SHORT)
+    assert (
+        "3 of 8 utterances could not be decoded (2 cut short, 1 too short): their "
+        "hypotheses are empty."
+    ) in capsys.readouterr().err
+    found = records(tmp_path / "out")
+    reasons = {name: found.pop(name).get("not_decoded") for name in more}
+    assert reasons == dict(zip(more, ["cut short"] * 2 + ["too short"], strict=True))
+    assert found == records(tmp_path / "before")
+    texts = lines(tmp_path / "out" / "text")
+    assert texts[5:] == ["lost-1\n", "lost-2\n", "short\n"]
 
 
 def test_the_language_is_heard(micro_whisper, data, tmp_path, capsys):
@@ -166,6 +216,41 @@ def test_finished_output_is_kept(micro_whisper, data, tmp_path, capsys):
     decode(micro_whisper, data, output, *SHORT, "--overwrite")
     assert (output / "text.json").stat().st_mtime_ns == before
     assert "already decoded" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("other", [(), ("--beam", "2")], ids=["same", "other"])
+def test_what_another_process_has_just_decoded_is_kept(
+    other, micro_whisper, data, tmp_path, capsys, monkeypatch
+):
+    output, load = tmp_path / "out", transcribe.load_backend
+    before = []
+
+    def decode_first(*args):
+        """Another process begins and ends while this one loads its model."""
+        monkeypatch.setattr(transcribe, "load_backend", load)
+        decode(micro_whisper, data, output, *SHORT, *other)
+        before.append(contents(output))
+        return load(*args)
+
+    monkeypatch.setattr(transcribe, "load_backend", decode_first)
+    if other:
+        line = refusal(capsys, micro_whisper, data, output, *SHORT)
+        assert "beam: 2 there, 1 now" in line
+    else:
+        decode(micro_whisper, data, output, *SHORT)
+        assert "already decoded" in capsys.readouterr().err
+    assert [contents(output)] == before
+
+
+def test_a_model_that_is_not_what_its_record_says(
+    micro_whisper, data, tmp_path, capsys
+):
+    model = tmp_path / "model"
+    shutil.copytree(micro_whisper, model)
+    size = (model / "model.safetensors").stat().st_size
+    (model / "merge.yaml").write_text(f"bytes: {{model.safetensors: {size + 1}}}\n")
+    line = refusal(capsys, model, data, tmp_path / "out", *SHORT)
+    assert f"must have {size + 1} bytes, as merge.yaml beside it says" in line
 
 
 def test_other_settings_need_overwrite(micro_whisper, data, tmp_path, capsys):
@@ -310,6 +395,9 @@ def test_several_sets_are_checked_before_the_first_is_decoded(
     assert lines(two / "text") != lines(one / "text")
     line = refusal(capsys, micro_whisper, data, one, "--data", data, half)
     assert "one directory for each --data; got 1 for 2" in line
+    same = (data, half, "--output", one, tmp_path / "two" / ".." / "one")
+    line = refusal(capsys, micro_whisper, data, one, "--data", *same)
+    assert "another directory for each --data; got" in line
 
 
 def test_bad_input_leaves_nothing(micro_whisper, data, tmp_path, capsys):

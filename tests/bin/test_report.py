@@ -1,10 +1,12 @@
 import hashlib
 import json
 import struct
+from collections import Counter
 
 import pytest
 
 from espnet_merge.__main__ import main
+from espnet_merge.score.permutation import permutation_test
 from tests.report.fake import MODE, OPTIONS, RATES, write_exp
 
 
@@ -74,6 +76,26 @@ def test_results_cell_by_cell(exp, capsys):
     assert "Without a score, shown as –: tsv_m/en_test." in true_length
 
 
+def test_what_is_in_a_set_and_not_heard_stands_in_the_results(exp, capsys):
+    for system in RATES:
+        path = exp / system / "inference_padded" / "es_test" / "score.json"
+        score = json.loads(path.read_text())
+        score |= {
+            "empty_references": 3,
+            "not_decoded": {"cut short": 2, "too short": 1},
+        }
+        path.write_text(json.dumps(score))
+    report(exp, "padded")
+    lines = (exp / "RESULTS.md").read_text("utf-8").splitlines()
+    (row,) = [line for line in lines if line.startswith("| es_test |")]
+    assert row == "| es_test | es | 40 | 1000 | 5000 | 3 | 3 |"
+    head = lines[lines.index(row) - 2]
+    assert head.endswith("| characters | without words | not decoded |")
+    (other,) = [line for line in lines if line.startswith("| it_test |")]
+    assert other.endswith("| 0 | – |")  # scored by an older version
+    assert any("counts as deleted." in line for line in lines)
+
+
 def test_where_results_come_from(exp):
     report(exp, "padded")
     text = (exp / "RESULTS.md").read_text(encoding="utf-8")
@@ -110,6 +132,20 @@ def test_pictures_numbers_and_the_printed_table(exp, capsys, tmp_path):
     ]
 
 
+def test_each_difference_is_tested_once(exp, monkeypatch):
+    tests = []
+
+    def counted(points, sides, *design):
+        tests.append(sides)
+        return permutation_test(points, sides, *design)
+
+    monkeypatch.setattr("espnet_merge.score.compare.permutation_test", counted)
+    report(exp, "padded")
+    # Of 5 systems to the base: es, it, their mean and en, which is a group by itself;
+    # of the best merge to joint. On one side, of 5 systems: the sets.
+    assert Counter(tests) == {2: 5 * 4 + 1, 1: 5 * 3}
+
+
 def test_same_scores_give_the_same_numbers_and_pictures(exp, tmp_path):
     outputs = [tmp_path / "one", tmp_path / "two"]
     for output in outputs:
@@ -123,8 +159,12 @@ def test_same_scores_give_the_same_numbers_and_pictures(exp, tmp_path):
     ("options", "message"),
     [
         (["beam5"], "inference_beam5/<set>/score.json is needed; there is none"),
-        (["padded", "--experts", "full_es"], "--experts takes LANG=SYSTEM"),
-        (["padded", "--untrained", "fr"], "en_test begins with 'en'"),
+        (["padded", "--experts", "full_es"], "--experts takes GROUP=SYSTEM"),
+        (["padded", "--group", "en"], "--group takes NAME=SET,SET such as"),
+        (["padded", "--group", "es=en_test"], "each name once; got 'es=en_test'"),
+        (["padded", "--group", "en=en_tset"], "a group has sets of --sets; en_tset of"),
+        (["padded", "--group", "en=es_test"], "is named of es and of en"),
+        (["padded", "--experts", "fr=x"], "x is of 'fr': add --group fr=SET,SET"),
         (["padded", "--joint", "soup"], "a system is named once; soup"),
         (["padded", "--utterances", "-1"], "--utterances must be 0 or more; got -1"),
         (["padded", "--clips", "nan"], "--clips must be 0 megabytes or more; got nan"),

@@ -1,9 +1,13 @@
+import contextlib
 import json
+import threading
+import time
 
 import pytest
 from sacrebleu.metrics import BLEU, CHRF
 
 from espnet_merge.__main__ import main
+from espnet_merge.disk.atomic import whole_file
 
 TEXT = "a-1 Él está aquí.\na-2 no\nb-1 uno dos tres cuatro\n"
 HEARD = "a-1 él esta aquí\na-2\nb-1 uno dos dos dos dos dos tres\n"
@@ -51,6 +55,58 @@ def test_languages_heard_and_the_errors_in_each(dirs, capsys):
     with pytest.raises(SystemExit):
         score(ref, hyp)
     assert "must name the language" in capsys.readouterr().err
+
+
+def test_what_was_not_decoded_is_deleted_and_counted(dirs, capsys):
+    ref, hyp = dirs
+    records = {
+        "a-1": {"text": "él esta aquí", "language": "es"},
+        "a-2": {"text": "", "not_decoded": "cut short"},
+        "b-1": {"text": "", "not_decoded": "cut short"},
+    }
+    (hyp / "text").write_text("a-1 él está aquí\na-2\nb-1\n", "utf-8")
+    (hyp / "text.json").write_text(json.dumps({"mode": {}, "utterances": records}))
+    score(ref, hyp)
+    saved = json.loads((hyp / "score.json").read_text())
+    assert saved["not_decoded"] == {"cut short": 2}
+    # "no" and four words of eight are deleted.
+    assert saved["metrics"]["wer"]["normalized"]["deletions"] == 5
+    assert saved["metrics"]["wer"]["normalized"]["rate"] == 62.5
+    out = capsys.readouterr().out
+    assert "not decoded, and counted as deleted: 2 cut short" in out
+
+
+def test_a_language_has_one_rule_however_it_is_named(dirs):
+    """By characters where there are no spaces, though utt2lang says Chinese."""
+    ref, hyp = dirs
+    for named in ("zh", "Chinese", "cmn-Hans-CN"):
+        (ref / "utt2lang").write_text(f"a-1 {named}\na-2 {named}\nb-1 {named}\n")
+        score(ref, hyp)
+        saved = json.loads((hyp / "score.json").read_text())
+        assert (saved["main"], saved["languages"]) == ("cer", {"zh": 3})
+
+
+def test_two_at_one_time_leave_the_tables_of_one_score(dirs, monkeypatch):
+    ref, hyp = dirs
+    other = threading.Thread(target=score, args=(ref, hyp, "--normalizer", "fold"))
+
+    @contextlib.contextmanager
+    def slowly(path):
+        monkeypatch.setattr("espnet_merge.bin.score.whole_file", whole_file)
+        other.start()
+        time.sleep(0.5)
+        with whole_file(path) as part:
+            yield part
+
+    monkeypatch.setattr("espnet_merge.bin.score.whole_file", slowly)
+    score(ref, hyp)
+    other.join()
+    (hyp / "text").unlink()
+    assert json.loads((hyp / "score.json").read_text())["normalizer"] == "fold"
+    for metric in ("wer", "cer"):
+        title = (hyp / f"score_{metric}" / "result.txt").read_text().splitlines()[0]
+        assert title.endswith("normalizer fold")
+    assert files(hyp) == ["score.json", "score_cer/result.txt", "score_wer/result.txt"]
 
 
 def test_writes_scores_and_espnet_tables(dirs, capsys):

@@ -1,7 +1,11 @@
-from transformers.models.whisper import tokenization_whisper
-
-from espnet_merge.speech import LANGUAGES
+from espnet_merge.data.languages import read_languages
 
 
-def test_languages_are_those_of_transformers():
-    assert set(tokenization_whisper.LANGUAGES) == LANGUAGES
+def test_table_of_languages_is_in_whispers_codes(tmp_path):
+    (tmp_path / "utt2lang").write_text("a Spanish\nb es\nc tlh\nd haitian creole\n")
+    assert read_languages(tmp_path / "utt2lang") == {
+        "a": "es",
+        "b": "es",
+        "c": "tlh",
+        "d": "ht",
+    }

@@ -1,7 +1,9 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
+from espnet_merge.checkpoint.padding import Padding
 from espnet_merge.decode.settings import Settings, read_settings
 from espnet_merge.errors import InputError
 
@@ -9,8 +11,10 @@ SHIPPED = sorted(Path(__file__).parents[2].glob("conf/decode/*.yaml"))
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
-def test_shipped_configurations_are_accepted(path):
-    assert isinstance(read_settings(path, {}), Settings)
+def test_shipped_configurations_are_what_they_state(path):
+    settings, stated = read_settings(path, {}), yaml.safe_load(path.read_text())
+    assert stated
+    assert {name: getattr(settings, name) for name in stated} == stated
 
 
 def test_the_named_modes_are_what_they_say():
@@ -23,6 +27,19 @@ def test_the_command_line_stands_over_the_file(tmp_path):
     path = tmp_path / "mode.yaml"
     path.write_text("beam: 5\npad_to: 10\n")
     assert read_settings(path, {"beam": 2}) == Settings(beam=2, pad_to=10)
+
+
+def test_a_model_is_decoded_as_it_was_trained_unless_told_otherwise(tmp_path):
+    trained = Padding(0, 4)
+    path = tmp_path / "mode.yaml"
+    path.write_text("beam: 5\n")
+    assert read_settings(path, {}, trained=trained) == Settings(
+        beam=5, pad_to=0, tail=4
+    )
+    # Who names one of the two means both.
+    assert read_settings(path, {"pad_to": 30.0}, trained=trained) == Settings(beam=5)
+    path.write_text("tail: 1\n")
+    assert read_settings(path, {}, trained=trained) == Settings(tail=1)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ BATCH = {
     "speech_lengths": torch.tensor([200]),
     "text": torch.tensor([[257, 261, 359, 363, 80, 81, 256]]),
     "text_lengths": torch.tensor([7]),
+    "learnt": torch.tensor([[0, 0, 0, 0, 1, 1, 1]]),
 }
 
 

@@ -40,6 +40,9 @@ class Tiny(nn.Module):
         loss = (self.heads[head](hidden) - target).square().mean()
         return loss[None], {"loss": loss.detach()[None]}, torch.tensor([len(speech)])
 
+    def weighed(self, batch):
+        return batch, len(batch["speech"])
+
 
 def batch(head, seed, size=3):
     generator = torch.Generator().manual_seed(seed)
@@ -50,7 +53,11 @@ def batch(head, seed, size=3):
 def batches(seed=0, samples=2, parts=1):
     return [
         [
-            [batch(head, 100 * seed + 10 * s + 50 * p + i) for p in range(parts)]
+            # Parts of 3, 1 utterances, as texts of a batch have many tokens or few.
+            [
+                batch(head, 100 * seed + 10 * s + 50 * p + i, size=3 - 2 * p)
+                for p in range(parts)
+            ]
             for s in range(samples)
         ]
         for i, head in enumerate(("asr", "st"))
@@ -69,7 +76,7 @@ def make(epoch=1, model=None, state=None, kinds=KINDS, **given):
         model,
         lambda n: n.startswith("encoder.") and not any(o.owns(n) for o in owned),
     )
-    state = state or State(conf, len(layers), None)
+    state = state or State(conf, len(layers))
     return ObjectivesStep(model, state, conf, layers, epoch=epoch)
 
 
@@ -340,8 +347,9 @@ def test_accumulated_parts_equal_one_large_batch(solver):
     found = []
     for data in (parts, whole):
         step = make(solver=solver)
-        step(data)
-        found.append([p.grad.clone() for p in step.model.parameters()])
+        _, stats, _ = step(data)
+        gradients = [p.grad.clone() for p in step.model.parameters()]
+        found.append([*gradients, *stats.values()])
     for one, other in zip(*found, strict=True):
         torch.testing.assert_close(one, other)
 
@@ -366,10 +374,10 @@ def reduced_step(rank, store, found):
         [[share(p, rank) for p in sample] for sample in objective]
         for objective in batches()
     ]
-    step(data)
+    _, stats, _ = step(data)
     if rank == 0:
         gradients = {n: p.grad for n, p in step.model.named_parameters()}
-        torch.save((gradients, step.state.state_dict()), found)
+        torch.save((gradients, stats, step.state.state_dict()), found)
     torch.distributed.destroy_process_group()
 
 
@@ -393,8 +401,10 @@ def test_two_processes_give_the_update_of_one(tmp_path):
         worker.join()
         assert worker.exitcode == 0
     step = make(layers={"every": 1, "select": False}, solver_conf={"gamma": 30.0})
-    step(batches())
-    gradients, state = torch.load(found)
+    _, expected, _ = step(batches())
+    gradients, stats, state = torch.load(found)
+    for name, value in expected.items():
+        torch.testing.assert_close(stats[name], value)
     for name, parameter in step.model.named_parameters():
         torch.testing.assert_close(gradients[name], parameter.grad)
     for name, value in step.state.state_dict().items():

@@ -1,8 +1,13 @@
-"""Data directories of the twelve recordings: ``python -m tests.recipes.data OUT``."""
+"""Data directories of the twelve recordings: ``python -m tests.recipes.data OUT``.
+
+Then some are as corpora may be: cut out of a recording that a command writes, with a
+byte-order mark, broken, long, or without a word.
+"""
 
 import sys
 from pathlib import Path
 
+import numpy as np
 import soundfile
 import soxr
 
@@ -19,7 +24,7 @@ SPLIT = {"train": slice(0, 3), "valid": slice(3, 4), "test": slice(4, 6)}
 
 
 def write_corpus(output: Path) -> None:
-    """Write ``<language>_{train,valid,test}`` and ``es-en_…`` under ``output``."""
+    """Write ``<language>_{train,valid,test}``, ``es-en_…`` and ``es_news_…``."""
     lines = (RECORDINGS / "text").read_text("utf-8").splitlines()
     for language in ("es", "it"):
         spoken = [line for line in lines if line.startswith(f"{language}-")]
@@ -29,6 +34,19 @@ def write_corpus(output: Path) -> None:
     record_anew(output / "it_valid")
     for name in SPLIT:
         translate(output / f"es_{name}", output / f"es-en_{name}")
+    news = [line for line in reversed(lines) if line.startswith("es-")]
+    domains = {f"es_news_{name}": part for name, part in SPLIT.items()}
+    for name, part in {**domains, "es_ood_test": SPLIT["valid"]}.items():
+        write_domain(output / name, news[part])
+
+
+def make_odd(output: Path) -> None:
+    """Make some of the sets as odd as those of real corpora."""
+    put_together(output / "it_test")
+    add_odd(output / "es_test")
+    for table in ("text", "utt2lang"):
+        path = output / "es_train" / table
+        path.write_text("\ufeff" + path.read_text("utf-8"), "utf-8")
 
 
 def write_set(directory: Path, rows: dict[str, str], language: str) -> None:
@@ -46,6 +64,14 @@ def write_set(directory: Path, rows: dict[str, str], language: str) -> None:
         (directory / file).write_text(lines, "utf-8")
 
 
+def write_domain(directory: Path, lines: list[str]) -> None:
+    """Write Spanish utterances under names of another domain."""
+    write_set(directory, dict(line.split(" ", 1) for line in lines), "es")
+    for file in directory.iterdir():
+        text = file.read_text("utf-8").replace("es-", "es-news-")
+        file.write_text(text.replace("recordings/es-news-", "recordings/es-"), "utf-8")
+
+
 def record_anew(directory: Path) -> None:
     """Give the recordings of a set the rate of a compact disc, as a corpus may have."""
     places = [line.split() for line in (directory / "wav.scp").read_text().splitlines()]
@@ -55,6 +81,35 @@ def record_anew(directory: Path) -> None:
         soundfile.write(directory / f"{name}.wav", resampled, 44_100)
     lines = (f"{name} {directory / name}.wav\n" for name, _ in places)
     (directory / "wav.scp").write_text("".join(lines), "utf-8")
+
+
+def put_together(directory: Path) -> None:
+    """Make one recording of all, out of a command, with segments."""
+    places = [line.split() for line in (directory / "wav.scp").read_text().splitlines()]
+    pieces, segments, end = [], [], 0.0
+    for name, file in places:
+        samples, rate = soundfile.read(file)
+        start, end = end, end + len(samples) / rate
+        pieces.append(samples)
+        segments.append(f"{name} rec {start} {end}\n")
+    soundfile.write(directory / "rec.wav", np.concatenate(pieces), rate)
+    (directory / "wav.scp").write_text(f"rec cat {directory / 'rec.wav'} |\n")
+    (directory / "segments").write_text("".join(segments))
+
+
+def add_odd(directory: Path) -> None:
+    """Add a recording that is cut short, and one of 33 seconds with nothing to read."""
+    samples, rate = soundfile.read(RECORDINGS / "es-privacy-thankyou.flac")
+    long = np.resize(samples, 33 * rate)
+    for name, text in (("es-zz-cut", "gracias"), ("es-zz-long", "")):
+        audio = directory / f"{name}.wav"
+        soundfile.write(audio, long, rate)
+        rows = {"wav.scp": audio, "text": text, "utt2spk": "es", "utt2lang": "Spanish"}
+        for table, value in {**rows, "utt2task": "transcribe"}.items():
+            with (directory / table).open("a", encoding="utf-8") as file:
+                file.write(f"{name} {value}\n")
+    cut = directory / "es-zz-cut.wav"
+    cut.write_bytes(cut.read_bytes()[:100_000])
 
 
 def translate(spoken: Path, output: Path) -> None:
@@ -75,3 +130,4 @@ def translate(spoken: Path, output: Path) -> None:
 
 if __name__ == "__main__":
     write_corpus(Path(sys.argv[1]))
+    make_odd(Path(sys.argv[1]))

@@ -122,7 +122,7 @@ line_of() { grep -n -- "--output_dir exp/$1 " calls | cut -d : -f 1; }
   words=$(grep "^espnet-merge seeds" calls)
   place=zero_shot/inference_padded
   [[ $words == *"--row zero_shot exp/seed_0/$place/es_test exp/seed_0/$place/es-en_test --row joint "* ]]
-  place=full_es-en/inference_tail
+  place=full_es-en/inference_as_trained
   [[ $words == *"--row full_es-en exp/seed_0/$place/es_test exp/seed_0/$place/es-en_test"* ]]
   [[ $words == *" exp/seed_1/$place/es_test exp/seed_1/$place/es-en_test --row soup "* ]]
   [[ $words == *"--mean trained=es_test,es-en_test --sets es_test es-en_test --output exp/SEEDS.md" ]]
@@ -131,6 +131,70 @@ line_of() { grep -n -- "--output_dir exp/$1 " calls | cut -d : -f 1; }
 @test "the report knows every system that learned of several experts" {
   train --two_stage true --objectives objectives_one --stage 11 --stop_stage 11
   [ "$status" -eq 0 ]
-  grep -q -- "--experts es=full_es it=full_it es-en=full_es-en --joint joint two_stage one recognition " calls
-  grep -q -- "--trained es it es-en --untrained" calls
+  grep -q -- "--experts es=full_es it=full_it es-en=full_es-en --group es=es_test it= es-en=es-en_test --joint joint two_stage one recognition " calls
+}
+
+@test "sets belong to the experts of their groups, in the report and in the means" {
+  groups=(--experts "es es_news" --groups "es_news=es_tv_test es=es_phone_test,es_test"
+    --test_sets "es_test es_news_test es_tv_test es_ood_test es_phone_test")
+  train "${groups[@]}" --seeds 0 --stage 11 --stop_stage 11
+  [ "$status" -eq 0 ]
+  grep -q -- "--experts es=full_es es_news=full_es_news --group es=es_test,es_phone_test es_news=es_news_test,es_tv_test --joint" calls
+  [[ $(grep "^espnet-merge seeds" calls) == *"--mean trained=es_test,es_news_test,es_tv_test,es_phone_test --mean untrained=es_ood_test --sets"* ]]
+}
+
+@test "groups that cannot be are refused before anything is done" {
+  refused() { # GROUPS MESSAGE
+    train --groups "$1" --experts "es es_news" --test_sets "es_test es_news_test"
+    [ "$status" -eq 2 ]
+    [[ $output == *"error: --groups must $2" ]]
+    [ "$(wc -l <<<"$output")" -eq 1 ]
+  }
+  refused "es" "be of NAME=SET,SET, as 'es=es_phone_test'; got 'es'."
+  refused "it=es_test" "name experts, which are 'es es_news'; got 'it' in 'it=es_test'."
+  refused "es=es_tv" "name test sets, which are 'es_test es_news_test'; got 'es_tv' in 'es=es_tv'."
+  refused "es=es_news_test" "give a set to one expert; got 'es_news_test' for 'es_news' and 'es'."
+  [ ! -e calls ]
+}
+
+@test "two files of one name would be one system, one mode or one set" {
+  mkdir -p mine
+  cp "$tree/conf/merge/soup.yaml" "$tree/conf/decode/tail.yaml" mine/
+  cp "$tree/conf/merge/soup.yaml" mine/full_es.yaml
+  train --merge_configs "soup mine/soup.yaml"
+  [ "$status" -eq 2 ]
+  [[ $output == *"every merge must have a name of its own; 'soup' is there twice."* ]]
+  train --merge_configs mine/full_es.yaml
+  [ "$status" -eq 2 ]
+  [[ $output == *"every system must have a name of its own; 'full_es' is there twice."* ]]
+  train --decode_configs "tail mine/tail.yaml"
+  [ "$status" -eq 2 ]
+  [[ $output == *"every decoding mode must have a name of its own; 'tail' is there"* ]]
+  train --test_sets "es_test es_test"
+  [ "$status" -eq 2 ]
+  [[ $output == *"every test set must have a name of its own; 'es_test' is there twice."* ]]
+  [ ! -e calls ]
+}
+
+@test "test sets are filtered by nothing, whatever they are called" {
+  for set in {es,it}_{train,valid} es_test_clean; do
+    mkdir -p "dump/raw/org/$set"
+    touch "dump/raw/org/$set/.done"
+    rm -rf "dump/raw/$set"
+  done
+  mkdir -p exp/base
+  touch exp/base/tokenizer.json
+  cat >"$tree/.venv/bin/espnet-merge" <<'EOF_FILTER'
+#!/usr/bin/env bash
+set -euo pipefail
+echo "espnet-merge $*" >>calls
+while [[ $1 != --output ]]; do shift; done
+mkdir -p "$2"
+EOF_FILTER
+  train --stage 5 --stop_stage 5 --experts "es it" --test_sets es_test_clean --joint "" \
+    --max_train_seconds 8 --max_train_utterances 9
+  [ "$status" -eq 0 ]
+  grep -q -- "--output dump/raw/es_test_clean --model exp/base --keep-all$" calls
+  grep -q -- "--output dump/raw/es_valid --model exp/base --min-seconds 0.1 --max-seconds 8$" calls
+  grep -q -- "--output dump/raw/es_train --model exp/base .* --max-seconds 8 --max-utterances 9$" calls
 }

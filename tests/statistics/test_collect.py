@@ -208,7 +208,7 @@ def test_bad_input_leaves_nothing(micro_whisper, data, tmp_path, capsys):
     assert "es-001 has none: run espnet-merge filter" in line
     (bare / "text").write_text(f"es-000 {'a' * 500}\nes-001 a\n")
     line = refusal(capsys, "gram", micro_whisper, bare, out)
-    assert "at most 448 tokens, prompt and end included; es-000 has 505" in line
+    assert "at most 448 tokens, prompt and end included; es-000 has 506" in line
     (bare / "text").unlink()
     assert "text" in refusal(capsys, "gram", micro_whisper, bare, out)
     assert not out.exists()

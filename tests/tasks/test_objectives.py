@@ -1,5 +1,7 @@
 """Train a micro Whisper on several objectives through ESPnet's own trainer."""
 
+import logging
+import re
 import shutil
 from pathlib import Path
 
@@ -39,8 +41,7 @@ def write_tasks(directory: Path, count: int, seed: int = 0) -> None:
     tasks = ["translate" if int(n[3:]) // 2 % 2 else "transcribe" for n in names]
     rows = [f"{name} {task}\n" for name, task in zip(names, tasks, strict=True)]
     (directory / "utt2task").write_text("".join(rows))
-    # Equally long, so that the mean over tokens is that over utterances.
-    rows = [f"{name} texto {name[3:]}\n" for name in names]
+    rows = [f"{name} {'texto ' * (1 + 3 * int(name[3:]))}\n" for name in names]
     (directory / "text").write_text("".join(rows))
 
 
@@ -102,6 +103,37 @@ def test_a_soup_trains_resumes_exactly_and_exports(micro_whisper, data, tmp_path
     assert set(before) == set(after)
     same = {name for name in before if torch.equal(before[name], after[name])}
     assert same == {"model.encoder.embed_positions.weight"}
+
+
+def test_a_head_of_another_loss(micro_whisper, data, tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    heads = {"u": {"loss": "cpc"}, "v": {"loss": "best_rq", "task": "translate"}}
+    conf = {"objectives": PAIR | heads, "cpc": {"steps": 5}, "solver": "static"}
+    conf["best_rq"] = SOUP["best_rq"]
+    exp = tmp_path / "exp"
+    objectives_train(words(micro_whisper, data, exp, conf, "--max_epoch", "1"))
+    [said] = [m for m in caplog.messages if m.startswith("labels of best_rq: ")]
+    assert re.search(r"perplexity \d+ of 16 codes, the commonest [\d.]+%, over", said)
+    results = "".join(m for m in caplog.messages if "results: [train]" in m)
+    assert "acc_u=" in results
+    assert "perplexity_v=" in results
+    saved = checkpoint(exp, 1)
+    assert {n for n in saved if n.startswith("objectives.cpc")} == {
+        "objectives.cpc.head.weight"
+    }
+    assert saved["objectives.best_rq.deviation"].min() > 0
+    export(exp / "valid.loss.ave.pth", tmp_path / "model")
+
+
+def test_too_few_labels_stop_before_the_first_step(
+    micro_whisper, data, tmp_path, capsys
+):
+    conf = SOUP | {"best_rq": {"codebook_size": 16, "code_dim": 4, "floor": 1}}
+    with pytest.raises(SystemExit) as exit_:
+        objectives_train(words(micro_whisper, data, tmp_path / "exp", conf))
+    assert exit_.value.code == 2
+    assert "labels of a perplexity from 16 on" in capsys.readouterr().err
+    assert not (tmp_path / "exp" / "1epoch.pth").exists()
 
 
 def test_lora(micro_whisper, data, tmp_path):

@@ -9,11 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 import yaml
 from safetensors.torch import load_file
 
+from espnet_merge.__main__ import main
 from espnet_merge.bin.whisper_train import main as whisper_train
+from espnet_merge.checkpoint.labels import label_formats
+from espnet_merge.checkpoint.padding import Padding, padding_of
 from espnet_merge.errors import InputError
 from espnet_merge.tasks.export import export
 from espnet_merge.tasks.trainer import mend_checkpoint
@@ -46,6 +50,10 @@ def arguments(whisper: Path, data: Path, output: Path, *more: str) -> list[str]:
     return [*words, *more]
 
 
+def espnet_merge(words) -> None:
+    main(list(map(str, words)))
+
+
 LORA = ("--lora", "true", "--lora_conf", "r=4", "--max_trainable_share", "0.3")
 
 
@@ -61,11 +69,12 @@ def test_full_fine_tuning_learns_and_exports(micro_whisper, data, tmp_path, capl
     assert len(labels) == 4
     for label in labels:
         language = label.removeprefix("label of ")[:2]
-        assert f"<|{language}|><|transcribe|><|notimestamps|>palabra" in label
+        assert f"<|{language}|><|transcribe|><|notimestamps|> palabra" in label
     losses = [float(m.split("loss=")[1].split(",")[0]) for m in caplog.messages
               if "epoch results: [train]" in m]  # fmt: skip
     assert losses[-1] < losses[0] - 0.1
     export(exp / "valid.loss.ave.pth", tmp_path / "model")
+    assert padding_of(tmp_path / "model") == Padding(0, 0)
     before, after = weights(micro_whisper), weights(tmp_path / "model")
     assert set(before) == set(after)
     same = {name for name in before if torch.equal(before[name], after[name])}
@@ -269,6 +278,60 @@ def test_auto_needs_one_language(
     assert "training data of one language; it is of es, ru" in error
 
 
+def as_of_an_older_version(exp: Path) -> None:
+    """Take the format of the labels out of ``config.yaml``."""
+    config = yaml.safe_load((exp / "config.yaml").read_text())
+    assert config.pop("label_format") == "leading_space"
+    (exp / "config.yaml").write_text(yaml.safe_dump(config))
+
+
+def test_a_training_does_not_end_on_other_labels(micro_whisper, data, tmp_path, capsys):
+    words = arguments(micro_whisper, data, tmp_path / "exp", *LORA)
+    whisper_train([*words, "--max_epoch", "1"])
+    as_of_an_older_version(tmp_path / "exp")
+    before = (tmp_path / "exp" / "config.yaml").read_bytes()
+    with pytest.raises(SystemExit) as stop:
+        whisper_train([*words, "--max_epoch", "2"])
+    assert stop.value.code == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert "began with label_format no_space, now it is leading_space" in error
+    assert (tmp_path / "exp" / "config.yaml").read_bytes() == before
+
+
+@pytest.mark.parametrize("kind", [("--max_epoch", "1"), LORA], ids=["full", "lora"])
+def test_the_labels_of_a_model_are_told(
+    micro_whisper, data, tmp_path, capsys, caplog, kind
+):
+    exp = tmp_path / "exp"
+    whisper_train(arguments(micro_whisper, data, exp, *kind, "--max_epoch", "1"))
+    export(exp / "1epoch.pth", tmp_path / "new")
+    as_of_an_older_version(exp)
+    export(exp / "1epoch.pth", tmp_path / "old")
+    assert label_formats(exp / "1epoch.pth") == {"no_space"}
+    expected = {"new": {"leading_space"}, "old": {"no_space"}}
+    for name, formats in expected.items():
+        assert label_formats(tmp_path / name) == formats
+        if kind is LORA:  # an adapter tells it by itself
+            (tmp_path / name / "export.yaml").unlink()
+            assert label_formats(tmp_path / name) == formats
+    new, old = tmp_path / "new", tmp_path / "old"
+    inputs = ["--base", micro_whisper, "--experts", old, new]
+    espnet_merge(["merge", "--method", "soup", *inputs, "--output", tmp_path / "soup"])
+    first, second = capsys.readouterr().err.splitlines()[-2:]
+    assert first == (
+        f"espnet-merge merge: warning: {old}: trained by an older version, on labels "
+        "without the space that Whisper writes before the first word; train anew."
+    )
+    assert f"experts of older labels ({old}) are merged with" in second
+    assert f"experts of today's ({new})" in second
+    assert label_formats(tmp_path / "soup") == {"leading_space", "no_space"}
+    if kind is LORA:
+        caplog.clear()
+        warm = ("--init_adapter", str(old), *LORA, "--max_epoch", "1")
+        whisper_train(arguments(micro_whisper, data, tmp_path / "warm", *warm))
+        assert f"{old}: trained by an older version" in caplog.text
+
+
 def test_nothing_whole_starts_anew(tmp_path):
     (tmp_path / "checkpoint.pth").write_bytes(b"PK half")
     mend_checkpoint(tmp_path)
@@ -289,7 +352,10 @@ def test_nothing_whole_starts_anew(tmp_path):
             "language must be one of",
         ),
         (("--pad_to", "31"), "pad_to must be"),
-        (("--model_conf", "label_smoothing=2"), "label_smoothing must be"),
+        (
+            ("--model_conf", "label_smoothing=2"),
+            "label_smoothing must be a number in [0, 1)",
+        ),
     ],
 )
 def test_bad_configuration(micro_whisper, data, tmp_path, capsys, more, message):
@@ -309,14 +375,53 @@ def test_unknown_language_names_the_utterance(micro_whisper, data, tmp_path, cap
     assert "utterance es-000: language must be" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("workers", ["0", "1"])
+@pytest.mark.parametrize(
+    ("place", "content", "message"),
+    [
+        # The first is looked at before ESPnet is.
+        ("train/es-000", "8 kHz", "es-000: audio must be one channel at 16000 Hz; /"),
+        ("valid/es-000", "raw", "es-000: audio must be one channel at 16000 Hz; /"),
+        ("train/ru-003", "none", "utterance ru-003: must have audio; by wav.scp"),
+        ("train/ru-003", "broken", "audio must be a readable wav or flac file; "),
+        ("train/ru-003", "loud", "utterance ru-003: audio must be sound in [-1, 1]"),
+    ],
+)
+def test_audio_that_cannot_be_trained_on_is_one_line(
+    micro_whisper, data, tmp_path, capsys, workers, place, content, message
+):
+    bad = shutil.copytree(data, tmp_path / "data")
+    part, name = place.split("/")
+    audio = tmp_path / f"a.{'raw' if content == 'raw' else 'wav'}"
+    noise = 0.1 * np.random.default_rng(0).standard_normal(16_000)
+    if content == "8 kHz":
+        soundfile.write(audio, noise, 8_000)
+    elif content == "loud":
+        soundfile.write(audio, noise * 32_768, 16_000, subtype="FLOAT")
+    else:
+        audio.write_bytes(b"RIFF, or so it says")
+    table = bad / part / "wav.scp"
+    rows = dict(line.split() for line in table.read_text().splitlines())
+    rows[name] = "None" if content == "none" else str(audio)
+    table.write_text("".join(f"{uid} {value}\n" for uid, value in rows.items()))
+    words = arguments(micro_whisper, bad, tmp_path / "exp", "--max_epoch", "1")
+    with pytest.raises(SystemExit) as exit_:
+        whisper_train([*words, "--num_workers", workers])
+    assert exit_.value.code == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith("whisper_train: error: ")
+    assert message in error
+
+
 def test_too_long_a_text_names_the_utterance(micro_whisper):
     from espnet_merge.tasks.whisper import WhisperPreprocessor
 
     preprocess = WhisperPreprocessor(micro_whisper, pad_to=0)
     data = {"speech": np.zeros(16_000), "lang": "es"}
-    assert len(preprocess("es-1", {**data, "text": "a" * 443})["text"]) == 448
+    # The space before the first word is a token, too.
+    assert len(preprocess("es-1", {**data, "text": "a" * 442})["text"]) == 448
     with pytest.raises(InputError, match=r"utterance es-1: .* at most 448 tokens"):
-        preprocess("es-1", {**data, "text": "a" * 444})
+        preprocess("es-1", {**data, "text": "a" * 443})
 
 
 def test_loss_ignores_prompt_and_padding(micro_whisper):
@@ -328,14 +433,17 @@ def test_loss_ignores_prompt_and_padding(micro_whisper):
     speech, lengths = torch.randn(1, 200, 80), torch.tensor([200])
     text = torch.tensor([[257, 261, 359, 363, 80, 81, 256]])
     batch = {"speech": speech, "speech_lengths": lengths, "text": text,
-             "text_lengths": torch.tensor([7])}  # fmt: skip
+             "learnt": torch.tensor([[0, 0, 0, 0, 1, 1, 1]])}  # fmt: skip
     loss, _stats, weight = model.eval()(**batch)
     scores = model.token_scores(**batch).log_softmax(-1)[0]
     by_hand = -sum(scores[i, t].item() for i, t in [(3, 80), (4, 81), (5, 256)]) / 3
     assert math.isclose(loss.item(), by_hand, rel_tol=1e-5)
-    assert weight == 1
-    padded = torch.nn.functional.pad(text, (0, 3), value=-1)
-    again = model(**{**batch, "text": padded})[0]
+    assert weight == 3 == model.weigh(batch)
+    padded = {
+        name: torch.nn.functional.pad(batch[name], (0, 3), value=-1)
+        for name in ("text", "learnt")
+    }
+    again = model(**{**batch, **padded})[0]
     torch.testing.assert_close(again, loss)
 
 

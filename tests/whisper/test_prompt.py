@@ -8,6 +8,7 @@ from espnet_merge.whisper.prompt import (
     prompt_ids,
     token_id,
 )
+from tests.micro import write_tokenizer
 
 
 @pytest.fixture(scope="module")
@@ -33,13 +34,52 @@ def test_prompt_for_timestamps(tokenizer):
 
 def test_target_decodes_to_its_text(tokenizer):
     ids = encode_target(tokenizer, "¿Qué? да", "es", "transcribe")
-    assert tokenizer.decode(ids) == (
-        "<|startoftranscript|><|es|><|transcribe|><|notimestamps|>¿Qué? да<|endoftext|>"
+    prompt = "<|startoftranscript|><|es|><|transcribe|><|notimestamps|>"
+    assert tokenizer.decode(ids) == f"{prompt} ¿Qué? да<|endoftext|>"
+
+
+@pytest.fixture(scope="module")
+def word_tokenizer(tmp_path_factory):
+    """A tokenizer that has the words " hola" and "hola", as Whisper's has."""
+    merges = ("h o", "l a", "ho la", "Ġ hola")
+    return write_tokenizer(tmp_path_factory.mktemp("words"), merges)
+
+
+def first_of(tokenizer, text, language="es", task="transcribe"):
+    return tokenizer.convert_ids_to_tokens(
+        encode_target(tokenizer, text, language, task)[4]
     )
 
 
+def test_a_text_begins_as_whisper_writes_it(word_tokenizer):
+    # openai/whisper encodes " " + text.strip(); GPT-2 writes a space as Ġ.
+    assert first_of(word_tokenizer, "hola hola") == "Ġhola"
+    assert first_of(word_tokenizer, "  hola\t") == "Ġhola"
+    ids = encode_target(word_tokenizer, "hola hola", "es", "transcribe")
+    assert ids[4] == ids[5] == word_tokenizer.get_vocab()["Ġhola"]
+
+
+@pytest.mark.parametrize("language", ["ja", "th", "yue", "zh"])
+def test_no_space_where_whisper_writes_none(word_tokenizer, language):
+    assert first_of(word_tokenizer, " hola", language) == "hola"
+    # What is translated is English.
+    assert first_of(word_tokenizer, "hola", language, "translate") == "Ġhola"
+
+
+@pytest.mark.parametrize("language", ["en", "ko", "my", "lo", "ru"])
+def test_a_space_everywhere_else(word_tokenizer, language):
+    assert first_of(word_tokenizer, "hola", language) == "Ġhola"
+
+
 @pytest.mark.parametrize(
-    ("code", "hint"), [("spanish", "'es'"), ("e5", "near ones"), ("", "none")]
+    ("code", "hint"),
+    [
+        ("spanish", "did you mean 'es'"),
+        ("zh-CN", "did you mean 'zh'"),
+        ("iw", "did you mean 'he'"),
+        ("e5", "near ones"),
+        ("", "none"),
+    ],
 )
 def test_unknown_language(code, hint):
     with pytest.raises(InputError, match=hint):

@@ -21,7 +21,7 @@ lora_config=conf/train/lora.yaml # training configuration
 mixture_config=conf/train/mixture.yaml # training configuration of a mixture
 train_args=       # further options of whisper_train, as "--max_epoch 2"
 similarity_args="--pad-to 0 --tail 4" # how the base hears the new language
-decode_config="tail" # name in conf/decode, or file
+decode_config=as_trained # name in conf/decode, or file
 decode_args=      # further options of "espnet-merge decode"
 normalizer=basic  # how text is normalised before the main scores
 nj=2              # data sets prepared at the same time
@@ -49,7 +49,7 @@ mapfile -t old < <(others "$language")
 [[ " auto least mixture none ${old[*]} " == *" $init "* ]] ||
   fail "--init must be auto, least, mixture, none, or one of '${old[*]}'; got '$init'."
 [[ -f $expdir/zero_shot/.done ]] ||
-  fail "$expdir/base must be made by run.sh, whose stage 5 notes what of; it is not."
+  fail "$expdir/base must be made by run.sh, whose stage 4 notes what of; it is not."
 decode_config=$(conf_file decode "$decode_config")
 read -ra similarity_words <<<"$similarity_args"
 codes=("${old[@]%%_*}")

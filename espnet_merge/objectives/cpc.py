@@ -1,0 +1,115 @@
+"""CPC: learn from speech alone by telling what comes next from what does not."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, normalize
+from transformers.models.whisper.modeling_whisper import WhisperEncoder
+
+from espnet_merge.errors import InputError
+from espnet_merge.objectives.best_rq import STACK, audible
+from espnet_merge.whisper.model import encode
+
+
+@dataclass(frozen=True, kw_only=True)
+class CPCConf:
+    """Sizes of CPC.
+
+    Args:
+        steps: positions of 20 ms that are predicted, at least 1.
+        temperature: of the cosines, positive.
+
+    Raises:
+        InputError: a value out of range.
+    """
+
+    steps: int = 25
+    temperature: float = 0.1
+
+    def __post_init__(self) -> None:
+        if self.steps < 1 or not self.temperature > 0:
+            raise InputError(
+                "cpc must have steps >= 1 and temperature > 0; got "
+                f"{self.steps} and {self.temperature}."
+            )
+
+
+class ContrastivePrediction(nn.Module):
+    r"""Cross entropy of the true future among the futures of the batch.
+
+    .. math:: \ell_u = -\frac{1}{BK} \sum_{b, k} \log
+        \frac{\exp(\cos(W_k c_b, z_{b,k}) / T)}{\sum_{b', k'}
+        \exp(\cos(W_k c_b, z_{b',k'}) / T)}
+
+    An utterance is cut at a random position. c is the encoder's state of the last
+    position before it, z are its K states of what follows, encoded apart, for Whisper's
+    encoder would look ahead. The other futures of a batch are the negatives, so that,
+    other than of a mean over tokens, a step depends on how utterances are batched.
+
+    Source: van den Oord et al., *Representation Learning with Contrastive Predictive
+    Coding*, 2018, Sec. 2, https://arxiv.org/abs/1807.03748 (a linear map a step), as it
+    is the self-supervised loss in the code of Saif et al., *Objective Soups*, 2025
+    (context and future encoded apart, cosines at a temperature of 0.1).
+    Departures from the latter, which lets one map predict step after step from its own
+    prediction. Utterances with less than K positions on each side are left out [ours].
+
+    Args:
+        d_model: size of the encoder's states.
+        conf: sizes.
+    """
+
+    def __init__(self, d_model: int, conf: CPCConf) -> None:
+        super().__init__()
+        self.conf = conf
+        self.head = nn.Linear(d_model, conf.steps * d_model, bias=False)
+
+    def forward(
+        self,
+        encoder: WhisperEncoder,
+        features: Tensor,
+        lengths: Tensor,
+        drawn: Tensor | None = None,
+    ) -> tuple[Tensor, dict[str, Tensor], int]:
+        """Return the loss, the share of futures told right, and their number.
+
+        Args:
+            encoder: ``model.model.encoder``.
+            features: (batch, frames, n_mels), an even number of frames.
+            lengths: (batch,) valid frames.
+            drawn: positions of ``draw``; None draws them here.
+        """
+        cuts = self.draw(features, lengths) if drawn is None else drawn
+        features, cuts = features[cuts > 0], cuts[cuts > 0]
+        if not len(cuts):
+            nothing = features.new_tensor(float("nan"))
+            return nothing, {"acc": nothing}, 0
+        past = encode(encoder, features[:, : STACK * int(cuts.max())], STACK * cuts)
+        context = past.states[torch.arange(len(cuts)), cuts - 1]
+        frames = torch.arange(STACK * self.conf.steps, device=cuts.device)
+        rows = torch.arange(len(cuts), device=cuts.device)[:, None]
+        future = encode(encoder, features[rows, STACK * cuts[:, None] + frames]).states
+        predicted = self.head(context).view(future.shape)
+        cosines = (
+            normalize(predicted.flatten(0, 1), dim=-1)
+            @ normalize(future.flatten(0, 1), dim=-1).T
+        )
+        scores = cosines.float() / self.conf.temperature
+        true = torch.arange(len(scores), device=scores.device)
+        right = (scores.detach().argmax(-1) == true).float().mean()
+        return cross_entropy(scores, true), {"acc": right}, len(true)
+
+    def draw(self, features: Tensor, lengths: Tensor) -> Tensor:
+        """Return (batch,): the position each utterance is cut at, 0 if it is short."""
+        # What follows the last audible frame is the silence that was added.
+        heard = audible(features, lengths)
+        frames = torch.arange(heard.shape[1], device=heard.device)
+        ends = ((frames + 1) * heard).amax(1) // STACK
+        room = ends - 2 * self.conf.steps
+        chance = torch.rand(len(ends), device=ends.device)
+        cuts = self.conf.steps + (chance * (room + 1)).floor().long()
+        return cuts.masked_fill(room < 0, 0)
+
+    def weigh(self, drawn: Tensor) -> int:
+        """Return the number of futures that are predicted."""
+        return int((drawn > 0).sum()) * self.conf.steps

@@ -1,0 +1,65 @@
+"""Batches whose gradients are added up, so that each token of a step counts alike.
+
+ESPnet divides the mean loss of each of n accumulated batches by n, and steps at every
+n-th batch: tokens of a batch with short texts count more, and what is left of an epoch
+waits for the next one, or is lost when a run is resumed.
+"""
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+Batch = tuple[list[str], dict[str, Tensor]]
+
+
+class Groups:
+    r"""The batches of whole steps, each with its ``share``; the others are ``rest``.
+
+    The loss of batch a of n in a step is multiplied by :math:`n N_a / \sum_b N_b`, with
+    N its number of tokens in all processes; divided by n, the step's loss is the mean
+    over all of its tokens. The batches of a step are in memory together.
+
+    Args:
+        batches: of an epoch; every process has as many.
+        size: n.
+        weigh: returns the tokens of a batch.
+        device: where numbers are added up over processes; None where there is one.
+    """
+
+    def __init__(
+        self,
+        batches: Sequence[Batch],
+        size: int,
+        weigh: Callable[[dict[str, Tensor]], int],
+        device: str | None,
+    ) -> None:
+        self._batches = batches
+        self._size = size
+        self._weigh = weigh
+        self._device = device
+        self.rest: list[Batch] = []
+
+    def __len__(self) -> int:
+        return len(self._batches)
+
+    def __iter__(self) -> Iterator[Batch]:
+        for group in itertools.batched(self._batches, self._size):
+            shared = self._with_shares(group)
+            if len(group) < self._size:
+                self.rest = shared
+            else:
+                yield from shared
+
+    def _with_shares(self, group: Sequence[Batch]) -> list[Batch]:
+        tokens = torch.tensor([float(self._weigh(batch)) for _, batch in group])
+        if self._device is not None:
+            tokens = tokens.to(self._device)
+            torch.distributed.all_reduce(tokens)
+        shares: Any = len(group) * tokens.cpu() / tokens.cpu().sum()
+        return [
+            (names, batch | {"share": share.expand(len(names)).clone()})
+            for (names, batch), share in zip(group, shares, strict=True)
+        ]

@@ -1,0 +1,159 @@
+"""Whisper as ESPnet's trainer expects a model: loss, statistics, weight."""
+
+import math
+from typing import Any
+
+from espnet2.torch_utils.device_funcs import force_gatherable
+from espnet2.train.abs_espnet_model import AbsESPnetModel
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+from transformers import WhisperForConditionalGeneration, WhisperTokenizer
+
+from espnet_merge.errors import InputError
+from espnet_merge.tasks.keeper import LanguageKeeper
+from espnet_merge.whisper.model import decode, encode, logits
+
+
+class WhisperModel(AbsESPnetModel):  # type: ignore[misc]
+    """Whisper's mean cross entropy of a token that is learnt, given those before it.
+
+    The prompt is given, and learnt only where labels say so. That does not leave the
+    identification of languages as it was, for everything before it is trained;
+    ``keep_languages`` holds it to the base's.
+
+    Args:
+        network: Whisper, or Whisper inside a ``PeftModel`` or a ``Mixture``.
+        tokenizer: to show labels before training starts.
+        specaug: module (features, lengths) -> (features, lengths), in training only.
+        label_smoothing: in [0, 1).
+        keep_languages: how many tokens the divergence of an utterance from the base's
+            guess of its language counts as, see ``LanguageKeeper``; 0: none.
+    """
+
+    extract_feats_in_collect_stats = False
+
+    def __init__(
+        self,
+        network: nn.Module,
+        tokenizer: WhisperTokenizer,
+        *,
+        specaug: nn.Module | None = None,
+        label_smoothing: float = 0.0,
+        keep_languages: float = 0.0,
+        extract_feats_in_collect_stats: bool = False,
+    ) -> None:
+        super().__init__()
+        _check("label_smoothing", label_smoothing, 1)
+        _check("keep_languages", keep_languages, math.inf)
+        self.network = network
+        self.tokenizer = tokenizer
+        self.specaug = specaug
+        self.label_smoothing = label_smoothing
+        self.keep_languages = keep_languages
+        self.keeper = LanguageKeeper(network, tokenizer) if keep_languages else None
+
+    @property
+    def whisper(self) -> WhisperForConditionalGeneration:
+        """The Whisper itself, its linear layers carrying the adapter if any."""
+        if self.has_adapter:
+            return self.network.get_base_model()  # type: ignore[operator]
+        return self.network
+
+    @property
+    def has_adapter(self) -> bool:
+        """Whether an adapter or a mixture is trained and the base is frozen."""
+        return hasattr(self.network, "get_base_model")
+
+    def token_scores(self, **batch: Tensor) -> Tensor:
+        """Return (batch, tokens - 1, vocabulary): scores of each next token."""
+        return logits(self.whisper.model.decoder, self._states(**batch))
+
+    def forward(
+        self, **batch: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor | None], Tensor]:
+        """Return loss, statistics and weight, as ESPnet expects.
+
+        The weight is the number of tokens that are learnt: means over processes,
+        batches and epochs are then means over tokens, however they are batched.
+
+        Args:
+            batch: of utterances; with ``share`` (batch,), by which the loss is
+                multiplied, see ``tasks.accumulate``.
+        """
+        learnt = batch["learnt"][:, 1:] > 0
+        targets = batch["text"][:, 1:][learnt]
+        # The projection to the vocabulary is a large part of a step: not for padding.
+        states = self._states(**batch)
+        scores = logits(self.whisper.model.decoder, states[learnt]).float()
+        loss = cross_entropy(scores, targets, label_smoothing=self.label_smoothing)
+        accuracy = (scores.detach().argmax(-1) == targets).float().mean()
+        stats = {"loss": loss.detach(), "acc": accuracy}
+        if self.keeper is not None:
+            divergence = self.keeper.divergence(self.whisper, states, batch)
+            divergence = divergence / len(targets)
+            loss = loss + self.keep_languages * divergence
+            stats["languages"] = divergence.detach()
+        if "share" in batch:
+            loss = loss * batch["share"][0]
+        return force_gatherable(  # type: ignore[no-any-return]
+            (loss, stats, len(targets)), loss.device
+        )
+
+    def weigh(self, batch: dict[str, Tensor]) -> int:
+        """Return the weight that ``forward`` will give the batch."""
+        return int((batch["learnt"][:, 1:] > 0).sum())
+
+    def _states(
+        self,
+        speech: Tensor,
+        speech_lengths: Tensor,
+        text: Tensor,
+        **_: Any,  # noqa: ANN401 - ESPnet adds what a batch may also hold
+    ) -> Tensor:
+        if self.specaug is not None and self.training:
+            speech, speech_lengths = self.specaug(speech, speech_lengths)
+        whisper = self.whisper.model
+        encoded = encode(whisper.encoder, speech, speech_lengths)
+        return decode(whisper.decoder, text[:, :-1].clamp(min=0), encoded)
+
+    def collect_feats(self, **batch: Tensor) -> dict[str, Tensor]:
+        """Return the features; the task does not normalise, so nothing asks."""
+        return {"feats": batch["speech"], "feats_lengths": batch["speech_lengths"]}
+
+    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:  # noqa: ANN401
+        """Return all weights; with an adapter, the adapter's only."""
+        state: dict[str, Any] = super().state_dict(*args, **kwargs)
+        if not self.has_adapter:
+            return state
+        trained = self.trained_names()
+        return {name: value for name, value in state.items() if name in trained}
+
+    def load_state_dict(
+        self, state: dict[str, Any], strict: bool = True, assign: bool = False
+    ) -> None:
+        """Load what ``state_dict`` returned; every name must match, always.
+
+        Raises:
+            InputError: names are missing or left over.
+        """
+        expected = self.trained_names() if self.has_adapter else set(self.state_dict())
+        if expected != set(state):
+            odd = sorted(expected ^ set(state))
+            raise InputError(
+                f"the checkpoint must hold exactly this model's {len(expected)} "
+                f"tensors; {len(odd)} differ, first {odd[0]}: train and load with the "
+                "same configuration."
+            )
+        super().load_state_dict(state, strict=not self.has_adapter, assign=assign)
+
+    def trained_names(self) -> set[str]:
+        """Return the names of the parameters that training changes."""
+        return {n for n, p in self.named_parameters() if p.requires_grad}
+
+
+def _check(name: str, value: Any, limit: float) -> None:  # noqa: ANN401
+    if not isinstance(value, int | float) or not 0 <= value < limit:
+        raise InputError(
+            f"model_conf.{name} must be a number in [0, {limit:g}), such as 1.0e-3; "
+            f"got {value!r}."
+        )
