@@ -1,8 +1,10 @@
 """What a model's files say of it; read before anything heavy is imported."""
 
+import hashlib
 import json
 from pathlib import Path
 
+from espnet_merge import __version__
 from espnet_merge.disk.cache import made_once
 from espnet_merge.errors import InputError
 
@@ -21,7 +23,7 @@ def as_directory(model: Path, cache: Path) -> Path:
     Args:
         model: such a directory, which is returned, one of CTranslate2, or an OpenAI
             file; these are converted once.
-        cache: where what was converted is kept, by the digest of the weights.
+        cache: where what was converted is kept, by the digest of what was read.
 
     Raises:
         InputError: the weights cannot be read, or are quantised.
@@ -37,7 +39,10 @@ def as_directory(model: Path, cache: Path) -> Path:
 
         fetch(str(model), place, cache)
 
-    return made_once(cache / "models" / sha256(file), make)
+    config = model / "config.json"
+    parts = [__version__, *(sha256(part) for part in (file, config) if part.is_file())]
+    key = hashlib.sha256(" ".join(parts).encode()).hexdigest()
+    return made_once(cache / "models" / key, make)
 
 
 def is_fetched(source: str, output: Path) -> bool:
