@@ -71,6 +71,7 @@ def main(args: argparse.Namespace) -> None:
         InputError: bad data, fewer than two candidates, or one that is unknown.
     """
     from espnet_merge.disk.atomic import check_output
+    from espnet_merge.disk.digest import sha256_of_all
     from espnet_merge.inspection.tables import aligned
     from espnet_merge.lora.adapter import base_digest
 
@@ -90,6 +91,10 @@ def main(args: argparse.Namespace) -> None:
             **{name: getattr(args, name) for name in SETTINGS[:2]},
             "data": {
                 lang: str(data) for lang, data in zip(sets, args.data, strict=True)
+            },
+            "audio_sha256": {
+                lang: sha256_of_all(one.audio for one in said)
+                for lang, said in sets.items()
             },
             "utterances": counts,
             "similarity": rows,
