@@ -19,6 +19,7 @@ LONGER_FILES = {
 LONGER_FUNCTIONS = {
     "espnet_merge/bin/decode.py: add_arguments",
     "espnet_merge/bin/report.py: add_arguments",
+    "espnet_merge/decode/transcribe.py: transcribe",
     "espnet_merge/statistics/collect.py: collect",
     "espnet_merge/tasks/whisper.py: add_task_arguments",
 }
