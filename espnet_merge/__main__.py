@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from espnet_merge import __version__
-from espnet_merge.errors import told_in_one_line
+from espnet_merge.errors import one_line_error
 
 # name -> one line of help. A command lives in espnet_merge/bin/<name>.py and is
 # imported only when it is called, so that --help costs no import of torch.
@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     command.add_arguments(subparser)
     args = subparser.parse_args(argv[1:])
-    with told_in_one_line(f"espnet-merge {name}", OSError):
+    with one_line_error(f"espnet-merge {name}", OSError):
         command.main(args)
 
 

@@ -1,4 +1,4 @@
-"""The one exception that means: the user can mend this; and how it is told."""
+"""The one exception that means: the user can mend this; and how it is printed."""
 
 import sys
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ class InputError(ValueError):
 
 
 @contextmanager
-def told_in_one_line(program: str, *also: type[Exception]) -> Iterator[None]:
+def one_line_error(program: str, *also: type[Exception]) -> Iterator[None]:
     """Print an ``InputError``, or one of ``also``, as one line and exit with 2."""
     told: tuple[type[Exception], ...] = (InputError, *also)
     try:

@@ -7,7 +7,7 @@ Takes the options of ``whisper_train`` and ``objectives_conf``; see ``--help``,
 import os
 from collections.abc import Sequence
 
-from espnet_merge.errors import told_in_one_line
+from espnet_merge.errors import one_line_error
 
 
 def main(cmd: Sequence[str] | None = None) -> None:
@@ -16,7 +16,7 @@ def main(cmd: Sequence[str] | None = None) -> None:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     from espnet_merge.tasks.objectives import ObjectivesTask
 
-    with told_in_one_line("objectives_train"):
+    with one_line_error("objectives_train"):
         ObjectivesTask.main(cmd=cmd)
 
 

@@ -8,21 +8,10 @@ and the audio in their wav.scp, are looked for where they were then, from here.
 """
 
 import argparse
-import json
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from math import isfinite
 from pathlib import Path
 
-from espnet_merge.disk.atomic import whole_file
 from espnet_merge.errors import InputError
-from espnet_merge.report import tables, translations
-from espnet_merge.report.environment import describe, origin
-from espnet_merge.report.page import page
-from espnet_merge.report.plan import Plan
-from espnet_merge.report.record import ByTask, record, summaries
-from espnet_merge.report.results import Grid, Results, by_task, read_results
-from espnet_merge.report.significance import against_base, plain
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -92,8 +81,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> None:
-    """Read all scores, write the report, print the main table."""
-    _check_sizes(args.utterances, args.clips)
+    """Write the report, print the main table."""
+    # Imported late: --help need not wait for the tests' numpy and scipy.
+    from espnet_merge.report.files import write_report
+    from espnet_merge.report.plan import Plan
+
     plan = Plan(
         base=args.base,
         experts=[_expert(text) for text in args.experts],
@@ -103,53 +95,18 @@ def main(args: argparse.Namespace) -> None:
         trained=args.trained,
         untrained=args.untrained,
     )
-    modes = [
-        read_results(args.expdir, plan, mode, args.base_inference)
-        for mode in args.inference
-    ]
-    tested = {results.mode: _tests(results, args.expdir) for results in modes}
-    output = args.output or args.expdir
-    facts = list(origin(_command(args), modes[0].base_model))
-    shown = record(
-        modes,
-        tested,
+    report = write_report(
+        plan,
         args.expdir,
-        output,
-        origin=facts,
+        args.output or args.expdir,
+        args.inference,
+        command=_command(args),
+        base_mode=args.base_inference,
         inspect=args.inspect,
         utterances=args.utterances,
         megabytes=args.clips,
     )
-    transcribed, _ = by_task(modes[0])
-    pictures = _draw(transcribed, output / "images") if transcribed.scores else []
-    with whole_file(output / "results.json") as part:
-        data = {r.mode: _data(r, tested[r.mode]) for r in modes}
-        part.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
-    with whole_file(output / "report.html") as part:
-        part.write_text(page(shown), encoding="utf-8")
-    # Last: it links to the others.
-    with whole_file(output / "RESULTS.md") as part:
-        lines = _lines(facts, args.expdir, modes, tested, output)
-        part.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    for line in tables.terminal(modes[0]):
-        print(line)
-    print(summaries(modes[0]))
-    for path in (output / "RESULTS.md", output / "report.html", *pictures):
-        print(path)
-
-
-def _tests(results: Results, expdir: Path) -> ByTask:
-    transcribed, translated = by_task(results)
-    return ByTask(
-        against_base(transcribed), translations.against_base(translated, expdir)
-    )
-
-
-def _check_sizes(utterances: int, clips: float) -> None:
-    if utterances < 0:
-        raise InputError(f"--utterances must be 0 or more; got {utterances}.")
-    if not (clips >= 0 and isfinite(clips)):
-        raise InputError(f"--clips must be 0 megabytes or more; got {clips}.")
+    print(report)
 
 
 def _expert(text: str) -> tuple[str, str]:
@@ -161,54 +118,6 @@ def _expert(text: str) -> tuple[str, str]:
     return language, system
 
 
-def _draw(results: Results, folder: Path) -> list[Path]:
-    # Imported late: matplotlib takes seconds to load, and bad input should not wait.
-    from espnet_merge.report.pictures import DPI, draw_rates, draw_retention
-
-    drawn = {"wer.png": draw_rates, "retention.png": draw_retention}
-    for name, draw in drawn.items():
-        with whole_file(folder / name) as part:
-            draw(results).savefig(part, dpi=DPI)
-    return [folder / name for name in drawn]
-
-
-def _lines(
-    facts: Iterable[tuple[str, str]],
-    expdir: Path,
-    modes: Sequence[Results],
-    tested: Mapping[str, ByTask],
-    output: Path,
-) -> Iterator[str]:
-    first = modes[0]
-    yield "# RESULTS"
-    yield "## Environments"
-    yield from describe(facts)
-    yield ""
-    yield "## Systems and sets"
-    yield ""
-    yield from tables.systems(first.plan, expdir, output)
-    yield from tables.sets(first)
-    if by_task(first)[0].scores:
-        yield "![Error rates](images/wer.png)"
-        yield ""
-        yield "![Differences to the base](images/retention.png)"
-    for results in modes:
-        transcribed, translated = by_task(results)
-        tests = tested[results.mode]
-        yield ""
-        yield f"## {results.mode}: {tables.how(results)}"
-        yield ""
-        yield summaries(results)
-        yield ""
-        if results.missing:
-            missing = ", ".join(results.missing)
-            yield f"Without a score, shown as {tables.MISSING}: {missing}."
-            yield ""
-        if transcribed.scores:
-            yield from tables.markdown(transcribed, tests.transcribed)
-        yield from translations.markdown(translated, tests.translated)
-
-
 def _command(args: argparse.Namespace) -> str:
     words = ["espnet-merge", "report"]
     for name, value in vars(args).items():
@@ -216,34 +125,3 @@ def _command(args: argparse.Namespace) -> str:
             values = value if isinstance(value, list) else [value]
             words += [f"--{name.replace('_', '-')}", *map(str, values)]
     return shlex.join(words)
-
-
-def _data(results: Results, tested: ByTask) -> dict[str, object]:
-    transcribed, translated = by_task(results)
-    grids = {
-        "rates": transcribed.rates(),
-        "raw": transcribed.rates("raw"),
-        "cer": transcribed.rates(metric="cer"),
-        "relative": transcribed.relative(),
-        "gap_closed": transcribed.gap_closed(),
-        "differences": transcribed.differences(),
-    }
-    scores = {
-        metric: _named(grid) for metric, grid in translations.grids(translated).items()
-    }
-    return {
-        "metric": transcribed.metric_name,
-        "normalizer": results.normalizer,
-        "settings": results.settings(),
-        "base_settings": results.settings(base=True),
-        **{name: _named(grid) for name, grid in grids.items()},
-        "tests": plain(tested.transcribed),
-        "translations": {**scores, "tests": plain(tested.translated)},
-    }
-
-
-def _named(grid: Grid) -> dict[str, dict[str, float | None]]:
-    return {
-        system: dict(zip(grid.columns, row, strict=True))
-        for system, row in grid.rows.items()
-    }

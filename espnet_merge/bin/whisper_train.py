@@ -7,7 +7,7 @@ Takes the options and YAML keys of ESPnet's own train commands; see ``--help`` a
 import os
 from collections.abc import Sequence
 
-from espnet_merge.errors import told_in_one_line
+from espnet_merge.errors import one_line_error
 
 
 def main(cmd: Sequence[str] | None = None) -> None:
@@ -16,7 +16,7 @@ def main(cmd: Sequence[str] | None = None) -> None:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     from espnet_merge.tasks.whisper import WhisperTask
 
-    with told_in_one_line("whisper_train"):
+    with one_line_error("whisper_train"):
         WhisperTask.main(cmd=cmd)
 
 
