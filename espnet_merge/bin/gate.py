@@ -13,12 +13,10 @@ For example:
 """
 
 import argparse
-import math
 import sys
 from pathlib import Path
 
-from espnet_merge.bin.compare import add_tests, read_all, table
-from espnet_merge.errors import InputError
+from espnet_merge.bin._comparing import add_tests, texts_of
 from espnet_merge.score.evaluate import ERROR_RATES
 
 
@@ -39,49 +37,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> None:
     """Print every test, then a line for each fall."""
-    from espnet_merge.score.compare import Design, differences
-    from espnet_merge.score.holm import check_resamples
+    from espnet_merge.score.compare import Design
+    from espnet_merge.score.gate import judge
 
-    if not (math.isfinite(args.margin) and args.margin >= 0):
-        raise InputError(
-            f"--margin must be >= 0, in points of the error rate; got {args.margin}."
-        )
-    parts = read_all(args, [args.baseline, args.candidate])
-    check_resamples(args.resamples, args.alpha, len(parts))
     design = Design(
         alpha=args.alpha,
         resamples=args.resamples,
         seed=args.seed,
-        sides=1,
         margin=args.margin,
     )
-    rows = differences(parts, [design.draw(part) for part in parts], 0, 1, design)
-    print(f"a: {args.baseline}\nb: {args.candidate}")
-    for line in table(rows, design):
-        print(line)
-    print(
-        f"fallen: error rate up by more than {args.margin:g} points, p < {args.alpha:g}"
-        f" by permutation of {args.unit}s (one side, Holm over {len(rows)} tests,"
-        f" normalizer {args.normalizer})"
-    )
-    tested = {part.name.partition("/")[0] for part in parts}
-    if others := sorted(_decoded(args.baseline) - tested):
-        print(f"not tested, as --ref does not name them: {', '.join(others)}")
-    fallen = [row for row in rows if row.p < args.alpha]
-    for row in fallen:
-        print(
-            f"FALLEN {row.name} {row.metric}: {row.a:.2f} -> {row.b:.2f}, "
-            f"{row.points:+.2f} points [{row.low:+z.2f}, {row.high:+z.2f}], "
-            f"p {row.p:.4f}"
-        )
-    if fallen:
+    verdict = judge(texts_of(args), args.baseline, args.candidate, design)
+    print(verdict)
+    if verdict.fallen:
         sys.exit(1)
-    worst = max(rows, key=lambda row: row.high)
-    print(
-        f"passed: nothing has fallen in {len(rows)} tests; the most that an interval"
-        f" leaves open is {worst.high:+z.2f} points, {worst.name} {worst.metric}"
-    )
-
-
-def _decoded(system: Path) -> set[str]:
-    return {path.parent.name for path in system.glob("*/text")}
