@@ -15,6 +15,8 @@ COMMANDS = {
     "doctor": "check the installation and name each missing piece with its remedy",
     "fetch": "get a Whisper by size, directory or OpenAI file, as a local directory",
     "language": "give a Whisper a language that it does not know",
+    "validate": "check data directories before anything is made of them",
+    "format": "write a data directory with one file an utterance, as Whisper hears it",
     "filter": "drop utterances that Whisper cannot use, with a count per reason",
     "perturb": "write speed-perturbed copies of a data directory",
     "export": "turn a trained ESPnet checkpoint into a Hugging Face or PEFT directory",

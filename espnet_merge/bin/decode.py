@@ -160,6 +160,11 @@ def main(args: argparse.Namespace) -> None:
             f"--output must name one directory for each --data; got {len(output)} for "
             f"{len(data)}."
         )
+    if len({path.resolve() for path in output}) < len(output):
+        raise InputError(
+            "--output must name another directory for each --data; got "
+            f"{' '.join(map(str, output))}."
+        )
     sets = list(zip(data, output, strict=True))
     used = routes.adapters.values() if routes else filter(None, [adapter])
     warn_of_labels("decode", [model, *used])

@@ -20,12 +20,9 @@ ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = [
     "utils/run.pl",
     "utils/slurm.pl",
-    "utils/split_scp.pl",
+    "utils/combine_data.sh",
     "utils/fix_data_dir.sh",
-    "utils/validate_data_dir.sh",
     "utils/utt2spk_to_spk2utt.pl",
-    "scripts/audio/format_wav_scp.sh",
-    "pyscripts/audio/format_wav_scp.py",
 ]
 # What the demo leaves on disk, with room to spare.
 DEMO_GIGABYTES = 10

@@ -3,7 +3,8 @@
 Audio must be readable, finite, 16 kHz mono, neither too long nor too short; text must
 be there and fit the decoder; language and task must be known to Whisper. Tokens are
 counted only with --model, whose tokenizer is needed for it. --max-utterances keeps so
-many of the usable ones, chosen by their names.
+many of the usable ones, chosen by their names. Of a test set nothing may be dropped:
+--keep-all writes it as it is, and says what is odd.
 """
 
 import argparse
@@ -22,6 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--max-tokens", type=int, default=448, help="prompt and end included"
     )
     parser.add_argument("--max-utterances", type=int, help="keep so many (all)")
+    parser.add_argument(
+        "--keep-all", action="store_true", help="drop nothing, as of a test set"
+    )
     parser.add_argument("--model", type=Path, help="Whisper directory, to count tokens")
     parser.add_argument("--overwrite", action="store_true", help="replace --output")
 
@@ -49,5 +53,10 @@ def main(args: argparse.Namespace) -> None:
         def count(text: str, language: str, task: str) -> int:
             return len(encode_target(tokenizer, text, language, task))
 
-    report = filter_data(args.data, args.output, limits, count, known)
-    print(f"{args.output}", *report.table(), sep="\n  ")
+    report = filter_data(
+        args.data, args.output, limits, count, known, keep_all=args.keep_all
+    )
+    if args.keep_all:
+        print(f"{args.output}: all are kept", *report.table("usual"), sep="\n  ")
+    else:
+        print(f"{args.output}", *report.table(), sep="\n  ")

@@ -15,8 +15,9 @@ def main(cmd: Sequence[str] | None = None) -> None:
     # ESPnet's data loader forks after the tokenizer was used.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     from espnet_merge.tasks.objectives import ObjectivesTask
+    from espnet_merge.tasks.sound import readable_audio
 
-    with one_line_error("objectives_train"):
+    with one_line_error("objectives_train"), readable_audio():
         ObjectivesTask.main(cmd=cmd)
 
 

@@ -14,9 +14,10 @@ def main(cmd: Sequence[str] | None = None) -> None:
     """Run ``WhisperTask``; exit 2 with one line on bad input."""
     # ESPnet's data loader forks after the tokenizer was used.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    from espnet_merge.tasks.sound import readable_audio
     from espnet_merge.tasks.whisper import WhisperTask
 
-    with one_line_error("whisper_train"):
+    with one_line_error("whisper_train"), readable_audio():
         WhisperTask.main(cmd=cmd)
 
 

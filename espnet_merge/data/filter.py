@@ -1,15 +1,20 @@
 """Drop the utterances that Whisper cannot use, and say how many and why."""
 
 import hashlib
-from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import soundfile
-
-from espnet_merge.data.audio import SAMPLE_RATE
-from espnet_merge.data.kaldi import Tables, read_kaldi, write_tables
+from espnet_merge.data.audio import SAMPLE_RATE, AudioError, heard_length, read_blocks
+from espnet_merge.data.kaldi import (
+    DEFECTS,
+    NO_AUDIO,
+    TASKS,
+    Tables,
+    read_formatted,
+    write_tables,
+)
+from espnet_merge.data.report import Report
 from espnet_merge.disk.atomic import whole_directory
 from espnet_merge.errors import InputError
 from espnet_merge.speech import LANGUAGES
@@ -52,64 +57,49 @@ class Limits:
             )
 
 
-@dataclass
-class Report:
-    """Names and seconds of the utterances that were kept, and dropped by reason."""
-
-    kept: dict[str, int] = field(default_factory=dict)
-    dropped: dict[str, list[str]] = field(default_factory=dict)
-
-    def table(self) -> Iterator[str]:
-        """Yield the lines of the table."""
-        minutes = sum(self.kept.values()) / SAMPLE_RATE / 60
-        yield f"{'kept':20}{len(self.kept):7}{minutes:8.1f} min"
-        for reason, names in sorted(self.dropped.items()):
-            more = ", ..." if len(names) > 3 else ""
-            yield f"{reason:20}{len(names):7}   {', '.join(names[:3])}{more}"
-
-
 def filter_data(
     data: Path,
     output: Path,
     limits: Limits,
     count_tokens: CountTokens | None = None,
     known: Collection[str] = LANGUAGES,
+    *,
+    keep_all: bool = False,
 ) -> Report:
     """Write the usable utterances of ``data`` to the new directory ``output``.
 
     Args:
-        data: Kaldi data directory.
+        data: directory with one file an utterance, or ``None`` in place of it.
         output: directory to write.
-        limits: that an utterance must keep to.
-        count_tokens: of its label; None where tokens are not counted.
+        limits: what an utterance must keep to.
+        count_tokens: that its text takes; None: they are not counted.
         known: codes of the model's languages.
+        keep_all: write all utterances, and only report what is wrong with some.
 
     Raises:
         InputError: the directory is broken, or nothing is left of it.
     """
-    tables = read_kaldi(data)
-    report = Report()
-    for name in tables["wav.scp"]:
-        verdict = _judge(name, tables, limits, count_tokens, known)
-        if isinstance(verdict, int):
-            report.kept[name] = verdict
-        else:
-            report.dropped.setdefault(verdict, []).append(name)
-    if not report.kept:
-        counts = [f"{len(n)} {why}" for why, n in report.dropped.items()]
-        raise InputError(
-            f"{data}: at least one utterance must be usable; none is "
-            f"({', '.join(counts) or 'the directory is empty'})."
-        )
-    if limits.max_utterances is not None:
-        _choose(report, limits.max_utterances)
-    kept = {
-        file: {name: table[name] for name in report.kept if name in table}
+    tables = read_formatted(data)
+    report = Report.of(
+        {
+            name: _judge(name, tables, limits, count_tokens, known)
+            for name in tables["wav.scp"]
+        }
+    )
+    if keep_all:
+        kept = set(tables["wav.scp"])
+    else:
+        report.check(data)
+        if limits.max_utterances is not None:
+            _choose(report, limits.max_utterances)
+        kept = set(report.kept)
+        tables["utt2num_samples"] = {n: str(count) for n, count in report.kept.items()}
+    chosen = {
+        file: {name: value for name, value in table.items() if name in kept}
         for file, table in tables.items()
     }
-    kept["utt2num_samples"] = {name: str(n) for name, n in report.kept.items()}
     with whole_directory(output) as part:
-        write_tables(kept, part)
+        write_tables(chosen, part)
     return report
 
 
@@ -118,8 +108,7 @@ def _choose(report: Report, count: int) -> None:
         return hashlib.sha256(name.encode()).digest()
 
     for name in sorted(report.kept, key=draw)[count:]:
-        del report.kept[name]
-        report.dropped.setdefault("not chosen", []).append(name)
+        report.drop(name, "not chosen")
 
 
 def _judge(
@@ -133,25 +122,26 @@ def _judge(
     text = tables["text"].get(name, "")
     language = tables["utt2lang"].get(name, "")
     task = tables["utt2task"].get(name, "")
+    audio = tables["wav.scp"][name]
+    if audio == NO_AUDIO:
+        return tables.get(DEFECTS, {}).get(name, "no audio")
     if not text:
         return "no text"
     if language not in known:
         return "unknown language"
-    if task not in ("transcribe", "translate"):
+    if task not in TASKS:
         return "unknown task"
     if count_tokens and count_tokens(text, language, task) > limits.max_tokens:
         return "too many tokens"
     try:
-        samples, rate = soundfile.read(tables["wav.scp"][name], dtype="float32")
-        declared = soundfile.info(tables["wav.scp"][name]).frames
-    except (OSError, soundfile.LibsndfileError):
-        return "unreadable audio"
-    if rate != SAMPLE_RATE or samples.ndim != 1:
-        return "not 16 kHz mono"
-    if len(samples) != declared or not np.isfinite(samples).all():
-        return "broken audio"
-    if len(samples) < limits.min_seconds * SAMPLE_RATE:
+        samples = heard_length(Path(audio))
+        # Of a long recording no more is read than its header.
+        if samples <= limits.max_seconds * SAMPLE_RATE:
+            samples = sum(map(len, read_blocks(Path(audio))))
+    except AudioError as error:
+        return str(error)
+    if samples < limits.min_seconds * SAMPLE_RATE:
         return "too short"
-    if len(samples) > limits.max_seconds * SAMPLE_RATE:
+    if samples > limits.max_seconds * SAMPLE_RATE:
         return "too long"
-    return len(samples)
+    return samples

@@ -4,12 +4,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from espnet_merge.data.languages import read_languages
 from espnet_merge.data.table import read_table, write_table
 from espnet_merge.disk.atomic import whole_directory
 from espnet_merge.errors import InputError
 
 # File name -> utterance -> value.
 Tables = dict[str, dict[str, str]]
+
+# What each utterance must have a line in.
+COLUMNS = ("text", "utt2spk", "utt2lang", "utt2task")
+TASKS = ("transcribe", "translate")
+NO_AUDIO = "None"  # in wav.scp, as ESPnet writes it where there is nothing to hear
+DEFECTS = "utt2defect"  # why there is nothing
 
 
 @dataclass(frozen=True)
@@ -39,11 +46,16 @@ def write_kaldi(utterances: Iterable[Utterance], output: Path) -> None:
 
 
 def write_tables(tables: Mapping[str, Mapping[str, str]], directory: Path) -> None:
-    """Write tables, and ``spk2utt`` with them, sorted as Kaldi's tools demand."""
+    """Write tables, and ``spk2utt`` with them, sorted as Kaldi's tools demand.
+
+    ``utt2defect`` is left out where nothing has a defect.
+    """
     tables = {**tables, "spk2utt": by_speaker(tables["utt2spk"])}
     for name, table in tables.items():
-        # The order of the bytes, as of LC_ALL=C.
-        write_table(directory / name, {n: table[n] for n in sorted(table, key=_bytes)})
+        if table or name != DEFECTS:
+            # The order of the bytes, as of LC_ALL=C.
+            ordered = {n: table[n] for n in sorted(table, key=_bytes)}
+            write_table(directory / name, ordered)
 
 
 def by_speaker(utt2spk: Mapping[str, str]) -> dict[str, str]:
@@ -62,11 +74,13 @@ def by_speaker(utt2spk: Mapping[str, str]) -> dict[str, str]:
 def read_kaldi(data: Path) -> Tables:
     """Return ``wav.scp``, ``text`` and every ``utt2*`` of a data directory.
 
-    Without ``utt2spk`` every utterance is a speaker of its own, without ``utt2task``
-    all are to be transcribed. A table may lack utterances of ``wav.scp``.
+    With ``segments`` that is one of the tables, and ``wav.scp`` has recordings in place
+    of utterances. Languages have Whisper's codes, as far as Whisper knows them. Without
+    ``utt2spk`` every utterance is a speaker of its own, without ``utt2task`` all are to
+    be transcribed. A table may lack utterances.
 
     Raises:
-        InputError: a file is missing or broken, or audio is not one file an utterance.
+        InputError: a file is missing or broken.
     """
     for name in ("wav.scp", "text", "utt2lang"):
         if not (data / name).is_file():
@@ -75,18 +89,66 @@ def read_kaldi(data: Path) -> Tables:
                 f"has no {name}."
             )
     files = [data / "wav.scp", data / "text", *sorted(data.glob("utt2*"))]
-    tables = {file.name: read_table(file) for file in files}
-    wavs = tables["wav.scp"]
-    commands = [name for name, audio in wavs.items() if audio.endswith("|")]
-    if commands or (data / "segments").exists():
+    if (data / "segments").exists():
+        files.append(data / "segments")
+    tables = {file.name: read_table(file) for file in files if file.is_file()}
+    tables["utt2lang"] = read_languages(data / "utt2lang")
+    names = listed(tables)
+    tables.setdefault("utt2spk", {name: name for name in names})
+    tables.setdefault("utt2task", dict.fromkeys(names, "transcribe"))
+    return tables
+
+
+def listed(tables: Tables) -> dict[str, str]:
+    """Return the table that lists all utterances: ``segments``, else ``wav.scp``."""
+    return tables.get("segments", tables["wav.scp"])
+
+
+def of_utterances(tables: Tables) -> Tables:
+    """Return the tables that tell of utterances, but not where their audio is."""
+    names = listed(tables)
+    return {
+        file: {name: table[name] for name in names if name in table}
+        for file, table in tables.items()
+        if file not in ("wav.scp", "segments")
+    }
+
+
+def read_formatted(data: Path) -> Tables:
+    """Return the tables of a directory with one file an utterance, or ``None``.
+
+    Raises:
+        InputError: a file is missing or broken, or there are segments or commands.
+    """
+    tables = read_kaldi(data)
+    commands = [n for n, audio in tables["wav.scp"].items() if audio.endswith("|")]
+    if commands or "segments" in tables:
         what = f"{commands[0]} is a command" if commands else "it has segments"
         raise InputError(
-            f"{data}: audio must be one file an utterance; {what}: run "
-            "scripts/audio/format_wav_scp.sh first."
+            f"{data}: audio must be one file an utterance; {what}: run espnet-merge "
+            "format first."
         )
-    tables.setdefault("utt2spk", {name: name for name in wavs})
-    tables.setdefault("utt2task", dict.fromkeys(wavs, "transcribe"))
     return tables
+
+
+def check_columns(data: Path, tables: Tables) -> None:
+    """Raise ``InputError`` unless all tables that must list all utterances do."""
+    names = listed(tables)
+    for column in COLUMNS:
+        lacking = [name for name in names if name not in tables[column]]
+        if lacking:
+            _refuse(data / column, "have a line for each utterance; lacks", lacking)
+        extra = [name for name in tables[column] if name not in names]
+        if extra:
+            _refuse(data / column, "list utterances with audio alone; has", extra)
+
+
+def _refuse(path: Path, rule: str, names: list[str]) -> None:
+    shown = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
+    raise InputError(
+        f"{path}: must {rule} {len(names)} ({shown}): correct it, or "
+        "let utils/fix_data_dir.sh drop them."
+    )
 
 
 def _bytes(name: str) -> bytes:

@@ -3,10 +3,14 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import soundfile
-import soxr
-
-from espnet_merge.data.kaldi import Tables, read_kaldi, write_tables
+from espnet_merge.data.kaldi import (
+    Tables,
+    check_columns,
+    of_utterances,
+    read_kaldi,
+    write_tables,
+)
+from espnet_merge.data.recordings import AUDIO, Clip, by_recording, extract, of_clips
 from espnet_merge.disk.atomic import whole_directory
 from espnet_merge.errors import InputError
 
@@ -18,15 +22,17 @@ def perturb_speed(data: Path, output: Path, factors: Sequence[float]) -> int:
     """Write ``data`` once for every factor; return the number of utterances.
 
     As with a tape, pitch changes with speed. Utterances and speakers get a prefix such
-    as ``sp0.9-``; those of factor 1 stay as they are.
+    as ``sp0.9-``; those of factor 1 stay as they are, unless they are cut out of
+    recordings. What has no usable audio has ``None`` in ``wav.scp``, and the reason in
+    ``utt2defect``.
 
     Args:
-        data: directory with ``wav.scp``, ``text``, ``utt2lang``.
-        output: new directory; the audio lies in its ``wav/``.
+        data: directory with ``wav.scp``, ``text``, ``utt2lang``; ``segments`` if any.
+        output: new directory; audio that was written lies in its ``data/``.
         factors: 1.1 is ten percent faster.
 
     Raises:
-        InputError: a factor is out of range or twice there, or data is broken.
+        InputError: a factor is out of range or twice there, or the tables are broken.
     """
     for factor in factors:
         if not 0.5 <= factor <= 2:
@@ -34,43 +40,40 @@ def perturb_speed(data: Path, output: Path, factors: Sequence[float]) -> int:
     if len(set(factors)) < len(factors):
         raise InputError(f"--factors must differ; got {' '.join(map(str, factors))}.")
     tables = read_kaldi(data)
+    check_columns(data, tables)
     for file in _LENGTHS:
         tables.pop(file, None)
-    for file, table in tables.items():
-        if table.keys() != tables["wav.scp"].keys():
-            raise InputError(
-                f"{data / file}: must list the utterances of wav.scp; it does not: run "
-                "utils/fix_data_dir.sh."
-            )
-    joined: Tables = {file: {} for file in tables}
+    joined: Tables = {file: {} for file in tables if file != "segments"}
     with whole_directory(output) as part:
-        (part / "wav").mkdir()
         for factor in factors:
-            _add(tables, factor, joined, part / "wav", output / "wav")
+            prefix = "" if factor == 1 else f"sp{factor:g}-"
+            for file, table in of_utterances(tables).items():
+                own = prefix if file == "utt2spk" else ""
+                joined[file] |= {prefix + n: own + v for n, v in table.items()}
+            heard = _heard(data, tables, factor, prefix, (part, output))
+            for file, table in heard.items():
+                joined.setdefault(file, {}).update(table)
         write_tables(joined, part)
     return len(joined["wav.scp"])
 
 
-def _add(
-    tables: Tables, factor: float, joined: Tables, part: Path, final: Path
-) -> None:
-    """Add all utterances at one speed to ``joined``."""
-    prefix = "" if factor == 1 else f"sp{factor:g}-"
-    for file, table in tables.items():
-        for name, value in table.items():
-            new = prefix + name
-            if file == "wav.scp" and prefix:
-                _resample(Path(value), factor, part / f"{new}.wav")
-                value = str(final / f"{new}.wav")
-            elif file == "utt2spk":
-                value = prefix + value
-            joined[file][new] = value
+def _heard(
+    data: Path, tables: Tables, speed: float, prefix: str, places: tuple[Path, Path]
+) -> Tables:
+    """Return ``wav.scp`` at one speed, and why audio is of no use.
 
-
-def _resample(source: Path, factor: float, target: Path) -> None:
-    try:
-        samples, rate = soundfile.read(source, dtype="float32")
-    except (OSError, soundfile.LibsndfileError) as error:
-        raise InputError(f"{source}: must be readable audio; {error}") from error
-    faster = soxr.resample(samples, rate * factor, rate)
-    soundfile.write(target, faster, rate, subtype="PCM_16")
+    Args:
+        data: directory of the tables, for messages.
+        tables: of all utterances.
+        speed: of the copy.
+        prefix: of its names.
+        places: where it is written, and what that is going to be called.
+    """
+    if speed == 1 and "segments" not in tables:
+        return {"wav.scp": tables["wav.scp"]}
+    folder, final = (place / AUDIO for place in places)
+    clips: dict[str, Clip] = {}
+    for audio, parts in by_recording(data, tables).items():
+        renamed = {prefix + name: part for name, part in parts.items()}
+        clips |= extract(audio, renamed, folder, final, speed=speed)
+    return of_clips(clips)

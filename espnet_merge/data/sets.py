@@ -1,24 +1,20 @@
 """From the utterances of a corpus to its data directories, checked before written."""
 
+import hashlib
 import sys
 import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
-import soundfile
-
-from espnet_merge.data.audio import SAMPLE_RATE, decode
+from espnet_merge.data.audio import AudioError, read_blocks, read_header, write_flac
 from espnet_merge.data.kaldi import Utterance, write_kaldi
-from espnet_merge.disk.atomic import whole_file
 from espnet_merge.errors import InputError
 from espnet_merge.workers import Workers
 
-SPLITS = ("train", "valid", "test")
-# What soundfile reads fast and exactly, by its names.
-PLAIN = ("WAV", "WAVEX", "FLAC")
+TEST = "test"
+SPLITS = ("train", "valid", TEST)
 
 
 def check_known(option: str, values: Collection[str], known: Collection[str]) -> None:
@@ -46,28 +42,27 @@ def write_sets(
     """Write ``data/<name>_{train,valid,test}``, and say what was dropped and why.
 
     Audio that is not WAV or FLAC of one channel at 16 kHz is converted. What was
-    converted by a run that was killed is not converted again.
+    converted by a run that was killed is not converted again. Of a test set only what
+    has no text is dropped: broken audio counts when it is decoded.
 
     Args:
         name: of the set.
         splits: split -> its utterances.
         data: where the data directories go.
-        audio: where converted audio goes, under the names of the sources.
+        audio: where converted audio goes.
         jobs: number of threads.
 
     Raises:
-        InputError: clips are missing, or nothing is left of a split. Then no data
-            directory was written.
+        InputError: clips are missing, two utterances have one name, or nothing is left
+            of a split. Then no data directory was written.
     """
     dropped: Counter[str] = Counter()
-    named = {s: list(usable(splits[s], dropped)) for s in SPLITS}
+    named = {
+        s: list(usable(splits[s], dropped, split=s, wordless=s == TEST)) for s in SPLITS
+    }
+    _check_names(name, named)
     _check_present(name, [u for split in named.values() for u in split])
-    kept = {}
-    with Workers(jobs) as workers:
-        for split, utterances in named.items():
-            heard = workers.map(partial(playable, audio=audio), utterances)
-            kept[split] = [utterance for utterance in heard if utterance]
-            dropped["broken audio"] += len(utterances) - len(kept[split])
+    kept = _convert(named, audio, jobs, dropped)
     for split, utterances in kept.items():
         if not utterances:
             raise InputError(
@@ -82,24 +77,31 @@ def write_sets(
 
 
 def usable(
-    utterances: Iterable[Utterance], dropped: Counter[str]
+    utterances: Iterable[Utterance],
+    dropped: Counter[str],
+    *,
+    split: str,
+    wordless: bool = False,
 ) -> Iterator[Utterance]:
-    """Yield the utterances with clean texts; count those without, and repeated names.
+    """Yield the utterances with clean texts; count those without, and repeated ones.
 
     Args:
         utterances: as the corpus has them.
-        dropped: is counted up: reason -> utterances.
+        dropped: is counted up: reason and split -> utterances.
+        split: of the utterances.
+        wordless: whether a text without a letter or digit, as "?!", is one.
     """
-    names = set()
+    seen = set()
     for utterance in utterances:
         text = clean(utterance.text)
-        if not any(letter.isalnum() for letter in text):
-            dropped["no text"] += 1
-        elif utterance.name in names:
-            dropped["named twice"] += 1
+        cleaned = replace(utterance, text=text)
+        if not text or not (wordless or any(letter.isalnum() for letter in text)):
+            dropped[f"no text in {split}"] += 1
+        elif cleaned in seen:
+            dropped[f"listed twice in {split}"] += 1
         else:
-            names.add(utterance.name)
-            yield replace(utterance, text=text)
+            seen.add(cleaned)
+            yield cleaned
 
 
 def clean(text: str) -> str:
@@ -111,30 +113,61 @@ def clean(text: str) -> str:
     return " ".join(unicodedata.normalize("NFC", text).split())
 
 
-def playable(utterance: Utterance, audio: Path) -> Utterance | None:
-    """Return the utterance with audio as Whisper hears it; None if it is broken.
+def playable(source: Path, audio: Path) -> str | None:
+    """Return a file of a clip as Whisper hears it; None if the clip is broken.
 
     Args:
-        utterance: with a file of any format.
-        audio: where it goes if it must be converted.
+        source: a file of any format.
+        audio: where it goes if it must be converted, under a name that no other file
+            gets, nor the same file when it has changed.
     """
-    source = Path(utterance.audio)
     try:
-        found = soundfile.info(source)
-        heard = found.samplerate == SAMPLE_RATE and found.channels == 1
-        if heard and found.format in PLAIN:
-            return utterance if found.frames else None
-    except soundfile.LibsndfileError:
-        pass  # FFmpeg knows more formats.
-    target = audio / f"{source.stem}.flac"
-    if not target.exists():
-        try:
-            samples = decode(source.read_bytes(), str(source))
-        except InputError:
-            return None
-        with whole_file(target) as part:
-            soundfile.write(part, samples, SAMPLE_RATE, subtype="PCM_16")
-    return replace(utterance, audio=str(target))
+        if read_header(source).is_plain:
+            return str(source)
+        state = source.stat()
+        who = f"{source.resolve()} {state.st_size} {state.st_mtime_ns}"
+        digest = hashlib.sha256(who.encode()).hexdigest()
+        target = audio / f"{source.stem}-{digest[:16]}.flac"
+        if not target.exists():
+            write_flac(target, read_blocks(source))
+    except AudioError:
+        return None
+    return str(target)
+
+
+def _convert(
+    named: Mapping[str, list[Utterance]],
+    audio: Path,
+    jobs: int,
+    dropped: Counter[str],
+) -> dict[str, list[Utterance]]:
+    """Return the utterances of each split with audio that can be played."""
+    # A clip may be of several utterances, and is converted once.
+    sources = list(dict.fromkeys(u.audio for own in named.values() for u in own))
+    with Workers(jobs) as workers:
+        files = workers.map(lambda source: playable(Path(source), audio), sources)
+        found = dict(zip(sources, files, strict=True))
+    kept: dict[str, list[Utterance]] = {split: [] for split in named}
+    for split, utterances in named.items():
+        for utterance in utterances:
+            file = found[utterance.audio]
+            if file is None and split != TEST:
+                dropped[f"broken audio in {split}"] += 1
+            else:
+                kept[split].append(replace(utterance, audio=file or utterance.audio))
+    return kept
+
+
+def _check_names(name: str, named: Mapping[str, list[Utterance]]) -> None:
+    owners: dict[str, Utterance] = {}
+    for utterance in (u for split in named.values() for u in split):
+        other = owners.setdefault(utterance.name, utterance)
+        if other is not utterance:
+            raise InputError(
+                f"{name}: utterances must have names of their own; {utterance.name} is "
+                f"{other.audio} and {utterance.audio}: put what tells them apart into "
+                "the names, as the speaker or the folder."
+            )
 
 
 def _check_present(name: str, utterances: list[Utterance]) -> None:

@@ -47,7 +47,8 @@ def cut(utterances: Iterable[Utterance], tail: float = 0.0) -> list[Utterance]:
             unless they take more than half of it.
 
     Returns:
-        At most 30 s each, in order; none of a long recording without speech.
+        At most 30 s each, in order; none of a long recording without speech, and none
+        of what has a defect.
 
     Raises:
         InputError: a long file is not what its header says, or holds NaN.
@@ -56,6 +57,7 @@ def cut(utterances: Iterable[Utterance], tail: float = 0.0) -> list[Utterance]:
     return [
         piece
         for utterance in utterances
+        if not utterance.defect
         for piece in (
             [utterance] if utterance.seconds <= WINDOW else _pieces(utterance, longest)
         )

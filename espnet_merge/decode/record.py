@@ -38,7 +38,7 @@ def describe(
     Args:
         utterance: as it is in the data directory.
         said: the utterance itself, or its pieces in any order; none where nobody
-            speaks.
+            speaks, or where the utterance has a defect, which the record then names.
         tokenizer: that turns tokens into text.
         timestamps: whether the tokens hold timestamps; if so there are ``segments``,
             as there are of a recording that was cut.
@@ -62,7 +62,9 @@ def describe(
         "truncated": not all(hypothesis.ended for hypothesis in hypotheses),
         "temperature": max((h.temperature for h in hypotheses), default=0.0),
     }
-    if timestamps or [one.piece for one in said] != [utterance]:
+    if utterance.defect:
+        record["not_decoded"] = utterance.defect
+    elif timestamps or [one.piece for one in said] != [utterance]:
         record["segments"] = [
             {
                 "start": round(start, 3),

@@ -4,7 +4,6 @@ import functools
 import hashlib
 import itertools
 import json
-import math
 import sys
 import time
 from collections import Counter
@@ -92,7 +91,7 @@ def transcribe(
     jobs = []
     for data, output in sets:
         utterances = read_utterances(
-            data, settings.language, settings.task, math.inf, known
+            data, settings.language, settings.task, known, whole_set=True
         )
         if routes is not None and settings.language != AUTO:
             routes.check(data, (utterance.language for utterance in utterances))
@@ -314,6 +313,13 @@ def _say_what_is_odd(records: Collection[Record]) -> None:
     if routed:
         shares = ", ".join(f"{name} {n}" for name, n in sorted(routed.items()))
         print(f"utterances by adapter: {shares}.", file=sys.stderr)
+    if defects := Counter(r["not_decoded"] for r in records if "not_decoded" in r):
+        why = ", ".join(f"{count} {defect}" for defect, count in defects.items())
+        print(
+            f"{defects.total()} of {len(records)} utterances could not be decoded "
+            f"({why}): their hypotheses are empty.",
+            file=sys.stderr,
+        )
     loops = sum(record["repeats"] >= 4 for record in records)
     truncated = sum(record["truncated"] for record in records)
     if loops or truncated:

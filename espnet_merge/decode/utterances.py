@@ -1,6 +1,5 @@
 """The utterances of a Kaldi data directory, checked before anything is decoded."""
 
-import math
 from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
@@ -9,6 +8,9 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from espnet_merge.data.audio import AudioError, flaw, heard_length
+from espnet_merge.data.kaldi import DEFECTS, NO_AUDIO
+from espnet_merge.data.languages import read_languages
 from espnet_merge.data.table import read_table
 from espnet_merge.errors import InputError
 from espnet_merge.speech import LANGUAGES
@@ -17,7 +19,10 @@ from espnet_merge.whisper.prompt import AUTO, check_language, check_task
 
 
 class Utterance(NamedTuple):
-    """What to decode, and as what: a file, or the piece of one from ``start`` on."""
+    """What to decode, and as what: a file, or the piece of one from ``start`` on.
+
+    ``defect`` says why there is nothing to hear, where that is so.
+    """
 
     name: str
     audio: Path
@@ -25,6 +30,7 @@ class Utterance(NamedTuple):
     language: str
     task: str
     start: int = 0
+    defect: str = ""
 
     @property
     def seconds(self) -> float:
@@ -36,8 +42,9 @@ def read_utterances(
     data: Path,
     language: str | None = None,
     task: str | None = None,
-    longest: float = WINDOW,
     known: Collection[str] = LANGUAGES,
+    *,
+    whole_set: bool = False,
 ) -> list[Utterance]:
     """Return the utterances in the order of ``wav.scp``.
 
@@ -47,8 +54,9 @@ def read_utterances(
             transcribe).
         language: of all utterances; may be ``auto``.
         task: of all utterances.
-        longest: seconds that audio may last; it always lasts 0.02 at least.
         known: codes of the model's languages.
+        whole_set: take what is longer than Whisper's window, and with a ``defect``
+            what is too short for it or has no usable audio by ``wav.scp``.
 
     Raises:
         InputError: a file is missing, broken, not 16 kHz mono or too short or long, or
@@ -60,7 +68,7 @@ def read_utterances(
     if (data / "segments").exists():
         raise InputError(
             f"{data}: audio must be one file an utterance, this has segments: cut them "
-            "with scripts/audio/format_wav_scp.sh first."
+            "with espnet-merge format first."
         )
     wavs = read_table(scp)
     if not wavs:
@@ -77,16 +85,19 @@ def read_utterances(
             check_task(tasks[name], known)
         except InputError as error:
             raise InputError(f"{data / 'utt2task'}: {name}: {error}") from error
-    return [
-        Utterance(
-            name,
-            Path(audio),
-            _check_audio(f"{scp}: {name}", audio, longest),
-            languages[name],
-            tasks[name],
+    defects = _defects(data) if whole_set else {}
+    utterances = []
+    for name, audio in wavs.items():
+        samples, defect = 0, defects.get(name, "no audio")
+        if audio != NO_AUDIO or not whole_set:
+            samples = _check_audio(f"{scp}: {name}", audio)
+            defect = _check_length(f"{scp}: {name}", samples, whole_set=whole_set)
+        utterances.append(
+            Utterance(
+                name, Path(audio), samples, languages[name], tasks[name], 0, defect
+            )
         )
-        for name, audio in wavs.items()
-    ]
+    return utterances
 
 
 def read_audio(utterance: Utterance) -> NDArray[np.float32]:
@@ -107,8 +118,11 @@ def read_audio(utterance: Utterance) -> NDArray[np.float32]:
             f"{where}: must hold the {utterance.samples} samples of its header; got "
             f"{audio.shape[0]}: the file is cut short, copy it anew."
         )
-    if not np.isfinite(audio).all():
-        raise InputError(f"{where}: samples must be finite; got NaN or infinity.")
+    if why := flaw(audio):
+        raise InputError(
+            f"{where}: must be sound in [-1, 1]; it has {why}: run espnet-merge format "
+            "first, which notes that."
+        )
     return audio
 
 
@@ -126,7 +140,8 @@ def _column(path: Path, wavs: dict[str, str], value: str | None) -> dict[str, st
             f"{path}: each utterance needs its own line here, and there is no such "
             f"file: write it, or give {option}."
         )
-    table = read_table(path)
+    read = read_languages if path.name == "utt2lang" else read_table
+    table = read(path)
     for name in wavs:
         if name not in table:
             raise InputError(
@@ -136,32 +151,40 @@ def _column(path: Path, wavs: dict[str, str], value: str | None) -> dict[str, st
     return table
 
 
-def _check_audio(where: str, audio: str, longest: float) -> int:
+def _defects(data: Path) -> dict[str, str]:
+    path = data / DEFECTS
+    return read_table(path) if path.is_file() else {}
+
+
+def _check_audio(where: str, audio: str) -> int:
     """Return the number of samples by the header."""
     if audio.endswith("|"):
         raise InputError(
             f"{where}: audio must be a file, not a command; got {audio!r}: run "
-            "scripts/audio/format_wav_scp.sh first."
+            "espnet-merge format first."
+        )
+    if audio == NO_AUDIO:
+        raise InputError(
+            f"{where}: must have audio; by wav.scp it has none: run espnet-merge "
+            "filter first, which drops it."
         )
     try:
-        info = soundfile.info(audio)
-    except (OSError, soundfile.LibsndfileError) as error:
-        missing = "" if Path(audio).is_file() else " (no such file)"
+        return heard_length(Path(audio))
+    except AudioError as error:
         raise InputError(
-            f"{where}: audio must be a readable wav or flac file; {audio}{missing}: "
-            "restore it, or drop the utterance."
+            f"{where}: audio must be a readable wav or flac file of one channel at "
+            f"{SAMPLE_RATE} Hz; {audio}: {error}: run espnet-merge format first, which "
+            "converts it or notes that."
         ) from error
-    if (info.channels, info.samplerate) != (1, SAMPLE_RATE):
+
+
+def _check_length(where: str, samples: int, *, whole_set: bool) -> str:
+    """Return why nothing can be heard in so many samples, if that is so."""
+    if whole_set:
+        return "" if samples >= MIN_SAMPLES else "too short"
+    if not MIN_SAMPLES <= samples <= WINDOW * SAMPLE_RATE:
         raise InputError(
-            f"{where}: audio must have one channel at {SAMPLE_RATE} Hz; {audio} has "
-            f"{info.channels} at {info.samplerate}: run "
-            "scripts/audio/format_wav_scp.sh --fs 16k first."
+            f"{where}: audio must last 0.02 to {WINDOW:g} seconds; it lasts "
+            f"{samples / SAMPLE_RATE:.2f}: run espnet-merge filter first."
         )
-    if not MIN_SAMPLES <= info.frames <= longest * SAMPLE_RATE:
-        limits = "at least 0.02" if longest == math.inf else f"0.02 to {longest:g}"
-        raise InputError(
-            f"{where}: audio must last {limits} seconds; {audio} lasts "
-            f"{info.frames / SAMPLE_RATE:.2f}: run espnet-merge filter first."
-        )
-    samples: int = info.frames
-    return samples
+    return ""

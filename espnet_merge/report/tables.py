@@ -116,19 +116,30 @@ def made_by(expdir: Path, system: str) -> list[Path]:
 
 
 def sets(results: Results) -> Iterator[str]:
-    """Yield the size of every set."""
+    """Yield the size of every set, and what is in it that is not heard or not said."""
     rows = []
     for name in results.plan.sets:
         score = results.set_info(name)
         if score is None:
-            rows.append([name, *[MISSING] * 4])
+            rows.append([name, *[MISSING] * 6])
             continue
         sizes = [score["metrics"][m]["normalized"]["reference"] for m in ("wer", "cer")]
         languages = " ".join(score["languages"])
-        rows.append([name, languages, *map(str, [score["utterances"], *sizes])])
-    yield from markdown_table(
-        ["set", "language", "utterances", "words", "characters"], rows
+        # Scores by an older version do not tell the second.
+        odd = [
+            score["empty_references"],
+            sum(score["not_decoded"].values()) if "not_decoded" in score else MISSING,
+        ]
+        counts = [score["utterances"], *sizes, *odd]
+        rows.append([name, languages, *map(str, counts)])
+    header = ["set", "language", "utterances", "words", "characters"]
+    yield from markdown_table([*header, "without words", "not decoded"], rows)
+    yield (
+        "Where the reference has no words, all that is recognised counts as inserted; "
+        "what could not be decoded, for its audio is broken or too short, counts as "
+        "deleted."
     )
+    yield ""
 
 
 def terminal(results: Results) -> Iterator[str]:

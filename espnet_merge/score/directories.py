@@ -124,7 +124,7 @@ def _score(
     # Before anything is read: a file that changes meanwhile is not what was scored.
     inputs = inputs_digest(reference, hypothesis)
     # First, for it is long, and nothing of it stays but this.
-    mode, heard = read_decoded(hypothesis)
+    mode, heard, not_decoded = read_decoded(hypothesis)
     utterances = read_utterances(reference, hypothesis)
     if heard:
         check_named(hypothesis, utterances, heard)
@@ -134,6 +134,7 @@ def _score(
     return {
         "reference": str(reference),
         "mode": mode,
+        "not_decoded": not_decoded,
         "rules_digest": rules_digest(normalizer),
         "inputs_digest": inputs,
         **score,

@@ -29,6 +29,9 @@ def scores(scored: Mapping[Path, Score], baseline: Score | None) -> Iterator[str
     )
     for path, score in scored.items():
         yield f"{path}: {score['loops']} with loops, {score['too_long']} too long"
+        if lost := score["not_decoded"]:
+            why = ", ".join(f"{count} {defect}" for defect, count in lost.items())
+            yield f"not decoded, and counted as deleted: {why}"
         for spoken, row in score.get("identification", {}).items():
             yield describe_row(spoken, row)
         for metric, readings in score["metrics"].items():

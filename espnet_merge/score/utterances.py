@@ -1,10 +1,12 @@
 """References beside hypotheses, checked to be the same utterances."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from espnet_merge.data.languages import read_languages
 from espnet_merge.data.table import read_table
 from espnet_merge.errors import InputError
 from espnet_merge.score.normalize import rule_for
@@ -29,10 +31,12 @@ class Decoded(NamedTuple):
 
     mode: the settings.
     languages: that the model heard, by utterance; none where it was told them.
+    not_decoded: utterances without usable audio, by what is wrong with it.
     """
 
     mode: dict[str, Any]
     languages: dict[str, str]
+    not_decoded: Counter[str]
 
 
 def read_utterances(reference: Path, hypothesis: Path) -> list[Utterance]:
@@ -49,7 +53,7 @@ def read_utterances(reference: Path, hypothesis: Path) -> list[Utterance]:
     said = read_table(reference / "text")
     heard = read_table(hypothesis / "text")
     _check_ids(reference / "text", said, hypothesis / "text", heard)
-    languages = read_table(reference / "utt2lang")
+    languages = read_languages(reference / "utt2lang")
     _check_ids(reference / "text", said, reference / "utt2lang", languages)
     speakers = _read_optional(reference / "utt2spk")
     tasks = _read_optional(reference / "utt2task")
@@ -75,7 +79,7 @@ def read_decoded(hypothesis: Path) -> Decoded:
     """
     path = hypothesis / "text.json"
     if not path.exists():
-        return Decoded({}, {})
+        return Decoded({}, {}, Counter())
     try:
         content = json.loads(path.read_bytes(), object_hook=_without_text)
     except ValueError as error:
@@ -84,17 +88,17 @@ def read_decoded(hypothesis: Path) -> Decoded:
             "again, or remove the file."
         ) from error
     mode = _object(path, content, "mode")
-    if mode.get("language") != "auto":
-        return Decoded(mode, {})
-    utterances = _object(path, content, "utterances")
-    return Decoded(
-        mode,
-        {
-            name: str(record["language"])
-            for name, record in utterances.items()
-            if "language" in record
-        },
-    )
+    heard = mode.get("language") == "auto"
+    records = {}
+    if heard or "utterances" in content:
+        records = _object(path, content, "utterances")
+    languages = {
+        name: str(record["language"] or "none")
+        for name, record in records.items()
+        if heard and "language" in record
+    }
+    silent = (r["not_decoded"] for r in records.values() if "not_decoded" in r)
+    return Decoded(mode, languages, Counter(silent))
 
 
 def normalized(utterances: Iterable[Utterance], normalizer: str) -> list[Utterance]:
@@ -112,10 +116,10 @@ def normalized(utterances: Iterable[Utterance], normalizer: str) -> list[Utteran
 
 
 def _without_text(record: dict[str, Any]) -> dict[str, Any]:
-    """Keep the language alone of an utterance: there may be a million of them."""
+    """Keep but a little of an utterance: there may be a million of them."""
     if "text" not in record:
         return record
-    return {key: value for key, value in record.items() if key == "language"}
+    return {key: record[key] for key in ("language", "not_decoded") if key in record}
 
 
 def _object(path: Path, content: object, key: str) -> dict[str, Any]:

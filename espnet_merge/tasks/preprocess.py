@@ -55,6 +55,11 @@ class WhisperPreprocessor:
             InputError: what is wrong, with the utterance's id.
         """
         try:
+            if data["speech"] is None:  # ESPnet's reading of None in wav.scp
+                raise InputError(
+                    "must have audio; by wav.scp it has none: drop it with "
+                    "'espnet-merge filter'."
+                )
             speech = log_mel(
                 data["speech"], n_mels=self.n_mels, pad_to=self.pad_to, tail=self.tail
             )

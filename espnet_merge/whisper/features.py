@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from transformers import WhisperFeatureExtractor
 
+from espnet_merge.data.audio import flaw
 from espnet_merge.errors import InputError
 
 SAMPLE_RATE = 16_000
@@ -36,7 +37,8 @@ def log_mel(
 
     Raises:
         InputError: the audio is not one channel, shorter than 20 ms, longer than
-            30 s, or ``pad_to`` or ``tail`` is outside [0, 30].
+            30 s, not finite or far louder than 1, or ``pad_to`` or ``tail`` is outside
+            [0, 30].
     """
     check_seconds("pad_to", pad_to)
     check_seconds("tail", tail)
@@ -50,6 +52,11 @@ def log_mel(
         raise InputError(
             f"audio must last 0.02 to {WINDOW:g} seconds; got "
             f"{audio.shape[0] / SAMPLE_RATE:.2f}: filter or segment it first."
+        )
+    if why := flaw(audio):
+        raise InputError(
+            f"audio must be sound in [-1, 1]; it has {why}: run espnet-merge format "
+            "first, which notes that."
         )
     samples = audio.shape[0] + int(tail * SAMPLE_RATE)
     samples = max(samples, int(pad_to * SAMPLE_RATE))

@@ -8,6 +8,7 @@ from transformers import WhisperTokenizer
 from transformers.models.whisper.tokenization_whisper import LANGUAGES
 
 from espnet_merge.errors import InputError
+from espnet_merge.speech import code_of
 from espnet_merge.whisper.fetched import (
     ENGLISH_ALONE,
     languages_of,
@@ -122,9 +123,8 @@ def check_language(language: str, known: Collection[str] = LANGUAGES) -> None:
             f"language must be 'en' for an English-only model; got {language!r}: take "
             "a multilingual model."
         )
-    names = {name: code for code, name in LANGUAGES.items()}
-    if language.lower() in names:
-        hint = f"did you mean {names[language.lower()]!r}?"
+    if code := code_of(language):
+        hint = f"did you mean {code!r}?"
     else:
         near = difflib.get_close_matches(language, known, n=3, cutoff=0.3)
         hint = f"near ones: {', '.join(near) or 'none'}"

@@ -113,6 +113,33 @@ def test_long_recordings_are_cut_and_joined(micro_whisper, data, tmp_path):
     assert found["utt-1"]["score"] == pytest.approx(score, abs=1e-2)
 
 
+def test_what_cannot_be_decoded_has_an_empty_text(
+    micro_whisper, data, tmp_path, capsys
+):
+    """The others are what they are without it."""
+    decode(micro_whisper, data, tmp_path / "before", *SHORT)
+    odd = shutil.copytree(data, tmp_path / "odd")
+    soundfile.write(odd / "short.wav", np.zeros(300), 16_000)
+    more = {"lost-1": "None", "lost-2": "None", "short": str(odd / "short.wav")}
+    for name, audio in more.items():
+        for table, value in (("wav.scp", audio), ("utt2lang", "es")):
+            with (odd / table).open("a") as file:
+                file.write(f"{name} {value}\n")
+    (odd / "utt2defect").write_text("lost-1 cut short\nlost-2 cut short\n")
+    capsys.readouterr()
+    decode(micro_whisper, odd, tmp_path / "out", *SHORT)
+    assert (
+        "3 of 8 utterances could not be decoded (2 cut short, 1 too short): their "
+        "hypotheses are empty."
+    ) in capsys.readouterr().err
+    found = records(tmp_path / "out")
+    reasons = {name: found.pop(name).get("not_decoded") for name in more}
+    assert reasons == dict(zip(more, ["cut short"] * 2 + ["too short"], strict=True))
+    assert found == records(tmp_path / "before")
+    texts = lines(tmp_path / "out" / "text")
+    assert texts[5:] == ["lost-1\n", "lost-2\n", "short\n"]
+
+
 def test_the_language_is_heard(micro_whisper, data, tmp_path, capsys):
     (data / "utt2lang").unlink()
     out = tmp_path / "out"
@@ -310,6 +337,9 @@ def test_several_sets_are_checked_before_the_first_is_decoded(
     assert lines(two / "text") != lines(one / "text")
     line = refusal(capsys, micro_whisper, data, one, "--data", data, half)
     assert "one directory for each --data; got 1 for 2" in line
+    same = (data, half, "--output", one, tmp_path / "two" / ".." / "one")
+    line = refusal(capsys, micro_whisper, data, one, "--data", *same)
+    assert "another directory for each --data; got" in line
 
 
 def test_bad_input_leaves_nothing(micro_whisper, data, tmp_path, capsys):

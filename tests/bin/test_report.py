@@ -74,6 +74,26 @@ def test_results_cell_by_cell(exp, capsys):
     assert "Without a score, shown as –: tsv_m/en_test." in true_length
 
 
+def test_what_is_in_a_set_and_not_heard_stands_in_the_results(exp, capsys):
+    for system in RATES:
+        path = exp / system / "inference_padded" / "es_test" / "score.json"
+        score = json.loads(path.read_text())
+        score |= {
+            "empty_references": 3,
+            "not_decoded": {"cut short": 2, "too short": 1},
+        }
+        path.write_text(json.dumps(score))
+    report(exp, "padded")
+    lines = (exp / "RESULTS.md").read_text("utf-8").splitlines()
+    (row,) = [line for line in lines if line.startswith("| es_test |")]
+    assert row == "| es_test | es | 40 | 1000 | 5000 | 3 | 3 |"
+    head = lines[lines.index(row) - 2]
+    assert head.endswith("| characters | without words | not decoded |")
+    (other,) = [line for line in lines if line.startswith("| it_test |")]
+    assert other.endswith("| 0 | – |")  # scored by an older version
+    assert any("counts as deleted." in line for line in lines)
+
+
 def test_where_results_come_from(exp):
     report(exp, "padded")
     text = (exp / "RESULTS.md").read_text(encoding="utf-8")

@@ -53,6 +53,35 @@ def test_languages_heard_and_the_errors_in_each(dirs, capsys):
     assert "must name the language" in capsys.readouterr().err
 
 
+def test_what_was_not_decoded_is_deleted_and_counted(dirs, capsys):
+    ref, hyp = dirs
+    records = {
+        "a-1": {"text": "él esta aquí", "language": "es"},
+        "a-2": {"text": "", "not_decoded": "cut short"},
+        "b-1": {"text": "", "not_decoded": "cut short"},
+    }
+    (hyp / "text").write_text("a-1 él está aquí\na-2\nb-1\n", "utf-8")
+    (hyp / "text.json").write_text(json.dumps({"mode": {}, "utterances": records}))
+    score(ref, hyp)
+    saved = json.loads((hyp / "score.json").read_text())
+    assert saved["not_decoded"] == {"cut short": 2}
+    # "no" and four words of eight are deleted.
+    assert saved["metrics"]["wer"]["normalized"]["deletions"] == 5
+    assert saved["metrics"]["wer"]["normalized"]["rate"] == 62.5
+    out = capsys.readouterr().out
+    assert "not decoded, and counted as deleted: 2 cut short" in out
+
+
+def test_a_language_has_one_rule_however_it_is_named(dirs):
+    """By characters where there are no spaces, though utt2lang says Chinese."""
+    ref, hyp = dirs
+    for named in ("zh", "Chinese", "cmn-Hans-CN"):
+        (ref / "utt2lang").write_text(f"a-1 {named}\na-2 {named}\nb-1 {named}\n")
+        score(ref, hyp)
+        saved = json.loads((hyp / "score.json").read_text())
+        assert (saved["main"], saved["languages"]) == ("cer", {"zh": 3})
+
+
 def test_writes_scores_and_espnet_tables(dirs, capsys):
     ref, hyp = dirs
     mode = {"pad_to": 30, "beam": 1}

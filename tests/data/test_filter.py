@@ -13,7 +13,7 @@ BAD = {
     "too long": "es-002",
     "not 16 kHz mono": "es-003",
     "unreadable audio": "es-004",
-    "broken audio": "es-005",
+    "NaN or infinite samples": "es-005",
     "no text": "es-006",
     "unknown language": "es-007",
     "unknown task": "es-008",
@@ -32,11 +32,11 @@ def data(tmp_path):
     write("too short", noise[:800])
     write("too long", noise)
     write("not 16 kHz mono", noise[:16_000], rate=8_000)
-    write("broken audio", np.full(16_000, np.nan), subtype="FLOAT")
+    write("NaN or infinite samples", np.full(16_000, np.nan), subtype="FLOAT")
     (data / f"{BAD['unreadable audio']}.wav").write_bytes(b"RIFF, or so it says")
     for file, reason, value in (
         ("text", "no text", ""),
-        ("utt2lang", "unknown language", "spanish"),
+        ("utt2lang", "unknown language", "klingon"),
         ("utt2task", "unknown task", "summarise"),
     ):
         write_table(data / file, read_table(data / file) | {BAD[reason]: value})
@@ -81,15 +81,72 @@ def test_so_many_are_kept_whatever_else_there_is(tmp_path):
     assert not every.dropped
 
 
-def test_truncated_audio_is_dropped(tmp_path):
+def odd(file, kind):
+    """Spoil a WAV file of 16 kHz in one of many ways; return its new name."""
+    samples, rate = soundfile.read(file)
+    content = file.read_bytes()
+    new = file.with_suffix({"raw": ".raw", "wav": ".wav"}.get(kind[:3], ".flac"))
+    if kind == "raw samples":
+        new.write_bytes(content[44:])
+    elif kind == "wav cut short":
+        new.write_bytes(content[: len(content) // 2])
+    elif kind == "wav of int16 size":
+        soundfile.write(new, samples * 32_768, rate, subtype="FLOAT")
+    else:
+        soundfile.write(new, samples, rate)
+        flac = bytearray(new.read_bytes())
+        if kind == "streamed":
+            flac[21] &= 0xF0
+            flac[22:26] = bytes(4)
+        new.write_bytes(flac if kind == "streamed" else flac[:-3000])
+    return new
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        ("raw samples", "no header"),
+        ("wav cut short", "cut short"),
+        ("wav of int16 size", "samples out of range"),
+        ("flac cut short", "broken audio"),
+        ("streamed", "length not known"),
+    ],
+)
+def test_odd_audio_is_dropped_for_its_reason(tmp_path, kind, reason):
     data = write_data(tmp_path / "data", count=2)
-    wav = data / "es-000.wav"
-    flac = data / "es-000.flac"
-    soundfile.write(flac, soundfile.read(wav)[0], 16_000)
-    flac.write_bytes(flac.read_bytes()[:-3000])
-    write_table(data / "wav.scp", read_table(data / "wav.scp") | {"es-000": str(flac)})
+    audio = odd(data / "es-000.wav", kind)
+    write_table(data / "wav.scp", read_table(data / "wav.scp") | {"es-000": str(audio)})
     report = filter_data(data, tmp_path / "out", Limits())
+    assert report.dropped == {reason: ["es-000"]}
     assert list(report.kept) == ["es-001"]
+
+
+def test_of_a_test_set_nothing_is_dropped(data, tmp_path, capsys):
+    table = read_table(data / "wav.scp") | {"es-004": "None"}
+    write_table(data / "wav.scp", table)
+    write_table(data / "utt2defect", {"es-004": "cut short"})
+    out = tmp_path / "out"
+    main(["filter", "--data", str(data), "--output", str(out), "--keep-all"])
+    assert read_table(out / "wav.scp") == table
+    assert read_table(out / "text") == read_table(data / "text")
+    assert read_table(out / "utt2defect") == {"es-004": "cut short"}
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"{out}: all are kept"
+    assert [line.split() for line in lines[1:4]] == [
+        ["usual", "2", "0.0", "min"],
+        ["NaN", "or", "infinite", "samples", "1", "es-005"],
+        ["cut", "short", "1", "es-004"],
+    ]
+
+
+def test_what_format_found_is_dropped_for_its_reason(tmp_path):
+    data = write_data(tmp_path / "data", count=3)
+    none = dict.fromkeys(["es-000", "es-002"], "None")
+    write_table(data / "wav.scp", read_table(data / "wav.scp") | none)
+    write_table(data / "utt2defect", {"es-002": "command failed"})
+    report = filter_data(data, tmp_path / "out", Limits())
+    assert report.dropped == {"no audio": ["es-000"], "command failed": ["es-002"]}
+    assert not (tmp_path / "out" / "utt2defect").exists()
 
 
 def test_too_many_tokens_by_the_model(micro_whisper, tmp_path, capsys):

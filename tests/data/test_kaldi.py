@@ -1,6 +1,13 @@
 import pytest
 
-from espnet_merge.data.kaldi import Utterance, read_kaldi, write_kaldi
+from espnet_merge.data.kaldi import (
+    Utterance,
+    check_columns,
+    listed,
+    read_formatted,
+    read_kaldi,
+    write_kaldi,
+)
 from espnet_merge.errors import InputError
 from tests.speech import write_data
 
@@ -39,11 +46,39 @@ def test_speakers_and_tasks_may_be_missing(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["command", "segments"])
-def test_audio_must_be_files(tmp_path, kind):
+def test_what_must_be_formatted_first(tmp_path, kind):
     data = write_data(tmp_path / "data")
     if kind == "command":
         (data / "wav.scp").write_text("es-000 sox a.wav -t wav - |\n")
     else:
         (data / "segments").write_text("es-000 rec 0 1\n")
-    with pytest.raises(InputError, match=r"one file an utterance; .*format_wav_scp"):
-        read_kaldi(data)
+    assert list(listed(read_kaldi(data))) == ["es-000"]
+    with pytest.raises(InputError, match=r"one file an utterance; .*espnet-merge form"):
+        read_formatted(data)
+
+
+def test_byte_order_marks_are_read_over_in_all_tables(tmp_path):
+    data = write_data(tmp_path / "data", count=2)
+    expected = read_kaldi(data)
+    for file in data.glob("[!e]*"):
+        file.write_text("\ufeff" + file.read_text("utf-8"), "utf-8")
+    assert read_kaldi(data) == expected
+
+
+def test_languages_get_whispers_codes(tmp_path):
+    data = write_data(tmp_path / "data", count=3)
+    (data / "utt2lang").write_text("es-000 Spanish\nes-001 spa\nes-002 klingon\n")
+    assert list(read_kaldi(data)["utt2lang"].values()) == ["es", "es", "klingon"]
+
+
+@pytest.mark.parametrize("column", ["text", "utt2spk", "utt2lang", "utt2task"])
+def test_each_utterance_has_a_line_in_each_column(tmp_path, column):
+    data = write_data(tmp_path / "data", count=3)
+    lines = (data / column).read_text().splitlines(keepends=True)
+    check_columns(data, read_kaldi(data))
+    (data / column).write_text("".join(lines[1:]))
+    with pytest.raises(InputError, match=rf"{column}: must have a line for each .*000"):
+        check_columns(data, read_kaldi(data))
+    (data / column).write_text("".join([*lines, "es-9 es\n"]))
+    with pytest.raises(InputError, match=rf"{column}: must list utterances .*\(es-9\)"):
+        check_columns(data, read_kaldi(data))

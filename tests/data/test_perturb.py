@@ -3,9 +3,11 @@ import pytest
 import soundfile
 
 from espnet_merge.__main__ import main
+from espnet_merge.data.format import format_data
 from espnet_merge.data.perturb import perturb_speed
 from espnet_merge.data.table import read_table, write_table
 from espnet_merge.errors import InputError
+from tests.data.recorded import write_recordings
 from tests.speech import write_data
 
 
@@ -47,13 +49,59 @@ def test_bad_factors(tmp_path, factors):
         perturb_speed(data, tmp_path / "out", factors)
 
 
-@pytest.mark.parametrize("damage", ["audio", "table"])
-def test_broken_data_leaves_no_output(tmp_path, damage):
+def test_broken_tables_leave_no_output(tmp_path):
     data = write_data(tmp_path / "data", count=2)
-    if damage == "audio":
-        (data / "es-001.wav").write_bytes(b"noise")
-    else:
-        write_table(data / "text", {"es-000": "uno"})
-    with pytest.raises(InputError, match=r"must be readable|must list"):
+    write_table(data / "text", {"es-000": "uno"})
+    with pytest.raises(InputError, match=r"text: must have a line .* lacks 1 \(es-001"):
         perturb_speed(data, tmp_path / "out", [0.9])
     assert not (tmp_path / "out").exists()
+
+
+def test_broken_audio_is_noted(tmp_path):
+    data = write_data(tmp_path / "data", count=2)
+    (data / "es-001.wav").write_bytes(b"RIFF, or so it says")
+    perturb_speed(data, tmp_path / "out", [1, 0.9])
+    wavs = read_table(tmp_path / "out" / "wav.scp")
+    # The copy at its own speed is not read here, but in the next stage.
+    assert wavs["es-001"] == str(data / "es-001.wav")
+    assert wavs["sp0.9-es-001"] == "None"
+    assert read_table(tmp_path / "out" / "utt2defect") == {
+        "sp0.9-es-001": "unreadable audio"
+    }
+    report = format_data(tmp_path / "out", tmp_path / "formatted")
+    assert report.dropped == {"unreadable audio": ["es-001", "sp0.9-es-001"]}
+
+
+def test_names_of_files_cannot_meet(tmp_path):
+    """Utterances of two folders: neither the folder nor the slash may be lost."""
+    data = write_data(tmp_path / "data", count=2)
+    for file in ("wav.scp", "text", "utt2spk", "utt2lang", "utt2task"):
+        text = (data / file).read_text()
+        text = text.replace("es-000 ", "ana/7 ").replace("es-001 ", "bob/7 ")
+        (data / file).write_text(text)
+    perturb_speed(data, tmp_path / "out", [2])
+    lengths = [
+        soundfile.info(wav).frames
+        for wav in read_table(tmp_path / "out" / "wav.scp").values()
+    ]
+    expected = [soundfile.info(data / f"es-00{n}.wav").frames / 2 for n in range(2)]
+    assert lengths == pytest.approx(expected, abs=1)
+    assert lengths[0] != lengths[1]
+
+
+def test_segments_and_commands_have_speeds_too(tmp_path):
+    data = write_recordings(tmp_path / "data")
+    perturb_speed(data, tmp_path / "out", [1, 2])
+    assert not (tmp_path / "out" / "segments").exists()
+    found = {
+        name: soundfile.info(wav).frames
+        for name, wav in read_table(tmp_path / "out" / "wav.scp").items()
+    }
+    assert found == {
+        "es-a": 16_000,
+        "es-b": 8_000,
+        "es-c": 24_000,
+        "sp2-es-a": 8_000,
+        "sp2-es-b": 4_000,
+        "sp2-es-c": 12_000,
+    }

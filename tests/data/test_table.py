@@ -19,9 +19,23 @@ def test_tabs_windows_ends_and_no_last_newline(tmp_path):
     assert read_table(tmp_path / "text") == {"a": "x y", "b": "z"}
 
 
+def test_byte_order_marks_are_no_part_of_an_id(tmp_path):
+    mark = "\ufeff".encode()
+    (tmp_path / "text").write_bytes(mark + b"a x\n" + mark + b"b y\n")
+    assert read_table(tmp_path / "text") == {"a": "x", "b": "y"}
+    (tmp_path / "text").write_bytes(mark + b"a x\na y\n")
+    with pytest.raises(InputError, match="ids must be unique; a stands above too"):
+        read_table(tmp_path / "text")
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
+        (
+            "a x\n".encode("utf-16"),
+            "text must be UTF-8; this is UTF-16, or .*: convert .*iconv -f",
+        ),
+        ("a x\n".encode("utf-16-be"), "text must be UTF-8; this is UTF-16"),
         (None, "a readable file is needed; No such file"),
         (b"a x\na y\n", "text:2: ids must be unique; a stands above too"),
         (b"a x\n\nb y\n", "text:2: a line begins with an id"),

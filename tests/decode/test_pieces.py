@@ -85,6 +85,11 @@ def test_what_fits_is_not_cut_nor_read(tmp_path):
     assert cut(utterances, tail=4) == utterances
 
 
+def test_of_what_has_a_defect_there_is_no_piece(tmp_path):
+    lost = Utterance("a", tmp_path / "none", 0, "es", "transcribe", 0, "cut short")
+    assert cut([lost]) == []
+
+
 def test_real_speech_is_cut_in_its_pauses(tmp_path):
     audio, prompts = speech(pause=1.5, seconds=40)
     cuts = ends(cut([write(tmp_path / "a.wav", audio)]))
@@ -155,5 +160,5 @@ def test_a_long_file_is_checked(tmp_path):
         cut([utterance])
     audio[-1] = np.nan
     soundfile.write(utterance.audio, audio, RATE, subtype="FLOAT")
-    with pytest.raises(InputError, match="must be finite"):
+    with pytest.raises(InputError, match="NaN or infinite samples"):
         cut([utterance])

@@ -1,8 +1,13 @@
-"""Data directories of the twelve recordings: ``python -m tests.recipes.data OUT``."""
+"""Data directories of the twelve recordings: ``python -m tests.recipes.data OUT``.
+
+Then some are as corpora may be: cut out of a recording that a command writes, with a
+byte-order mark, broken, long, or without a word.
+"""
 
 import sys
 from pathlib import Path
 
+import numpy as np
 import soundfile
 import soxr
 
@@ -31,6 +36,15 @@ def write_corpus(output: Path) -> None:
         translate(output / f"es_{name}", output / f"es-en_{name}")
 
 
+def make_odd(output: Path) -> None:
+    """Make some of the sets as odd as those of real corpora."""
+    put_together(output / "it_test")
+    add_odd(output / "es_test")
+    for table in ("text", "utt2lang"):
+        path = output / "es_train" / table
+        path.write_text("\ufeff" + path.read_text("utf-8"), "utf-8")
+
+
 def write_set(directory: Path, rows: dict[str, str], language: str) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     tables = {
@@ -57,6 +71,35 @@ def record_anew(directory: Path) -> None:
     (directory / "wav.scp").write_text("".join(lines), "utf-8")
 
 
+def put_together(directory: Path) -> None:
+    """Make one recording of all, out of a command, with segments."""
+    places = [line.split() for line in (directory / "wav.scp").read_text().splitlines()]
+    pieces, segments, end = [], [], 0.0
+    for name, file in places:
+        samples, rate = soundfile.read(file)
+        start, end = end, end + len(samples) / rate
+        pieces.append(samples)
+        segments.append(f"{name} rec {start} {end}\n")
+    soundfile.write(directory / "rec.wav", np.concatenate(pieces), rate)
+    (directory / "wav.scp").write_text(f"rec cat {directory / 'rec.wav'} |\n")
+    (directory / "segments").write_text("".join(segments))
+
+
+def add_odd(directory: Path) -> None:
+    """Add a recording that is cut short, and one of 33 seconds with nothing to read."""
+    samples, rate = soundfile.read(RECORDINGS / "es-privacy-thankyou.flac")
+    long = np.resize(samples, 33 * rate)
+    for name, text in (("es-zz-cut", "gracias"), ("es-zz-long", "")):
+        audio = directory / f"{name}.wav"
+        soundfile.write(audio, long, rate)
+        rows = {"wav.scp": audio, "text": text, "utt2spk": "es", "utt2lang": "Spanish"}
+        for table, value in {**rows, "utt2task": "transcribe"}.items():
+            with (directory / table).open("a", encoding="utf-8") as file:
+                file.write(f"{name} {value}\n")
+    cut = directory / "es-zz-cut.wav"
+    cut.write_bytes(cut.read_bytes()[:100_000])
+
+
 def translate(spoken: Path, output: Path) -> None:
     """Write a set of the same recordings with their English texts."""
     output.mkdir(parents=True, exist_ok=True)
@@ -75,3 +118,4 @@ def translate(spoken: Path, output: Path) -> None:
 
 if __name__ == "__main__":
     write_corpus(Path(sys.argv[1]))
+    make_odd(Path(sys.argv[1]))

@@ -9,7 +9,12 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
+
+from espnet_merge.data.table import read_table, write_table
+from tests.recipes.data import RECORDINGS
 
 ROOT = Path(__file__).parents[2]
 OPTIONS = {
@@ -84,10 +89,44 @@ def test_every_system_is_in_the_results(recipe):
         for name in ("es_test", "it_test"):
             folder = recipe.directory / "exp" / system / f"inference_{mode}" / name
             score = json.loads((folder / "score.json").read_text("utf-8"))
-            assert score["utterances"] == 2
+            assert score["utterances"] == {"es_test": 4, "it_test": 2}[name]
     for picture in ("wer.png", "retention.png"):
         content = (recipe.directory / "exp" / "images" / picture).read_bytes()
         assert content.startswith(b"\x89PNG")
+
+
+def test_test_sets_are_whole_and_what_is_not_heard_is_counted(recipe):
+    """Of es_test one recording is cut short, and one is long and without words."""
+    dump = recipe.directory / "dump" / "raw"
+    assert read_table(dump / "es_test" / "text")["es-zz-long"] == ""
+    assert read_table(dump / "es_test" / "wav.scp")["es-zz-cut"] == "None"
+    assert read_table(dump / "es_test" / "utt2defect") == {"es-zz-cut": "cut short"}
+    assert set(read_table(dump / "es_test" / "utt2lang").values()) == {"es"}
+    content = json.loads(
+        (
+            recipe.directory / "exp/zero_shot/inference_padded/es_test/text.json"
+        ).read_text("utf-8")
+    )["utterances"]
+    assert content["es-zz-cut"]["not_decoded"] == "cut short"
+    assert len(content["es-zz-long"]["segments"]) >= 2
+    results = (recipe.directory / "exp" / "RESULTS.md").read_text("utf-8")
+    (row,) = [
+        line for line in results.splitlines() if line.startswith("| es_test | es")
+    ]
+    assert row.startswith("| es_test | es | 4 |")
+    assert row.endswith("| 1 | 1 |")
+
+
+def test_segments_and_byte_order_marks(recipe):
+    """it_test is cut out of what a command writes; es_train begins with a mark."""
+    dump = recipe.directory / "dump" / "raw"
+    for name, audio in read_table(dump / "it_test" / "wav.scp").items():
+        found, rate = soundfile.read(recipe.directory / audio)
+        expected, _ = soundfile.read(RECORDINGS / f"{name}.flac")
+        assert rate == 16_000
+        assert np.array_equal(found, expected)
+    assert len(read_table(dump / "es_train" / "text")) == 3
+    assert all(name.startswith("es-") for name in read_table(dump / "es_train/text"))
 
 
 def test_merge_of_experts_is_written_with_its_provenance(recipe):
@@ -206,6 +245,7 @@ def test_killed_stages_end_like_undisturbed(recipe, tmp_path, micro_whisper):
         ({"merge_configs": "soap"}, "conf/merge/soap.yaml does not exist; there are:"),
         ({"kinds": "half"}, "--kinds must be of full and lora; got 'half'"),
         ({"kinds": "lora"}, "--merge_kind must be one of --kinds, which are 'lora'"),
+        ({"test_sets": "es_valid"}, "--test_sets must not be of training or"),
         ({"experts": ""}, "--experts must name at least one expert"),
         ({"config": "conf/none.yaml"}, "must be a readable file"),
     ],
@@ -216,21 +256,57 @@ def test_bad_options(recipe, options, message):
     assert message in done.stderr.splitlines()[-1]
 
 
-def test_corrupt_recording_is_named_in_one_line(tmp_path, micro_whisper):
+def test_what_cannot_be_trained_on_is_dropped_for_its_reason(tmp_path, micro_whisper):
+    """Broken audio, and a text that is too long by the tokens of the base."""
     recipe = Recipe(tmp_path, micro_whisper)
     assert recipe.run(stop_stage="1").returncode == 0
     (tmp_path / "bad.wav").write_bytes(b"RIFF, and no more")
-    table = recipe.directory / "data" / "es_train" / "wav.scp"
-    lines = table.read_text("utf-8").splitlines()
-    name = lines[0].split()[0]
-    lines[0] = f"{name} {tmp_path / 'bad.wav'}"
-    table.write_text("\n".join(lines) + "\n", "utf-8")
-    done = recipe.run(stage="3", stop_stage="3")
+    data = recipe.directory / "data" / "es_train"
+    broken, long, _ = read_table(data / "text")
+    wavs, texts = read_table(data / "wav.scp"), read_table(data / "text")
+    write_table(data / "wav.scp", wavs | {broken: str(tmp_path / "bad.wav")})
+    write_table(data / "text", texts | {long: "a" * 444})
+    done = recipe.run(stage="2", stop_stage="5", speed_factors="0.9")
+    assert done.returncode == 0, done.stderr[-3000:]
+    kept = read_table(recipe.directory / "dump" / "raw" / "es_train_sp" / "text")
+    assert len(kept) == 2
+    lines = [line.split() for line in done.stderr.splitlines()]
+    both = ["2", f"{broken},", f"sp0.9-{broken}"]
+    assert ["unreadable", "audio", *both] in lines
+    assert ["too", "many", "tokens", "2", f"{long},", f"sp0.9-{long}"] in lines
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda data: change(data, "utt2lang", "tlh"), "must be a language that Whis"),
+        (lambda data: change(data, "wav.scp", "no-such-program |"), "is not: install"),
+        (lambda data: change(data, "wav.scp", "/x/a.ark:9"), "an archive is not read"),
+        (lambda data: (data / "utt2spk").write_text("x x\n"), "utt2spk: must have a"),
+    ],
+)
+def test_data_that_cannot_be_used_is_refused_at_stage_1(
+    recipe, tmp_path, damage, message
+):
+    script = recipe.directory / "local" / "data.sh"
+    whole = script.read_text("utf-8")
+    shutil.copytree(recipe.directory / "data", tmp_path / "data")
+    damage(tmp_path / "data" / "es_valid")
+    script.write_text(f"#!/bin/sh\ncp -r {tmp_path / 'data'}/es_valid data/\n")
+    try:
+        done = recipe.run(stop_stage="1")
+    finally:
+        script.write_text(whole)
+        recipe.run(stop_stage="1")
     assert done.returncode == 2
     errors = [line for line in done.stderr.splitlines() if "error: " in line]
     assert len(errors) == 1
-    assert "data/es_train has a recording that cannot be read" in errors[0]
-    assert "bad.wav" in errors[0]
+    assert message in errors[0]
+
+
+def change(data, table, value):
+    rows = read_table(data / table)
+    write_table(data / table, dict.fromkeys(rows, value))
 
 
 def test_place_that_cannot_be_written(recipe):

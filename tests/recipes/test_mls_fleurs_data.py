@@ -212,16 +212,16 @@ def test_refused_in_one_line_and_nothing_is_left(
     assert "partial" not in " ".join(tree.files())
 
 
-def test_recipe_runs_up_to_the_filter(tree, places):
-    """Two languages to stage 1; one, whose clips are converted, to stage 4."""
+def test_recipe_runs_up_to_the_filter(tree, places, micro_whisper):
+    """Two languages to stage 1; one, whose clips are converted, to stage 5."""
     options = {"test_sets": "pl_test da_test", "experts": "pl", "ngpu": 0}
     options["data_opts"] = "--mls_langs pl --fleurs_langs da"
     env = {name.upper(): str(place) for name, place in places.items()}
     done = tree.run("run.sh", env=env, stop_stage=1, **options)
     assert done.returncode == 0, done.stderr
     assert "data/da_test: 1 utterances" in done.stderr
-    options |= {"test_sets": "pl_test", "joint": ""}
-    done = tree.run("run.sh", stage=3, stop_stage=4, **options)
+    options |= {"test_sets": "pl_test", "joint": "", "base": micro_whisper}
+    done = tree.run("run.sh", stage=3, stop_stage=5, **options)
     assert done.returncode == 0, done.stderr
     for name, count in (("pl_train", 3), ("pl_valid", 1), ("pl_test", 2)):
         tables = read_kaldi(tree.recipe / "dump" / "raw" / name)

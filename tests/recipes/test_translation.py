@@ -47,10 +47,10 @@ def exp(recipe):
 
 def test_each_set_is_scored_by_its_task(exp):
     for system in ("zero_shot", "full_es", "full_es-en"):
-        for name, metric in (("es_test", "wer"), ("es-en_test", "bleu")):
+        for name, metric, count in (("es_test", "wer", 4), ("es-en_test", "bleu", 2)):
             (path,) = (exp / "seed_7" / system).glob(f"inference_*/{name}/score.json")
             score = json.loads(path.read_text("utf-8"))
-            assert (score["main"], score["utterances"]) == (metric, 2)
+            assert (score["main"], score["utterances"]) == (metric, count)
 
 
 def test_data_of_each_stage_is_of_one_task(exp):

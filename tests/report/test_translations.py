@@ -118,7 +118,7 @@ def test_error_rates_are_of_transcriptions_alone(lines):
     assert found["joint"] == ["40.0", "40.0"]
     assert found["full_es"] == ["**0.0**", "**0.0**"]
     assert not [line for line in lines if line.startswith("### error rate")]
-    assert "| es-en_test | en | 3 | 14 | 63 |" in lines
+    assert "| es-en_test | en | 3 | 14 | 63 | 0 | 0 |" in lines
 
 
 def test_loops_are_counted_of_both_tasks(tmp_path):

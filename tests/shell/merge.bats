@@ -134,3 +134,45 @@ line_of() { grep -n -- "--output_dir exp/$1 " calls | cut -d : -f 1; }
   grep -q -- "--experts es=full_es it=full_it es-en=full_es-en --joint joint two_stage one recognition " calls
   grep -q -- "--trained es it es-en --untrained" calls
 }
+
+@test "two files of one name would be one system, one mode or one set" {
+  mkdir -p mine
+  cp "$tree/conf/merge/soup.yaml" "$tree/conf/decode/tail.yaml" mine/
+  cp "$tree/conf/merge/soup.yaml" mine/full_es.yaml
+  train --merge_configs "soup mine/soup.yaml"
+  [ "$status" -eq 2 ]
+  [[ $output == *"every merge must have a name of its own; 'soup' is there twice."* ]]
+  train --merge_configs mine/full_es.yaml
+  [ "$status" -eq 2 ]
+  [[ $output == *"every system must have a name of its own; 'full_es' is there twice."* ]]
+  train --decode_configs "tail mine/tail.yaml"
+  [ "$status" -eq 2 ]
+  [[ $output == *"every decoding mode must have a name of its own; 'tail' is there"* ]]
+  train --test_sets "es_test es_test"
+  [ "$status" -eq 2 ]
+  [[ $output == *"every test set must have a name of its own; 'es_test' is there twice."* ]]
+  [ ! -e calls ]
+}
+
+@test "test sets are filtered by nothing, whatever they are called" {
+  for set in {es,it}_{train,valid} es_test_clean; do
+    mkdir -p "dump/raw/org/$set"
+    touch "dump/raw/org/$set/.done"
+    rm -rf "dump/raw/$set"
+  done
+  mkdir -p exp/base
+  touch exp/base/tokenizer.json
+  cat >"$tree/.venv/bin/espnet-merge" <<'EOF_FILTER'
+#!/usr/bin/env bash
+set -euo pipefail
+echo "espnet-merge $*" >>calls
+while [[ $1 != --output ]]; do shift; done
+mkdir -p "$2"
+EOF_FILTER
+  train --stage 5 --stop_stage 5 --experts "es it" --test_sets es_test_clean --joint "" \
+    --max_train_seconds 8 --max_train_utterances 9
+  [ "$status" -eq 0 ]
+  grep -q -- "--output dump/raw/es_test_clean --model exp/base --keep-all$" calls
+  grep -q -- "--output dump/raw/es_valid --model exp/base --min-seconds 0.1 --max-seconds 8$" calls
+  grep -q -- "--output dump/raw/es_train --model exp/base .* --max-seconds 8 --max-utterances 9$" calls
+}

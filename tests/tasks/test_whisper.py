@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 import yaml
 from safetensors.torch import load_file
@@ -367,6 +368,44 @@ def test_unknown_language_names_the_utterance(micro_whisper, data, tmp_path, cap
         whisper_train(arguments(micro_whisper, bad, tmp_path / "exp"))
     assert exit_.value.code == 2
     assert "utterance es-000: language must be" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("workers", ["0", "1"])
+@pytest.mark.parametrize(
+    ("place", "content", "message"),
+    [
+        # The first is looked at before ESPnet is.
+        ("train/es-000", "8 kHz", "es-000: audio must be one channel at 16000 Hz; /"),
+        ("valid/es-000", "raw", "es-000: audio must be one channel at 16000 Hz; /"),
+        ("train/ru-003", "none", "utterance ru-003: must have audio; by wav.scp"),
+        ("train/ru-003", "broken", "audio must be a readable wav or flac file; "),
+        ("train/ru-003", "loud", "utterance ru-003: audio must be sound in [-1, 1]"),
+    ],
+)
+def test_audio_that_cannot_be_trained_on_is_one_line(
+    micro_whisper, data, tmp_path, capsys, workers, place, content, message
+):
+    bad = shutil.copytree(data, tmp_path / "data")
+    part, name = place.split("/")
+    audio = tmp_path / f"a.{'raw' if content == 'raw' else 'wav'}"
+    noise = 0.1 * np.random.default_rng(0).standard_normal(16_000)
+    if content == "8 kHz":
+        soundfile.write(audio, noise, 8_000)
+    elif content == "loud":
+        soundfile.write(audio, noise * 32_768, 16_000, subtype="FLOAT")
+    else:
+        audio.write_bytes(b"RIFF, or so it says")
+    table = bad / part / "wav.scp"
+    rows = dict(line.split() for line in table.read_text().splitlines())
+    rows[name] = "None" if content == "none" else str(audio)
+    table.write_text("".join(f"{uid} {value}\n" for uid, value in rows.items()))
+    words = arguments(micro_whisper, bad, tmp_path / "exp", "--max_epoch", "1")
+    with pytest.raises(SystemExit) as exit_:
+        whisper_train([*words, "--num_workers", workers])
+    assert exit_.value.code == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith("whisper_train: error: ")
+    assert message in error
 
 
 def test_too_long_a_text_names_the_utterance(micro_whisper):

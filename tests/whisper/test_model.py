@@ -80,6 +80,17 @@ def test_features_refuse_stereo():
         log_mel(np.zeros((16_000, 2)), n_mels=80)
 
 
+@pytest.mark.parametrize(
+    ("sample", "message"), [(np.nan, "NaN or infinite"), (3000.0, "out of range")]
+)
+def test_samples_that_are_no_sound(sample, message):
+    audio = np.zeros(16_000)
+    log_mel(audio, n_mels=80)
+    audio[9] = sample
+    with pytest.raises(InputError, match=message):
+        log_mel(audio, n_mels=80)
+
+
 def test_too_many_tokens(model):
     encoded = encode(model.model.encoder, mel(1.0, 0)[None])
     with pytest.raises(InputError, match="at most 448 tokens"):

@@ -72,7 +72,14 @@ def test_a_space_everywhere_else(word_tokenizer, language):
 
 
 @pytest.mark.parametrize(
-    ("code", "hint"), [("spanish", "'es'"), ("e5", "near ones"), ("", "none")]
+    ("code", "hint"),
+    [
+        ("spanish", "did you mean 'es'"),
+        ("zh-CN", "did you mean 'zh'"),
+        ("iw", "did you mean 'he'"),
+        ("e5", "near ones"),
+        ("", "none"),
+    ],
 )
 def test_unknown_language(code, hint):
     with pytest.raises(InputError, match=hint):

@@ -49,7 +49,7 @@ mapfile -t old < <(others "$language")
 [[ " auto least mixture none ${old[*]} " == *" $init "* ]] ||
   fail "--init must be auto, least, mixture, none, or one of '${old[*]}'; got '$init'."
 [[ -f $expdir/zero_shot/.done ]] ||
-  fail "$expdir/base must be made by run.sh, whose stage 5 notes what of; it is not."
+  fail "$expdir/base must be made by run.sh, whose stage 4 notes what of; it is not."
 decode_config=$(conf_file decode "$decode_config")
 read -ra similarity_words <<<"$similarity_args"
 codes=("${old[@]%%_*}")

@@ -1,20 +1,30 @@
 # shellcheck shell=bash disable=SC2154
-# Source me. Stages 1 to 4 of merge.sh: data directories that are checked, formatted and
-# filtered. Expects its options and the names that it makes of them.
+# Source me. Stages 1 to 3 and 5 of merge.sh: data directories that are checked, formatted
+# and filtered. Expects its options and the names that it makes of them.
 
 # Stage 1
 prepare_data() {
   local words
   read -ra words <<<"$data_opts"
   local/data.sh "${words[@]}"
-  local set
-  for set in "${expert_names[@]/%/_train}" "${valid_sets[@]}" "${tests[@]}"; do
+  local set trains=("${expert_names[@]/%/_train}")
+  for set in "${trains[@]}" "${valid_sets[@]}" "${tests[@]}"; do
     [[ -d data/$set ]] || fail "local/data.sh must make data/$set; it did not."
-    utils/validate_data_dir.sh --no-feats --non-print "data/$set" \
-      >"data/$set.log" 2>&1 ||
-      fail "data/$set must be a Kaldi data directory; see data/$set.log."
+  done
+  # What a joint model learns together must have names of its own.
+  espnet-merge validate --data "${trains[@]/#/data/}"
+  espnet-merge validate --data "${valid_sets[@]/#/data/}"
+  for set in "${tests[@]}"; do espnet-merge validate --data "data/$set"; done
+  for set in "${trains[@]}" "${valid_sets[@]}" "${tests[@]}"; do
     log "data/$set: $(wc -l <"data/$set/text") utterances"
   done
+}
+
+# tables DIRECTORY: a number that changes with the tables that say what is heard.
+tables() {
+  find "$1/" -maxdepth 1 -type f \
+    \( -name wav.scp -o -name text -o -name segments -o -name 'utt2*' \) -print0 |
+    sort -z | xargs -0 cat | cksum
 }
 
 # Stage 2
@@ -26,7 +36,7 @@ perturb_speed() {
   local name
   for name in "${expert_names[@]}"; do
     local out=data/${name}_train_sp words
-    words="$speed_factors $(fingerprint "data/${name}_train/"{text,wav.scp})"
+    words="$speed_factors $(tables "data/${name}_train")"
     is_done "$out/.done" "$words" && continue
     rm -rf "$out"
     espnet-merge perturb --data "data/${name}_train" --output "$out" \
@@ -39,21 +49,16 @@ perturb_speed() {
 format_audio() { run_parallel "$nj" format_set "${all_sets[@]}"; }
 
 format_set() { # SET
-  local in=data/$1 out=$dumpdir/org/$1 file words
-  words=$(fingerprint "$in"/{text,wav.scp,utt2lang,utt2task})
+  local in=data/$1 out=$dumpdir/org/$1 log=$dumpdir/org/$1.log words
+  words=$(tables "$in")
   if is_done "$out/.done" "$words"; then return; fi
   rm -rf "$out"
-  mkdir -p "$out"
-  for file in text utt2spk spk2utt utt2lang utt2task; do cp "$in/$file" "$out/"; done
-  scripts/audio/format_wav_scp.sh --nj 1 --cmd "$train_cmd" --fs 16k \
-    --audio-format flac --out-filename wav.scp "$in/wav.scp" "$out" \
-    "$out/logs" "$out/data" >"$out/format.log" 2>&1 ||
-    fail "$in has a recording that cannot be read: $(last_error "$out"/logs/*.log);" \
-      "repair or remove it, then run again."
+  $train_cmd "$log" espnet-merge format --data "$in" --output "$out" ||
+    fail "formatting $in: $(last_error "$log")"
   mark_done "$out/.done" "$words"
 }
 
-# Stage 4
+# Stage 5
 filter_utterances() {
   run_parallel "$nj" filter_set "${all_sets[@]}"
   local name members
@@ -65,16 +70,20 @@ filter_utterances() {
 }
 
 filter_set() { # SET
-  local seconds=$max_seconds few=() words
-  if [[ $1 != *_test ]]; then seconds=$max_train_seconds; fi
-  if [[ -n $max_train_utterances && " ${train_sets[*]} " == *" $1 "* ]]; then
-    few=(--max-utterances "$max_train_utterances")
+  local limits words
+  if [[ " ${tests[*]} " == *" $1 "* ]]; then
+    limits=(--keep-all)
+  else
+    limits=(--min-seconds "$min_train_seconds" --max-seconds "$max_train_seconds")
+    if [[ -n $max_train_utterances && " ${train_sets[*]} " == *" $1 "* ]]; then
+      limits+=(--max-utterances "$max_train_utterances")
+    fi
   fi
-  words="$min_seconds $seconds ${few[*]+${few[*]} }$(fingerprint "$dumpdir/org/$1/.done")"
+  words="${limits[*]} $(fingerprint "$dumpdir/org/$1/.done" "$expdir/base/tokenizer.json")"
   if is_done "$dumpdir/$1/.done" "$words"; then return; fi
   rm -rf "${dumpdir:?}/$1"
   espnet-merge filter --data "$dumpdir/org/$1" --output "$dumpdir/$1" \
-    --min-seconds "$min_seconds" --max-seconds "$seconds" "${few[@]}" >&2
+    --model "$expdir/base" "${limits[@]}" >&2
   mark_done "$dumpdir/$1/.done" "$words"
 }
 

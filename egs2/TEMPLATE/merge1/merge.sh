@@ -9,7 +9,7 @@
 set -euo pipefail
 
 # options
-stage=1           # first stage to run: 1 data 2 speed 3 format 4 filter 5 base 6 stats
+stage=1           # first stage to run: 1 data 2 speed 3 format 4 base 5 filter 6 stats
 stop_stage=11     # last stage to run: 7 train 8 merge 9 decode 10 score 11 report
 experts=          # names of the experts, as "es it ru"
 kinds="full lora" # how each expert is trained: full fine-tuning, LoRA, or both
@@ -19,9 +19,8 @@ objectives=       # objective soups on the data of all experts: names in conf/tr
 test_sets=        # names of the test sets under data/, as "es_test en_test"
 data_opts=        # options passed on to local/data.sh
 speed_factors=    # copies of the training data at other speeds, as "0.9 1.1"
-min_seconds=0.1   # drop shorter utterances
-max_seconds=30    # drop longer utterances; Whisper hears 30 s
-max_train_seconds=30 # the same, for training and validation sets alone
+min_train_seconds=0.1 # drop shorter utterances from training and validation sets
+max_train_seconds=30 # drop longer ones, for Whisper hears 30 s; test sets stay whole
 max_train_utterances= # keep so many of each training set, a choice by their names
 base=base         # what experts start from: a size, a Hugging Face directory, a .pt file
 full_config=conf/train/full.yaml # training configuration of "full" and joint
@@ -66,6 +65,13 @@ for name in utils scripts pyscripts; do
   [[ $(readlink "$name") == "$espnet/$name" ]] || ln -sfn "$espnet/$name" "$name"
 done
 
+# check_unique WHAT NAME...: what is made under one name would be one thing.
+check_unique() {
+  local twice
+  twice=$(printf '%s\n' "${@:2}" | sort | uniq -d | xargs)
+  [[ -z $twice ]] || fail "every $1 must have a name of its own; '$twice' is there twice."
+}
+
 check_stages 11
 [[ -n $experts ]] || fail "--experts must name at least one expert, as 'es it ru'."
 [[ -n $test_sets ]] || fail "--test_sets must name at least one set, as 'es_test'."
@@ -80,6 +86,7 @@ full_config=$(conf_file train "$full_config")
 lora_config=$(conf_file train "$lora_config")
 declare -A merge_file=() decode_file=() soup_file=()
 soups=()
+merges=()
 for name in $objectives; do
   file=$(conf_file train "$name")
   name=$(basename "$file" .yaml)
@@ -89,7 +96,8 @@ done
 modes=()
 for name in $merge_configs; do
   file=$(conf_file merge "$name")
-  merge_file[$(basename "$file" .yaml)]=$file
+  merges+=("$(basename "$file" .yaml)")
+  merge_file[${merges[-1]}]=$file
 done
 for name in $decode_configs; do
   file=$(conf_file decode "$name")
@@ -108,6 +116,11 @@ if ((${#factors[@]})); then train_suffix=_train_sp; fi
 train_sets=("${expert_names[@]/%/$train_suffix}")
 valid_sets=("${expert_names[@]/%/_valid}")
 all_sets=("${train_sets[@]}" "${valid_sets[@]}" "${tests[@]}")
+for name in "${tests[@]}"; do
+  [[ " ${expert_names[*]/%/_train} ${valid_sets[*]} " != *" $name "* ]] ||
+    fail "--test_sets must not be of training or validation sets, from which utterances" \
+      "are dropped; got '$name': give it a second name under data/."
+done
 
 declare -A mixed=() # data of several experts together: name -> experts
 if [[ -n $joint$objectives ]]; then mixed[joint]=$experts; fi
@@ -140,6 +153,10 @@ done
   fail "--merge_kind must be one of --kinds, which are '$kinds'; got '$merge_kind'."
 systems=(zero_shot "${trained[@]}" "${!merge_file[@]}")
 if [[ $two_stage == true ]]; then systems+=(recognition); fi
+check_unique "system" "${systems[@]}"
+check_unique "merge" "${merges[@]}"
+check_unique "decoding mode" "${modes[@]}"
+check_unique "test set" "${tests[@]}"
 seen=() # test sets of what experts are trained on
 unseen=()
 for set in "${tests[@]}"; do
@@ -200,8 +217,8 @@ fi
 run_stage 1 "packages -> data/*" prepare_data
 run_stage 2 "data/*_train -> data/*_train_sp (optional)" perturb_speed
 run_stage 3 "data/* -> $dumpdir/org/*" format_audio
-run_stage 4 "$dumpdir/org/* -> $dumpdir/*" filter_utterances
-run_stage 5 "$base -> $expdir/base" fetch_base
+run_stage 4 "$base -> $expdir/base" fetch_base
+run_stage 5 "$dumpdir/org/*, $expdir/base -> $dumpdir/*" filter_utterances
 run_stage 6 "$dumpdir/*_{train,valid} -> $expdir/stats/*" collect_stats
 run_stage 7 "$dumpdir/*, $expdir/base -> $expdir/{${trained[*]}}/model" train_experts
 run_stage 8 "$expdir/${merge_kind}_*/model -> $expdir/{${!merge_file[*]}}/model" merge_experts

@@ -1,8 +1,8 @@
 # shellcheck shell=bash disable=SC2154
-# Source me. Stages 5 to 8 of merge.sh: the base, trained systems, and merges. Expects its
-# options and the names that it makes of them.
+# Source me. Stages 4 and 6 to 8 of merge.sh: the base, trained systems, and merges. Expects
+# its options and the names that it makes of them.
 
-# Stage 5
+# Stage 4
 fetch_base() {
   local mark=$expdir/zero_shot/.done
   if [[ -f $mark ]] && ! is_done "$mark" "$base"; then

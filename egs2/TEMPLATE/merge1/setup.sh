@@ -41,8 +41,8 @@ EOF
 
 cat >"$dir/local/data.sh" <<'EOF'
 #!/usr/bin/env bash
-# Write data/<name>_{train,valid,test}: Kaldi data directories (wav.scp text utt2spk
-# spk2utt, sorted with LC_ALL=C) with two more tables, "utt2lang" (utterance, Whisper's
+# Write data/<name>_{train,valid,test}: Kaldi data directories (wav.scp, text, utt2spk;
+# segments if there are any) with two more tables, "utt2lang" (utterance, Whisper's
 # language code) and "utt2task" (utterance, transcribe or translate).
 set -euo pipefail
 

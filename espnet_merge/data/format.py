@@ -1,0 +1,48 @@
+"""A data directory with one file an utterance, as Whisper hears it."""
+
+from pathlib import Path
+
+from espnet_merge.data.kaldi import (
+    DEFECTS,
+    check_columns,
+    of_utterances,
+    read_kaldi,
+    write_tables,
+)
+from espnet_merge.data.recordings import AUDIO, Clip, by_recording, extract, of_clips
+from espnet_merge.data.report import Report
+from espnet_merge.disk.atomic import whole_directory
+
+
+def format_data(data: Path, output: Path) -> Report:
+    """Write ``data`` with its audio cut, run and converted as it must be.
+
+    No utterance is dropped: what has no usable audio has ``None`` in ``wav.scp``, and
+    the reason in ``utt2defect``.
+
+    Args:
+        data: directory with ``wav.scp``, ``text``, ``utt2lang``; ``segments`` if any.
+        output: new directory; audio that was written lies in its ``data/``.
+
+    Raises:
+        InputError: the directory is broken, or not one recording is usable.
+    """
+    tables = read_kaldi(data)
+    check_columns(data, tables)
+    heard = by_recording(data, tables)
+    known = tables.pop(DEFECTS, {})
+    clips: dict[str, Clip] = {}
+    with whole_directory(output) as part:
+        for audio, parts in heard.items():
+            clips |= extract(audio, parts, part / AUDIO, output / AUDIO)
+        for name, why in known.items():
+            if name in clips and clips[name].defect:
+                clips[name] = clips[name]._replace(defect=why)
+        report = Report.of(
+            {name: clip.defect or clip.samples for name, clip in clips.items()}
+        )
+        report.check(data)
+        lengths = {name: str(clip.samples) for name, clip in clips.items()}
+        told = {**of_utterances(tables), **of_clips(clips), "utt2num_samples": lengths}
+        write_tables(told, part)
+    return report

@@ -1,0 +1,202 @@
+"""The sound of utterances: recordings or parts of them, in files or out of commands."""
+
+import contextlib
+import math
+import subprocess
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from espnet_merge.data.audio import (
+    SAMPLE_RATE,
+    AudioError,
+    Samples,
+    read_blocks,
+    read_header,
+    write_flac,
+)
+from espnet_merge.data.kaldi import DEFECTS, NO_AUDIO, Tables
+from espnet_merge.errors import InputError
+
+AUDIO = "data"  # where the audio of a data directory goes
+# Seconds by which a part may end after its recording, as Kaldi allows.
+OVERSHOOT = 0.5
+
+
+class Part(NamedTuple):
+    """Where an utterance is in its recording, in seconds."""
+
+    start: float
+    end: float
+
+
+WHOLE = Part(0.0, math.inf)
+
+
+class Clip(NamedTuple):
+    """An utterance's sound as Whisper hears it, or why there is none.
+
+    audio: for wav.scp.
+    samples: at 16 kHz.
+    defect: a few words; empty where all is well.
+    """
+
+    audio: str
+    samples: int
+    defect: str = ""
+
+
+def by_recording(data: Path, tables: Tables) -> dict[str, dict[str, Part]]:
+    """Return what is heard in each recording: utterance -> its part.
+
+    Args:
+        data: directory of the tables, for messages.
+        tables: of a data directory.
+
+    Raises:
+        InputError: ``segments`` is no such table, or names an unknown recording.
+    """
+    heard: dict[str, dict[str, Part]] = {}
+    if "segments" not in tables:
+        for name, audio in tables["wav.scp"].items():
+            heard.setdefault(audio, {})[name] = WHOLE
+        return heard
+    for name, line in tables["segments"].items():
+        recording, part = _parse(f"{data / 'segments'}: {name}", line)
+        if recording not in tables["wav.scp"]:
+            raise InputError(
+                f"{data / 'segments'}: {name}: a recording must stand in wav.scp; "
+                f"{recording} does not."
+            )
+        heard.setdefault(tables["wav.scp"][recording], {})[name] = part
+    return heard
+
+
+def extract(
+    audio: str,
+    parts: Mapping[str, Part],
+    folder: Path,
+    final: Path,
+    *,
+    speed: float = 1.0,
+) -> dict[str, Clip]:
+    """Return the clips of a recording, written where they are not plain files already.
+
+    Args:
+        audio: value in wav.scp: a file, or a command that ends with ``|``.
+        parts: utterance -> where it is.
+        folder: to write to.
+        final: what ``folder`` is going to be called.
+        speed: 1.1 is ten percent faster.
+    """
+    try:
+        with _as_file(audio) as path:
+            if set(parts.values()) != {WHOLE}:
+                return _cut(path, parts, folder, final, speed)
+            if speed == 1 and not is_command(audio) and read_header(path).is_plain:
+                # Read nevertheless: only that proves it.
+                clip = Clip(audio, sum(map(len, read_blocks(path))))
+                return dict.fromkeys(parts, clip)
+            return {
+                name: _write(name, read_blocks(path, speed), folder, final)
+                for name in parts
+            }
+    except AudioError as error:
+        return dict.fromkeys(parts, _nothing(error))
+
+
+def of_clips(clips: Mapping[str, Clip]) -> Tables:
+    """Return the tables that tell where clips are, and why some are not."""
+    return {
+        "wav.scp": {name: clip.audio for name, clip in clips.items()},
+        DEFECTS: {name: clip.defect for name, clip in clips.items() if clip.defect},
+    }
+
+
+def is_command(audio: str) -> bool:
+    """Return whether a value of wav.scp is a command that writes audio."""
+    return audio.endswith("|")
+
+
+def file_name(utterance: str) -> str:
+    """Return a name of a file that no other utterance has.
+
+    >>> file_name("ana/7"), file_name("ana%2F7")
+    ('ana%2F7.flac', 'ana%252F7.flac')
+    """
+    return f"{utterance.replace('%', '%25').replace('/', '%2F')}.flac"
+
+
+def _parse(where: str, line: str) -> tuple[str, Part]:
+    try:
+        recording, *times = line.split()
+        start, end = map(float, times)
+    except ValueError as error:
+        raise InputError(
+            f"{where}: must be recording, start and end in seconds; got {line!r}."
+        ) from error
+    if end == -1:  # Kaldi's end of the recording
+        end = math.inf
+    if not 0 <= start < end:
+        raise InputError(
+            f"{where}: must start at 0 or later, and end after that, or at -1 with "
+            f"the recording; got {line!r}."
+        )
+    return recording, Part(start, end)
+
+
+@contextlib.contextmanager
+def _as_file(audio: str) -> Iterator[Path]:
+    if audio == NO_AUDIO:
+        raise AudioError("no audio")
+    if not is_command(audio):
+        yield Path(audio)
+        return
+    with tempfile.NamedTemporaryFile() as file:
+        # What the user wrote into wav.scp, as Kaldi's and ESPnet's readers run it.
+        done = subprocess.run(
+            audio.removesuffix("|"),
+            shell=True,
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            check=False,
+        )
+        if done.returncode:
+            raise AudioError("command failed")
+        yield Path(file.name)
+
+
+def _cut(
+    path: Path, parts: Mapping[str, Part], folder: Path, final: Path, speed: float
+) -> dict[str, Clip]:
+    """Return the parts of a recording, which is in memory as a whole meanwhile."""
+    samples = np.concatenate([*read_blocks(path, speed)])
+    clips = {}
+    for name, part in parts.items():
+        try:
+            piece = _slice(samples, part, SAMPLE_RATE / speed)
+            clips[name] = _write(name, [piece], folder, final)
+        except AudioError as error:
+            clips[name] = _nothing(error)
+    return clips
+
+
+def _slice(samples: Samples, part: Part, rate: float) -> Samples:
+    start, end = round(part.start * rate), part.end * rate
+    if math.isinf(end):
+        return samples[start:]
+    if end > len(samples) + OVERSHOOT * rate:
+        raise AudioError("beyond its recording")
+    return samples[start : round(end)]
+
+
+def _write(name: str, blocks: Iterable[Samples], folder: Path, final: Path) -> Clip:
+    file = file_name(name)
+    return Clip(str(final / file), write_flac(folder / file, blocks))
+
+
+def _nothing(error: AudioError) -> Clip:
+    return Clip(NO_AUDIO, 0, str(error))

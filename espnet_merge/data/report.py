@@ -1,0 +1,50 @@
+"""What became of the utterances of a data directory: how many, and why."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+from espnet_merge.data.audio import SAMPLE_RATE
+from espnet_merge.errors import InputError
+
+
+@dataclass
+class Report:
+    """Names and samples of the usable utterances, and names of the others by reason."""
+
+    kept: dict[str, int] = field(default_factory=dict)
+    dropped: dict[str, list[str]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, verdicts: Mapping[str, int | str]) -> Self:
+        """Return the report on utterances of so many samples, or of no use for why."""
+        report = cls()
+        for name, verdict in verdicts.items():
+            if isinstance(verdict, int):
+                report.kept[name] = verdict
+            else:
+                report.drop(name, verdict)
+        return report
+
+    def drop(self, name: str, why: str) -> None:
+        """Note that an utterance is of no use."""
+        self.kept.pop(name, None)
+        self.dropped.setdefault(why, []).append(name)
+
+    def check(self, data: Path) -> None:
+        """Raise ``InputError`` where no utterance of ``data`` is usable."""
+        if not self.kept:
+            counts = [f"{len(names)} {why}" for why, names in self.dropped.items()]
+            raise InputError(
+                f"{data}: at least one utterance must be usable; none is "
+                f"({', '.join(counts) or 'the directory is empty'})."
+            )
+
+    def table(self, usable: str = "kept") -> Iterator[str]:
+        """Yield the lines of the table; ``usable`` is what the first is called."""
+        minutes = sum(self.kept.values()) / SAMPLE_RATE / 60
+        yield f"{usable:22}{len(self.kept):7}{minutes:8.1f} min"
+        for reason, names in sorted(self.dropped.items()):
+            more = ", ..." if len(names) > 3 else ""
+            yield f"{reason:22}{len(names):7}   {', '.join(names[:3])}{more}"

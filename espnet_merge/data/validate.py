@@ -1,0 +1,94 @@
+"""Data directories checked before anything is made of them, without hearing them."""
+
+import re
+import subprocess
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from espnet_merge.data.kaldi import (
+    NO_AUDIO,
+    TASKS,
+    Tables,
+    check_columns,
+    listed,
+    read_kaldi,
+)
+from espnet_merge.data.recordings import by_recording, is_command
+from espnet_merge.errors import InputError
+from espnet_merge.speech import LANGUAGES
+
+VALUES = {
+    "utt2lang": ("a language that Whisper knows, as es", LANGUAGES),
+    "utt2task": (" or ".join(TASKS), TASKS),
+}
+# What a command begins with, unless it is more than a program and its arguments.
+_PROGRAM = re.compile(r"\s*([\w.+/-]+)(?=[\s|])")
+
+
+def validate(directories: Sequence[Path]) -> None:
+    """Check data directories whose utterances are going to stand together.
+
+    Raises:
+        InputError: a table is missing or broken, two do not list the same utterances,
+            a language or task is not Whisper's, audio is not there, or two directories
+            share an utterance's name.
+    """
+    owners: dict[str, Path] = {}
+    for data in directories:
+        tables = read_kaldi(data)
+        check_columns(data, tables)
+        _check_values(data, tables)
+        _check_audio(data / "wav.scp", by_recording(data, tables))
+        for name in listed(tables):
+            if name in owners:
+                raise InputError(
+                    f"{data}: utterances that are used together must have names of "
+                    f"their own; {name} is in {owners[name]}, too: begin the names "
+                    "with that of the set."
+                )
+            owners[name] = data
+
+
+def _check_values(data: Path, tables: Tables) -> None:
+    for column, (rule, known) in VALUES.items():
+        for name, value in tables[column].items():
+            if value not in known:
+                raise InputError(
+                    f"{data / column}: {name}: must be {rule}; got {value!r}."
+                )
+
+
+def _check_audio(scp: Path, recordings: Iterable[str]) -> None:
+    if not recordings:
+        raise InputError(f"{scp}: at least one utterance is needed; the file is empty.")
+    programs = set()
+    missing = []
+    for audio in recordings:
+        if is_command(audio):
+            found = _PROGRAM.match(audio)
+            programs |= {found[1]} if found else set()
+        elif audio != NO_AUDIO and not Path(audio).is_file():
+            missing.append(audio)
+    for program in sorted(programs):
+        # As the shell would find it, which has commands of its own.
+        words = ["sh", "-c", 'command -v -- "$0"', program]
+        if subprocess.run(words, stdout=subprocess.DEVNULL, check=False).returncode:
+            raise InputError(
+                f"{scp}: a command must be there to run; {program} is not: install it, "
+                "or write the recordings into files."
+            )
+    if missing:
+        raise InputError(f"{scp}: {_missing(missing)}")
+
+
+def _missing(files: list[str]) -> str:
+    first = files[0]
+    if re.search(r"\.ark:\d+$", first):
+        return (
+            "audio must be files, or commands that write one; an archive is not read: "
+            f"write 'wav-copy {first} - |' with Kaldi's program, or make WAV files."
+        )
+    return (
+        f"every recording must be there; {len(files)} are not, as {first}: restore "
+        "them, or remove their utterances."
+    )

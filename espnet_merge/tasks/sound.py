@@ -1,0 +1,50 @@
+"""What ESPnet does not say of the recordings that it trains on."""
+
+import argparse
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from soundfile import LibsndfileError
+
+from espnet_merge.data.audio import AudioError, heard_length
+from espnet_merge.data.table import read_table
+from espnet_merge.errors import InputError
+
+REMEDY = "run espnet-merge format and filter first"
+
+
+def check_first(args: argparse.Namespace) -> None:
+    """Raise ``InputError`` unless the first recordings are as Whisper hears them.
+
+    ESPnet takes any rate for Whisper's; that all have one rate it checks itself.
+
+    Args:
+        args: of a training, with the files of its data.
+    """
+    for path, _, kind in [
+        *args.train_data_path_and_name_and_type,
+        *args.valid_data_path_and_name_and_type,
+    ]:
+        if kind == "sound":
+            name, audio = next(iter(read_table(Path(path)).items()), ("", ""))
+            try:
+                heard_length(Path(audio))
+            except AudioError as error:
+                raise InputError(
+                    f"{path}: {name}: audio must be one channel at 16000 Hz; {audio}: "
+                    f"{error}: {REMEDY}."
+                ) from error
+
+
+@contextlib.contextmanager
+def readable_audio() -> Iterator[None]:
+    """Raise ``InputError`` where a recording cannot be read, by whatever process."""
+    try:
+        yield
+    except LibsndfileError as error:
+        # Of a process of ESPnet's loader the code is all that it said.
+        said = " ".join(str(part) for part in reversed(error.args) if part)
+        raise InputError(
+            f"audio must be a readable wav or flac file; {said}: {REMEDY}."
+        ) from error
