@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from espnet_merge import __version__
-from espnet_merge.errors import one_line_error
+from espnet_merge.command_line import parse
+from espnet_merge.errors import one_line_error, one_line_warnings
 
 # name -> one line of help. A command lives in espnet_merge/bin/<name>.py and is
 # imported only when it is called, so that --help costs no import of torch.
@@ -43,17 +44,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = _parser()
     if not argv or argv[0] not in COMMANDS:
         parser.parse_args(argv or ["--help"])
-    name = argv[0]
+    name, program = argv[0], f"espnet-merge {argv[0]}"
     command = importlib.import_module(f"espnet_merge.bin.{name}")
     subparser = _Parser(
-        prog=f"espnet-merge {name}",
+        prog=program,
         description=command.__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    command.add_arguments(subparser)
-    args = subparser.parse_args(argv[1:])
-    with one_line_error(f"espnet-merge {name}", OSError):
-        command.main(args)
+    with one_line_error(program, OSError), one_line_warnings(program):
+        command.main(parse(command.Command, subparser, argv[1:]))
 
 
 class _Parser(argparse.ArgumentParser):

@@ -1,7 +1,12 @@
-"""The languages of Whisper, known without the seconds that transformers takes."""
+"""What Whisper hears and says, known without the seconds that transformers takes."""
 
 import langcodes
 from langcodes.tag_parser import LanguageTagError
+
+WINDOW = 30.0  # seconds; the encoder has positions for no more
+
+TASKS = ("transcribe", "translate")
+AUTO = "auto"  # in place of a language: the one that the model hears
 
 _CODES = """
 en zh de es ru ko fr ja pt tr pl ca nl ar sv it id hi fi vi he uk el ms cs ro da

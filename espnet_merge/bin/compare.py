@@ -14,31 +14,45 @@ For example:
 docs/scoring.md says what is counted and what is tested.
 """
 
-import argparse
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-from espnet_merge.bin._comparing import add_tests, texts_of
-from espnet_merge.score.evaluate import METRICS
+from espnet_merge.options import AnyPath, Option, part
+from espnet_merge.score.design import Design, Texts
 
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
-    add = parser.add_argument
-    add("--hyp", type=Path, nargs="+", required=True, metavar="DIR", help="systems")
-    add("--baseline", type=Path, metavar="DIR", help="compare with this system only")
-    add("--json", action="store_true", help="print JSON, with all digits")
-    add_tests(parser, METRICS)
+if TYPE_CHECKING:
+    from espnet_merge.score.comparison import Comparison
 
 
-def main(args: argparse.Namespace) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Command(Texts, Design):
+    """Compare systems on test sets."""
+
+    hyp: Annotated[Sequence[AnyPath], Option("systems", metavar="DIR")]
+    baseline: Annotated[
+        AnyPath | None, Option("compare with this system only", metavar="DIR")
+    ] = None
+    json: Annotated[bool, Option("print JSON, with all digits")] = False
+
+    def __call__(self) -> "Comparison":
+        """Compare and test."""
+        from espnet_merge.score.comparison import compare
+
+        return compare(
+            part(self, Texts),
+            [Path(system) for system in self.hyp],
+            part(self, Design),
+            Path(self.baseline) if self.baseline else None,
+        )
+
+
+def main(command: Command) -> None:
     """Compare and print."""
-    from espnet_merge.score.compare import Design
-    from espnet_merge.score.comparison import compare
-
-    design = Design(alpha=args.alpha, resamples=args.resamples, seed=args.seed)
-    found = compare(texts_of(args), args.hyp, design, args.baseline)
-    if args.json:
+    found = command()
+    if command.json:
         print(json.dumps(found.record(), indent=1, ensure_ascii=False))
     else:
         print(found)

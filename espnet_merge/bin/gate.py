@@ -12,41 +12,49 @@ For example:
     --baseline exp/released/inference_tail --candidate exp/tsv_m/inference_tail
 """
 
-import argparse
 import sys
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-from espnet_merge.bin._comparing import add_tests, texts_of
+from espnet_merge.options import AnyPath, Option, part
+from espnet_merge.score.design import Design, Texts
 from espnet_merge.score.evaluate import ERROR_RATES
 
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
-    add = parser.add_argument
-    add("--baseline", type=Path, required=True, metavar="DIR", help="must not fall")
-    add("--candidate", type=Path, required=True, metavar="DIR", help="system to test")
-    add(
-        "--margin",
-        type=float,
-        default=0.0,
-        metavar="POINTS",
-        help="a rise of the error rate that is allowed (default: %(default)s)",
-    )
-    add_tests(parser, ERROR_RATES)
+if TYPE_CHECKING:
+    from espnet_merge.score.gate import Verdict
 
 
-def main(args: argparse.Namespace) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Command(Texts, Design):
+    """Test whether a candidate is significantly worse than a baseline."""
+
+    baseline: Annotated[AnyPath, Option("must not fall", metavar="DIR")]
+    candidate: Annotated[AnyPath, Option("system to test", metavar="DIR")]
+    margin: Annotated[
+        float, Option("a rise of the error rate that is allowed", metavar="POINTS")
+    ] = 0.0
+    metric: Annotated[
+        str | None,
+        Option(
+            "what is measured",
+            default="cer for languages without spaces between words, else wer",
+            choices=ERROR_RATES,
+        ),
+    ] = None
+
+    def __call__(self) -> "Verdict":
+        """Test on one side."""
+        from espnet_merge.score.gate import judge
+
+        design = replace(part(self, Design), margin=self.margin)
+        places = Path(self.baseline), Path(self.candidate)
+        return judge(part(self, Texts), *places, design)
+
+
+def main(command: Command) -> None:
     """Print every test, then a line for each fall."""
-    from espnet_merge.score.compare import Design
-    from espnet_merge.score.gate import judge
-
-    design = Design(
-        alpha=args.alpha,
-        resamples=args.resamples,
-        seed=args.seed,
-        margin=args.margin,
-    )
-    verdict = judge(texts_of(args), args.baseline, args.candidate, design)
+    verdict = command()
     print(verdict)
     if verdict.fallen:
         sys.exit(1)

@@ -7,106 +7,122 @@ the worst utterances, and their audio. The data directories that were scored aga
 and the audio in their wav.scp, are looked for where they were then, from here.
 """
 
-import argparse
 import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 from espnet_merge.errors import InputError
+from espnet_merge.options import AnyPath, Option, Options, as_words
+
+if TYPE_CHECKING:
+    from espnet_merge.report.files import Report
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of ``espnet-merge report``."""
-    parser.add_argument(
-        "--expdir", type=Path, required=True, help="directory of the systems"
-    )
-    parser.add_argument(
-        "--base", required=True, metavar="SYSTEM", help="the untrained model's system"
-    )
-    parser.add_argument(
-        "--base-inference",
-        metavar="MODE",
-        help="decoding mode of the base, if not that of the others: Whisper as it was "
-        "published needs padding",
-    )
-    lists = {
-        "--experts": (
-            "LANG=SYSTEM",
-            "experts; the first of a language is its yardstick",
+@dataclass(frozen=True, kw_only=True)
+class Command(Options):
+    """Write a report of the scores of systems."""
+
+    expdir: Annotated[AnyPath, Option("directory of the systems")]
+    base: Annotated[str, Option("the untrained model's system", metavar="SYSTEM")]
+    base_inference: Annotated[
+        str | None,
+        Option(
+            "decoding mode of the base, if not that of the others: Whisper as it was "
+            "published needs padding",
+            metavar="MODE",
         ),
-        "--joint": ("SYSTEM", "systems trained on all languages together"),
-        "--merges": ("SYSTEM", "systems merged from experts"),
-        "--sets": ("SET", "test sets, each named <language>_…"),
-        "--trained": ("LANG", "languages that the experts were trained on"),
-        "--untrained": ("LANG", "languages to look at for what was forgotten"),
-        "--inference": ("MODE", "decoding modes, inference_<mode>; the first is main"),
-    }
-    for name, (metavar, text) in lists.items():
-        required = name in ("--sets", "--inference")
-        parser.add_argument(
-            name,
-            nargs="+" if required else "*",
-            default=[],
-            required=required,
-            metavar=metavar,
-            help=text,
+    ] = None
+    experts: Annotated[
+        Sequence[str],
+        Option(
+            "experts; the first of a language is its yardstick",
+            nargs="*",
+            metavar="LANG=SYSTEM",
+        ),
+    ] = ()
+    joint: Annotated[
+        Sequence[str],
+        Option(
+            "systems trained on all languages together", nargs="*", metavar="SYSTEM"
+        ),
+    ] = ()
+    merges: Annotated[
+        Sequence[str],
+        Option("systems merged from experts", nargs="*", metavar="SYSTEM"),
+    ] = ()
+    sets: Annotated[
+        Sequence[str], Option("test sets, each named <language>_…", metavar="SET")
+    ]
+    trained: Annotated[
+        Sequence[str],
+        Option("languages that the experts were trained on", nargs="*", metavar="LANG"),
+    ] = ()
+    untrained: Annotated[
+        Sequence[str],
+        Option(
+            "languages to look at for what was forgotten", nargs="*", metavar="LANG"
+        ),
+    ] = ()
+    inference: Annotated[
+        Sequence[str],
+        Option("decoding modes, inference_<mode>; the first is main", metavar="MODE"),
+    ]
+    output: Annotated[
+        AnyPath | None,
+        Option(
+            "where RESULTS.md, report.html, results.json and images/ go",
+            default="the expdir",
+            metavar="DIR",
+        ),
+    ] = None
+    inspect: Annotated[
+        AnyPath | None,
+        Option(
+            "what 'espnet-merge inspect' wrote, for report.html",
+            default="EXPDIR/inspect, if there",
+            metavar="DIR",
+        ),
+    ] = None
+    utterances: Annotated[
+        int,
+        Option("utterances of each set in report.html, worst first", metavar="N"),
+    ] = 100
+    clips: Annotated[
+        float,
+        Option(
+            "megabytes of audio in report.html, worst utterances first; 0: none",
+            metavar="MB",
+        ),
+    ] = 8.0
+
+    def __call__(self) -> "Report":
+        """Write the report."""
+        from espnet_merge.report.files import write_report
+        from espnet_merge.report.plan import Plan
+
+        expdir = Path(self.expdir)
+        plan = Plan(
+            base=self.base,
+            experts=[_expert(text) for text in self.experts],
+            joint=self.joint,
+            merges=self.merges,
+            sets=self.sets,
+            trained=self.trained,
+            untrained=self.untrained,
         )
-    parser.add_argument(
-        "--output",
-        type=Path,
-        metavar="DIR",
-        help="where RESULTS.md, report.html, results.json and images/ go (default: "
-        "the expdir)",
-    )
-    parser.add_argument(
-        "--inspect",
-        type=Path,
-        metavar="DIR",
-        help="what 'espnet-merge inspect' wrote, for report.html (default: "
-        "EXPDIR/inspect, if there)",
-    )
-    parser.add_argument(
-        "--utterances",
-        type=int,
-        default=100,
-        metavar="N",
-        help="utterances of each set in report.html, worst first (default: 100)",
-    )
-    parser.add_argument(
-        "--clips",
-        type=float,
-        default=8.0,
-        metavar="MB",
-        help="audio in report.html, worst utterances first (default: 8 MB; 0: none)",
-    )
-
-
-def main(args: argparse.Namespace) -> None:
-    """Write the report, print the main table."""
-    # Imported late: --help need not wait for the tests' numpy and scipy.
-    from espnet_merge.report.files import write_report
-    from espnet_merge.report.plan import Plan
-
-    plan = Plan(
-        base=args.base,
-        experts=[_expert(text) for text in args.experts],
-        joint=args.joint,
-        merges=args.merges,
-        sets=args.sets,
-        trained=args.trained,
-        untrained=args.untrained,
-    )
-    report = write_report(
-        plan,
-        args.expdir,
-        args.output or args.expdir,
-        args.inference,
-        command=_command(args),
-        base_mode=args.base_inference,
-        inspect=args.inspect,
-        utterances=args.utterances,
-        megabytes=args.clips,
-    )
-    print(report)
+        return write_report(
+            plan,
+            expdir,
+            Path(self.output) if self.output else expdir,
+            self.inference,
+            command=shlex.join(["espnet-merge", "report", *as_words(self)]),
+            base_mode=self.base_inference,
+            inspect=Path(self.inspect) if self.inspect else None,
+            utterances=self.utterances,
+            megabytes=self.clips,
+        )
 
 
 def _expert(text: str) -> tuple[str, str]:
@@ -118,10 +134,6 @@ def _expert(text: str) -> tuple[str, str]:
     return language, system
 
 
-def _command(args: argparse.Namespace) -> str:
-    words = ["espnet-merge", "report"]
-    for name, value in vars(args).items():
-        if value not in (None, []):
-            values = value if isinstance(value, list) else [value]
-            words += [f"--{name.replace('_', '-')}", *map(str, values)]
-    return shlex.join(words)
+def main(command: Command) -> None:
+    """Write the report, print the main table."""
+    print(command())

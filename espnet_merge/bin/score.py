@@ -6,69 +6,79 @@ sacreBLEU's signature. Rates are corpus totals in percent. The hypotheses must c
 exactly the utterances of the reference; an empty hypothesis counts as deletions.
 """
 
-import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
+from espnet_merge.options import AnyPath, Option, Options
 from espnet_merge.score.evaluate import METRICS
 from espnet_merge.score.normalize import NORMALIZERS
 
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of ``espnet-merge score``."""
-    parser.add_argument(
-        "--ref",
-        type=Path,
-        required=True,
-        metavar="DATADIR",
-        help="Kaldi data directory: text, utt2lang",
-    )
-    parser.add_argument(
-        "--hyp",
-        type=Path,
-        required=True,
-        nargs="+",
-        metavar="DIR",
-        help="directories with the hypotheses: text, and text.json if decode wrote it",
-    )
-    parser.add_argument(
-        "--metric",
-        nargs="+",
-        choices=METRICS,
-        help="what to measure (default: wer cer; of translations bleu chrf, too)",
-    )
-    parser.add_argument(
-        "--normalizer",
-        choices=tuple(NORMALIZERS),
-        default="basic",
-        help="none; basic: no case, no punctuation; fold: and no diacritics; "
-        "whisper: Whisper's rules for English, basic for others; simplified: basic, "
-        "and Chinese in simplified characters (default: basic)",
-    )
-    parser.add_argument(
-        "--baseline",
-        type=Path,
-        metavar="DIR",
-        help="hypotheses of another system for the same data, to show the difference",
-    )
-    parser.add_argument(
-        "--keep-current",
-        action="store_true",
-        help="leave directories whose score.json is of these very texts, this "
-        "normalizer with the rules that it has now, and these metrics",
-    )
+if TYPE_CHECKING:
+    from espnet_merge.score.directories import Scores
 
 
-def main(args: argparse.Namespace) -> None:
-    """Score every directory, print the table."""
-    from espnet_merge.score.directories import score_directories
+@dataclass(frozen=True, kw_only=True)
+class Command(Options):
+    """Score hypotheses against a data directory."""
 
-    print(
-        score_directories(
-            args.ref,
-            args.hyp,
-            args.normalizer,
-            args.metric,
-            baseline=args.baseline,
-            keep_current=args.keep_current,
+    ref: Annotated[
+        AnyPath, Option("Kaldi data directory: text, utt2lang", metavar="DATADIR")
+    ]
+    hyp: Annotated[
+        Sequence[AnyPath],
+        Option(
+            "directories with the hypotheses: text, and text.json if decode wrote it",
+            metavar="DIR",
+        ),
+    ]
+    metric: Annotated[
+        Sequence[str] | None,
+        Option(
+            "what to measure",
+            default="wer cer; of translations bleu chrf, too",
+            choices=METRICS,
+        ),
+    ] = None
+    normalizer: Annotated[
+        str,
+        Option(
+            "none; basic: no case, no punctuation; fold: and no diacritics; whisper: "
+            "Whisper's rules for English, basic for others; simplified: basic, and "
+            "Chinese in simplified characters",
+            choices=tuple(NORMALIZERS),
+        ),
+    ] = "basic"
+    baseline: Annotated[
+        AnyPath | None,
+        Option(
+            "hypotheses of another system for the same data, to show the difference",
+            metavar="DIR",
+        ),
+    ] = None
+    keep_current: Annotated[
+        bool,
+        Option(
+            "leave directories whose score.json is of these very texts, this "
+            "normalizer with the rules that it has now, and these metrics"
+        ),
+    ] = False
+
+    def __call__(self) -> "Scores":
+        """Score every directory, and write the files."""
+        from espnet_merge.score.directories import score_directories
+
+        return score_directories(
+            Path(self.ref),
+            [Path(place) for place in self.hyp],
+            self.normalizer,
+            self.metric,
+            baseline=Path(self.baseline) if self.baseline else None,
+            keep_current=self.keep_current,
         )
-    )
+
+
+def main(command: Command) -> None:
+    """Score every directory, print the table."""
+    print(command())

@@ -14,7 +14,8 @@ import numpy as np
 import torch
 
 from espnet_merge.decode.utterances import Utterance, read_audio
-from espnet_merge.whisper.features import SAMPLE_RATE, WINDOW
+from espnet_merge.speech import WINDOW
+from espnet_merge.whisper.features import SAMPLE_RATE
 
 FRAME = 512  # samples (32 ms); the detector takes no other number
 BLOCK = 1000 * FRAME  # samples that are in memory at a time

@@ -15,7 +15,8 @@ from espnet_merge.decode.routes import Routes
 from espnet_merge.decode.search import Hypothesis
 from espnet_merge.decode.settings import Settings
 from espnet_merge.decode.utterances import Utterance
-from espnet_merge.whisper.prompt import AUTO, prompt_ids
+from espnet_merge.speech import AUTO
+from espnet_merge.whisper.prompt import prompt_ids
 
 
 class Backend[Encoded](Protocol):

@@ -23,8 +23,9 @@ from espnet_merge.inspection.tables import aligned
 from espnet_merge.lora.adapter import base_digest
 from espnet_merge.lora.heat_map import DPI, draw
 from espnet_merge.lora.similarity import mean_posterior, ranked
+from espnet_merge.speech import AUTO
 from espnet_merge.whisper.fetched import as_directory, languages_of
-from espnet_merge.whisper.prompt import AUTO, load_tokenizer
+from espnet_merge.whisper.prompt import load_tokenizer
 
 RECORD = "similarity.json"
 

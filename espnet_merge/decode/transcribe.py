@@ -23,6 +23,7 @@ from espnet_merge.decode.ctranslate2_backend import (
     check_ready,
     convert,
 )
+from espnet_merge.decode.decoded import Decoded
 from espnet_merge.decode.expert import check_expert, load_expert, load_routed
 from espnet_merge.decode.identify import Heard
 from espnet_merge.decode.journal import Batches, Journal, Record
@@ -38,8 +39,9 @@ from espnet_merge.disk.atomic import whole_file
 from espnet_merge.disk.digest import sha256
 from espnet_merge.errors import InputError
 from espnet_merge.job_array import Shard
+from espnet_merge.speech import AUTO
 from espnet_merge.whisper.fetched import languages_of
-from espnet_merge.whisper.prompt import AUTO, load_tokenizer
+from espnet_merge.whisper.prompt import load_tokenizer
 
 PACKAGES = ("espnet_merge", "torch", "transformers")  # and that of the backend
 # Of the mode, what names a place or a time and changes no result.
@@ -63,7 +65,7 @@ def transcribe(
     *,
     overwrite: bool = False,
     shard: Shard | None = None,
-) -> None:
+) -> Decoded:
     """Write the hypotheses of data directories, checked all before the first is begun.
 
     A decoding that was killed goes on where it was; one that is finished is left as
@@ -117,6 +119,7 @@ def transcribe(
 
         for job in jobs:
             _run(job, recognizer, settings, tokenizer, shard)
+    return Decoded(tuple(output for _, output in sets), shard)
 
 
 def load_backend(
@@ -233,7 +236,9 @@ def _mode(
     """What the hypotheses depend on, the data apart, and where it was."""
     adapters = None if routes is None else routes.adapters
     return {
-        **vars(settings),
+        **{
+            k: list(v) if isinstance(v, tuple) else v for k, v in vars(settings).items()
+        },
         "model": str(model),
         "model_sha256": _digest(model),
         "adapter": adapter and str(adapter),

@@ -13,9 +13,9 @@ from espnet_merge.data.kaldi import DEFECTS, NO_AUDIO
 from espnet_merge.data.languages import read_languages
 from espnet_merge.data.table import read_table
 from espnet_merge.errors import InputError
-from espnet_merge.speech import LANGUAGES
-from espnet_merge.whisper.features import MIN_SAMPLES, SAMPLE_RATE, WINDOW
-from espnet_merge.whisper.prompt import AUTO, check_language, check_task
+from espnet_merge.speech import AUTO, LANGUAGES, WINDOW
+from espnet_merge.whisper.features import MIN_SAMPLES, SAMPLE_RATE
+from espnet_merge.whisper.prompt import check_language, check_task
 
 
 class Utterance(NamedTuple):

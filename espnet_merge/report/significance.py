@@ -7,12 +7,12 @@ import numpy as np
 
 from espnet_merge.report.results import Results
 from espnet_merge.score.compare import (
-    Design,
     Difference,
     difference,
     differences,
     p_value,
 )
+from espnet_merge.score.design import Design
 from espnet_merge.score.holm import holm
 from espnet_merge.score.parts import Part
 

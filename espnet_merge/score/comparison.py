@@ -9,69 +9,16 @@ from typing import Any, NamedTuple
 from espnet_merge.errors import InputError
 from espnet_merge.score import tables
 from espnet_merge.score.compare import (
-    Design,
     Difference,
     difference,
     differences,
     with_mapsswe,
 )
+from espnet_merge.score.design import Design, Texts
 from espnet_merge.score.evaluate import CORPUS_SCORES
 from espnet_merge.score.holm import check_resamples
-from espnet_merge.score.parts import Part, read_parts
+from espnet_merge.score.parts import read_parts
 from espnet_merge.score.translation import read_translations, score_differences
-
-
-@dataclass(frozen=True, kw_only=True)
-class Texts:
-    """What is compared: references, and how both sides are read.
-
-    Attributes:
-        references: Kaldi data directories of the sets.
-        normalizer: of the text.
-        metric: one of ``METRICS``; None for the error rate that fits the language.
-        unit: what is drawn and swapped whole: ``utterance`` or ``speaker``.
-    """
-
-    references: Sequence[Path]
-    normalizer: str = "basic"
-    metric: str | None = None
-    unit: str = "utterance"
-
-    def read(self, systems: Sequence[Path]) -> list[Part]:
-        """Return the errors of the systems in all parts of all sets.
-
-        Raises:
-            InputError: two sets have one name, or hypotheses are missing or do not fit.
-        """
-        return self.read_by(read_parts, systems)
-
-    def read_by[P](
-        self, read: Callable[..., list[P]], systems: Sequence[Path]
-    ) -> list[P]:
-        """Return what ``read`` makes of all sets.
-
-        Raises:
-            InputError: two sets have one name, or hypotheses are missing or do not fit.
-        """
-        names = [reference.absolute().name for reference in self.references]
-        for name in names:
-            if names.count(name) > 1:
-                raise InputError(f"--ref names a set once; {name} is named again.")
-        alone = len(names) == 1
-        return [
-            part
-            for reference, name in zip(self.references, names, strict=True)
-            for part in read(
-                reference,
-                [
-                    system if alone and (system / "text").exists() else system / name
-                    for system in systems
-                ],
-                self.normalizer,
-                self.metric,
-                by_speaker=self.unit == "speaker",
-            )
-        ]
 
 
 @dataclass(frozen=True)
@@ -177,7 +124,7 @@ def compare(
 
 def _rates(texts: Texts, systems: Sequence[Path], design: Design) -> _Tested:
     """Test error rates: every part, and the mean of several."""
-    parts = texts.read(systems)
+    parts = texts.read(read_parts, systems)
     check_resamples(design.resamples, design.alpha, len(parts))
     drawn = [design.draw(part) for part in parts]
     rated = [i for i, part in enumerate(parts) if part.metric != "language"]
@@ -198,7 +145,7 @@ def _rates(texts: Texts, systems: Sequence[Path], design: Design) -> _Tested:
 
 def _scores(texts: Texts, systems: Sequence[Path], design: Design) -> _Tested:
     """Test BLEU or chrF."""
-    parts = texts.read_by(read_translations, systems)
+    parts = texts.read(read_translations, systems)
     check_resamples(design.resamples, design.alpha, len(parts))
     drawn = [
         part.resampled(design.resamples, design.seeds(part.name, part.metric))

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from espnet_merge.errors import InputError
 from espnet_merge.score import tables
-from espnet_merge.score.compare import Design, Difference, differences
-from espnet_merge.score.comparison import Texts
+from espnet_merge.score.compare import Difference, differences
+from espnet_merge.score.design import Design, Texts
 from espnet_merge.score.holm import check_resamples
+from espnet_merge.score.parts import read_parts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +84,7 @@ def judge(texts: Texts, baseline: Path, candidate: Path, design: Design) -> Verd
         raise InputError(
             f"--margin must be >= 0, in points of the error rate; got {design.margin}."
         )
-    parts = texts.read([baseline, candidate])
+    parts = texts.read(read_parts, [baseline, candidate])
     check_resamples(design.resamples, design.alpha, len(parts))
     design = replace(design, sides=1)
     drawn = [design.draw(part) for part in parts]

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from espnet_merge.score.bootstrap import draw, interval
-from espnet_merge.score.compare import Design, Difference
+from espnet_merge.score.compare import Difference
+from espnet_merge.score.design import Design
 from espnet_merge.score.evaluate import corpus_scorer
 from espnet_merge.score.holm import holm
 from espnet_merge.score.parts import by_task, read_sorted, sum_by_speaker

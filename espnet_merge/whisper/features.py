@@ -8,10 +8,10 @@ from transformers import WhisperFeatureExtractor
 
 from espnet_merge.data.audio import flaw
 from espnet_merge.errors import InputError
+from espnet_merge.speech import WINDOW
 
 SAMPLE_RATE = 16_000
 HOP = 160  # samples from one mel frame to the next
-WINDOW = 30.0  # seconds; the encoder has positions for no more
 MIN_SAMPLES = 2 * HOP  # shorter than this, the encoder would see no frame
 
 

@@ -8,7 +8,7 @@ from transformers import WhisperTokenizer
 from transformers.models.whisper.tokenization_whisper import LANGUAGES
 
 from espnet_merge.errors import InputError
-from espnet_merge.speech import code_of
+from espnet_merge.speech import TASKS, code_of
 from espnet_merge.whisper.fetched import (
     ENGLISH_ALONE,
     languages_of,
@@ -16,8 +16,6 @@ from espnet_merge.whisper.fetched import (
     likes_of,
 )
 
-TASKS = ("transcribe", "translate")
-AUTO = "auto"  # in place of a language: the one that the model hears
 # Languages in which Whisper writes no space before a text. By Whisper base, of the
 # probability of a first token in the language's script 0.3 to 0.8 % begins with a space
 # in these (90 % and more elsewhere, Burmese, Khmer and Tibetan included; Lao 64 %).

@@ -2,19 +2,26 @@ from pathlib import Path
 
 import pytest
 
-from espnet_merge.decode.settings import Settings, read_settings
+from espnet_merge.decode.settings import Settings
 from espnet_merge.errors import InputError
+from espnet_merge.options import build, read_yaml
 
 SHIPPED = sorted(Path(__file__).parents[2].glob("conf/decode/*.yaml"))
 
 
+def read(path, **given):
+    settings = build(Settings, read_yaml(Settings, path) | given)
+    settings.check_languages()
+    return settings
+
+
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_shipped_configurations_are_accepted(path):
-    assert isinstance(read_settings(path, {}), Settings)
+    assert isinstance(read(path), Settings)
 
 
 def test_the_named_modes_are_what_they_say():
-    modes = {path.stem: read_settings(path, {}) for path in SHIPPED}
+    modes = {path.stem: read(path) for path in SHIPPED}
     assert modes["padded"] == Settings(pad_to=30, beam=1)
     assert modes["true_length"] == Settings(pad_to=0, beam=1)
 
@@ -22,24 +29,24 @@ def test_the_named_modes_are_what_they_say():
 def test_the_command_line_stands_over_the_file(tmp_path):
     path = tmp_path / "mode.yaml"
     path.write_text("beam: 5\npad_to: 10\n")
-    assert read_settings(path, {"beam": 2}) == Settings(beam=2, pad_to=10)
+    assert read(path, beam=2) == Settings(beam=2, pad_to=10)
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("beams: 5", "no setting is called 'beams' did you mean beam"),
+        ("beams: 5", "no setting is called 'beams'; did you mean beam"),
         ("beam: 0", "beam must be a whole number from 1"),
         ("beam: 1.5", "beam must be a whole number"),
         ("beam: yes", "beam must be a whole number"),
-        ("pad_to: 31", "pad_to must be 0"),
+        ("pad_to: 31", "pad_to must be a number from 0 to 30; got 31"),
         ("tail: long", "tail must be a number"),
         ("task: sing", "task must be one of transcribe, translate"),
         ("device: tpu", "device must be one of cpu, cuda"),
         ("language: spanish", "did you mean 'es'"),
-        ("language: no", "a code in quotes such as 'es'; got False"),
+        ("language: no", "language must be text in quotes; got False"),
         ("languages: [es]", "candidates of language auto; got language None"),
-        ("{language: auto, languages: es}", "must be a list of codes; got 'es'"),
+        ("{language: auto, languages: es}", "must be a list of texts; got 'es'"),
         ("{language: auto, languages: []}", "must be a list of codes"),
         ("{language: auto, languages: [es, xx]}", "Whisper's .* got 'xx'"),
         (
@@ -65,4 +72,4 @@ def test_wrong_files_are_refused(tmp_path, content, message):
     path = tmp_path / "mode.yaml"
     path.write_text(content)
     with pytest.raises(InputError, match=message):
-        read_settings(path, {})
+        read(path)

@@ -198,7 +198,9 @@ def test_bad_input_leaves_nothing(micro_whisper, data, tmp_path, capsys):
         capsys, *fisher, "--batch-size", "2"
     )
     assert "utterances must be" in refusal(capsys, *fisher, "--utterances", "0")
-    assert "pad_to must be 0 to 30" in refusal(capsys, *fisher, "--pad-to", "31")
+    assert "pad_to must be a number from 0 to 30" in refusal(
+        capsys, *fisher, "--pad-to", "31"
+    )
     gram = ("gram", micro_whisper, data, out, "--labels", "model")
     assert "labels are of the fisher" in refusal(capsys, *gram)
     bare = write_data(tmp_path / "bare", count=2)
