@@ -3,18 +3,22 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help setup demo test lint check docs clean
+.PHONY: help setup demo test lint check docs lock upgrade clean
 
 BIN := .venv/bin
+# yes: the releases of constraints.txt; no: the newest that pyproject.toml allows.
+LOCK ?= yes
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 15
 
-setup: .venv/.installed ## .venv with all dependencies, ESPnet's scripts in tools/espnet
+setup: .venv/.installed-$(LOCK) ## .venv with all dependencies (LOCK=no: newest), ESPnet's scripts
 	@tools/install_espnet.sh
 
-.venv/.installed: pyproject.toml tools/make_venv.sh
-	@tools/make_venv.sh
+# A stamp for each LOCK, and only one at a time: another LOCK installs again.
+.venv/.installed-%: pyproject.toml constraints.txt tools/make_venv.sh
+	@tools/make_venv.sh $*
+	@rm -f .venv/.installed*
 	@touch $@
 
 demo: setup ## train, merge, decode and score on real speech; half an hour on 2 cores
@@ -25,16 +29,25 @@ test: setup ## all tests: shell, then Python
 	@$(BIN)/bats tests/shell
 	@$(BIN)/pytest -q
 
-lint: setup ## ruff, mypy, shellcheck
+lint: setup ## ruff, mypy, import-linter, shellcheck
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache --no-logo
 	@git ls-files -z '*.sh' '*.bash' '*.bats' .ci/run | xargs -0 $(BIN)/shellcheck
 
 check: lint test ## what CI runs
 
-docs: setup ## write docs/methods from the docstrings
+docs: setup ## write docs/methods and the picture of the rooms from the code
 	@$(BIN)/python -m docs.generate
+	@$(BIN)/python -m docs.rooms
+
+lock: ## add to constraints.txt what pyproject.toml newly asks for; the rest stays
+	@tools/lock.sh
+
+upgrade: setup ## renew constraints.txt, run the tests, say what moved
+	@moved=$$(tools/lock.sh --upgrade); trap 'echo "$$moved"' EXIT; \
+	  $(MAKE) test LOCK=yes
 
 clean: ## remove caches and build products; keeps .venv, data and experiments
 	@rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis tools/downloads

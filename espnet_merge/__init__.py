@@ -1,3 +1,3 @@
 """One speech model out of many experts: merge, route or train jointly."""
 
-__version__ = "0.1.0"
+from espnet_merge.version import __version__ as __version__

@@ -9,7 +9,7 @@ does::
 
         def __call__(self) -> Result: ...
 
-``command_line.parse`` makes one of words, ``function`` one of keyword arguments, and
+``__main__.parse`` makes one of words, ``function`` one of keyword arguments, and
 ``read_yaml`` reads some of its fields. Types, ranges and choices are checked here,
 whatever fills them.
 """
@@ -41,7 +41,7 @@ class Option:
 
     Args:
         help: what it is; the default is added to it.
-        default: what a default of None means.
+        default: what the default is in words.
         least: of a number, or of each in a list.
         most: likewise, where there is a least.
         flag: the option's name on the command line, if not the field's.
@@ -97,12 +97,12 @@ class Declared:
     @property
     def help(self) -> str:
         """What it is, and the default."""
-        default = self.field.default
-        if default is MISSING or default is None or default is False or default == ():
-            shown = self.option.default
-        else:
+        shown, default = self.option.default, self.field.default
+        if not shown and default is not MISSING and default not in (None, ()):
             many = default if isinstance(default, tuple) else (default,)
             shown = " ".join(f"{x:g}" if isinstance(x, float) else str(x) for x in many)
+        if self.kind is bool:
+            return self.option.help
         return self.option.help + (f" (default: {shown})" if shown else "")
 
     @property
@@ -159,6 +159,11 @@ class Options:
         for name, one in declared(type(self)).items():
             one.check(getattr(self, name))
 
+    @classmethod
+    def completed(cls, given: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the values that are given, and those that follow from them."""
+        return given
+
 
 def declared(kind: type) -> dict[str, Declared]:
     """Return the options of a dataclass by name: its fields that have an ``Option``.
@@ -207,11 +212,13 @@ def build[O: Options](kind: type[O], given: Mapping[str, Any]) -> O:
         if name not in known:
             raise InputError(unknown("option", name, known))
     for name, one in known.items():
-        if one.required and name not in given:
+        if name in given:
+            one.check(given[name])
+        elif one.required:
             raise InputError(f"{name} is missing: {one.option.help}.")
         if (file := one.option.file) and given.get(name) is not None:
             given = {**read_yaml(file, Path(given[name])), **given}
-    return kind(**given)
+    return kind(**kind.completed(given))
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> str:

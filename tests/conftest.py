@@ -1,8 +1,6 @@
 """What many tests need: one thread, and a micro Whisper made once."""
 
-import ctypes
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,15 +24,3 @@ def micro_whisper(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tests.micro import write_micro_whisper
 
     return write_micro_whisper(tmp_path_factory.mktemp("micro") / "whisper")
-
-
-def pytest_sessionfinish() -> None:
-    """Keep SWIG's type table of sentencepiece 0.2.1, which ESPnet pins, for ever.
-
-    The interpreter frees it at exit when the types in it are gone already, and the
-    process ends with a segmentation fault after all tests have passed.
-    """
-    for name, module in list(sys.modules.items()):
-        if name.startswith("swig_runtime_data"):
-            for value in vars(module).values():
-                ctypes.pythonapi.Py_IncRef(ctypes.py_object(value))

@@ -8,7 +8,7 @@ from espnet_merge.checkpoint import open_checkpoint, open_expert
 from espnet_merge.checkpoint.identity import expert_digest
 from espnet_merge.checkpoint.roles import role_of
 from espnet_merge.checkpoint.statistics import FILE, write_tensors
-from espnet_merge.methods import METHODS
+from espnet_merge.methods import METHODS, build_method
 
 KINDS = {
     name: method.statistics_kind
@@ -29,6 +29,15 @@ def write_statistics(path, kind, tensors, expert="", inputs=None):
     arrays = [np.ascontiguousarray(value, np.float32) for value in tensors.values()]
     write_tensors(path / FILE, shapes, arrays, metadata)
     return str(path)
+
+
+def method_with(root, name, tensors, **params):
+    """Build a method with ``tensors[i]`` as statistics of ``x`` of expert ``i``."""
+    places = [
+        write_statistics(root / f"{name}-{i}", KINDS[name], {"x": tensor})
+        for i, tensor in enumerate(tensors)
+    ]
+    return build_method(name, {"statistics": places, **params})
 
 
 def gram(columns, rng):

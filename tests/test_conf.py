@@ -16,11 +16,12 @@ OF_RECIPES = sorted(ROOT.glob("egs2/*/merge1/conf/*.yaml"))
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_shipped_configuration_builds(file):
-    name, params = read_config(file)
-    if name in KINDS:
-        params["statistics"] = ["one", "two", "three"]
-    method = build_method(name, params)
-    assert method.check_experts(min(3, method.max_experts or 3)) is None
+    name, stated = read_config(file)
+    places = {"statistics": ["one", "two", "three"]} if name in KINDS else {}
+    method = build_method(name, stated | places)
+    assert type(method) is METHODS[file.stem]
+    assert {key: getattr(method, key) for key in stated} == stated
+    method.check_experts(min(3, method.max_experts or 3))
     assert file.read_text().startswith("# ")
 
 

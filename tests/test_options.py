@@ -14,8 +14,7 @@ from typing import Annotated, Literal
 import pytest
 
 from espnet_merge import bin as commands
-from espnet_merge.__main__ import COMMANDS
-from espnet_merge.command_line import parse
+from espnet_merge.__main__ import COMMANDS, parse
 from espnet_merge.errors import InputError
 from espnet_merge.options import (
     AnyPath,

@@ -40,6 +40,14 @@ def test_short_enough():
     assert len(README.splitlines()) < 150
 
 
+def test_all_say_the_same_two_commands():
+    two = re.search(r"```sh\n(make demo .*\nmake test .*\n)```", README)
+    assert two.group(0) in (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    assert (ROOT / ".ci" / "run").read_text("utf-8").endswith("\nexec make check\n")
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    assert re.search(r"^check: lint test\b", makefile, re.MULTILINE)
+
+
 @pytest.mark.parametrize("words", commands("make "), ids=" ".join)
 def test_make_targets_exist(words):
     done = subprocess.run(

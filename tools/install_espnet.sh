@@ -15,10 +15,12 @@ fail() {
   exit 2
 }
 
+# Without isolation pip builds what it looks at with the setuptools of .venv, not with
+# the newest, which constraints.txt does not know.
 download() {
   echo "setup: downloading $name.tar.gz (36 MB)" >&2
   ../.venv/bin/python -m pip download --quiet --disable-pip-version-check --no-deps \
-    --no-binary espnet --dest "$work" "espnet==$version" >&2 ||
+    --no-build-isolation --no-binary espnet --dest "$work" "espnet==$version" >&2 ||
     fail "$name.tar.gz could not be downloaded; mend the network and run again," \
       "or give a copy: tools/install_espnet.sh FILE"
 }

@@ -7,12 +7,14 @@ jobs of an array take a --shard each, and the same command without --shard joins
 Recordings longer than 30 s are cut where nobody speaks, and joined again.
 """
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from espnet_merge.decode.settings import Settings, pairs
+from espnet_merge.checkpoint.padding import PUBLISHED, Padding, common_padding
+from espnet_merge.decode.settings import Settings, experts, pairs
 from espnet_merge.errors import InputError
 from espnet_merge.options import AnyPath, Option, part
 
@@ -103,12 +105,15 @@ class Command(Settings):
         from espnet_merge.decode.transcribe import transcribe
         from espnet_merge.disk.cache import default_cache
         from espnet_merge.job_array import parse_shard
-        from espnet_merge.whisper.fetched import as_directory, languages_of
+        from espnet_merge.whisper.converted import as_directory
+        from espnet_merge.whisper.fetched import languages_of
 
         model = as_directory(Path(self.model), default_cache())
         known = languages_of(model)
         settings = part(self, Settings)
         settings.check_languages(known)
+        trained = common_padding(experts(vars(self)))
+        self._note_padding(trained)
         adapter = self.adapter and Path(self.adapter)
         routes = self.adapters and read_routes(
             self.adapters, self.fallback, settings, known
@@ -126,6 +131,23 @@ class Command(Settings):
             routes or None,
             overwrite=self.overwrite,
             shard=parse_shard(self.shard) if self.shard else None,
+            trained=trained,
+        )
+
+    def _note_padding(self, trained: Padding | None) -> None:
+        """Say where a model hears other silence than in its training."""
+        now = Padding(self.pad_to, self.tail)
+        if now == (trained or PUBLISHED):
+            return
+        record = (
+            "by its record" if trained else "as Whisper was, for no record says else"
+        )
+        first, *others = experts(vars(self))
+        more = f" and {len(others)} more" if others else ""
+        print(
+            f"espnet-merge decode: note: {first}{more}: trained {trained or PUBLISHED}"
+            f" ({record}), decoded {now}: it may loop.",
+            file=sys.stderr,
         )
 
 

@@ -35,11 +35,12 @@ class Command(Options):
     def __call__(self) -> Path:
         """Fetch the model, unless it is there; return where it is."""
         from espnet_merge.disk.atomic import check_output
-        from espnet_merge.whisper.fetched import RECORD, is_fetched
+        from espnet_merge.files import FETCH_JSON
+        from espnet_merge.whisper.fetched import is_fetched
 
         source, output = str(self.source), Path(self.output)
         if self.overwrite:
-            check_output(output, overwrite=True, mark=RECORD)
+            check_output(output, overwrite=True, mark=FETCH_JSON)
         elif is_fetched(source, output):
             print(f"{output}: holds {source} already", file=sys.stderr)
             return output
@@ -49,7 +50,7 @@ class Command(Options):
         # Seconds of imports, which a rerun does without.
         from espnet_merge.whisper.fetch import fetch
 
-        fetch(source, output, Path(self.cache))
+        fetch(source, output, Path(self.cache), overwrite=self.overwrite)
         return output
 
 

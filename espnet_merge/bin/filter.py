@@ -31,12 +31,13 @@ class Command(Limits):
         """Filter; return a table of what was dropped, and why."""
         from espnet_merge.data.filter import filter_data
         from espnet_merge.disk.atomic import check_output
+        from espnet_merge.files import WAV_SCP
         from espnet_merge.speech import LANGUAGES
         from espnet_merge.whisper.fetched import languages_of
 
         output = Path(self.output)
-        check_output(output, overwrite=self.overwrite, mark="wav.scp")
-        count, known = None, LANGUAGES
+        check_output(output, overwrite=self.overwrite, mark=WAV_SCP)
+        count, known = None, frozenset(LANGUAGES)
         if self.model:
             # Seconds of imports, for this option alone.
             from espnet_merge.whisper.prompt import encode_target, load_tokenizer

@@ -24,9 +24,10 @@ class Command(Options):
         """Format; return a table of what has no usable audio, and why."""
         from espnet_merge.data.format import format_data
         from espnet_merge.disk.atomic import check_output
+        from espnet_merge.files import WAV_SCP
 
         output = Path(self.output)
-        check_output(output, overwrite=self.overwrite, mark="wav.scp")
+        check_output(output, overwrite=self.overwrite, mark=WAV_SCP)
         report = format_data(Path(self.data), output)
         return "\n  ".join([f"{output}", *report.table()])
 

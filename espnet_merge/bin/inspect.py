@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from espnet_merge.bin._merging import Models
+from espnet_merge.files import INSPECT_HTML
 from espnet_merge.options import AnyPath, Option
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class Command(Models):
         found = measure(open_checkpoint(Path(self.base)), experts, self.rank)
         summary = Summary(found)
         if output:
-            summary.write(output)
+            summary.write(output, overwrite=self.overwrite)
         return summary
 
 
@@ -59,4 +60,4 @@ def main(command: Command) -> None:
     for warning in summary.warnings:
         print(f"espnet-merge inspect: warning: {warning}", file=sys.stderr)
     if command.output:
-        print(Path(command.output) / "inspect.html")
+        print(Path(command.output) / INSPECT_HTML)

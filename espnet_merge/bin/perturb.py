@@ -28,9 +28,10 @@ class Command(Options):
         """Perturb; return how much was written."""
         from espnet_merge.data.perturb import perturb_speed
         from espnet_merge.disk.atomic import check_output
+        from espnet_merge.files import WAV_SCP
 
         output = Path(self.output)
-        check_output(output, overwrite=self.overwrite, mark="wav.scp")
+        check_output(output, overwrite=self.overwrite, mark=WAV_SCP)
         count = perturb_speed(Path(self.data), output, self.factors)
         return f"{output}: {count} utterances"
 

@@ -1,7 +1,8 @@
 """Merge again as a merge.yaml says, and prove that the bytes are the same.
 
 The inputs are read where they were; paths that were relative still are. Exit status 0
-means that all inputs and all tensors of the result are what they were.
+means that all inputs and all tensors of the result are what they were, those that are
+stored beside the record, too.
 """
 
 from dataclasses import dataclass
@@ -20,6 +21,10 @@ class Command(Execution):
         AnyPath,
         Option("merge.yaml, or its directory", positional=True, metavar="FILE"),
     ]
+    stored: Annotated[
+        bool,
+        Option("compare what is stored beside the record with it; merge nothing"),
+    ] = False
     output: Annotated[
         AnyPath | None,
         Option(
@@ -30,20 +35,32 @@ class Command(Execution):
     ] = None
 
     def __call__(self) -> str:
-        """Merge and compare; return that all is the same."""
+        """Merge and compare; return what is the same."""
+        from espnet_merge.checkpoint import holds_weights
         from espnet_merge.merging.provenance import read_record
-        from espnet_merge.merging.replay import replay
+        from espnet_merge.merging.replay import check_stored, replay
 
+        path, output = Path(self.record), Path(self.output) if self.output else None
+        record = read_record(path)
+        stored = path if path.is_dir() else path.parent
+        if self.stored:
+            check_stored(stored, record)
+            return f"{path}: the same bytes are stored"
+        # What is replaced may be damaged: that is why.
+        replaced = output and output.resolve() == stored.resolve()
+        compared = holds_weights(stored) and not replaced
         replay(
-            read_record(Path(self.record)),
-            Path(self.output) if self.output else None,
+            record,
+            output,
+            stored=stored if compared else None,
             overwrite=self.overwrite,
             jobs=self.jobs,
             device=self.device,
         )
-        return f"{self.record}: same inputs, same bytes"
+        what = "so is what is stored" if compared else "nothing is stored beside it"
+        return f"{path}: same inputs, same bytes; {what}"
 
 
 def main(command: Command) -> None:
-    """Merge, compare, and print that all is the same."""
+    """Merge, compare, and print what is the same."""
     print(command())

@@ -8,8 +8,8 @@ and the audio in their wav.scp, are looked for where they were then, from here.
 """
 
 import shlex
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,6 +18,28 @@ from espnet_merge.options import AnyPath, Option, Options, as_words
 
 if TYPE_CHECKING:
     from espnet_merge.report.files import Report
+
+
+def _expert(text: str) -> tuple[str, str]:
+    group, equals, system = text.partition("=")
+    if not (group and equals and system):
+        raise InputError(
+            f"--experts takes GROUP=SYSTEM such as es=full_es; got {text!r}."
+        )
+    return group, system
+
+
+def _groups(words: Sequence[str]) -> dict[str, list[str]]:
+    groups: dict[str, list[str]] = {}
+    for word in words:
+        name, equals, sets = word.partition("=")
+        if not (name and equals) or name in groups:
+            raise InputError(
+                "--group takes NAME=SET,SET such as es=es_test, each name once; got "
+                f"{word!r}."
+            )
+        groups[name] = sets.split(",") if sets else []
+    return groups
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,19 +56,29 @@ class Command(Options):
             metavar="MODE",
         ),
     ] = None
+    group: Annotated[
+        Mapping[str, Sequence[str]],
+        Option(
+            "what experts are trained for, such as a language or a domain, and its "
+            "test sets, none after NAME= alone; sets of no group show what was "
+            "forgotten",
+            nargs="+",
+            action="extend",
+            metavar="NAME=SET,SET",
+            read=_groups,
+        ),
+    ] = field(default_factory=dict)
     experts: Annotated[
         Sequence[str],
         Option(
-            "experts; the first of a language is its yardstick",
+            "experts; the first of a group is the yardstick of its sets",
             nargs="*",
-            metavar="LANG=SYSTEM",
+            metavar="GROUP=SYSTEM",
         ),
     ] = ()
     joint: Annotated[
         Sequence[str],
-        Option(
-            "systems trained on all languages together", nargs="*", metavar="SYSTEM"
-        ),
+        Option("systems trained on all groups together", nargs="*", metavar="SYSTEM"),
     ] = ()
     merges: Annotated[
         Sequence[str],
@@ -55,16 +87,6 @@ class Command(Options):
     sets: Annotated[
         Sequence[str], Option("test sets, each named <language>_…", metavar="SET")
     ]
-    trained: Annotated[
-        Sequence[str],
-        Option("languages that the experts were trained on", nargs="*", metavar="LANG"),
-    ] = ()
-    untrained: Annotated[
-        Sequence[str],
-        Option(
-            "languages to look at for what was forgotten", nargs="*", metavar="LANG"
-        ),
-    ] = ()
     inference: Annotated[
         Sequence[str],
         Option("decoding modes, inference_<mode>; the first is main", metavar="MODE"),
@@ -109,8 +131,7 @@ class Command(Options):
             joint=self.joint,
             merges=self.merges,
             sets=self.sets,
-            trained=self.trained,
-            untrained=self.untrained,
+            groups=self.group,
         )
         return write_report(
             plan,
@@ -123,15 +144,6 @@ class Command(Options):
             utterances=self.utterances,
             megabytes=self.clips,
         )
-
-
-def _expert(text: str) -> tuple[str, str]:
-    language, equals, system = text.partition("=")
-    if not (language and equals and system):
-        raise InputError(
-            f"--experts takes LANG=SYSTEM such as es=full_es; got {text!r}."
-        )
-    return language, system
 
 
 def main(command: Command) -> None:

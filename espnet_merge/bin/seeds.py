@@ -64,6 +64,13 @@ class Command(Options):
             read=_means,
         ),
     ] = field(default_factory=dict)
+    base: Annotated[
+        str | None,
+        Option(
+            "the untrained model's, which may be decoded in a mode of its own",
+            metavar="SYSTEM",
+        ),
+    ] = None
     output: Annotated[
         AnyPath | None, Option("Markdown to write, too", metavar="FILE")
     ] = None
@@ -77,13 +84,19 @@ class Command(Options):
                     f"{name!r}."
                 )
 
+        if self.base is not None and self.base not in self.row:
+            raise InputError(
+                f"--base must be one of --row, which are {', '.join(self.row)}; got "
+                f"{self.base!r}."
+            )
+
     def __call__(self) -> str:
         """Read the scores; return a table in Markdown, and write it if told to."""
         from espnet_merge.disk.atomic import whole_file
         from espnet_merge.report.seeds import markdown, read_scores
 
         rows = {name: [Path(x) for x in places] for name, places in self.row.items()}
-        text = "\n".join(markdown(read_scores(rows), self.sets, self.mean))
+        text = "\n".join(markdown(read_scores(rows, self.base), self.sets, self.mean))
         if self.output:
             with whole_file(Path(self.output)) as part:
                 part.write_text(f"{text}\n", encoding="utf-8")

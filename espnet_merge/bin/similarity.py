@@ -61,7 +61,7 @@ class Command(ForwardPass):
         )
         found = measure(Path(self.model), [Path(x) for x in self.data], settings)
         if output:
-            found.write(output)
+            found.write(output, overwrite=self.overwrite)
         return found
 
 

@@ -25,11 +25,18 @@ class Command(Options):
         ),
     ]
 
+    model: Annotated[
+        AnyPath | None, Option("Whisper directory, whose languages count")
+    ] = None
+
     def __call__(self) -> None:
         """Check them."""
         from espnet_merge.data.validate import validate
+        from espnet_merge.speech import LANGUAGES
+        from espnet_merge.whisper.fetched import languages_of
 
-        validate([Path(data) for data in self.data])
+        known = languages_of(Path(self.model)) if self.model else LANGUAGES
+        validate([Path(data) for data in self.data], known)
 
 
 def main(command: Command) -> None:

@@ -3,25 +3,32 @@
 from pathlib import Path
 
 from espnet_merge.checkpoint.adapter import (
-    ADAPTER_CONFIG,
     Adapter,
     is_task_adapter,
     open_adapter,
     open_task_adapter,
 )
-from espnet_merge.checkpoint.espnet import CONFIG, open_espnet
+from espnet_merge.checkpoint.espnet import open_espnet
 from espnet_merge.checkpoint.hf import is_hf, open_hf
 from espnet_merge.checkpoint.names import without_training
 from espnet_merge.checkpoint.openai import is_openai, open_openai
 from espnet_merge.checkpoint.opened import Checkpoint, Format
+from espnet_merge.checkpoint.stored import check_sizes
 from espnet_merge.checkpoint.torch_read import read_torch
 from espnet_merge.checkpoint.torch_write import FILES
 from espnet_merge.errors import InputError
+from espnet_merge.files import ADAPTER_CONFIG, CONFIG_YAML
 
 READ = (
     "a checkpoint is a Hugging Face directory, a PEFT adapter directory, OpenAI's .pt"
     " or ESPnet's .pth"
 )
+
+
+def holds_weights(directory: Path) -> bool:
+    """Return whether a directory holds a model or an adapter."""
+    names = (ADAPTER_CONFIG, *FILES.values())
+    return is_hf(directory) or any((directory / name).is_file() for name in names)
 
 
 def open_checkpoint(path: Path) -> Checkpoint:
@@ -43,10 +50,12 @@ def open_expert(path: Path) -> Checkpoint | Adapter:
     """Open the model or adapter ``path``, whose format is detected.
 
     Raises:
-        InputError: there is none, it is damaged, or of a format that is not read.
+        InputError: there is none, it is damaged, not what its record says, or of a
+            format that is not read.
     """
     if not path.exists():
         raise InputError(f"{path}: no such checkpoint; {READ}.")
+    check_sizes(path)
     if path.is_file():
         return _open_file(path)
     model, adapter = is_hf(path), (path / ADAPTER_CONFIG).exists()
@@ -84,10 +93,17 @@ def _open_file(path: Path) -> Checkpoint | Adapter:
 
 def _what_is_in(path: Path) -> str:
     files = sorted(file.name for file in path.glob("*.pth"))
-    if files and (path / CONFIG).is_file():
+    if files and (path / CONFIG_YAML).is_file():
         best = [name for name in files if ".ave." in name] or files
         return f"an ESPnet experiment, give one of its files, such as {best[-1]}"
     return "holds no weights of a known name"
 
 
-__all__ = ["Adapter", "Checkpoint", "Format", "open_checkpoint", "open_expert"]
+__all__ = [
+    "Adapter",
+    "Checkpoint",
+    "Format",
+    "holds_weights",
+    "open_checkpoint",
+    "open_expert",
+]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from espnet_merge.checkpoint.espnet import CONFIG, read_config
+from espnet_merge.checkpoint.espnet import read_config
 from espnet_merge.checkpoint.factored import Factored
 from espnet_merge.checkpoint.hf import read_json
 from espnet_merge.checkpoint.lora_defaults import DEFAULTS, moves_base
@@ -15,12 +15,12 @@ from espnet_merge.checkpoint.opened import Checkpoint
 from espnet_merge.checkpoint.safetensors import Entry, read_header, read_metadata
 from espnet_merge.checkpoint.torch_read import read_torch, tensors_of
 from espnet_merge.errors import InputError
+from espnet_merge.files import ADAPTER_CONFIG, ADAPTER_WEIGHTS, CONFIG_YAML
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-ADAPTER_CONFIG = "adapter_config.json"
-WEIGHTS = ("adapter_model.safetensors", "adapter_model.bin")
+WEIGHTS = (ADAPTER_WEIGHTS, "adapter_model.bin")
 # Prefix and suffix that peft adds to the name of a linear layer.
 PREFIX = "base_model.model."
 FACTOR = re.compile(re.escape(PREFIX) + r"(.+)\.lora_([AB])(?:\.default)?\.weight")
@@ -110,7 +110,7 @@ def open_task_adapter(path: Path, content: Mapping[str, Any]) -> Adapter:
         name.removeprefix(TASK_PREFIX): entry
         for name, entry in tensors_of(path, content).items()
     }
-    settings = path.parent / CONFIG
+    settings = path.parent / CONFIG_YAML
     conf = read_config(settings).get("lora_conf")
     if not isinstance(conf, dict):
         raise InputError(

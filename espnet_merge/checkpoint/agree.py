@@ -9,6 +9,7 @@ from espnet_merge.checkpoint.hf import read_json
 from espnet_merge.checkpoint.identity import weights_digest
 from espnet_merge.checkpoint.opened import Checkpoint, chunks
 from espnet_merge.errors import InputError
+from espnet_merge.files import TOKENIZER_JSON, VOCAB_JSON
 
 # Keys of config.json that change what the weights mean without changing their shapes,
 # or that say best why the shapes differ.
@@ -63,8 +64,7 @@ def check_moved(base: Checkpoint, expert: Checkpoint | Adapter) -> None:
                 expert.read(name, chunk=chunk),
                 equal_nan=True,
             )
-            for name, entry in base.entries.items()
-            if entry.is_float
+            for name, entry in base.floats.items()
             for chunk in chunks(entry.size)
         )
     if not moved:
@@ -126,7 +126,7 @@ def _check_vocabulary(base: Checkpoint, expert: Checkpoint) -> None:
             f"{expert.path}: another token_list in its config.yaml than {base.path};"
             " use experts with the tokens of the base."
         )
-    for name in ("vocab.json", "tokenizer.json"):
+    for name in (VOCAB_JSON, TOKENIZER_JSON):
         ours, theirs = base.path / name, expert.path / name
         if not (ours.is_file() and theirs.is_file()):
             continue
@@ -141,7 +141,7 @@ def _check_vocabulary(base: Checkpoint, expert: Checkpoint) -> None:
 def _ids(path: Path) -> dict[str, Any]:
     """Return the id of every token in ``vocab.json`` or ``tokenizer.json``."""
     content = read_json(path)
-    if path.name == "vocab.json":
+    if path.name == VOCAB_JSON:
         return content
     try:
         added = {

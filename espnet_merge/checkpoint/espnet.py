@@ -9,8 +9,8 @@ from espnet_merge.checkpoint.names import ESPNET_TASK, ESPNET_WHISPER, espnet_na
 from espnet_merge.checkpoint.opened import Checkpoint
 from espnet_merge.checkpoint.torch_read import tensors_of
 from espnet_merge.errors import InputError
+from espnet_merge.files import CONFIG_JSON, CONFIG_YAML
 
-CONFIG = "config.yaml"
 # Attention heads of the sizes that ESPnet's own Whisper is built from, of both sides.
 HEADS = {"tiny": 6, "base": 8, "small": 12, "medium": 16, "large": 20, "turbo": 20}
 
@@ -19,7 +19,7 @@ def open_espnet(path: Path, content: Mapping[str, Any]) -> Checkpoint:
     """Open the file ``path``, whose ``content`` was read."""
     tensors = tensors_of(path, content)
     naming = espnet_naming(set(tensors))
-    config = read_config(path.parent / CONFIG)
+    config = read_config(path.parent / CONFIG_YAML)
     if naming is ESPNET_TASK:
         config |= _base_config(config)
     elif naming is ESPNET_WHISPER:
@@ -28,7 +28,7 @@ def open_espnet(path: Path, content: Mapping[str, Any]) -> Checkpoint:
         path,
         {naming.read(name): entry for name, entry in tensors.items()},
         config,
-        tuple(file for file in (path, path.parent / CONFIG) if file.is_file()),
+        tuple(file for file in (path, path.parent / CONFIG_YAML) if file.is_file()),
         "espnet",
         naming,
     )
@@ -57,7 +57,7 @@ def read_config(path: Path) -> dict[str, Any]:
 
 def _base_config(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return ``config.json`` of the Whisper that training began with, if it is here."""
-    path = Path(str(config.get("whisper"))) / "config.json"
+    path = Path(str(config.get("whisper"))) / CONFIG_JSON
     try:
         base = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError):

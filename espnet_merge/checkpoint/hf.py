@@ -12,6 +12,7 @@ from espnet_merge.checkpoint.opened import Checkpoint
 from espnet_merge.checkpoint.safetensors import Entry, SafetensorsWriter, read_header
 from espnet_merge.checkpoint.torch_read import read_torch, tensors_of
 from espnet_merge.errors import InputError
+from espnet_merge.files import CONFIG_JSON
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -37,7 +38,7 @@ def open_hf(path: Path) -> Checkpoint:
     Raises:
         InputError: something is missing, truncated or not a checkpoint.
     """
-    config = read_json(path / "config.json")
+    config = read_json(path / CONFIG_JSON)
     single, index = next(
         pair for pair in WEIGHTS if any((path / name).exists() for name in pair)
     )
@@ -58,7 +59,7 @@ def open_hf(path: Path) -> Checkpoint:
                 f"{path / index}: tensor {lost[0]} is in the index or in a shard, but"
                 " not in both; fetch the checkpoint again."
             )
-    checkpoint = Checkpoint(path, entries, config, (path / "config.json", *files))
+    checkpoint = Checkpoint(path, entries, config, (path / CONFIG_JSON, *files))
     if config.get("tie_word_embeddings", True):
         checkpoint.drop_tied()
     return checkpoint
@@ -176,4 +177,4 @@ def copy_side_files(base: Checkpoint, directory: Path, dtype: str) -> None:
         shutil.copyfile(file, directory / file.name)
     key = "torch_dtype" if "torch_dtype" in base.config else "dtype"
     config = json.dumps(base.config | {key: dtype}, indent=2, ensure_ascii=False)
-    (directory / "config.json").write_text(config + "\n", encoding="utf-8")
+    (directory / CONFIG_JSON).write_text(config + "\n", encoding="utf-8")

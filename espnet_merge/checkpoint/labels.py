@@ -10,16 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from espnet_merge.checkpoint.adapter import WEIGHTS
-from espnet_merge.checkpoint.espnet import CONFIG, read_config
+from espnet_merge.checkpoint.espnet import read_config
 from espnet_merge.checkpoint.safetensors import read_header, read_metadata
 from espnet_merge.errors import InputError, warn
+from espnet_merge.files import CONFIG_YAML, EXPORT_YAML, MERGE_YAML
 
 KEY = "label_format"  # in export.yaml, config.yaml and an adapter's metadata
 SPACED = "leading_space"  # as Whisper writes; see whisper.prompt.encode_text
 UNSPACED = "no_space"
-# Beside a model that was exported from a training; what holds it may be replaced.
-EXPORT = "export.yaml"
-_MERGE = "merge.yaml"  # beside a merge
 _NAMED = 3  # models in a warning
 
 
@@ -34,12 +32,14 @@ def label_formats(model: Path) -> set[str]:
         the files do not say that we trained it.
     """
     directory = model if model.is_dir() else model.parent
-    if merged := read_config(directory / _MERGE).get("experts"):
+    if merged := read_config(directory / MERGE_YAML).get("experts"):
         paths = [Path(expert["path"]) for expert in merged]
         return set().union(*(label_formats(path) for path in paths if path.exists()))
-    if (directory / EXPORT).is_file():
-        return {format_in(read_config(directory / EXPORT))}
-    if model.is_file() and "whisper" in (config := read_config(directory / CONFIG)):
+    if (directory / EXPORT_YAML).is_file():
+        return {format_in(read_config(directory / EXPORT_YAML))}
+    if model.is_file() and "whisper" in (
+        config := read_config(directory / CONFIG_YAML)
+    ):
         return {format_in(config)}
     # Of all who write adapters, we alone name the base by its digest.
     metadata = _metadata(directory / WEIGHTS[0])

@@ -49,6 +49,11 @@ class Checkpoint:
     copies: dict[str, str] = field(default_factory=dict)
     _maps: dict[Path, "NDArray[Any]"] = field(default_factory=dict, repr=False)
 
+    @property
+    def floats(self) -> dict[str, Entry]:
+        """The entries of floats, which are what is merged; integers are kept."""
+        return {name: entry for name, entry in self.entries.items() if entry.is_float}
+
     def stored(self, name: str) -> "NDArray[Any]":
         """Return the stored bits of the tensor, flat: a view of the file if it can."""
         import numpy as np

@@ -7,18 +7,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from espnet_merge.checkpoint.espnet import CONFIG
+from espnet_merge.checkpoint.dtypes import itemsize
 from espnet_merge.checkpoint.hf import Writer, copy_side_files
 from espnet_merge.checkpoint.names import ESPNET_WHISPER, OPENAI
 from espnet_merge.checkpoint.openai import dims_of
 from espnet_merge.checkpoint.opened import Checkpoint, Format
 from espnet_merge.checkpoint.torch_write import FILES, TorchWriter
 from espnet_merge.errors import InputError
+from espnet_merge.files import CONFIG_YAML
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 type Plan = Mapping[str, tuple[str, tuple[int, ...]]]
+
+
+def in_order(plan: Plan) -> Plan:
+    """Return the tensors in the order in which a result holds them."""
+    # The widest first keeps every tensor aligned to its own size.
+    return dict(sorted(plan.items(), key=lambda kv: (-itemsize(kv[1][0]), kv[0])))
 
 
 class TensorWriter(AbstractContextManager["TensorWriter"], Protocol):
@@ -85,9 +92,9 @@ class Output:
             return
         if self.format == "hf":
             copy_side_files(self.template, directory, dtype)
-        config = self.template.path.parent / CONFIG
+        config = self.template.path.parent / CONFIG_YAML
         if self.format == "espnet" and config.is_file():
-            shutil.copyfile(config, directory / CONFIG)
+            shutil.copyfile(config, directory / CONFIG_YAML)
 
     def _dims(self) -> dict[str, int]:
         config: dict[str, Any] = {}

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from espnet_merge.disk.atomic import whole_file
 from espnet_merge.errors import InputError
+from espnet_merge.speech import SAMPLE_RATE
 
-SAMPLE_RATE = 16_000
 BLOCK = 1 << 20  # samples of all channels that are in memory at a time
 # Others are slips in a header: nobody can be understood below, nothing is heard above.
 RATES = (4_000, 384_000)

@@ -8,6 +8,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+from espnet_merge.disk.lock import hold
 from espnet_merge.errors import InputError
 
 # Seconds without a byte after which a server is taken for gone.
@@ -18,7 +19,7 @@ def download(address: str, target: Path, md5: str | None = None) -> Path:
     """Return ``target``, downloaded if it is not there.
 
     What arrived of a download that broke off stays beside it, as ``<name>.part``, and
-    the next one goes on from there.
+    the next one goes on from there. Of two at one time the second waits.
 
     Args:
         address: of the file.
@@ -32,9 +33,22 @@ def download(address: str, target: Path, md5: str | None = None) -> Path:
         return target
     part = target.with_name(f"{target.name}.part")
     part.parent.mkdir(parents=True, exist_ok=True)
-    print(f"data: downloading {address}", file=sys.stderr)
-    try:
+    with hold(part):
+        if target.exists():  # another process had it meanwhile
+            part.unlink()
+            return target
+        print(f"data: downloading {address}", file=sys.stderr)
         _continue(address, part)
+        if md5:
+            _check(part, md5, address)
+        part.replace(target)
+    return target
+
+
+def _continue(address: str, part: Path) -> None:
+    """Append to ``part`` what is missing of the file; raise ``InputError`` if cut."""
+    try:
+        _append(address, part)
     except (
         urllib.error.URLError,
         http.client.HTTPException,
@@ -44,17 +58,12 @@ def download(address: str, target: Path, md5: str | None = None) -> Path:
     ) as error:
         raise InputError(
             f"{address}: must be reachable; {getattr(error, 'reason', error)}. Run "
-            f"again to go on, or put the file into {target.parent} yourself."
+            f"again to go on, or put the file into {part.parent} yourself."
         ) from error
-    if md5:
-        _check(part, md5, address)
-    part.replace(target)
-    return target
 
 
-def _continue(address: str, part: Path) -> None:
-    """Append to ``part`` what is missing of the file."""
-    there = part.stat().st_size if part.exists() else 0
+def _append(address: str, part: Path) -> None:
+    there = part.stat().st_size
     request = urllib.request.Request(address, headers={"Range": f"bytes={there}-"})
     try:
         answer = urllib.request.urlopen(request, timeout=PATIENCE)

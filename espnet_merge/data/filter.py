@@ -4,11 +4,10 @@ import hashlib
 from collections.abc import Callable, Collection
 from pathlib import Path
 
-from espnet_merge.data.audio import SAMPLE_RATE, AudioError, heard_length, read_blocks
+from espnet_merge.data.audio import AudioError, heard_length, read_blocks
 from espnet_merge.data.kaldi import (
     DEFECTS,
     NO_AUDIO,
-    TASKS,
     Tables,
     read_formatted,
     write_tables,
@@ -16,7 +15,8 @@ from espnet_merge.data.kaldi import (
 from espnet_merge.data.limits import Limits
 from espnet_merge.data.report import Report
 from espnet_merge.disk.atomic import whole_directory
-from espnet_merge.speech import LANGUAGES
+from espnet_merge.files import UTT2LANG, UTT2TASK, WAV_SCP
+from espnet_merge.speech import LANGUAGES, SAMPLE_RATE, TASKS
 
 # (text, language, task) -> number of tokens, prompt and end included.
 CountTokens = Callable[[str, str, str], int]
@@ -48,11 +48,11 @@ def filter_data(
     report = Report.of(
         {
             name: _judge(name, tables, limits, count_tokens, known)
-            for name in tables["wav.scp"]
+            for name in tables[WAV_SCP]
         }
     )
     if keep_all:
-        kept = set(tables["wav.scp"])
+        kept = set(tables[WAV_SCP])
     else:
         report.check(data)
         if limits.max_utterances is not None:
@@ -85,9 +85,9 @@ def _judge(
 ) -> int | str:
     """Return the number of samples, or why the utterance is of no use."""
     text = tables["text"].get(name, "")
-    language = tables["utt2lang"].get(name, "")
-    task = tables["utt2task"].get(name, "")
-    audio = tables["wav.scp"][name]
+    language = tables[UTT2LANG].get(name, "")
+    task = tables[UTT2TASK].get(name, "")
+    audio = tables[WAV_SCP][name]
     if audio == NO_AUDIO:
         return tables.get(DEFECTS, {}).get(name, "no audio")
     if not text:

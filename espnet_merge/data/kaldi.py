@@ -8,13 +8,14 @@ from espnet_merge.data.languages import read_languages
 from espnet_merge.data.table import read_table, write_table
 from espnet_merge.disk.atomic import whole_directory
 from espnet_merge.errors import InputError
+from espnet_merge.files import UTT2LANG, UTT2SPK, UTT2TASK, WAV_SCP
+from espnet_merge.speech import TRANSCRIBE
 
 # File name -> utterance -> value.
 Tables = dict[str, dict[str, str]]
 
 # What each utterance must have a line in.
-COLUMNS = ("text", "utt2spk", "utt2lang", "utt2task")
-TASKS = ("transcribe", "translate")
+COLUMNS = ("text", UTT2SPK, UTT2LANG, UTT2TASK)
 NO_AUDIO = "None"  # in wav.scp, as ESPnet writes it where there is nothing to hear
 DEFECTS = "utt2defect"  # why there is nothing
 
@@ -28,18 +29,18 @@ class Utterance:
     text: str
     speaker: str
     language: str
-    task: str = "transcribe"
+    task: str = TRANSCRIBE
 
 
 def write_kaldi(utterances: Iterable[Utterance], output: Path) -> None:
     """Write a data directory with ``utt2lang`` and ``utt2task``."""
     listed = list(utterances)
     tables = {
-        "wav.scp": {u.name: u.audio for u in listed},
+        WAV_SCP: {u.name: u.audio for u in listed},
         "text": {u.name: u.text for u in listed},
-        "utt2spk": {u.name: u.speaker for u in listed},
-        "utt2lang": {u.name: u.language for u in listed},
-        "utt2task": {u.name: u.task for u in listed},
+        UTT2SPK: {u.name: u.speaker for u in listed},
+        UTT2LANG: {u.name: u.language for u in listed},
+        UTT2TASK: {u.name: u.task for u in listed},
     }
     with whole_directory(output) as part:
         write_tables(tables, part)
@@ -50,7 +51,7 @@ def write_tables(tables: Mapping[str, Mapping[str, str]], directory: Path) -> No
 
     ``utt2defect`` is left out where nothing has a defect.
     """
-    tables = {**tables, "spk2utt": by_speaker(tables["utt2spk"])}
+    tables = {**tables, "spk2utt": by_speaker(tables[UTT2SPK])}
     for name, table in tables.items():
         if table or name != DEFECTS:
             # The order of the bytes, as of LC_ALL=C.
@@ -82,26 +83,26 @@ def read_kaldi(data: Path) -> Tables:
     Raises:
         InputError: a file is missing or broken.
     """
-    for name in ("wav.scp", "text", "utt2lang"):
+    for name in (WAV_SCP, "text", UTT2LANG):
         if not (data / name).is_file():
             raise InputError(
                 f"{data}: a data directory must hold wav.scp, text and utt2lang; it "
                 f"has no {name}."
             )
-    files = [data / "wav.scp", data / "text", *sorted(data.glob("utt2*"))]
+    files = [data / WAV_SCP, data / "text", *sorted(data.glob("utt2*"))]
     if (data / "segments").exists():
         files.append(data / "segments")
     tables = {file.name: read_table(file) for file in files if file.is_file()}
-    tables["utt2lang"] = read_languages(data / "utt2lang")
+    tables[UTT2LANG] = read_languages(data / UTT2LANG)
     names = listed(tables)
-    tables.setdefault("utt2spk", {name: name for name in names})
-    tables.setdefault("utt2task", dict.fromkeys(names, "transcribe"))
+    tables.setdefault(UTT2SPK, {name: name for name in names})
+    tables.setdefault(UTT2TASK, dict.fromkeys(names, TRANSCRIBE))
     return tables
 
 
 def listed(tables: Tables) -> dict[str, str]:
     """Return the table that lists all utterances: ``segments``, else ``wav.scp``."""
-    return tables.get("segments", tables["wav.scp"])
+    return tables.get("segments", tables[WAV_SCP])
 
 
 def of_utterances(tables: Tables) -> Tables:
@@ -110,7 +111,7 @@ def of_utterances(tables: Tables) -> Tables:
     return {
         file: {name: table[name] for name in names if name in table}
         for file, table in tables.items()
-        if file not in ("wav.scp", "segments")
+        if file not in (WAV_SCP, "segments")
     }
 
 
@@ -121,7 +122,7 @@ def read_formatted(data: Path) -> Tables:
         InputError: a file is missing or broken, or there are segments or commands.
     """
     tables = read_kaldi(data)
-    commands = [n for n, audio in tables["wav.scp"].items() if audio.endswith("|")]
+    commands = [n for n, audio in tables[WAV_SCP].items() if audio.endswith("|")]
     if commands or "segments" in tables:
         what = f"{commands[0]} is a command" if commands else "it has segments"
         raise InputError(

@@ -13,6 +13,7 @@ from espnet_merge.data.kaldi import (
 from espnet_merge.data.recordings import AUDIO, Clip, by_recording, extract, of_clips
 from espnet_merge.disk.atomic import whole_directory
 from espnet_merge.errors import InputError
+from espnet_merge.files import UTT2SPK, WAV_SCP
 
 # They hold lengths, which are others at another speed.
 _LENGTHS = ("utt2dur", "utt2num_frames", "utt2num_samples")
@@ -48,13 +49,13 @@ def perturb_speed(data: Path, output: Path, factors: Sequence[float]) -> int:
         for factor in factors:
             prefix = "" if factor == 1 else f"sp{factor:g}-"
             for file, table in of_utterances(tables).items():
-                own = prefix if file == "utt2spk" else ""
+                own = prefix if file == UTT2SPK else ""
                 joined[file] |= {prefix + n: own + v for n, v in table.items()}
             heard = _heard(data, tables, factor, prefix, (part, output))
             for file, table in heard.items():
                 joined.setdefault(file, {}).update(table)
         write_tables(joined, part)
-    return len(joined["wav.scp"])
+    return len(joined[WAV_SCP])
 
 
 def _heard(
@@ -70,7 +71,7 @@ def _heard(
         places: where it is written, and what that is going to be called.
     """
     if speed == 1 and "segments" not in tables:
-        return {"wav.scp": tables["wav.scp"]}
+        return {WAV_SCP: tables[WAV_SCP]}
     folder, final = (place / AUDIO for place in places)
     clips: dict[str, Clip] = {}
     for audio, parts in by_recording(data, tables).items():

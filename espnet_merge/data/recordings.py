@@ -11,7 +11,6 @@ from typing import NamedTuple
 import numpy as np
 
 from espnet_merge.data.audio import (
-    SAMPLE_RATE,
     AudioError,
     Samples,
     read_blocks,
@@ -20,6 +19,8 @@ from espnet_merge.data.audio import (
 )
 from espnet_merge.data.kaldi import DEFECTS, NO_AUDIO, Tables
 from espnet_merge.errors import InputError
+from espnet_merge.files import WAV_SCP
+from espnet_merge.speech import SAMPLE_RATE
 
 AUDIO = "data"  # where the audio of a data directory goes
 # Seconds by which a part may end after its recording, as Kaldi allows.
@@ -61,17 +62,17 @@ def by_recording(data: Path, tables: Tables) -> dict[str, dict[str, Part]]:
     """
     heard: dict[str, dict[str, Part]] = {}
     if "segments" not in tables:
-        for name, audio in tables["wav.scp"].items():
+        for name, audio in tables[WAV_SCP].items():
             heard.setdefault(audio, {})[name] = WHOLE
         return heard
     for name, line in tables["segments"].items():
         recording, part = _parse(f"{data / 'segments'}: {name}", line)
-        if recording not in tables["wav.scp"]:
+        if recording not in tables[WAV_SCP]:
             raise InputError(
                 f"{data / 'segments'}: {name}: a recording must stand in wav.scp; "
                 f"{recording} does not."
             )
-        heard.setdefault(tables["wav.scp"][recording], {})[name] = part
+        heard.setdefault(tables[WAV_SCP][recording], {})[name] = part
     return heard
 
 
@@ -111,7 +112,7 @@ def extract(
 def of_clips(clips: Mapping[str, Clip]) -> Tables:
     """Return the tables that tell where clips are, and why some are not."""
     return {
-        "wav.scp": {name: clip.audio for name, clip in clips.items()},
+        WAV_SCP: {name: clip.audio for name, clip in clips.items()},
         DEFECTS: {name: clip.defect for name, clip in clips.items() if clip.defect},
     }
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-from espnet_merge.data.audio import SAMPLE_RATE
 from espnet_merge.errors import InputError
+from espnet_merge.speech import SAMPLE_RATE
 
 
 @dataclass

@@ -2,43 +2,37 @@
 
 import re
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
-from espnet_merge.data.kaldi import (
-    NO_AUDIO,
-    TASKS,
-    Tables,
-    check_columns,
-    listed,
-    read_kaldi,
-)
+from espnet_merge.data.kaldi import NO_AUDIO, Tables, check_columns, listed, read_kaldi
 from espnet_merge.data.recordings import by_recording, is_command
 from espnet_merge.errors import InputError
-from espnet_merge.speech import LANGUAGES
+from espnet_merge.files import UTT2LANG, UTT2TASK, WAV_SCP
+from espnet_merge.speech import LANGUAGES, TASKS
 
-VALUES = {
-    "utt2lang": ("a language that Whisper knows, as es", LANGUAGES),
-    "utt2task": (" or ".join(TASKS), TASKS),
-}
 # What a command begins with, unless it is more than a program and its arguments.
 _PROGRAM = re.compile(r"\s*([\w.+/-]+)(?=[\s|])")
 
 
-def validate(directories: Sequence[Path]) -> None:
+def validate(directories: Sequence[Path], known: Collection[str] = LANGUAGES) -> None:
     """Check data directories whose utterances are going to stand together.
+
+    Args:
+        directories: Kaldi data directories.
+        known: codes of the languages of the model that is going to be used.
 
     Raises:
         InputError: a table is missing or broken, two do not list the same utterances,
-            a language or task is not Whisper's, audio is not there, or two directories
-            share an utterance's name.
+            a language or task is not the model's, audio is not there, or two
+            directories share an utterance's name.
     """
     owners: dict[str, Path] = {}
     for data in directories:
         tables = read_kaldi(data)
         check_columns(data, tables)
-        _check_values(data, tables)
-        _check_audio(data / "wav.scp", by_recording(data, tables))
+        _check_values(data, tables, known)
+        _check_audio(data / WAV_SCP, by_recording(data, tables))
         for name in listed(tables):
             if name in owners:
                 raise InputError(
@@ -49,10 +43,16 @@ def validate(directories: Sequence[Path]) -> None:
             owners[name] = data
 
 
-def _check_values(data: Path, tables: Tables) -> None:
-    for column, (rule, known) in VALUES.items():
+def _check_values(data: Path, tables: Tables, known: Collection[str]) -> None:
+    whose = "Whisper" if known == LANGUAGES else "the model"
+    example = "es" if "es" in known else min(known)
+    rules = {
+        UTT2LANG: (f"a language that {whose} knows, as {example}", known),
+        UTT2TASK: (" or ".join(TASKS), TASKS),
+    }
+    for column, (rule, allowed) in rules.items():
         for name, value in tables[column].items():
-            if value not in known:
+            if value not in allowed:
                 raise InputError(
                     f"{data / column}: {name}: must be {rule}; got {value!r}."
                 )

@@ -10,14 +10,19 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from espnet_merge.decode.batches import features
 from espnet_merge.decode.expert import load_expert
-from espnet_merge.decode.identify import Heard, known_languages
+from espnet_merge.decode.identify import Heard
 from espnet_merge.decode.search import Hypothesis
 from espnet_merge.decode.settings import Settings
 from espnet_merge.decode.utterances import Utterance
 from espnet_merge.disk.atomic import whole_directory
 from espnet_merge.disk.cache import default_cache, made_once
 from espnet_merge.errors import InputError
-from espnet_merge.whisper.prompt import language_id, load_tokenizer, token_id
+from espnet_merge.whisper.prompt import (
+    known_languages,
+    language_id,
+    load_tokenizer,
+    token_id,
+)
 
 if TYPE_CHECKING:
     from ctranslate2 import StorageView

@@ -7,7 +7,9 @@ import torch
 from transformers import WhisperForConditionalGeneration
 
 from espnet_merge.checkpoint.adapter import open_adapter
+from espnet_merge.checkpoint.stored import check_sizes
 from espnet_merge.errors import InputError
+from espnet_merge.files import ADAPTER_CONFIG
 from espnet_merge.lora.adapter import load_adapter
 from espnet_merge.lora.routed import add_routed
 from espnet_merge.lora.stored_mixture import is_mixture, load_mixture
@@ -17,24 +19,27 @@ from espnet_merge.whisper.model import load_whisper
 def check_expert(model: Path, adapter: Path | None) -> None:
     """Raise ``InputError`` where a model and an adapter are taken for each other.
 
-    A mixture of LoRA experts goes where an adapter goes.
+    Or where one is not what its record says. A mixture of LoRA experts goes where an
+    adapter goes.
     """
-    if (model / "adapter_config.json").is_file():
+    if (model / ADAPTER_CONFIG).is_file():
         raise InputError(
             f"{model}: --model must be a whole Whisper; this is a LoRA adapter: give "
             f"its base as --model and --adapter {model}."
         )
+    check_sizes(model)
     if adapter is not None and not is_mixture(adapter):
         check_adapter(adapter)
 
 
 def check_adapter(adapter: Path) -> None:
     """Raise ``InputError`` where a directory is no adapter."""
-    if not (adapter / "adapter_config.json").is_file():
+    if not (adapter / ADAPTER_CONFIG).is_file():
         raise InputError(
             f"{adapter}: a PEFT adapter directory needs adapter_config.json; it has "
             "none: give the model/ directory of a LoRA expert."
         )
+    check_sizes(adapter)
 
 
 def load_routed(

@@ -8,9 +8,8 @@ from torch import Tensor
 from transformers import WhisperForConditionalGeneration, WhisperTokenizer
 
 from espnet_merge.errors import InputError
-from espnet_merge.whisper.fetched import ENGLISH_ALONE
 from espnet_merge.whisper.model import Encoded, decode, logits
-from espnet_merge.whisper.prompt import language_id, languages_known, token_id
+from espnet_merge.whisper.prompt import known_languages, language_id, token_id
 
 
 class Heard(NamedTuple):
@@ -99,19 +98,3 @@ def _first(
     prompts = torch.full((len(encoded.states), 1), start, device=encoded.states.device)
     decoder = model.model.decoder
     return logits(decoder, decode(decoder, prompts, encoded))[:, 0].float()
-
-
-def known_languages(tokenizer: WhisperTokenizer) -> list[str]:
-    """Return the languages that have a token of their own.
-
-    Models before large-v3 lack Cantonese.
-    """
-    vocabulary, known = tokenizer.get_vocab(), languages_known(tokenizer)
-    codes = {code: vocabulary.get(f"<|{code}|>", -1) for code in known}
-    codes = {code: index for code, index in codes.items() if index >= 0}
-    if not codes or known == ENGLISH_ALONE:
-        raise InputError(
-            "language auto needs a model of many languages; this tokenizer has no "
-            "token of a language: name the --language."
-        )
-    return sorted(codes, key=codes.__getitem__)

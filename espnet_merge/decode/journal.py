@@ -1,12 +1,12 @@
 """What a decoding has finished, so that a killed one goes on, and jobs share one."""
 
-import fcntl
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
+from espnet_merge.disk.lock import hold_if_free
 from espnet_merge.errors import InputError
 from espnet_merge.job_array import Shard
 
@@ -21,7 +21,8 @@ class Journal:
 
     A file has a line for the mode, then one for each batch. A line that was cut off by
     a kill is dropped, and a file of another mode is begun anew. One process at a time
-    holds a file; the one that joins the shards holds all.
+    holds a file; the one that joins the shards holds all. A file without a batch is
+    gone at the end.
 
     Attributes:
         batches: those decoded so far by this or another job.
@@ -36,12 +37,9 @@ class Journal:
         directory.mkdir(parents=True, exist_ok=True)
         part = "" if shard is None else f"-{shard.number}-of-{shard.total}"
         own = directory / f"{NAME}{part}"
-        self._directory = directory
+        self._held = [own, *(_others(own) if shard is None else ())]
         with ExitStack() as stack:
-            self._file = stack.enter_context(_hold(own))
-            if shard is None:
-                for path in _others(own):
-                    stack.enter_context(_hold(path))
+            self._file, *_ = [stack.enter_context(_hold(path)) for path in self._held]
             self._files = stack.pop_all()
         self.batches: Batches = {}
         for path in _others(own):
@@ -51,23 +49,28 @@ class Journal:
         finished, end = _read(self._file, mode)
         self._file.truncate(end)
         self.batches |= finished
+        self._is_empty = not finished
         if end == 0:
             self._write(mode)
 
     def append(self, number: int, batch: list[Record]) -> None:
         """Add a decoded batch; it survives a kill from now on."""
         self._write([number, batch])
+        self._is_empty = False
         self.batches[number] = batch
 
     def remove(self) -> None:
-        """Delete the files of all jobs: the result is written."""
-        for path in self._directory.glob(f"{NAME}*"):
+        """Delete the files that are held: the result is written."""
+        for path in self._held:
             path.unlink()
+        self._held = []
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self._is_empty and self._held:
+            self._held[0].unlink()
         self._files.close()
 
     def _write(self, record: object) -> None:
@@ -80,16 +83,13 @@ def _others(own: Path) -> Iterator[Path]:
 
 
 def _hold(path: Path) -> BinaryIO:
-    file = path.open("a+b")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        file.close()
+    file = hold_if_free(path)
+    if file is None:
         raise InputError(
             f"{path.parent}: only one process may decode into a directory, or one for "
             "each --shard; another one does now: wait for it, or choose another "
             "--output."
-        ) from error
+        )
     return file
 
 

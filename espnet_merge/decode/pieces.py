@@ -14,8 +14,7 @@ import numpy as np
 import torch
 
 from espnet_merge.decode.utterances import Utterance, read_audio
-from espnet_merge.speech import WINDOW
-from espnet_merge.whisper.features import SAMPLE_RATE
+from espnet_merge.speech import SAMPLE_RATE, WINDOW
 
 FRAME = 512  # samples (32 ms); the detector takes no other number
 BLOCK = 1000 * FRAME  # samples that are in memory at a time

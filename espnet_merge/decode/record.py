@@ -10,8 +10,7 @@ from espnet_merge.decode.identify import Heard
 from espnet_merge.decode.journal import Record
 from espnet_merge.decode.search import Hypothesis
 from espnet_merge.decode.utterances import Utterance
-from espnet_merge.speech import AUTO
-from espnet_merge.whisper.features import SAMPLE_RATE
+from espnet_merge.speech import AUTO, SAMPLE_RATE
 from espnet_merge.whisper.prompt import token_id
 
 

@@ -1,13 +1,16 @@
 """How a Whisper is run, and how to decode: options, which a YAML file may hold."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
+from espnet_merge.checkpoint.padding import PUBLISHED, Padding, common_padding
 from espnet_merge.errors import InputError
-from espnet_merge.options import Option, Options
-from espnet_merge.speech import AUTO, LANGUAGES, WINDOW
+from espnet_merge.options import AnyPath, Option, Options
+from espnet_merge.speech import AUTO, LANGUAGES, Task, check_seconds
+from espnet_merge.whisper.fetched import ENGLISH_ALONE
+from espnet_merge.whisper.prompt import check_language
 
 DTYPES = {
     "torch": ("float32", "float16", "bfloat16"),
@@ -60,16 +63,45 @@ class ForwardPass(Options):
     pad_to: Annotated[
         float,
         Option(
-            "seconds to pad to; 30: as trained, 0: true length", least=0, most=WINDOW
+            "seconds to pad to; 30: as Whisper, 0: true length",
+            default="as the model was trained, by the record beside it; 30 without a "
+            "record, or where --tail is given",
         ),
-    ] = WINDOW
+    ] = PUBLISHED.pad_to
     tail: Annotated[
-        float, Option("seconds of silence after each utterance", least=0, most=WINDOW)
-    ] = 0.0
+        float,
+        Option(
+            "seconds of silence after each utterance",
+            default="likewise; 0 without a record, or where --pad-to is given",
+        ),
+    ] = PUBLISHED.tail
     device: Annotated[Literal["cpu", "cuda"], Option("where it runs")] = "cpu"
     # One, because processes side by side use the other cores better, and threads that
     # wait for a busy core are many times slower.
     threads: Annotated[int, Option("of the CPU", least=1, most=1024)] = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_seconds("pad_to", self.pad_to)
+        check_seconds("tail", self.tail)
+
+    @classmethod
+    def completed(cls, given: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Add how the model was trained, unless it is given how it hears."""
+        if "model" not in given or given.keys() & set(Padding._fields):
+            return given
+        return {**given, **(common_padding(experts(given)) or PUBLISHED)._asdict()}
+
+
+def experts(given: Mapping[str, Any]) -> list[Path]:
+    """Return what was trained: the adapters if there are any, else the model.
+
+    Args:
+        given: options: ``model``, ``adapter``, ``adapters``.
+    """
+    alone = given.get("adapter") or given["model"]
+    adapters: Mapping[str, AnyPath] = given.get("adapters") or {"": alone}
+    return [Path(path) for path in adapters.values()]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +143,7 @@ class Settings(ForwardPass):
         ),
     ] = None
     task: Annotated[
-        Literal["transcribe", "translate"] | None,
+        Task | None,
         Option("of all utterances", default="each one's in utt2task"),
     ] = None
     timestamps: Annotated[
@@ -196,10 +228,6 @@ class Settings(ForwardPass):
         Args:
             known: codes of the model's languages.
         """
-        # Seconds of imports, which the options alone do without.
-        from espnet_merge.whisper.fetched import ENGLISH_ALONE
-        from espnet_merge.whisper.prompt import check_language
-
         if self.language == AUTO and known == ENGLISH_ALONE:
             raise InputError(
                 "language auto needs a model of many languages; this one knows English "

@@ -24,7 +24,8 @@ from espnet_merge.lora.adapter import base_digest
 from espnet_merge.lora.heat_map import DPI, draw
 from espnet_merge.lora.similarity import mean_posterior, ranked
 from espnet_merge.speech import AUTO
-from espnet_merge.whisper.fetched import as_directory, languages_of
+from espnet_merge.whisper.converted import as_directory
+from espnet_merge.whisper.fetched import languages_of
 from espnet_merge.whisper.prompt import load_tokenizer
 
 RECORD = "similarity.json"
@@ -51,14 +52,18 @@ class Similarity:
             table.append([language, str(counts[language]), *shares, nearest.language])
         return "\n".join(aligned(table))
 
-    def write(self, output: Path) -> Path:
-        """Write ``similarity.json`` and a picture; return the former's path."""
-        with whole_directory(output) as folder:
+    def write(self, output: Path, *, overwrite: bool = False) -> None:
+        """Write ``similarity.json`` and a picture.
+
+        Args:
+            output: directory to write.
+            overwrite: whether an older result there may be replaced.
+        """
+        with whole_directory(output, RECORD, overwrite=overwrite) as folder:
             picture = draw(self.record["similarity"])
             picture.savefig(folder / "similarity.png", dpi=DPI)
             text = json.dumps(self.record, indent=1)
             (folder / RECORD).write_text(f"{text}\n", encoding="utf-8")
-        return output / RECORD
 
 
 def measure(model: Path, data: Sequence[Path], settings: Settings) -> Similarity:

@@ -13,7 +13,7 @@ from espnet_merge.decode.sample import sample
 from espnet_merge.decode.search import Hypothesis, Rules, search
 from espnet_merge.decode.settings import Settings
 from espnet_merge.decode.utterances import Utterance
-from espnet_merge.whisper.features import SAMPLE_RATE
+from espnet_merge.speech import SAMPLE_RATE
 from espnet_merge.whisper.model import Encoded, join
 from espnet_merge.whisper.prompt import token_id
 

@@ -16,6 +16,7 @@ import torch
 from tqdm import tqdm
 from transformers import WhisperTokenizer
 
+from espnet_merge.checkpoint.padding import KEY, Padding
 from espnet_merge.data.table import write_table
 from espnet_merge.decode.batches import batches
 from espnet_merge.decode.ctranslate2_backend import (
@@ -38,6 +39,7 @@ from espnet_merge.decode.utterances import Utterance, read_utterances
 from espnet_merge.disk.atomic import whole_file
 from espnet_merge.disk.digest import sha256
 from espnet_merge.errors import InputError
+from espnet_merge.files import TEXT_JSON
 from espnet_merge.job_array import Shard
 from espnet_merge.speech import AUTO
 from espnet_merge.whisper.fetched import languages_of
@@ -45,7 +47,7 @@ from espnet_merge.whisper.prompt import load_tokenizer
 
 PACKAGES = ("espnet_merge", "torch", "transformers")  # and that of the backend
 # Of the mode, what names a place or a time and changes no result.
-NOT_COMPARED = ("model", "adapter", "adapters", "versions")
+NOT_COMPARED = ("model", "adapter", "adapters", "versions", KEY)
 
 
 class Job(NamedTuple):
@@ -65,6 +67,7 @@ def transcribe(
     *,
     overwrite: bool = False,
     shard: Shard | None = None,
+    trained: Padding | None = None,
 ) -> Decoded:
     """Write the hypotheses of data directories, checked all before the first is begun.
 
@@ -81,6 +84,7 @@ def transcribe(
         routes: in place of one adapter, that of each language.
         overwrite: replace hypotheses that were made with other settings.
         shard: of the batches of each set; they are kept, and no hypotheses written.
+        trained: how the model, or its adapter, was trained, if its files say so.
 
     Raises:
         InputError: bad input, or other hypotheses are there already.
@@ -88,7 +92,8 @@ def transcribe(
     check_expert(model, adapter)
     if settings.backend == "ctranslate2":
         check_ready(settings.device)
-    common = _mode(model, adapter, routes, settings)
+    mode = _mode(model, adapter, routes, settings)
+    common = {**mode, KEY: trained and trained._asdict()}
     known = languages_of(model)
     jobs = []
     for data, output in sets:
@@ -98,15 +103,7 @@ def transcribe(
         if routes is not None and settings.language != AUTO:
             routes.check(data, (utterance.language for utterance in utterances))
         job = Job(output, {**common, "data_sha256": _listed(utterances)}, utterances)
-        differences = _compare(job)
-        if differences and not overwrite:
-            raise InputError(
-                f"{output}: holds hypotheses made otherwise ({differences}): choose "
-                "another --output, or pass --overwrite to replace them."
-            )
-        if differences == "":
-            print(f"{output}: already decoded.", file=sys.stderr)
-        else:
+        if not _is_done(job, overwrite=overwrite):
             jobs.append(job)
     if jobs:
         torch.set_num_threads(settings.threads)
@@ -118,7 +115,7 @@ def transcribe(
             return Recognizer(backend, routes)
 
         for job in jobs:
-            _run(job, recognizer, settings, tokenizer, shard)
+            _run(job, recognizer, settings, tokenizer, shard, overwrite=overwrite)
     return Decoded(tuple(output for _, output in sets), shard)
 
 
@@ -154,12 +151,16 @@ def _run(
     settings: Settings,
     tokenizer: WhisperTokenizer,
     shard: Shard | None,
+    *,
+    overwrite: bool,
 ) -> None:
     todo = batches(cut(job.utterances, settings.tail), settings.batch_size)
     if not job.output.exists():
         recognizer()  # what cannot be loaded leaves no directory behind
     header = {**_compared(job.mode), "pieces_sha256": _listed(itertools.chain(*todo))}
     with Journal(job.output, header, shard) as journal:
+        if _is_done(job, overwrite=overwrite):  # by another process, just now
+            return
         start = time.monotonic()
         decoded = _decode(job, recognizer, todo, journal, shard or Shard(1, 1))
         _say_speed(decoded, time.monotonic() - start)
@@ -236,9 +237,7 @@ def _mode(
     """What the hypotheses depend on, the data apart, and where it was."""
     adapters = None if routes is None else routes.adapters
     return {
-        **{
-            k: list(v) if isinstance(v, tuple) else v for k, v in vars(settings).items()
-        },
+        **vars(settings),
         "model": str(model),
         "model_sha256": _digest(model),
         "adapter": adapter and str(adapter),
@@ -271,12 +270,29 @@ def _digest(directory: Path) -> str:
     return digest.hexdigest()
 
 
+def _is_done(job: Job, *, overwrite: bool) -> bool:
+    """Return whether the hypotheses are there already, and say so.
+
+    Raises:
+        InputError: there are others, which are not to be replaced.
+    """
+    differences = _compare(job)
+    if differences and not overwrite:
+        raise InputError(
+            f"{job.output}: holds hypotheses made otherwise ({differences}): choose "
+            "another --output, or pass --overwrite to replace them."
+        )
+    if differences == "":
+        print(f"{job.output}: already decoded.", file=sys.stderr)
+    return differences == ""
+
+
 def _compare(job: Job) -> str | None:
     """Say how the hypotheses in the output were made otherwise; None: there are none.
 
     ``text.json`` is written last: where it is, all is.
     """
-    path = job.output / "text.json"
+    path = job.output / TEXT_JSON
     if not path.is_file():
         return None
     try:
@@ -291,10 +307,10 @@ def _compare(job: Job) -> str | None:
 
 
 def _write(job: Job, records: dict[str, Record]) -> None:
-    (job.output / "text.json").unlink(missing_ok=True)
+    (job.output / TEXT_JSON).unlink(missing_ok=True)
     texts = {name: record["text"] for name, record in records.items()}
     write_table(job.output / "text", texts)
-    with whole_file(job.output / "text.json") as part:
+    with whole_file(job.output / TEXT_JSON) as part:
         content = {"mode": job.mode, "utterances": records}
         part.write_text(
             json.dumps(content, indent=1, ensure_ascii=False) + "\n", "utf-8"

@@ -13,8 +13,9 @@ from espnet_merge.data.kaldi import DEFECTS, NO_AUDIO
 from espnet_merge.data.languages import read_languages
 from espnet_merge.data.table import read_table
 from espnet_merge.errors import InputError
-from espnet_merge.speech import AUTO, LANGUAGES, WINDOW
-from espnet_merge.whisper.features import MIN_SAMPLES, SAMPLE_RATE
+from espnet_merge.files import UTT2LANG, UTT2TASK, WAV_SCP
+from espnet_merge.speech import AUTO, LANGUAGES, SAMPLE_RATE, TRANSCRIBE, WINDOW
+from espnet_merge.whisper.features import MIN_SAMPLES
 from espnet_merge.whisper.prompt import check_language, check_task
 
 
@@ -62,7 +63,7 @@ def read_utterances(
         InputError: a file is missing, broken, not 16 kHz mono or too short or long, or
             a language or task is missing or unknown.
     """
-    scp = data / "wav.scp"
+    scp = data / WAV_SCP
     if not scp.is_file():
         raise InputError(f"{data}: a Kaldi data directory has wav.scp; this has none.")
     if (data / "segments").exists():
@@ -73,18 +74,18 @@ def read_utterances(
     wavs = read_table(scp)
     if not wavs:
         raise InputError(f"{scp}: at least one utterance is needed; the file is empty.")
-    languages = _column(data / "utt2lang", wavs, language)
-    tasks = _column(data / "utt2task", wavs, task or _default_task(data))
+    languages = _column(data / UTT2LANG, wavs, language)
+    tasks = _column(data / UTT2TASK, wavs, task or _default_task(data))
     for name in wavs:
         if language != AUTO:
             try:
                 check_language(languages[name], known)
             except InputError as error:
-                raise InputError(f"{data / 'utt2lang'}: {name}: {error}") from error
+                raise InputError(f"{data / UTT2LANG}: {name}: {error}") from error
         try:
             check_task(tasks[name], known)
         except InputError as error:
-            raise InputError(f"{data / 'utt2task'}: {name}: {error}") from error
+            raise InputError(f"{data / UTT2TASK}: {name}: {error}") from error
     defects = _defects(data) if whole_set else {}
     utterances = []
     for name, audio in wavs.items():
@@ -127,20 +128,20 @@ def read_audio(utterance: Utterance) -> NDArray[np.float32]:
 
 
 def _default_task(data: Path) -> str | None:
-    return None if (data / "utt2task").exists() else "transcribe"
+    return None if (data / UTT2TASK).exists() else TRANSCRIBE
 
 
 def _column(path: Path, wavs: dict[str, str], value: str | None) -> dict[str, str]:
     """One value for all, or each one's own from a table."""
     if value is not None:
         return dict.fromkeys(wavs, value)
-    option = "--" + {"utt2lang": "language", "utt2task": "task"}[path.name]
+    option = "--" + {UTT2LANG: "language", UTT2TASK: "task"}[path.name]
     if not path.is_file():
         raise InputError(
             f"{path}: each utterance needs its own line here, and there is no such "
             f"file: write it, or give {option}."
         )
-    read = read_languages if path.name == "utt2lang" else read_table
+    read = read_languages if path.name == UTT2LANG else read_table
     table = read(path)
     for name in wavs:
         if name not in table:

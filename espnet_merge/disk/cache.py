@@ -1,9 +1,10 @@
 """Where downloads and converted models are kept, so that nothing is done twice."""
 
-import fcntl
 import os
 from collections.abc import Callable
 from pathlib import Path
+
+from espnet_merge.disk.lock import hold
 
 
 def default_cache() -> Path:
@@ -20,8 +21,7 @@ def made_once(directory: Path, make: Callable[[Path], object]) -> Path:
         make: Writes it, all or nothing.
     """
     directory.parent.mkdir(parents=True, exist_ok=True)
-    with (directory.parent / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with hold(directory.parent / "lock"):
         if not directory.is_dir():
             make(directory)
     return directory

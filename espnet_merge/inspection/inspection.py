@@ -111,7 +111,7 @@ def measure(
         if isinstance(expert, Adapter):
             check_base_of(base, expert)
     cells: dict[Place, Cell] = {}
-    floats = {name: entry for name, entry in base.entries.items() if entry.is_float}
+    floats = base.floats
     size = sum(entry.size for entry in floats.values())
     with tqdm(total=size, desc="inspect", unit_scale=True, disable=None) as bar:
         for name, entry in floats.items():

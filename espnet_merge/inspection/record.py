@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from espnet_merge import __version__
 from espnet_merge.inspection import advice
 from espnet_merge.inspection.inspection import Cell, Inspection
 from espnet_merge.inspection.moments import Moments
 from espnet_merge.inspection.spectrum import Spectrum
+from espnet_merge.version import __version__
 
 
 def record(inspection: Inspection) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from espnet_merge.disk.atomic import whole_directory
+from espnet_merge.files import INSPECT_HTML
 from espnet_merge.inspection.advice import advise
 from espnet_merge.inspection.inspection import Inspection
 from espnet_merge.inspection.page import body, page
@@ -47,13 +48,18 @@ class Summary:
     def _repr_html_(self) -> str:
         return "\n".join(body(self.found))
 
-    def write(self, output: Path) -> None:
-        """Write ``inspect.json``, two pictures, and ``inspect.html`` with all of it."""
+    def write(self, output: Path, *, overwrite: bool = False) -> None:
+        """Write ``inspect.json``, two pictures, and ``inspect.html`` with all of it.
+
+        Args:
+            output: directory to write.
+            overwrite: whether an older inspection there may be replaced.
+        """
         # Seconds, which the tables do without.
         from espnet_merge.inspection.pictures import DPI, draw_experts, draw_layers
 
         drawn = {"layers": draw_layers, "experts": draw_experts}
-        with whole_directory(output) as folder:
+        with whole_directory(output, RECORD, overwrite=overwrite) as folder:
             for name, draw in drawn.items():
                 draw(self.found).savefig(folder / f"{name}.png", dpi=DPI)
             pictures = {
@@ -61,6 +67,6 @@ class Summary:
                 "Expert by expert": (folder / "experts.png").read_bytes(),
             }
             html = page(self.found, pictures)
-            (folder / "inspect.html").write_text(html, encoding="utf-8")
+            (folder / INSPECT_HTML).write_text(html, encoding="utf-8")
             text = json.dumps(self.record, indent=1, ensure_ascii=False)
             (folder / RECORD).write_text(f"{text}\n", encoding="utf-8")

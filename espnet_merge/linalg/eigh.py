@@ -3,11 +3,13 @@
 numpy finds all eigenvectors or none, and scipy's wrappers hold Python's lock while
 LAPACK works, so that threads would wait for each other. Here the LAPACK that scipy
 ships is called past its wrappers, and only wanted eigenvectors are computed: a leading
-quarter takes two fifths of numpy's time.
+quarter takes two fifths of numpy's time. Where this scipy does not offer the routines,
+numpy's eigenvectors are taken.
 """
 
 import contextlib
 import ctypes
+import re
 from functools import cache
 from importlib.machinery import PathFinder
 from importlib.util import module_from_spec
@@ -17,6 +19,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+# What is called of LAPACK. scipy has it for Cython, and promises neither these names
+# nor the width of their integers.
+ROUTINES = ("dsytrd", "dormtr", "dsterf", "dstedc", "dpttrf", "dlar1v")
+# How scipy's signature of a routine writes an integer of 32 bits.
+INT32 = re.compile(rb"[(, ]int \*")
 # Columns that LAPACK's blocked routines work on at once, at most.
 BLOCK = 64
 # Rows that a matrix has more of in memory. Without them columns of 512 or 1024 entries
@@ -50,6 +57,9 @@ def eigh(
     """
     import numpy as np
 
+    if not routines():
+        values, vectors = np.linalg.eigh(matrix)
+        return values[::-1], vectors[:, ::-1][:, :count]
     n = len(matrix)
     reflectors = _columns(n, n)
     # The transpose, which is the same, lies in memory as the columns do.
@@ -127,9 +137,10 @@ def _one_by_one(
         matrix: list[Any] = [n, 1, n, value, pivots, lower, once, twice, tiny, gap]
         found: list[Any] = [vector, 0, below, square, twist, row, support, inverse]
         references = _references(*matrix, *found, *rest, work)
+        dlar1v = routines()["dlar1v"]
         for column, wanted in zip(vectors.T, values + shift, strict=True):
             value[:], row[:] = wanted, 0
-            _routine("dlar1v")(*references)
+            dlar1v(*references)
             np.multiply(vector, inverse, out=column)
     return vectors
 
@@ -159,7 +170,7 @@ def _call(name: str, *arguments: "bytes | int | NDArray[Any]") -> None:
     import numpy as np
 
     info = ctypes.c_int()
-    _routine(name)(*_references(*arguments), ctypes.byref(info))
+    routines()[name](*_references(*arguments), ctypes.byref(info))
     if info.value:
         raise np.linalg.LinAlgError(f"LAPACK's {name} ended with {info.value}")
 
@@ -178,15 +189,25 @@ def _reference(argument: "bytes | int | NDArray[Any]") -> Any:  # noqa: ANN401
 
 
 @cache
-def _routine(name: str) -> Any:  # noqa: ANN401
-    """Return a routine of LAPACK, which scipy offers by its address to Cython."""
-    capsule = ctypes.py_object(lapack().__pyx_capi__[name])
-    api = ctypes.pythonapi
+def routines() -> dict[str, Any]:
+    """Return ``ROUTINES`` by name, or nothing where scipy does not offer them all."""
+    try:
+        capsules = lapack().__pyx_capi__
+        return {name: _function(capsules[name]) for name in ROUTINES}
+    except (ImportError, AttributeError, KeyError):
+        return {}
+
+
+def _function(capsule: Any) -> Any:  # noqa: ANN401
+    """Return the routine whose address and signature scipy keeps in ``capsule``."""
+    api, capsule = ctypes.pythonapi, ctypes.py_object(capsule)
     api.PyCapsule_GetName.restype = ctypes.c_char_p
     api.PyCapsule_GetPointer.restype = ctypes.c_void_p
-    address = api.PyCapsule_GetPointer(capsule, api.PyCapsule_GetName(capsule))
+    signature = api.PyCapsule_GetName(capsule)
+    if not INT32.search(signature):
+        raise ImportError(f"integers of another width: {signature}")
     # A function made so runs without Python's lock.
-    return ctypes.CFUNCTYPE(None)(address)
+    return ctypes.CFUNCTYPE(None)(api.PyCapsule_GetPointer(capsule, signature))
 
 
 @cache

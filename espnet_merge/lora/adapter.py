@@ -26,8 +26,7 @@ from torch import Tensor, nn
 from espnet_merge.checkpoint.labels import KEY, SPACED
 from espnet_merge.checkpoint.lora_defaults import DEFAULTS, moves_base
 from espnet_merge.errors import InputError
-
-WEIGHTS = "adapter_model.safetensors"
+from espnet_merge.files import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 
 
 def add_adapter(
@@ -82,7 +81,7 @@ def save_adapter(model: PeftModel, directory: Path, label_format: str = SPACED) 
     }
     base = base_digest(model.get_base_model())
     metadata = {"format": "pt", "base_sha256": base, KEY: label_format}
-    save_file(weights, directory / WEIGHTS, metadata=metadata)
+    save_file(weights, directory / ADAPTER_WEIGHTS, metadata=metadata)
     config = model.peft_config["default"]
     config.inference_mode = True
     config.save_pretrained(directory)
@@ -184,11 +183,11 @@ def base_digest(model: nn.Module) -> str:
 
 
 def _read_weights(directory: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    path = directory / WEIGHTS
+    path = directory / ADAPTER_WEIGHTS
     if not path.is_file():
         raise InputError(
-            f"{directory}: a PEFT adapter directory needs {WEIGHTS}; it has none: give "
-            "the model/ directory of a LoRA expert."
+            f"{directory}: a PEFT adapter directory needs {ADAPTER_WEIGHTS}; it has "
+            "none: give the model/ directory of a LoRA expert."
         )
     try:
         with safe_open(path, framework="pt") as file:
@@ -201,7 +200,7 @@ def _read_weights(directory: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 
 def _read_config(directory: Path) -> dict[str, Any]:
-    path = directory / "adapter_config.json"
+    path = directory / ADAPTER_CONFIG
     try:
         config: dict[str, Any] = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:

@@ -7,6 +7,7 @@ from espnet_merge.checkpoint import Checkpoint
 from espnet_merge.checkpoint.dtypes import FLOATS, itemsize
 from espnet_merge.merging.inputs import CHUNK_ENTRIES, Inputs
 from espnet_merge.merging.merge import Merge
+from espnet_merge.methods._base import scope_of
 from espnet_merge.methods._order_statistics import MOST
 
 # Bytes of an interpreter with numpy, and what scipy and the compiler of loops add.
@@ -29,18 +30,19 @@ def memory(merge: Merge, jobs: int) -> int:
     most = CHUNK_ENTRIES * width * (len(merge.experts) + 6)
     for name, rows, columns in _matrices(merge):
         ranks = sum(_ranks(merge, name, rows, columns))
-        if merge.method.factored:
+        if merge.kind.factored:
             # Two whole matrices, in float64 one more and the factors of all experts.
             most = max(most, 16 * rows * columns + 8 * ranks * (rows + columns))
         else:
             # The experts, and some matrices of the inputs and the outputs in float64.
             experts = len(merge.experts) * width * rows * columns
             most = max(most, experts + 8 * columns * (6 * columns + 3 * rows))
-    start = NUMPY + (SCIPY if merge.method.factored else 0)
+    start = NUMPY + (SCIPY if merge.kind.factored else 0)
     inputs = [x for x in (merge.base, *merge.experts) if isinstance(x, Checkpoint)]
     halves = any(e.dtype == "F16" for x in inputs for e in x.entries.values())
     # What takes factors decomposes, and selects nothing in a survey.
-    selects = merge.method.scope != "entry" and not merge.method.factored
+    scopes = {scope_of(method) for method in merge.methods}
+    selects = scopes != {"entry"} and not merge.kind.factored
     if halves or selects:
         start += NUMBA
     return start + (_after_statistics(merge) if selects else 0) + most * (jobs + 1)
@@ -48,9 +50,13 @@ def memory(merge: Merge, jobs: int) -> int:
 
 def _after_statistics(merge: Merge) -> int:
     """Return the bytes that a method keeps at most to select entries among all."""
-    sizes = [entry.size for entry in merge.base.entries.values()]
-    entries = {"entry": 0, "tensor": max(sizes, default=0), "model": sum(sizes)}
-    kept = min(MOST, entries[merge.method.scope] // KEPT)
+    sizes = {name: entry.size for name, entry in merge.base.floats.items()}
+    scopes = {name: scope_of(merge.at(name)) for name in sizes}
+    looked_at = (
+        {"entry": 0, "tensor": sizes[name], "model": sum(sizes.values())}[scope]
+        for name, scope in scopes.items()
+    )
+    kept = min(MOST, max(looked_at) // KEPT)
     # Values, indices, and both again when they are put together.
     return 2 * (4 + 8) * kept * len(merge.experts)
 
@@ -59,11 +65,11 @@ def seconds(merges: Sequence[Merge], jobs: int) -> float:
     """Return how long merges of the same inputs take in one pass."""
     count, time = len(merges[0].experts), 0.0
     for number, merge in enumerate(merges):
-        for name in (entries := merge.base.entries):
-            passes = PASSES[merge.method.at(name).scope]
-            time += ENTRY * entries[name].size * (count + 2) * passes
+        for name, entry in merge.base.floats.items():
+            passes = PASSES[scope_of(merge.at(name))]
+            time += ENTRY * entry.size * (count + 2) * passes
         # The decompositions of the first are there for the others.
-        if number == 0 or merge.method.kind != merges[0].method.kind:
+        if number == 0 or merge.kind != merges[0].kind:
             time += sum(_decomposing(merge, *matrix) for matrix in _matrices(merge))
     return time / jobs
 
@@ -95,6 +101,6 @@ def _matrices(merge: Merge) -> list[tuple[str, int, int]]:
     found = []
     for name in inputs.names:
         info = inputs.info(name)
-        if merge.method.at(name).is_matrix(info):
+        if merge.at(name).is_matrix(info):
             found.append((name, info.shape[0], math.prod(info.shape[1:])))
     return found

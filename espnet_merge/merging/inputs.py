@@ -12,7 +12,7 @@ from espnet_merge.checkpoint.dtypes import is_finite, to_float
 from espnet_merge.checkpoint.factored import Factored
 from espnet_merge.checkpoint.roles import layer_of, role_of
 from espnet_merge.errors import InputError
-from espnet_merge.methods import ElementwiseMerge, Method, TensorInfo
+from espnet_merge.methods import ElementwiseMerge, Method, TensorInfo, TwoPass
 from espnet_merge.methods._base import row_length
 from espnet_merge.workers import Workers
 
@@ -145,7 +145,7 @@ class Inputs:
     @property
     def names(self) -> list[str]:
         """Names of the tensors that are merged."""
-        return [name for name, entry in self.base.entries.items() if entry.is_float]
+        return list(self.base.floats)
 
     @cached_property
     def alone(self) -> "Inputs":
@@ -155,13 +155,15 @@ class Inputs:
     def elementwise(
         self, method: Method, name: str, cache: dict[Hashable, Any] | None = None
     ) -> ElementwiseMerge:
-        """Return what merges the pieces of the tensor ``name``.
+        """Return what merges the tensor ``name``, whole or chunk by chunk.
 
         Args:
             method: The plain method for it.
             name: One of ``names``.
             cache: Where ``TensorInfo.memoise`` keeps what surveys of this tensor share.
         """
+        if not isinstance(method, TwoPass) or method.is_matrix(self.info(name)):
+            return method
         match method.scope:
             case "entry":
                 return method

@@ -12,8 +12,10 @@ from espnet_merge.arrays import Array
 from espnet_merge.checkpoint.dtypes import FLOATS, check_overflow, to_stored
 from espnet_merge.checkpoint.factored import Factored
 from espnet_merge.checkpoint.output import TensorWriter
+from espnet_merge.checkpoint.stored import sizes_of
 from espnet_merge.disk.atomic import whole_directory
 from espnet_merge.errors import InputError
+from espnet_merge.files import MERGE_YAML
 from espnet_merge.linalg.decompose import on_cpu
 from espnet_merge.merging.inputs import Inputs
 from espnet_merge.merging.merge import Merge
@@ -31,6 +33,7 @@ from espnet_merge.merging.threads import (
     progress,
 )
 from espnet_merge.methods import ElementwiseMerge, TensorInfo
+from espnet_merge.methods._base import scope_of
 from espnet_merge.workers import Workers
 
 if TYPE_CHECKING:
@@ -54,12 +57,14 @@ class Target:
         record: What determines its bytes.
         writer: Opens the writer of its tensors in a directory.
         finish: Writes into this directory what belongs to the tensors.
+        overwrite: Whether an older result may be replaced.
     """
 
     output: Path
     record: Record
     writer: Callable[[Path], AbstractContextManager[TensorWriter]]
     finish: Callable[[Path], None] = lambda directory: None
+    overwrite: bool = False
 
 
 # For each target its number, the name of a tensor, and stored bits of it or of its next
@@ -87,7 +92,7 @@ def opened(
     first.check_weights()
     for merge in merges[1:]:
         merge.check_statistics()
-    check_device(device, torch=any(x.method.arrays == "torch" for x in merges))
+    check_device(device, torch=any(x.kind.arrays == "torch" for x in merges))
     limits = limit_threads(merges, device)
     keep_freed_memory()
     with Workers(jobs) as workers, limits:
@@ -129,6 +134,7 @@ def target_of(merge: Merge, record: Record) -> Target:
         record,
         writer=lambda directory: merge.written.writer(directory, merge.plan),
         finish=lambda directory: merge.written.copy_side_files(directory, merge.dtype),
+        overwrite=merge.overwrite,
     )
 
 
@@ -150,7 +156,12 @@ def write(
         check(target.record)
     checksums = [0] * len(targets)
     with ExitStack() as stack:
-        directories = [stack.enter_context(whole_directory(x.output)) for x in targets]
+        directories = [
+            stack.enter_context(
+                whole_directory(x.output, MERGE_YAML, overwrite=x.overwrite)
+            )
+            for x in targets
+        ]
         with ExitStack() as files:
             writers = [
                 files.enter_context(target.writer(directory))
@@ -161,7 +172,7 @@ def write(
         for target, place, checksum in zip(
             targets, directories, checksums, strict=True
         ):
-            record = target.record | result_of(checksum)
+            record = target.record | result_of(checksum) | sizes_of(place)
             check(record)
             target.finish(place)
             write_record(place, record)
@@ -207,7 +218,7 @@ def _kept(inputs: Inputs, name: str, count: int) -> Bits:
 
 
 def _steps(inputs: Inputs, merges: Sequence[Merge], name: str) -> Iterator[Step]:
-    methods = [merge.method.at(name) for merge in merges]
+    methods = [merge.at(name) for merge in merges]
     checked = not all(method.propagates_nan for method in methods)
     tensor = inputs.open(name, checked=checked)
     whole = [i for i, method in enumerate(methods) if method.is_matrix(tensor.info)]
@@ -247,7 +258,7 @@ def _steps(inputs: Inputs, merges: Sequence[Merge], name: str) -> Iterator[Step]
     if whole:
         yield matrices
     chunks = tensor.chunks() if rest else []
-    scopes = {methods[i].scope for i in rest}
+    scopes = {scope_of(methods[i]) for i in rest}
     few = len(chunks) <= CHUNKS_OF_ONE_THREAD
     if "tensor" in scopes and "model" not in scopes and few:
         yield all_chunks
@@ -269,7 +280,7 @@ def _bits(
         result = elementwise(tensors, info)
         if isinstance(result, Factored):
             result = result.dense()
-        if merge.method.space == "deltas":
+        if merge.kind.space == "deltas":
             result += info.base
     result = on_cpu(result)
     dtype = FLOATS[merge.dtype]

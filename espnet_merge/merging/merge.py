@@ -2,19 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from espnet_merge.checkpoint import Adapter, Checkpoint, Format
 from espnet_merge.checkpoint.agree import check_base_of, check_moved, check_same_model
-from espnet_merge.checkpoint.dtypes import FLOATS, itemsize
+from espnet_merge.checkpoint.dtypes import FLOATS
 from espnet_merge.checkpoint.identity import expert_digest
-from espnet_merge.checkpoint.output import Output, Plan
+from espnet_merge.checkpoint.output import Output, Plan, in_order
 from espnet_merge.disk.atomic import check_output
 from espnet_merge.errors import InputError
-from espnet_merge.methods import Method
-
-# The record beside every result, which says where it comes from.
-PROVENANCE = "merge.yaml"
+from espnet_merge.files import MERGE_YAML
+from espnet_merge.methods import ByTensor, Method
+from espnet_merge.methods._statistics import StatisticsMethod
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +22,7 @@ class Merge:
     """A merge that has been checked as far as headers tell, and not yet begun.
 
     Args:
-        method: What to do with each tensor.
+        method: What to do: one method for all tensors, or one for each.
         base: Checkpoint that all experts started from.
         experts: Fine-tuned checkpoints of the same model, or adapters of it.
         output: Directory to write; it appears only once complete.
@@ -35,7 +35,7 @@ class Merge:
         InputError: the inputs do not belong together, or the output is taken.
     """
 
-    method: Method
+    method: Method | ByTensor
     base: Checkpoint
     experts: Sequence[Checkpoint | Adapter]
     output: Path
@@ -53,10 +53,44 @@ class Merge:
                     " --output."
                 )
         check_same_model(self.base, self.experts)
-        self.method.check_names([n for n, e in self.base.entries.items() if e.is_float])
-        self.method.check_experts(len(self.experts))
+        names = list(self.base.floats)
+        self.by_tensor.check_names(names)
+        for on_statistics in self._on_statistics:
+            on_statistics.check_names(names)
+        for method in self.methods:
+            method.check_experts(len(self.experts))
         _ = self.written
-        check_output(self.output, overwrite=self.overwrite, mark=PROVENANCE)
+        check_output(self.output, overwrite=self.overwrite, mark=MERGE_YAML)
+
+    @cached_property
+    def by_tensor(self) -> ByTensor:
+        """The method of each tensor."""
+        if isinstance(self.method, ByTensor):
+            return self.method
+        return ByTensor.same(self.method)
+
+    @property
+    def kind(self) -> type[Method]:
+        """Class of the methods, as the table of methods has it."""
+        return self.by_tensor.kind
+
+    def at(self, name: str) -> Method:
+        """Return the method, with its parameters, for the tensor ``name``."""
+        return self.by_tensor.at(name)
+
+    @cached_property
+    def methods(self) -> list[Method]:
+        """The distinct methods of all tensors that are merged."""
+        return list(dict.fromkeys(map(self.at, self.base.floats)))
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Files that the methods read beside the checkpoints."""
+        return tuple(dict.fromkeys(f for x in self._on_statistics for f in x.files))
+
+    @property
+    def _on_statistics(self) -> list[StatisticsMethod]:
+        return [x for x in self.methods if isinstance(x, StatisticsMethod)]
 
     @property
     def written(self) -> Output:
@@ -68,12 +102,12 @@ class Merge:
     def plan(self) -> Plan:
         """Header type and shape of every tensor of the result, widest types first."""
         float_type = FLOATS[self.dtype]
-        plan = {
-            name: (float_type if entry.is_float else entry.dtype, entry.shape)
-            for name, entry in self.base.entries.items()
-        }
-        # The widest first keeps every tensor aligned to its own size.
-        return dict(sorted(plan.items(), key=lambda kv: (-itemsize(kv[1][0]), kv[0])))
+        return in_order(
+            {
+                name: (float_type if entry.is_float else entry.dtype, entry.shape)
+                for name, entry in self.base.entries.items()
+            }
+        )
 
     def check_weights(self) -> None:
         """Check what the headers do not tell: that experts differ from their base."""
@@ -85,9 +119,10 @@ class Merge:
 
     def check_statistics(self) -> None:
         """Check that statistics, where the method needs any, are of these experts."""
-        if self.method.files:
+        if self._on_statistics:
             trained = [expert_digest(self.base, expert) for expert in self.experts]
-            self.method.check_digests(trained)
+            for method in self._on_statistics:
+                method.check_digests(trained)
 
 
 def _directories(checkpoint: Checkpoint | Adapter) -> set[Path]:

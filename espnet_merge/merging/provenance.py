@@ -6,11 +6,13 @@ from typing import Any
 
 import yaml
 
-from espnet_merge import __version__
+from espnet_merge.checkpoint.padding import KEY, common_padding
 from espnet_merge.disk.digest import sha256
 from espnet_merge.errors import InputError
-from espnet_merge.merging.merge import PROVENANCE, Merge
+from espnet_merge.files import MERGE_YAML
+from espnet_merge.merging.merge import Merge
 from espnet_merge.methods import METHODS
+from espnet_merge.version import __version__
 from espnet_merge.workers import Workers
 
 # What determines the bytes of a result, as merge.yaml holds it.
@@ -28,6 +30,8 @@ def digests(merge: Merge, workers: Workers) -> list[dict[str, str]]:
 def describe(merge: Merge, inputs: list[dict[str, str]]) -> Record:
     """Return what determines the bytes of the result; no time, no host.
 
+    And how the experts were trained, for the result is to be decoded so.
+
     Args:
         merge: The merge.
         inputs: Digests of base and experts.
@@ -35,16 +39,18 @@ def describe(merge: Merge, inputs: list[dict[str, str]]) -> Record:
     import numpy as np
 
     versions = {"espnet_merge": __version__, "numpy": np.__version__}
-    if merge.method.factored:
+    if merge.kind.factored:
         # They decompose: with scipy on the CPU, with torch elsewhere.
         versions |= {name: version(name) for name in ("scipy", "torch")}
     names = {kind: name for name, kind in METHODS.items()}
-    files = {str(path): sha256(path) for path in merge.method.files}
+    files = {str(path): sha256(path) for path in merge.files}
+    padding = common_padding([expert.path for expert in merge.experts])
+    trained = {} if padding is None else {KEY: padding._asdict()}
     return {
-        "method": names[merge.method.kind],
+        "method": names[merge.kind],
         "params": {
             k: list(v) if isinstance(v, tuple) else v
-            for k, v in merge.method.params.items()
+            for k, v in merge.by_tensor.params.items()
         },
         "format": merge.written.format,
         "dtype": merge.dtype,
@@ -55,6 +61,7 @@ def describe(merge: Merge, inputs: list[dict[str, str]]) -> Record:
             for expert, hashes in zip(merge.experts, inputs[1:], strict=True)
         ],
         "versions": versions,
+        **trained,
     } | ({"files": files} if files else {})
 
 
@@ -68,7 +75,7 @@ def check_result(path: Path, crc32: int, record: Record) -> None:
     expected = record.get("result")
     if expected != result_of(crc32)["result"]:
         raise InputError(
-            f"{path}: the tensors are not those of its {PROVENANCE}: checksum"
+            f"{path}: the tensors are not those of its {MERGE_YAML}: checksum"
             f" {crc32:08x}, expected {(expected or {}).get('crc32')}; make it anew."
         )
 
@@ -76,7 +83,7 @@ def check_result(path: Path, crc32: int, record: Record) -> None:
 def write_record(directory: Path, record: Record) -> None:
     """Write ``record`` into the directory of a result."""
     text = yaml.safe_dump(record, sort_keys=False, allow_unicode=True)
-    (directory / PROVENANCE).write_text(text, encoding="utf-8")
+    (directory / MERGE_YAML).write_text(text, encoding="utf-8")
 
 
 def read_record(path: Path) -> Record:
@@ -85,14 +92,14 @@ def read_record(path: Path) -> Record:
     Raises:
         InputError: there is none, or it is no record of a merge.
     """
-    file = path / PROVENANCE if path.is_dir() else path
+    file = path / MERGE_YAML if path.is_dir() else path
     if not file.is_file():
-        raise InputError(f"{file}: no such file; give the {PROVENANCE} of a merge.")
+        raise InputError(f"{file}: no such file; give the {MERGE_YAML} of a merge.")
     try:
         record = yaml.safe_load(file.read_text("utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"{file}: not valid YAML ({error}); copy it again.") from error
     needed = {"method", "params", "format", "dtype", "compute_dtype", "base", "experts"}
     if not isinstance(record, dict) or not needed <= record.keys():
-        raise InputError(f"{file}: is no record of a merge; give a {PROVENANCE}.")
+        raise InputError(f"{file}: is no record of a merge; give a {MERGE_YAML}.")
     return record

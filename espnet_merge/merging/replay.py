@@ -1,14 +1,16 @@
 """Build a merge again from its record, and compare."""
 
 import tempfile
+import zlib
 from contextlib import nullcontext
 from pathlib import Path
 
-from espnet_merge.checkpoint import open_checkpoint, open_expert
+from espnet_merge.checkpoint import Adapter, open_checkpoint, open_expert
+from espnet_merge.checkpoint.output import in_order
 from espnet_merge.errors import InputError
 from espnet_merge.merging.loop import run
 from espnet_merge.merging.merge import Merge
-from espnet_merge.merging.provenance import Record
+from espnet_merge.merging.provenance import Record, check_result
 from espnet_merge.merging.to_adapter import AdapterMerge
 from espnet_merge.methods import build_method
 
@@ -38,10 +40,32 @@ def rebuild(record: Record, output: Path, *, overwrite: bool = False) -> Merge:
     )
 
 
+def check_stored(directory: Path, record: Record) -> None:
+    """Raise ``InputError`` where a stored result is not what its record says.
+
+    Reads it once.
+    """
+    opened = open_expert(directory)
+    if isinstance(opened, Adapter):
+        source = opened.weights
+        order = [
+            f"{name}.{factor}" for name in sorted(opened.scales) for factor in "AB"
+        ]
+    else:
+        source = opened
+        plan = {name: (x.dtype, x.shape) for name, x in opened.entries.items()}
+        order = list(in_order(plan))
+    checksum = 0
+    for name in order:
+        checksum = zlib.crc32(source.stored(name).data, checksum)
+    check_result(directory, checksum, record)
+
+
 def replay(
     record: Record,
     output: Path | None,
     *,
+    stored: Path | None = None,
     overwrite: bool = False,
     jobs: int = 1,
     device: str = "cpu",
@@ -51,13 +75,16 @@ def replay(
     Args:
         record: What ``merge.yaml`` of the first run holds.
         output: Where to write the result; None proves only, in a temporary directory.
+        stored: The first result, where it is to be looked at, too.
         overwrite: Whether an older merge in ``output`` may be replaced.
         jobs: Number of threads.
         device: Where torch's arrays are made.
 
     Raises:
-        InputError: an input or the result differs; nothing is left then.
+        InputError: an input or a result differs; nothing is left then.
     """
+    if stored:
+        check_stored(stored, record)
 
     def check(now: Record) -> None:
         check_inputs(record, now)

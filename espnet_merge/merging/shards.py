@@ -1,7 +1,7 @@
 """A merge in parts, each by a job of its own, and their joining."""
 
-import shutil
 import zlib
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -9,10 +9,12 @@ from espnet_merge.checkpoint import Checkpoint
 from espnet_merge.checkpoint.hf import SINGLE
 from espnet_merge.checkpoint.safetensors import SafetensorsWriter, read_header
 from espnet_merge.disk.atomic import check_output
+from espnet_merge.disk.temporary import remove, remove_stale
 from espnet_merge.errors import InputError
+from espnet_merge.files import MERGE_YAML
 from espnet_merge.merging.inputs import Inputs
 from espnet_merge.merging.loop import Bits, Target, merged, opened, target_of, write
-from espnet_merge.merging.merge import PROVENANCE, Merge
+from espnet_merge.merging.merge import Merge
 from espnet_merge.merging.provenance import (
     Record,
     check_result,
@@ -22,7 +24,7 @@ from espnet_merge.merging.replay import rebuild
 from espnet_merge.workers import Workers
 
 # What the record of a part has of its own.
-OF_PART = ("shard", "result")
+OF_PART = ("shard", "result", "bytes")
 
 
 def parts_of(output: Path) -> Path:
@@ -43,7 +45,7 @@ def names_of(merge: Merge, number: int, count: int) -> list[str]:
 
 def _work(inputs: Inputs, merge: Merge, name: str) -> int:
     entry = merge.base.entries[name]
-    whole = entry.is_float and merge.method.at(name).is_matrix(inputs.info(name))
+    whole = entry.is_float and merge.at(name).is_matrix(inputs.info(name))
     return entry.size * (min(entry.shape) if whole else 1)
 
 
@@ -61,7 +63,7 @@ def run_part(
     with opened([merge], jobs, device) as (inputs, (record,)):
         record |= {"shard": f"{number}/{count}"}
         if directory.exists():
-            check_output(directory, overwrite=True, mark=PROVENANCE)
+            check_output(directory, overwrite=True, mark=MERGE_YAML)
             if _same(read_record(directory), record):
                 return False
             if not merge.overwrite:
@@ -72,7 +74,10 @@ def run_part(
         names = names_of(merge, number, count)
         plan = {name: merge.plan[name] for name in names}
         target = Target(
-            directory, record, lambda place: SafetensorsWriter(place / SINGLE, plan)
+            directory,
+            record,
+            lambda place: SafetensorsWriter(place / SINGLE, plan),
+            overwrite=merge.overwrite,
         )
         write([target], merged(inputs, [merge], names), inputs.workers)
     return True
@@ -115,19 +120,29 @@ def join(output: Path, *, overwrite: bool = False) -> None:
 
     record = {k: v for k, v in records[0].items() if k not in OF_PART}
     steps = (partial(read, name) for name in merge.plan)
-    write([target_of(merge, record)], steps, Workers(), check)
-    shutil.rmtree(parts_of(output))
+    try:
+        write([target_of(merge, record)], steps, Workers(), check)
+    except FileNotFoundError as error:
+        raise InputError(
+            f"{parts_of(output)}: a part is gone: another run has joined them; look at"
+            f" {output}, or make them anew."
+        ) from error
+    for directory in directories:
+        remove(directory)
+    remove_stale(parts_of(output))
+    with suppress(OSError):  # where another job still writes a part
+        parts_of(output).rmdir()
 
 
 def _complete(directory: Path) -> list[Path]:
     """Return the parts in ``directory``, all of them."""
-    found = sorted(directory.glob("*-of-*"))
+    found = sorted(directory.glob("[0-9]*-of-*"))
     if not found:
         raise InputError(f"{directory}: holds no parts; make them with --shard first.")
     count = int(found[0].name.rpartition("-")[2])
     parts = [directory / f"{number}-of-{count}" for number in range(1, count + 1)]
     for part in parts:
-        if not (part / PROVENANCE).is_file():
+        if not (part / MERGE_YAML).is_file():
             raise InputError(f"{part}: is missing; make it with --shard.")
     if len(found) > count:
         raise InputError(

@@ -21,9 +21,9 @@ def limit_threads(
     merges: "Sequence[Merge]", device: str
 ) -> AbstractContextManager[None]:
     """Return ``one_thread_each``, which takes time to load, unless all is summed."""
-    if all(m.method.at(name).propagates_nan for m in merges for name in m.plan):
+    if all(merge.kind.propagates_nan for merge in merges):
         return nullcontext()
-    lapack = any(merge.method.factored for merge in merges)
+    lapack = any(merge.kind.factored for merge in merges)
     return one_thread_each(lapack=lapack, torch=device != "cpu")
 
 
@@ -85,9 +85,9 @@ def one_thread_each(*, lapack: bool, torch: bool) -> Iterator[None]:
     from threadpoolctl import threadpool_limits
 
     if lapack:
-        from espnet_merge.linalg.eigh import lapack as load_lapack
+        from espnet_merge.linalg.eigh import routines
 
-        load_lapack()
+        routines()
 
     with threadpool_limits(1):
         if not torch:

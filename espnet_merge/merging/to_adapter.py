@@ -10,18 +10,20 @@ from typing import Any
 
 from espnet_merge.arrays import Array
 from espnet_merge.checkpoint import Adapter
-from espnet_merge.checkpoint.adapter import ADAPTER_CONFIG, PREFIX, WEIGHTS
+from espnet_merge.checkpoint.adapter import PREFIX, WEIGHTS
 from espnet_merge.checkpoint.dtypes import FLOATS, check_overflow, to_stored
 from espnet_merge.checkpoint.factored import Factored, concatenate
 from espnet_merge.checkpoint.output import Plan
 from espnet_merge.checkpoint.safetensors import SafetensorsWriter
 from espnet_merge.errors import InputError
+from espnet_merge.files import ADAPTER_CONFIG
 from espnet_merge.linalg.decompose import cut, on_cpu
 from espnet_merge.merging.inputs import Inputs
 from espnet_merge.merging.loop import Bits, Step, Target, accept, opened, write
 from espnet_merge.merging.merge import Merge
 from espnet_merge.merging.provenance import Record
 from espnet_merge.methods import METHODS, TensorInfo
+from espnet_merge.methods._base import scope_of
 
 # Methods whose result is a sum of the deltas, which factors can hold exactly.
 LINEAR = ("soup", "task_arithmetic")
@@ -54,7 +56,7 @@ class AdapterMerge:
                     f"{expert.path}: --output-adapter takes adapters only, and this is"
                     " a whole model; leave the option out."
                 )
-        if self.rank is None and not (self.is_linear or self.merge.method.factored):
+        if self.rank is None and not (self.is_linear or self.merge.kind.factored):
             raise InputError(
                 "--output-adapter exact needs a method that sums the deltas,"
                 f" {' or '.join(LINEAR)}, or one that merges factors, such as tsv_m;"
@@ -76,7 +78,7 @@ class AdapterMerge:
     @property
     def is_linear(self) -> bool:
         """Whether the result is a sum of the deltas."""
-        return self.merge.method.kind in {METHODS[name] for name in LINEAR}
+        return self.merge.kind in {METHODS[name] for name in LINEAR}
 
     @cached_property
     def names(self) -> list[str]:
@@ -109,7 +111,13 @@ class AdapterMerge:
                 "format": "adapter",
                 "rank": "exact" if self.rank is None else self.rank,
             }
-            target = Target(self.merge.output, record, self._writer, self._finish)
+            target = Target(
+                self.merge.output,
+                record,
+                self._writer,
+                self._finish,
+                overwrite=self.merge.overwrite,
+            )
             write([target], self._steps(inputs, energies), inputs.workers, check)
         kept, whole = map(sum, zip(*(energies[n] for n in self.names), strict=True))
         return kept / whole if whole else 1.0
@@ -126,8 +134,8 @@ class AdapterMerge:
     ) -> Iterator[Step]:
         """Yield the steps that make A and B of each tensor, and note their energies."""
         for name in self.names:
-            method = self.merge.method.at(name)
-            if method.scope == "model" and not self.is_linear:
+            method = self.merge.at(name)
+            if scope_of(method) == "model":
                 inputs.elementwise(method, name)  # by all threads, and kept
             yield partial(self._factors, inputs.alone, name, energies)
 
@@ -192,7 +200,7 @@ class AdapterMerge:
         # What a sum makes of ones and zeros is the coefficient of each expert.
         units = np.eye(len(self.adapters))
         info = TensorInfo(name=name, base=np.zeros(1))
-        method = self.merge.method.at(name)
+        method = self.merge.at(name)
         parts = []
         for adapter, unit in zip(self.adapters, units, strict=True):
             if name in adapter.scales:
@@ -204,14 +212,14 @@ class AdapterMerge:
         """Merge by any method; those that work on factors may return some."""
         import numpy as np
 
-        method = self.merge.method.at(name)
+        method = self.merge.at(name)
         elementwise = inputs.elementwise(method, name)
         parts = []
         for info, tensors in inputs.parts(method, name):
             merged = elementwise(tensors, info)
             if isinstance(merged, Factored):
                 return merged
-            if self.merge.method.space == "weights":
+            if self.merge.kind.space == "weights":
                 merged = merged - info.base
             parts.append(on_cpu(merged).ravel())
         return np.concatenate(parts).reshape(self.merge.base.entries[name].shape)

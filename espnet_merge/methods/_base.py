@@ -8,7 +8,6 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
-from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from espnet_merge.arrays import Array
@@ -97,23 +96,30 @@ type ElementwiseMerge = Callable[[Sequence[Array], TensorInfo], Array]
 
 
 class Method(ABC):
-    """A pure function from the tensors of all experts at one site to one tensor.
+    """A pure function from one tensor of all experts to one tensor.
 
     Subclasses are frozen dataclasses of their hyper-parameters: a bad value fails
-    before anything is read, and the fields are the provenance.
+    before anything is read, and the fields are the provenance. A paper writes its
+    fields and the call; what else is here has an answer that suits most of them.
+
+    Attributes:
+        space: ``deltas``: expert minus base in, merged delta out. ``weights``: the
+            weights as they are in, merged weight out.
+        arrays: ``torch``: torch's on any device but the CPU. ``numpy``: always numpy's.
+        base: Whether ``info.base`` is looked at in weight space; if not, and all
+            experts are models, the file of the base is not read.
+        propagates_nan: Whether a NaN or Inf of an input is always in the result, so
+            that it is looked for there alone.
+        factored: Whether the delta of an adapter may come as ``Factored`` where
+            ``is_matrix``.
+        min_experts: Least number of experts, >= 1.
+        max_experts: Largest number of experts; None for any.
     """
 
-    # "deltas": expert minus base in, merged delta out. "weights": the weights as
-    # they are in, merged weight out.
     space: ClassVar[Literal["deltas", "weights"]] = "deltas"
-    # "torch": torch's on any device but the CPU. Importing torch costs seconds.
     arrays: ClassVar[Literal["numpy", "torch"]] = "numpy"
-    # Whether ``info.base`` is looked at in weight space; else its file is not read.
     base: ClassVar[bool] = True
-    # Whether a NaN or Inf of an input is always in the result, so that it is looked for
-    # there alone.
     propagates_nan: ClassVar[bool] = False
-    # Whether an adapter's delta may come as ``Factored`` where ``is_matrix``.
     factored: ClassVar[bool] = False
     min_experts: ClassVar[int] = 1
     max_experts: ClassVar[int | None] = None
@@ -125,61 +131,13 @@ class Method(ABC):
         """Merge ``tensors[i]`` of expert ``i``; the inputs stay as they are.
 
         Where ``is_matrix``, they are whole matrices, each made when it is asked for;
-        elsewhere flat pieces, a number of whole rows.
+        elsewhere flat chunks of whole rows.
         """
-
-    @property
-    def scope(self) -> Scope:
-        """What has to be seen before an entry can be merged: the widest survey."""
-        return "entry"
 
     def is_matrix(self, info: TensorInfo) -> bool:
         """Tell whether the tensor at ``info`` must come whole, to be decomposed."""
         del info
         return False
-
-    def statistics_pass(self, stream: Stream) -> ElementwiseMerge:
-        """Look at all pieces within ``scope``; return the rule to apply to each.
-
-        ``stream`` may be iterated several times. The loop over tensors calls this
-        once a tensor, once a model, or never, as ``scope`` says.
-        """
-        del stream
-        return self
-
-    def at(self, name: str) -> "Method":
-        """Return the method, with its parameters, for the tensor ``name``."""
-        del name
-        return self
-
-    @property
-    def kind(self) -> "type[Method]":
-        """Class of the method, as the table of methods has it."""
-        return type(self)
-
-    @property
-    def params(self) -> dict[str, Any]:
-        """Hyper-parameters by name: with ``kind``, all there is to know."""
-        names = [field.name for field in fields(self)]  # type: ignore[arg-type]
-        return {name: getattr(self, name) for name in names}
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        """Files that the method reads beside the checkpoints, for the provenance."""
-        return ()
-
-    def check_digests(self, digests: Sequence[str]) -> None:
-        """Raise ``InputError`` where ``files`` do not belong to experts so digested.
-
-        Args:
-            digests: one an expert, by ``checkpoint.identity.expert_digest``; asked for
-                only where there are files.
-        """
-        del digests
-
-    def check_names(self, names: Sequence[str]) -> None:
-        """Raise ``InputError`` where the parameters do not suit tensors so called."""
-        del names
 
     def check_experts(self, count: int) -> None:
         """Raise ``InputError`` where ``count`` experts do not suit the parameters."""
@@ -201,12 +159,16 @@ class TwoPass(Method):
 
     @property
     def scope(self) -> Scope:
-        """The survey is of a tensor."""
+        """What the statistics pass looks at; ``entry`` where none is needed."""
         return "tensor"
 
     @abstractmethod
     def statistics_pass(self, stream: Stream) -> ElementwiseMerge:
-        """Look at all pieces within ``scope``; return the rule to apply to each."""
+        """Look at all chunks within ``scope``; return what merges each of them.
+
+        Args:
+            stream: The chunks. It may be iterated several times.
+        """
 
     def __call__(
         self, tensors: Sequence[Array], info: TensorInfo = NO_INFO, /
@@ -219,6 +181,17 @@ class TwoPass(Method):
         info = replace(info, base=base, shape=info.shape or tuple(shape))
         flat = [tensor.ravel() for tensor in tensors]
         return self.statistics_pass([(info, flat)])(flat, info).reshape(shape)
+
+
+def scope_of(method: Method) -> Scope:
+    """Return what the method must look at before it can merge an entry."""
+    return method.scope if isinstance(method, TwoPass) else "entry"
+
+
+def parameters(method: Method) -> dict[str, Any]:
+    """Return the hyper-parameters by name: with the class, all there is to know."""
+    names = [field.name for field in fields(method)]  # type: ignore[arg-type]
+    return {name: getattr(method, name) for name in names}
 
 
 def weighted_sum(weights: Iterable[float], tensors: Sequence[Array]) -> Array:

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from espnet_merge.errors import InputError
 from espnet_merge.methods._base import Method
-from espnet_merge.methods._layered import Layered
+from espnet_merge.methods._by_tensor import ByTensor
 from espnet_merge.methods._table import METHODS
 
 # What a user calls one value of a type, and many. Texts are names of files.
@@ -21,10 +21,11 @@ NAMES = {
 }
 
 
-def build_method(name: str, params: Mapping[str, Any]) -> Method:
+def build_method(name: str, params: Mapping[str, Any]) -> Method | ByTensor:
     """Return the method called ``name`` with the hyper-parameters ``params``.
 
-    A value may be a mapping from regular expressions to values, see :class:`Layered`.
+    A value may be a mapping from regular expressions to values: then there is a method
+    for each tensor, see :class:`ByTensor`.
 
     Raises:
         InputError: unknown name or parameter, or a value of the wrong type or range.
@@ -46,7 +47,7 @@ def build_method(name: str, params: Mapping[str, Any]) -> Method:
         return method(**{k: _convert(k, v, hints[k]) for k, v in plain.items()})
 
     if any(isinstance(value, Mapping) for value in params.values()):
-        return Layered(build, params)
+        return ByTensor(method, build, params)
     return build(params)
 
 

@@ -87,7 +87,7 @@ def order_statistics(
     Example:
         >>> import numpy as np
         >>> rows = [np.array([3.0, 1.0]), np.array([7.0, 8.0])]
-        >>> found = order_statistics([(Site(), rows)], lambda size: [1])
+        >>> found = order_statistics([(TensorInfo(), rows)], lambda size: [1])
         >>> [[float(x) for x in row] for row in found]
         [[3.0], [8.0]]
     """

@@ -92,9 +92,9 @@ def cuts(stream: Rows, counts: Callable[[int], Sequence[int]]) -> list[list[Cut]
 
     Example:
         >>> import numpy as np
-        >>> from espnet_merge.methods import Site
+        >>> from espnet_merge.methods import TensorInfo
         >>> values = np.array([3.0, -1.0, 1.0, -4.0])
-        >>> ((cut,),) = cuts([(Site(), [values])], lambda size: [3])
+        >>> ((cut,),) = cuts([(TensorInfo(), [values])], lambda size: [3])
         >>> cut.keeps(abs(values), 0).tolist()
         [True, True, False, True]
     """

@@ -40,7 +40,8 @@ class Lines(Method):
     Example:
         >>> import numpy as np
         >>> method = Lines(scale=0.2, beta=0.6)
-        >>> [method(np.ones((1, 1)), Site(layer=l, depth=4)).item() for l in (0, 1, 3)]
+        >>> places = [TensorInfo(layer=layer, depth=4) for layer in (0, 1, 3)]
+        >>> [method(np.ones((1, 1)), place).item() for place in places]
         [0.2, 0.4, 0.8]
     """
 

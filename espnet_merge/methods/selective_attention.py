@@ -41,7 +41,7 @@ class SelectiveAttention(Method):
 
     Example:
         >>> import numpy as np
-        >>> query = Site(name="encoder.layers.1.self_attn.q_proj.weight", layer=1)
+        >>> query = TensorInfo(name="encoder.layers.1.self_attn.q_proj.weight", layer=1)
         >>> SelectiveAttention(ratio=0.75)(np.array([[4.0], [0.0]]), query).tolist()
         [3.0]
     """

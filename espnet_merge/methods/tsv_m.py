@@ -13,13 +13,14 @@ from espnet_merge.methods._base import (
     Scope,
     Stream,
     TensorInfo,
+    TwoPass,
     check_range,
 )
 from espnet_merge.methods._spectral import Spectral
 
 
 @dataclass(frozen=True, kw_only=True)
-class TsvM(Spectral):
+class TsvM(Spectral, TwoPass):
     r"""Keep the leading singular vectors of each task and orthogonalise them jointly.
 
     .. math::

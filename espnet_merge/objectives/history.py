@@ -7,7 +7,6 @@ from espnet_merge.disk.atomic import whole_file
 
 Measured = tuple[int, str, float]  # step, layer, mean cosine
 HEADER = "epoch\tstep\tlayer\tcosine"
-PICTURE = Path("images") / "conflict.png"
 DPI = 150
 FONT = 9.0
 

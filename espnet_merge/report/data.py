@@ -3,17 +3,17 @@
 from typing import Any
 
 from espnet_merge.report import translations
-from espnet_merge.report.record import ByTask
+from espnet_merge.report.findings import Findings
 from espnet_merge.report.results import Grid, Results, by_task
 from espnet_merge.report.significance import plain
 
 
-def data(results: Results, tested: ByTask) -> dict[str, Any]:
+def data(results: Results, found: Findings) -> dict[str, Any]:
     """Return what is written of one decoding mode.
 
     Args:
         results: its scores.
-        tested: their differences to the base.
+        found: what was found in them.
     """
     transcribed, translated = by_task(results)
     grids = {
@@ -33,8 +33,8 @@ def data(results: Results, tested: ByTask) -> dict[str, Any]:
         "settings": results.settings(),
         "base_settings": results.settings(base=True),
         **{name: named(grid) for name, grid in grids.items()},
-        "tests": plain(tested.transcribed),
-        "translations": {**scores, "tests": plain(tested.translated)},
+        "tests": plain(found.transcribed),
+        "translations": {**scores, "tests": plain(found.translated)},
     }
 
 

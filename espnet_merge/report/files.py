@@ -1,21 +1,21 @@
 """The files of a report: tables, page, numbers and pictures."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
 
-from espnet_merge.disk.atomic import whole_file
+from espnet_merge.disk.atomic import one_writer, whole_file
 from espnet_merge.errors import InputError
-from espnet_merge.report import markdown, tables, translations
+from espnet_merge.report import markdown, tables
 from espnet_merge.report.data import data
 from espnet_merge.report.environment import origin
+from espnet_merge.report.findings import Findings, find
 from espnet_merge.report.page import page
 from espnet_merge.report.plan import Plan
-from espnet_merge.report.record import ByTask, record, summaries
+from espnet_merge.report.record import record
 from espnet_merge.report.results import Results, by_task, read_results
-from espnet_merge.report.significance import against_base
 
 
 @dataclass(frozen=True)
@@ -24,15 +24,17 @@ class Report:
 
     Attributes:
         modes: the scores of each decoding mode.
+        findings: mode -> what was found in them.
         files: what to look at, ``RESULTS.md`` first.
     """
 
     modes: Sequence[Results]
+    findings: Mapping[str, Findings]
     files: Sequence[Path]
 
     def __str__(self) -> str:
         main = self.modes[0]
-        lines = [*tables.terminal(main), summaries(main), *self.files]
+        lines = [*tables.terminal(main), self.findings[main.mode].summary, *self.files]
         return "\n".join(map(str, lines))
 
 
@@ -67,11 +69,11 @@ def write_report(
     """
     _check_sizes(utterances, megabytes)
     found = [read_results(expdir, plan, mode, base_mode) for mode in modes]
-    tested = {results.mode: _tests(results, expdir) for results in found}
+    findings = {results.mode: find(results, expdir) for results in found}
     facts = list(origin(command, found[0].base_model))
     shown = record(
         found,
-        tested,
+        findings,
         expdir,
         output,
         origin=facts,
@@ -80,14 +82,17 @@ def write_report(
         megabytes=megabytes,
     )
     transcribed, _ = by_task(found[0])
-    pictures = _draw(transcribed, output / "images") if transcribed.scores else []
-    numbers = {results.mode: data(results, tested[results.mode]) for results in found}
-    _write(output / "results.json", json.dumps(numbers, indent=1) + "\n")
-    _write(output / "report.html", page(shown))
-    # Last: it links to the others.
-    lines = markdown.lines(facts, expdir, found, tested, output)
-    _write(output / "RESULTS.md", "\n".join(lines) + "\n")
-    return Report(found, [output / "RESULTS.md", output / "report.html", *pictures])
+    numbers = {r.mode: data(r, findings[r.mode]) for r in found}
+    with one_writer(output):
+        pictures = _draw(transcribed, output / "images") if transcribed.scores else []
+        _write(output / "results.json", json.dumps(numbers, indent=1) + "\n")
+        _write(output / "report.html", page(shown))
+        # Last: it links to the others.
+        lines = markdown.lines(facts, expdir, found, findings, output)
+        _write(output / "RESULTS.md", "\n".join(lines) + "\n")
+    return Report(
+        found, findings, [output / "RESULTS.md", output / "report.html", *pictures]
+    )
 
 
 def _check_sizes(utterances: int, megabytes: float) -> None:
@@ -95,13 +100,6 @@ def _check_sizes(utterances: int, megabytes: float) -> None:
         raise InputError(f"--utterances must be 0 or more; got {utterances}.")
     if not (megabytes >= 0 and isfinite(megabytes)):
         raise InputError(f"--clips must be 0 megabytes or more; got {megabytes}.")
-
-
-def _tests(results: Results, expdir: Path) -> ByTask:
-    transcribed, translated = by_task(results)
-    return ByTask(
-        against_base(transcribed), translations.against_base(translated, expdir)
-    )
 
 
 def _draw(results: Results, folder: Path) -> list[Path]:

@@ -7,12 +7,14 @@ from itertools import groupby, zip_longest
 from pathlib import Path
 from typing import NamedTuple
 
-from espnet_merge.data.audio import SAMPLE_RATE, decode
+from espnet_merge.data.audio import decode
 from espnet_merge.data.table import read_table
 from espnet_merge.errors import InputError
+from espnet_merge.files import WAV_SCP
 from espnet_merge.score.counts import Pair
 from espnet_merge.score.evaluate import aligned
 from espnet_merge.score.utterances import normalized, read_utterances
+from espnet_merge.speech import SAMPLE_RATE
 
 # Whisper's window; who listens to what is longer needs more than a page.
 LONGEST = 30.0
@@ -100,9 +102,7 @@ def embed(
 
 def _files(sets: Mapping[Path, Sequence[str]]) -> Iterator[tuple[Path, str, Path]]:
     wavs = {
-        data: read_table(data / "wav.scp")
-        for data in sets
-        if (data / "wav.scp").is_file()
+        data: read_table(data / WAV_SCP) for data in sets if (data / WAV_SCP).is_file()
     }
     columns = ([(data, name) for name in sets[data]] for data in wavs)
     for row in zip_longest(*columns):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from espnet_merge.report import tables, translations
 from espnet_merge.report.environment import describe
-from espnet_merge.report.record import ByTask, summaries
+from espnet_merge.report.findings import Findings
 from espnet_merge.report.results import Results, by_task
 
 
@@ -13,7 +13,7 @@ def lines(
     facts: Iterable[tuple[str, str]],
     expdir: Path,
     modes: Sequence[Results],
-    tested: Mapping[str, ByTask],
+    findings: Mapping[str, Findings],
     output: Path,
 ) -> Iterator[str]:
     """Yield the lines of the file.
@@ -22,7 +22,7 @@ def lines(
         facts: name and value of what the results come from.
         expdir: directory of the systems.
         modes: the scores of each decoding mode.
-        tested: mode -> differences to the base.
+        findings: mode -> what was found in its scores.
         output: directory of the file, where its links start.
     """
     first = modes[0]
@@ -39,20 +39,20 @@ def lines(
         yield ""
         yield "![Differences to the base](images/retention.png)"
     for results in modes:
-        yield from _mode(results, tested[results.mode])
+        yield from _mode(results, findings[results.mode])
 
 
-def _mode(results: Results, tested: ByTask) -> Iterator[str]:
+def _mode(results: Results, found: Findings) -> Iterator[str]:
     transcribed, translated = by_task(results)
     yield ""
     yield f"## {results.mode}: {tables.how(results)}"
     yield ""
-    yield summaries(results)
+    yield found.summary
     yield ""
     if results.missing:
         missing = ", ".join(results.missing)
         yield f"Without a score, shown as {tables.MISSING}: {missing}."
         yield ""
     if transcribed.scores:
-        yield from tables.markdown(transcribed, tested.transcribed)
-    yield from translations.markdown(translated, tested.translated)
+        yield from tables.markdown(transcribed, found.transcribed)
+    yield from translations.markdown(translated, found.translated)

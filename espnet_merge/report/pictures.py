@@ -114,19 +114,19 @@ def _panels(results: Results, grid: Grid) -> tuple[Figure, Sequence[Axes]]:
     systems = list(grid.rows)
     figure = Figure(figsize=(WIDTH, 1.5 + 0.26 * len(systems)), layout="constrained")
     # An empty panel after each mean but the last keeps the two groups apart.
-    groups = results.plan.groups
+    averages = results.plan.averages
     widths: list[float] = []
     places: list[int] = []
     for column in grid.columns:
         places.append(len(widths))
         widths.append(1.0)
-        if column in groups and column != grid.columns[-1]:
+        if column in averages and column != grid.columns[-1]:
             widths.append(0.15)
     spec = figure.add_gridspec(1, len(widths), width_ratios=widths, wspace=0.03)
     panels: list[Axes] = []
     for place, column in zip(places, grid.columns, strict=True):
         axes = figure.add_subplot(spec[0, place])
-        mean = column in groups
+        mean = column in averages
         axes.set_title(
             f"mean\n{column}" if mean else column,
             fontsize=FONT,

@@ -4,33 +4,26 @@ import os
 from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import yaml
 
 from espnet_merge.errors import InputError
-from espnet_merge.objectives.history import PICTURE
+from espnet_merge.files import CONFLICT_PNG, INSPECT_HTML, MERGE_YAML
 from espnet_merge.report import translations
 from espnet_merge.report.curves import find_curves
+from espnet_merge.report.findings import Findings
 from espnet_merge.report.listening import Heard, embed, hear
 from espnet_merge.report.results import Results, by_task
-from espnet_merge.report.significance import DESIGN, Tested, fallen, plain
-from espnet_merge.report.tables import INTERVALS, MARKS, how, made_by, summary
+from espnet_merge.report.significance import DESIGN, plain
+from espnet_merge.report.tables import INTERVALS, MARKS, how, made_by
 
 READINGS = ("normalized", "raw")
-MERGE = "merge.yaml"
-
-
-class ByTask(NamedTuple):
-    """Differences to the base in one decoding mode, by task."""
-
-    transcribed: Tested
-    translated: Tested
 
 
 def record(
     modes: Sequence[Results],
-    tested: Mapping[str, ByTask],
+    findings: Mapping[str, Findings],
     expdir: Path,
     output: Path,
     *,
@@ -43,7 +36,7 @@ def record(
 
     Args:
         modes: the scores of each decoding mode.
-        tested: mode -> differences to the base.
+        findings: mode -> what is tested in it.
         expdir: directory of the systems.
         output: directory of the page, where its links start.
         origin: name and value of what the results come from.
@@ -65,12 +58,11 @@ def record(
         "base": plan.base,
         "alpha": DESIGN.alpha,
         "howTested": f"{INTERVALS} {MARKS}",
-        "groups": list(first.plan.groups),
+        "averages": list(first.plan.averages),
         "systems": [_system(modes[0], name, expdir, output) for name in plan.kinds],
         "sets": [_set(modes[0], name) for name in plan.sets],
         "modes": [
-            _mode(results, first.metric_name, tested[results.mode], heard[results.mode])
-            for results in modes
+            _mode(r, first.metric_name, findings[r.mode], heard[r.mode]) for r in modes
         ],
         "curves": [curve._asdict() for curve in find_curves(_merges(modes[0], expdir))],
         "clips": _clips(modes[0], heard, megabytes),
@@ -79,18 +71,11 @@ def record(
     }
 
 
-def summaries(results: Results) -> str:
-    """Return the sentences that sum a decoding mode up, of both tasks."""
-    transcribed, translated = by_task(results)
-    said = [summary(transcribed)] if transcribed.scores else []
-    return " ".join([*said, translations.summary(translated)]).strip()
-
-
 def _system(results: Results, name: str, expdir: Path, output: Path) -> dict[str, Any]:
     files = made_by(expdir, name)
     scores = (score for (system, _), score in results.scores.items() if system == name)
     mode: Mapping[str, Any] = next((score["mode"] for score in scores), {})
-    merges = [file for file in files if file.name == MERGE]
+    merges = [file for file in files if file.name == MERGE_YAML]
     return {
         "name": name,
         "kind": results.plan.kinds[name],
@@ -118,7 +103,7 @@ def _set(results: Results, name: str) -> dict[str, Any]:
 def _mode(
     results: Results,
     main: str,
-    tested: ByTask,
+    found: Findings,
     heard: Mapping[str, Sequence[Heard]],
 ) -> dict[str, Any]:
     transcribed, translated = by_task(results)
@@ -129,17 +114,18 @@ def _mode(
     return {
         "name": results.mode,
         "how": how(results),
+        "silences": results.silences,
         "normalizer": results.normalizer,
-        "summary": summaries(results),
+        "summary": found.summary,
         "missing": results.missing,
         "columns": transcribed.rates().columns,
         "rates": {
             name: {r: transcribed.rates(r, metric).rows for r in READINGS}
             for name, metric in metrics.items()
         },
-        "tests": plain(tested.transcribed),
-        "fallen": fallen(transcribed),
-        "translations": translations.record(translated, tested.translated),
+        "tests": plain(found.transcribed),
+        "fallen": found.fallen,
+        "translations": translations.record(translated, found.translated),
         "utterances": {
             name: [utterance._asdict() for utterance in listed]
             for name, listed in heard.items()
@@ -181,7 +167,7 @@ def _clips(
 
 def _merges(results: Results, expdir: Path) -> dict[str, Any]:
     files = {
-        system: expdir / system / "model" / MERGE for system in results.plan.merges
+        system: expdir / system / "model" / MERGE_YAML for system in results.plan.merges
     }
     return {
         system: yaml.safe_load(file.read_text(encoding="utf-8"))
@@ -192,7 +178,7 @@ def _merges(results: Results, expdir: Path) -> dict[str, Any]:
 
 def _conflicts(systems: Iterable[str], expdir: Path) -> dict[str, str]:
     """Return system -> picture of how its objectives conflicted in training."""
-    files = {system: expdir / system / PICTURE for system in systems}
+    files = {system: expdir / system / CONFLICT_PNG for system in systems}
     return {
         system: f"data:image/png;base64,{b64encode(file.read_bytes()).decode()}"
         for system, file in files.items()
@@ -201,7 +187,7 @@ def _conflicts(systems: Iterable[str], expdir: Path) -> dict[str, str]:
 
 
 def _inspection(named: Path | None, expdir: Path) -> str | None:
-    page = (named or expdir / "inspect") / "inspect.html"
+    page = (named or expdir / "inspect") / INSPECT_HTML
     if page.is_file():
         return page.read_text(encoding="utf-8")
     if named:

@@ -1,30 +1,27 @@
 """The scores of all systems in one decoding mode, checked to be comparable."""
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from espnet_merge.errors import InputError
+from espnet_merge.files import SCORE_JSON
+from espnet_merge.report.modes import SETTINGS, compared, silence
 from espnet_merge.report.performance import difference, gap_closed, mean, relative
 from espnet_merge.report.plan import Plan, language_of
-from espnet_merge.score import bootstrap
-from espnet_merge.score.counts import Counts
-from espnet_merge.score.current import check_rules
-from espnet_merge.score.evaluate import ERROR_RATES, METRICS, headline, main_metric
-from espnet_merge.score.parts import Part
-from espnet_merge.score.result import read_counts
-
-# Settings of decoding that change the hypotheses; the others change the time.
-SETTINGS = (
-    *("pad_to", "tail", "beam", "early_stopping", "language", "languages", "task"),
-    *("timestamps", "temperatures", "max_compression", "min_log_probability"),
-    *("no_speech", "max_new_tokens", "backend", "dtype"),
+from espnet_merge.report.scores import (
+    Utterances,
+    error_rate,
+    read_score,
+    read_utterances,
 )
+from espnet_merge.score.evaluate import headline
+from espnet_merge.score.parts import Part
 
 
 @dataclass(frozen=True)
@@ -39,14 +36,6 @@ class Grid:
         index = self.columns.index(name)
         cells = {system: row[index] for system, row in self.rows.items()}
         return {system: cell for system, cell in cells.items() if cell is not None}
-
-
-class Utterances(NamedTuple):
-    """Of one system on one set in its error rate, normalised, sorted by name."""
-
-    names: Sequence[str]
-    tokens: bootstrap.Counts
-    errors: bootstrap.Counts
 
 
 @dataclass(frozen=True)
@@ -72,16 +61,35 @@ class Results:
     def settings(self, *, base: bool = False) -> Mapping[str, Any]:
         """How was decoded, as far as it changes the hypotheses.
 
-        The same in all scores, but for the base where it has a mode of its own.
+        The same in all scores, but for the base where it has a mode of its own, and for
+        the silence that each system was trained with.
         """
-        apart = self.base_mode != self.mode
-        modes = [
-            score["mode"]
-            for (system, _), score in self.scores.items()
-            if not apart or (system == self.plan.base) is base
-        ]
-        mode = modes[0] if modes else {}
+        mode = self.first_mode(self.plan.base if base else None)
         return {key: mode[key] for key in SETTINGS if key in mode}
+
+    def first_mode(self, system: str | None) -> Mapping[str, Any]:
+        """Return the first of the modes that a system's must be equal to.
+
+        The base has its own where it is decoded in another mode.
+        """
+        own = system == self.plan.base
+        apart = self.base_mode != self.mode
+        modes = (
+            score["mode"]
+            for (other, _), score in self.scores.items()
+            if not apart or (other == self.plan.base) is own
+        )
+        return next(modes, {})
+
+    @cached_property
+    def silences(self) -> Mapping[str, str]:
+        """System -> what it heard after each utterance; empty where all heard the same.
+
+        A system without a score is left out.
+        """
+        modes = {name: score["mode"] for (name, _), score in self.scores.items()}
+        heard = {name: silence(mode) for name, mode in modes.items()}
+        return heard if len(set(heard.values())) > 1 else {}
 
     @property
     def base_model(self) -> Path | None:
@@ -220,15 +228,15 @@ class Results:
     def _grid(
         self,
         cell: Callable[[str, str], float | None],
-        groups: Iterable[str] = ("trained", "untrained"),
+        averages: Iterable[str] = ("trained", "untrained"),
     ) -> Grid:
         columns: list[str] = []
         rows: dict[str, list[float | None]] = {name: [] for name in self.plan.kinds}
-        for group in groups:
-            sets = self.plan.groups.get(group, [])
+        for average in averages:
+            sets = self.plan.averages.get(average, [])
             if not sets:
                 continue
-            columns += [*map(self.label, sets), group]
+            columns += [*map(self.label, sets), average]
             for system, row in rows.items():
                 cells = [cell(system, name) for name in sets]
                 row += [*cells, mean(cells)]
@@ -252,10 +260,10 @@ def read_results(
     for system in plan.kinds:
         own = base_mode if system == plan.base else mode
         for name in plan.sets:
-            path = expdir / system / f"inference_{own}" / name / "score.json"
+            path = expdir / system / f"inference_{own}" / name / SCORE_JSON
             if path.exists():
-                score = scores[system, name] = _read_score(path)
-                utterances[system, name] = _read_utterances(path, score)
+                score = scores[system, name] = read_score(path)
+                utterances[system, name] = read_utterances(path, score)
     if not scores:
         raise InputError(
             f"{expdir}: at least one <system>/inference_{mode}/<set>/score.json is "
@@ -280,63 +288,14 @@ def by_task(results: Results) -> tuple[Results, Results]:
 def _of_sets(results: Results, sets: Sequence[str]) -> Results:
     return replace(
         results,
-        plan=replace(results.plan, sets=sets),
+        plan=results.plan.only(sets),
         scores={key: s for key, s in results.scores.items() if key[1] in sets},
         utterances={key: u for key, u in results.utterances.items() if key[1] in sets},
     )
 
 
-def error_rate(score: Mapping[str, Any]) -> str:
-    """Return the error rate of a score that counts, beside BLEU too."""
-    main = str(score["main"])
-    return main if main in ERROR_RATES else main_metric(score["languages"])
-
-
 def _percent(share: float | None) -> float | None:
     return None if share is None else 100 * share
-
-
-def _read_score(path: Path) -> dict[str, Any]:
-    try:
-        score: dict[str, Any] = json.loads(path.read_bytes())
-        # What every table needs, so that none stops half-way.
-        for key in ("main", "mode", "normalizer", "utterances", "languages", "loops"):
-            score[key]
-        for metric in METRICS if score["main"] == "bleu" else ERROR_RATES:
-            for reading in ("raw", "normalized"):
-                float(headline(score["metrics"][metric][reading]))
-    except (ValueError, TypeError, KeyError) as error:
-        raise InputError(
-            f"{path}: must hold WER and CER as 'espnet-merge score' writes them, and "
-            "BLEU and chrF of translations; "
-            f"{type(error).__name__} {error}: score again."
-        ) from error
-    check_rules(path, score)
-    return score
-
-
-def _read_utterances(path: Path, score: Mapping[str, Any]) -> Utterances:
-    metric = error_rate(score)
-    result = path.parent / f"score_{metric}" / "result.txt"
-    try:
-        counts = sorted(read_counts(result.read_text("utf-8")).items())
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"{result}: must be what 'espnet-merge score' writes; got "
-            f"{type(error).__name__}: score again."
-        ) from error
-    total = sum((own for _, own in counts), Counts())
-    rate = score["metrics"][metric]["normalized"]["rate"]
-    if not total.reference or total.rate != rate:
-        raise InputError(
-            f"{result}: must add up to the rate in score.json, {rate:.2f} %; got "
-            f"{total.errors} errors in {total.reference} tokens: score again."
-        )
-    return Utterances(
-        [name for name, _ in counts],
-        np.array([own.reference for _, own in counts]),
-        np.array([own.errors for _, own in counts]),
-    )
 
 
 def _check_same(
@@ -344,11 +303,14 @@ def _check_same(
 ) -> None:
     first = results.set_info(name)
     assert first is not None
-    settings = results.settings(base=system == results.plan.base)
+    mode = results.first_mode(system)
     words = [s["metrics"]["wer"]["raw"]["reference"] for s in (first, score)]
     facts: list[tuple[str, Any, Any]] = [
         ("normalizer", results.normalizer, score["normalizer"]),
-        *((key, settings.get(key), score["mode"].get(key)) for key in SETTINGS),
+        *(
+            (key, mode.get(key), score["mode"].get(key))
+            for key in compared(mode, score["mode"])
+        ),
         ("utterances", first["utterances"], score["utterances"]),
         ("words", *words),
     ]

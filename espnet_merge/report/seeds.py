@@ -8,12 +8,16 @@ from statistics import fmean, stdev
 from typing import Any
 
 from espnet_merge.errors import InputError
+from espnet_merge.files import SCORE_JSON
+from espnet_merge.report.modes import SETTINGS, compared, silence
 from espnet_merge.report.tables import MISSING, best_of, markdown_table
 from espnet_merge.score.current import check_rules
 from espnet_merge.score.evaluate import CORPUS_SCORES, headline, main_reading
 
 # Set -> its scores, one of each seed.
 Row = Mapping[str, Sequence[float]]
+# System, directory, content of its score.json.
+type Scored = tuple[str, Path, dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -24,47 +28,56 @@ class Scores:
         metrics: set -> the metric that its numbers are of.
         normalizer: of all of them.
         rows: system -> its scores.
+        silences: system -> what it heard after each utterance; empty where all heard
+            the same.
     """
 
     metrics: Mapping[str, str]
     normalizer: str
     rows: Mapping[str, Row]
+    silences: Mapping[str, str]
 
 
-def read_scores(rows: Mapping[str, Sequence[Path]]) -> Scores:
+def read_scores(rows: Mapping[str, Sequence[Path]], base: str | None = None) -> Scores:
     """Read the main metric of each scored directory.
 
     Args:
         rows: system -> directories ``.../SET`` that hold ``score.json``; those of one
             set are of its seeds.
+        base: the system that nothing was trained for, which may be decoded in a mode of
+            its own.
 
     Raises:
         InputError: a directory without scores, one by rules of another version, or two
-            that cannot stand in one table.
+            that cannot stand in one table: of another metric or normalizer, decoded
+            otherwise, or of a set of another size.
     """
-    metrics: dict[str, str] = {}
+    scored = [
+        (system, place, _read(place / SCORE_JSON))
+        for system, places in rows.items()
+        for place in places
+    ]
+    metrics = {place.name: score["main"] for _, place, score in reversed(scored)}
     normalizers: dict[str, Path] = {}
-    table: dict[str, dict[str, list[float]]] = {}
-    for system, places in rows.items():
-        found = table.setdefault(system, {})
-        for place in places:
-            score = _read(place / "score.json")
-            main, name = score["main"], place.name
-            if metrics.setdefault(name, main) != main:
-                raise InputError(
-                    f"{place}: all scores of {name} must be of one metric; this is "
-                    f"{main}, others are {metrics[name]}: score them alike."
-                )
-            normalizers.setdefault(score["normalizer"], place)
-            measured = score["metrics"][main][main_reading(main)]
-            found.setdefault(name, []).append(headline(measured))
+    for _, place, score in scored:
+        normalizers.setdefault(score["normalizer"], place)
     if len(normalizers) != 1:
         said = ", ".join(f"{name} in {place}" for name, place in normalizers.items())
         raise InputError(
             f"all scores must be of one normalizer; they are of {said or 'none'}: run "
             "espnet-merge score with one --normalizer."
         )
-    return Scores(metrics, next(iter(normalizers)), table)
+    _check_sets(scored, metrics)
+    _check_modes(scored, base)
+    table: dict[str, dict[str, list[float]]] = {system: {} for system in rows}
+    for system, place, score in scored:
+        main = score["main"]
+        measured = score["metrics"][main][main_reading(main)]
+        table[system].setdefault(place.name, []).append(headline(measured))
+    silences = {s: silence(score.get("mode", {})) for s, _, score in scored}
+    if len(set(silences.values())) == 1:
+        silences = {}
+    return Scores(metrics, next(iter(normalizers)), table, silences)
 
 
 def markdown(
@@ -98,6 +111,10 @@ def markdown(
         if winner is not None:
             texts[winner][index] = f"**{texts[winner][index]}**"
     heads = [f"{name} ({metric})" for name, metric, _ in columns]
+    if scores.silences:
+        heads.append("decoded")
+        for system, row in texts.items():
+            row.append(scores.silences[system])
     yield from markdown_table(
         ["system", *heads], [[s, *row] for s, row in texts.items()]
     )
@@ -119,6 +136,50 @@ def _read(path: Path) -> dict[str, Any]:
         ) from error
     check_rules(path, content)
     return content
+
+
+def _check_sets(scored: Sequence[Scored], metrics: Mapping[str, str]) -> None:
+    """Raise ``InputError`` where scores of one name are of two metrics or two sets."""
+    sizes: dict[str, tuple[Path, dict[str, Any]]] = {}
+    for _, place, score in scored:
+        main, name = score["main"], place.name
+        if metrics[name] != main:
+            raise InputError(
+                f"{place}: all scores of {name} must be of one metric; this is {main}, "
+                f"others are {metrics[name]}: score them alike."
+            )
+        first, expected = sizes.setdefault(name, (place, _size(score)))
+        for what, found in _size(score).items():
+            if found != expected[what]:
+                raise InputError(
+                    f"{place}: must be of the set that {first} is of, with "
+                    f"{expected[what]} {what}; has {found}: decode and score all on "
+                    "one set, or leave it out."
+                )
+
+
+def _size(score: Mapping[str, Any]) -> dict[str, Any]:
+    words = score["metrics"].get("wer", {}).get("raw", {}).get("reference")
+    return {"utterances": score.get("utterances"), "words": words}
+
+
+def _check_modes(scored: Sequence[Scored], base: str | None) -> None:
+    """Raise ``InputError`` where systems, or seeds of one, cannot be compared."""
+    rows: dict[str, tuple[Path, dict[str, Any]]] = {}
+    others = [(place, s.get("mode", {})) for name, place, s in scored if name != base]
+    for system, place, score in scored:
+        mode = score.get("mode", {})
+        row, own = rows.setdefault(system, (place, mode))
+        first, other = (row, own) if system == base else others[0]
+        wanted = [(row, own, name) for name in SETTINGS]
+        wanted += [(first, other, name) for name in compared(other, mode)]
+        for where, expected, name in wanted:
+            if mode.get(name) != expected.get(name):
+                raise InputError(
+                    f"{place}: must be decoded as {where} was, with {name} "
+                    f"{expected.get(name)}; got {mode.get(name)}: decode alike (but "
+                    "each model padded as it was trained), or leave it out."
+                )
 
 
 def _by_metric(scores: Scores, members: Sequence[str]) -> dict[str, list[str]]:

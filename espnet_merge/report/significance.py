@@ -1,15 +1,17 @@
 """The differences of a report, tested."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 
 from espnet_merge.report.results import Results
+from espnet_merge.score.bootstrap import Rates
 from espnet_merge.score.compare import (
     Difference,
+    corrected,
     difference,
-    differences,
     p_value,
 )
 from espnet_merge.score.design import Design
@@ -45,23 +47,50 @@ def against_base(results: Results) -> Tested:
         if scored:
             rates = DESIGN.draw(results.part(name, scored))
             drawn[name] = dict(zip(scored, rates.T, strict=True))
-    tested: dict[str, dict[str, Difference]] = {}
-    for system in plan.kinds:
-        parts = _beside_base(results, system)
-        pairs = {
-            name: np.column_stack([drawn[name][s] for s in (plan.base, system)])
-            for name in parts
-        }
-        rows = differences(list(parts.values()), list(pairs.values()), 0, 1, DESIGN)
-        tested[system] = dict(zip(map(results.label, parts), rows, strict=True))
-        for group, sets in plan.groups.items():
-            if parts.keys() >= set(sets):
-                averaged = (
-                    [parts[name] for name in sets],
-                    [pairs[name] for name in sets],
-                )
-                tested[system][group] = difference(*averaged, 0, 1, DESIGN)
-    return tested
+    return {system: _of_system(results, system, drawn) for system in plan.kinds}
+
+
+def by_column(
+    results: Results, sets: Collection[str], test: Callable[..., Difference]
+) -> dict[str, Difference]:
+    """Return column -> difference: of the sets, and of the groups that they fill.
+
+    Args:
+        results: whose columns they are.
+        sets: those that can be tested; their p is by Holm's correction over them.
+        test: takes the names of sets, and tests the mean over them.
+    """
+    # A group of one set is that set, less the correction.
+    tested = cache(test)
+    rows = corrected([tested(name) for name in sets])
+    found = dict(zip(map(results.label, sets), rows, strict=True))
+    for group, own in results.plan.averages.items():
+        if set(own) <= set(sets):
+            found[group] = tested(*own)
+    return found
+
+
+def _of_system(
+    results: Results, system: str, drawn: Mapping[str, Mapping[str, Rates]]
+) -> dict[str, Difference]:
+    """Return column -> difference of a system to the base.
+
+    Args:
+        results: of transcribed sets.
+        system: the system.
+        drawn: set -> system -> its resampled rates.
+    """
+    parts = _beside_base(results, system)
+    pairs = {
+        name: np.column_stack([drawn[name][s] for s in (results.plan.base, system)])
+        for name in parts
+    }
+
+    def test(*sets: str) -> Difference:
+        own, rates = [parts[n] for n in sets], [pairs[n] for n in sets]
+        return difference(own, rates, 0, 1, DESIGN)
+
+    return by_column(results, parts, test)
 
 
 def fallen(results: Results) -> dict[str, list[str]]:

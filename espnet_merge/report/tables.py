@@ -5,6 +5,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from espnet_merge.files import CONFIG_YAML, MERGE_YAML
+from espnet_merge.report.modes import PADDING, describe
 from espnet_merge.report.plan import Plan
 from espnet_merge.report.results import Grid, Results, by_task
 from espnet_merge.report.significance import DESIGN, Tested, mean_difference
@@ -26,13 +28,13 @@ MARKS = (
 def markdown(results: Results, tested: Tested) -> Iterator[str]:
     """Yield the tables of one decoding mode."""
     name, mode = results.metric_name, how(results)
-    yardsticks = map(results.plan.expert_for, results.plan.groups.get("trained", []))
+    yardsticks = map(results.plan.expert_for, results.plan.averages.get("trained", []))
     experts = ", ".join(dict.fromkeys(e or MISSING for e in yardsticks))
     clean = f"normalizer `{results.normalizer}`"
     yield from section(f"{name} (%), {clean}, {mode}", results, results.rates())
     yield (
         "**Bold**: best of all systems. *Italics*: best merge. "
-        f"Columns {_and(results.plan.groups)}: macro average of the sets left of it."
+        f"Columns {_and(results.plan.averages)}: macro average of the sets left of it."
     )
     yield ""
     raw = results.rates("raw")
@@ -66,12 +68,13 @@ def markdown(results: Results, tested: Tested) -> Iterator[str]:
     yield from identification(results)
     yield f"### Insertions / utterances with a loop, {clean}, {mode}"
     yield ""
-    yield from markdown_table(
-        ["system", *map(results.label, results.plan.sets)],
-        [
-            [system, *(_signs(results, system, name) for name in results.plan.sets)]
+    yield from table_of_systems(
+        results,
+        [*map(results.label, results.plan.sets)],
+        {
+            system: [_signs(results, system, name) for name in results.plan.sets]
             for system in results.plan.kinds
-        ],
+        },
     )
 
 
@@ -111,7 +114,7 @@ def systems(plan: Plan, expdir: Path, output: Path) -> Iterator[str]:
 
 def made_by(expdir: Path, system: str) -> list[Path]:
     """Return the files that say where a system's weights come from."""
-    names = ("model/merge.yaml", "config.yaml")
+    names = (f"model/{MERGE_YAML}", CONFIG_YAML)
     return [path for name in names if (path := expdir / system / name).is_file()]
 
 
@@ -164,8 +167,13 @@ def _columns(title: str, grid: Grid) -> Iterator[str]:
         yield f"{system:{width}}" + "".join(f"{_n(c):>{size}}" for c, size in cells)
 
 
-def summary(results: Results) -> str:
-    """Say which merge is best on the trained languages, and what it gained and lost."""
+def summary(results: Results, tested: Tested) -> str:
+    """Say which merge is best on the trained languages, and what it gained and lost.
+
+    Args:
+        results: of transcribed sets.
+        tested: their differences to the base.
+    """
     plan, grid = results.plan, results.rates()
     if "trained" not in grid.columns:
         return "No set of a trained language: no merge can be called best."
@@ -173,31 +181,30 @@ def summary(results: Results) -> str:
     best = best_of(trained, plan.merges)
     if best is None:
         return "No merge has scores for all trained languages."
-    languages = ", ".join(map(results.label, plan.groups["trained"]))
+    languages = ", ".join(map(results.label, plan.averages["trained"]))
     said = [
         f"Best merge: {best}, macro {results.metric_name} {trained[best]:.1f} over "
         f"{languages}"
     ]
-    others = {
-        "zero-shot": best_of(trained, [plan.base]),
-        "joint": best_of(trained, plan.joint),
+    joint = best_of(trained, plan.joint)
+    if "trained" in tested[best]:
+        zero_shot = f"zero-shot ({plan.base}, {trained[plan.base]:.1f})"
+        said.append(_verdict(tested[best]["trained"], zero_shot))
+    if joint is not None:
+        change = mean_difference(results, best, joint, plan.averages["trained"])
+        said.append(_verdict(change, f"joint ({joint}, {trained[joint]:.1f})"))
+    changes = {
+        system: tested[system]["untrained"]
+        for system in (best, joint)
+        if system is not None and "untrained" in tested[system]
     }
-    for kind, other in others.items():
-        if other is not None:
-            tested = mean_difference(results, best, other, plan.groups["trained"])
-            said.append(_verdict(tested, f"{kind} ({other}, {trained[other]:.1f})"))
-    if "untrained" in grid.columns:
-        unseen = plan.groups["untrained"]
-        changes = results.differences().column("untrained")
-        told = [
-            f"{other} {changes[other]:+.1f}"
-            f" ({_p(mean_difference(results, other, plan.base, unseen).p)})"
-            for other in (best, others["joint"])
-            if other in changes
-        ]
-        if told:
-            languages = ", ".join(map(results.label, unseen))
-            said.append(f"change on {languages}, not trained: {', '.join(told)} points")
+    if changes:
+        languages = ", ".join(map(results.label, plan.averages["untrained"]))
+        told = ", ".join(
+            f"{system} {change.points:+.1f} ({_p(change.p)})"
+            for system, change in changes.items()
+        )
+        said.append(f"change on {languages}, not trained: {told} points")
     chosen = (
         f" The best of {len(plan.merges)} merges was chosen on these sets, which"
         " favours it."
@@ -218,35 +225,19 @@ def best_of(
 
 
 def how(results: Results) -> str:
-    """Say how was decoded, and how the base was if otherwise."""
-    ours = describe(results.settings())
-    base = describe(results.settings(base=True))
-    other = [part for part in base.split(", ") if part not in ours.split(", ")]
-    return f"{ours} ({results.plan.base}: {', '.join(other)})" if other else ours
+    """Say how was decoded, and how the base was if otherwise.
 
-
-def describe(settings: Mapping[str, Any]) -> str:
-    """Say how was decoded.
-
-    >>> describe({"pad_to": 30, "beam": 1, "language": None})
-    'padded to 30 s, greedy, language given'
+    Where others differ in the silence that they heard, the rows say it.
     """
-    if not settings:
-        return "decoding mode unknown"
-    pad_to, beam = settings.get("pad_to"), settings.get("beam")
-    tail = settings.get("tail")
-    language = settings.get("language")
-    backend, dtype = settings.get("backend"), settings.get("dtype")
-    parts = [
-        "true length" if pad_to == 0 else f"padded to {pad_to:g} s" if pad_to else "",
-        f"{tail:g} s of silence after it" if tail else "",
-        "greedy" if beam == 1 else f"beam {beam}" if beam else "",
-        f"language {language or 'given'}",
-        "" if backend in (None, "torch") else f"by {backend}",
-        "" if dtype in (None, "float32") else f"{dtype}",
-        "with fallback" if settings.get("temperatures") else "",
-    ]
-    return ", ".join(filter(None, parts))
+    base = results.plan.base
+    settings = results.settings()
+    if len({said for name, said in results.silences.items() if name != base}) > 1:
+        rest = {name: settings[name] for name in settings if name not in PADDING}
+        return f"each row as its model was trained, {describe(rest)}"
+    ours = describe(settings)
+    own = describe(results.settings(base=True))
+    other = [part for part in own.split(", ") if part not in ours.split(", ")]
+    return f"{ours} ({base}: {', '.join(other)})" if other else ours
 
 
 def section(
@@ -291,9 +282,25 @@ def section(
                     row[index] = f"{mark}{value}{mark}"
             if (system, column) in marked:
                 row[index] += SIGNIFICANT
-    heads = [f"**{c}**" if c in results.plan.groups else c for c in grid.columns]
+    heads = [f"**{c}**" if c in results.plan.averages else c for c in grid.columns]
+    yield from table_of_systems(results, heads, rows)
+
+
+def table_of_systems(
+    results: Results, header: Sequence[str], rows: Mapping[str, Sequence[str]]
+) -> Iterator[str]:
+    """Yield a table with a row a system, and last how it was decoded if not all alike.
+
+    Args:
+        results: of the systems.
+        header: of the columns, the system's apart.
+        rows: system -> cells.
+    """
+    silences = results.silences
+    header = ["system", *header, *(["decoded"] if silences else [])]
+    ends = {name: [silences.get(name, MISSING)] if silences else [] for name in rows}
     yield from markdown_table(
-        ["system", *heads], [[s, *row] for s, row in rows.items()]
+        header, [[name, *row, *ends[name]] for name, row in rows.items()]
     )
 
 

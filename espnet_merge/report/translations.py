@@ -1,26 +1,26 @@
 """Translations in a report: BLEU and chrF of raw text, of which more is better."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from espnet_merge.report.results import Grid, Results
-from espnet_merge.report.significance import DESIGN, Tested, plain
+from espnet_merge.report.significance import DESIGN, Tested, by_column, plain
 from espnet_merge.report.tables import (
     MARKS,
     MISSING,
     best_of,
     how,
-    markdown_table,
     section,
     significant,
+    table_of_systems,
 )
 from espnet_merge.score.compare import Difference
 from espnet_merge.score.evaluate import main_reading
 from espnet_merge.score.translation import (
     Translations,
     read_translations,
-    score_differences,
+    score_difference,
 )
 
 READING = main_reading("bleu")
@@ -56,9 +56,10 @@ def markdown(results: Results, tested: Tested) -> Iterator[str]:
         yield ""
     yield f"### Translations with a loop, {mode}"
     yield ""
-    yield from markdown_table(
-        ["system", *map(results.label, plan.sets)],
-        [[s, *(_loops(results, s, name) for name in plan.sets)] for s in plan.kinds],
+    yield from table_of_systems(
+        results,
+        [*map(results.label, plan.sets)],
+        {s: [_loops(results, s, name) for name in plan.sets] for s in plan.kinds},
     )
 
 
@@ -66,7 +67,7 @@ def record(results: Results, tested: Tested) -> dict[str, Any]:
     """Return the tables of one decoding mode for the page and ``results.json``."""
     return {
         "columns": results.rates(READING).columns,
-        "groups": list(results.plan.groups),
+        "averages": list(results.plan.averages),
         "scores": {NAMES[metric]: grid.rows for metric, grid in grids(results).items()},
         "signatures": {
             NAMES[metric]: signature(results, metric)
@@ -88,7 +89,7 @@ def summary(results: Results) -> str:
     said = [
         f"{name} ({kind}) {trained[name]:.1f}" for kind, name in found.items() if name
     ]
-    languages = ", ".join(map(results.label, plan.groups["trained"]))
+    languages = ", ".join(map(results.label, plan.averages["trained"]))
     return f"Macro BLEU over {languages}, more is better: {', '.join(said)}."
 
 
@@ -112,23 +113,28 @@ def against_base(results: Results, expdir: Path) -> Tested:
         name: part.resampled(DESIGN.resamples, DESIGN.seeds(part.name, part.metric))
         for name, part in parts.items()
     }
+    if not parts:
+        return {}
     systems = list(plan.kinds)
     base = systems.index(plan.base)
 
-    def rows(sets: Collection[str], system: str) -> list[Difference]:
-        own, scores = [parts[n] for n in sets], [drawn[n] for n in sets]
-        return score_differences(own, scores, base, systems.index(system), DESIGN)
+    def of_system(system: str) -> dict[str, Difference]:
+        other = systems.index(system)
+        swapped = {
+            name: part.swapped(
+                base, other, DESIGN.resamples, DESIGN.seeds(part.name, part.metric)
+            )
+            for name, part in parts.items()
+        }
 
-    tested: dict[str, dict[str, Difference]] = {}
-    for system in plan.kinds:
-        if system == plan.base or not parts:
-            continue
-        labels = map(results.label, parts)
-        tested[system] = dict(zip(labels, rows(parts, system), strict=False))
-        for group, sets in plan.groups.items():
-            if parts.keys() >= set(sets):
-                tested[system][group] = rows(sets, system)[-1]
-    return tested
+        def test(*sets: str) -> Difference:
+            own, swaps = [parts[n] for n in sets], [swapped[n] for n in sets]
+            scores = [drawn[n] for n in sets]
+            return score_difference(own, scores, swaps, base, other, DESIGN)
+
+        return by_column(results, parts, test)
+
+    return {system: of_system(system) for system in systems if system != plan.base}
 
 
 def _loops(results: Results, system: str, name: str) -> str:

@@ -54,6 +54,10 @@ class Difference:
     p_bootstrap: float | None = None
 
 
+# Attributes that Holm's correction is of, each by itself.
+P_VALUES = ("p", "p_bootstrap")
+
+
 def p_value(parts: Sequence[Part], a: int, b: int, design: Design) -> float:
     """Return the p of the difference of the parts' mean rates, by permutation.
 
@@ -124,8 +128,21 @@ def differences(
         difference([part], [rates], a, b, design)
         for part, rates in zip(parts, drawn, strict=True)
     ]
-    corrected = holm([row.p for row in found])
-    return [replace(row, p=p) for row, p in zip(found, corrected, strict=True)]
+    return corrected(found)
+
+
+def corrected(rows: Sequence[Difference]) -> list[Difference]:
+    """Return differences with p, and the bootstrap's p, by Holm's correction over them.
+
+    Args:
+        rows: one a part, all or none of them with the bootstrap's p.
+    """
+    names = [n for n in P_VALUES if all(getattr(row, n) is not None for row in rows)]
+    columns = [holm([getattr(row, name) for row in rows]) for name in names]
+    return [
+        replace(row, **dict(zip(names, values, strict=True)))
+        for row, *values in zip(rows, *columns, strict=True)
+    ]
 
 
 def with_mapsswe(

@@ -10,6 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from espnet_merge.errors import InputError
+from espnet_merge.files import (
+    RESULT_TXT,
+    SCORE_JSON,
+    TEXT_JSON,
+    UTT2LANG,
+    UTT2SPK,
+    UTT2TASK,
+)
 from espnet_merge.score.evaluate import ERROR_RATES, usual_metrics
 
 # What decides a rate. By content: nobody can forget to count a change.
@@ -19,8 +27,8 @@ _PACKAGES = {
     "whisper": ("transformers", "whisper-normalizer"),
     "simplified": ("opencc",),
 }
-_REFERENCE = ("text", "utt2lang", "utt2spk", "utt2task")
-_HYPOTHESIS = ("text", "text.json")
+_REFERENCE = ("text", UTT2LANG, UTT2SPK, UTT2TASK)
+_HYPOTHESIS = ("text", TEXT_JSON)
 
 
 @functools.cache
@@ -54,7 +62,7 @@ def is_current(
         metrics: that are asked for; None for the usual ones.
     """
     try:
-        score = json.loads((hypothesis / "score.json").read_bytes())
+        score = json.loads((hypothesis / SCORE_JSON).read_bytes())
         wanted = dict.fromkeys(metrics or usual_metrics(score["tasks"]))
         measured = list(score["metrics"])
     except (OSError, ValueError, TypeError, KeyError):
@@ -70,7 +78,7 @@ def is_current(
         measured == list(wanted)
         and "baseline" not in score
         and all(score.get(key) == value for key, value in facts.items())
-        and all((hypothesis / f"score_{n}" / "result.txt").is_file() for n in tables)
+        and all((hypothesis / f"score_{n}" / RESULT_TXT).is_file() for n in tables)
     )
 
 

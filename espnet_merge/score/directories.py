@@ -9,7 +9,8 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
-from espnet_merge.disk.atomic import whole_file
+from espnet_merge.disk.atomic import one_writer, whole_file
+from espnet_merge.files import RESULT_TXT, SCORE_JSON
 from espnet_merge.score import tables
 from espnet_merge.score.counts import Counts, Pair
 from espnet_merge.score.current import inputs_digest, is_current, rules_digest
@@ -100,7 +101,8 @@ def score_directories(
                     "path": str(baseline),
                     "metrics": before["metrics"],
                 }
-            _write(path, score, results[path])
+            with one_writer(path):
+                _write(path, score, results[path])
     return Scores(scored, kept, before or None)
 
 
@@ -147,11 +149,11 @@ def _write(
     for metric, result in results.items():
         title = f"{metric.upper()} of {hypothesis}, normalizer {score['normalizer']}"
         with (
-            whole_file(hypothesis / f"score_{metric}" / "result.txt") as part,
+            whole_file(hypothesis / f"score_{metric}" / RESULT_TXT) as part,
             part.open("w", encoding="utf-8") as file,
         ):
             result.write(title, file)
     # Last, because score.json says that the scoring of this directory is complete.
-    with whole_file(hypothesis / "score.json") as part:
+    with whole_file(hypothesis / SCORE_JSON) as part:
         text = json.dumps(score, indent=1, ensure_ascii=False)
         part.write_text(text + "\n", encoding="utf-8")

@@ -11,6 +11,7 @@ from espnet_merge.score.languages import CHINESE, UNSEGMENTED
 from espnet_merge.score.normalize import rule_for
 from espnet_merge.score.signs import has_loop, is_too_long
 from espnet_merge.score.utterances import Utterance, normalized
+from espnet_merge.speech import TRANSLATE
 
 if TYPE_CHECKING:
     from sacrebleu.metrics.base import Metric
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 ERROR_RATES = ("wer", "cer")
 CORPUS_SCORES = ("bleu", "chrf")
 METRICS = (*ERROR_RATES, *CORPUS_SCORES)
-TRANSLATE = "translate"  # in utt2task
 
 type Watch = Callable[[str, Utterance, Sequence[Pair], Counts], None]
 

@@ -20,6 +20,7 @@ from espnet_merge.score.utterances import (
     read_decoded,
     read_utterances,
 )
+from espnet_merge.speech import TRANSCRIBE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +107,7 @@ def by_task(
     for (spoken, task), own in sorted(members.items()):
         name = reference.absolute().name
         if len(members) > 1:
-            name += f"/{spoken}" + (f"-{task}" if task != "transcribe" else "")
+            name += f"/{spoken}" + (f"-{task}" if task != TRANSCRIBE else "")
         yield name, own
 
 

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import batched
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,10 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from espnet_merge.score.bootstrap import draw, interval
-from espnet_merge.score.compare import Difference
+from espnet_merge.score.compare import Difference, corrected
 from espnet_merge.score.design import Design
 from espnet_merge.score.evaluate import corpus_scorer
-from espnet_merge.score.holm import holm
 from espnet_merge.score.parts import by_task, read_sorted, sum_by_speaker
 from espnet_merge.score.permutation import CHUNK
 from espnet_merge.score.utterances import Utterance
@@ -181,24 +180,16 @@ def score_differences(
         for part in parts
     ]
     rows = [
-        _difference([part], [scores], [swaps], a, b, design)
+        score_difference([part], [scores], [swaps], a, b, design)
         for part, scores, swaps in zip(parts, drawn, swapped, strict=True)
     ]
-    corrected = zip(
-        holm([row.p for row in rows]),
-        holm([row.p_bootstrap for row in rows if row.p_bootstrap is not None]),
-        strict=True,
-    )
-    tested = [
-        replace(row, p=p, p_bootstrap=p_bootstrap)
-        for row, (p, p_bootstrap) in zip(rows, corrected, strict=True)
-    ]
+    tested = corrected(rows)
     if len(parts) > 1:
-        tested.append(_difference(parts, drawn, swapped, a, b, design))
+        tested.append(score_difference(parts, drawn, swapped, a, b, design))
     return tested
 
 
-def _difference(
+def score_difference(
     parts: Sequence[Translations],
     drawn: Sequence[Scores],
     swapped: Sequence[Scores],
@@ -206,6 +197,16 @@ def _difference(
     b: int,
     design: Design,
 ) -> Difference:
+    """Return the difference of the parts' mean scores, tested as above, uncorrected.
+
+    Args:
+        parts: one, or those to average over.
+        drawn: what :meth:`Translations.resampled` makes of each.
+        swapped: what :meth:`Translations.swapped` makes of each.
+        a: column of the first system.
+        b: column of the second.
+        design: how to test.
+    """
     scores = np.mean([part.scores() for part in parts], axis=0)
     points = float(scores[b] - scores[a])
     redrawn = np.mean([own[:, b] - own[:, a] for own in drawn], axis=0)

@@ -9,7 +9,9 @@ from typing import Any, NamedTuple
 from espnet_merge.data.languages import read_languages
 from espnet_merge.data.table import read_table
 from espnet_merge.errors import InputError
+from espnet_merge.files import TEXT_JSON, UTT2LANG, UTT2SPK, UTT2TASK
 from espnet_merge.score.normalize import rule_for
+from espnet_merge.speech import AUTO, TRANSCRIBE, TRANSLATE
 
 
 class Utterance(NamedTuple):
@@ -23,7 +25,7 @@ class Utterance(NamedTuple):
     hypothesis: str
     # What was spoken, and to do with it.
     spoken: str = ""
-    task: str = "transcribe"
+    task: str = TRANSCRIBE
 
 
 class Decoded(NamedTuple):
@@ -53,19 +55,19 @@ def read_utterances(reference: Path, hypothesis: Path) -> list[Utterance]:
     said = read_table(reference / "text")
     heard = read_table(hypothesis / "text")
     _check_ids(reference / "text", said, hypothesis / "text", heard)
-    languages = read_languages(reference / "utt2lang")
-    _check_ids(reference / "text", said, reference / "utt2lang", languages)
-    speakers = _read_optional(reference / "utt2spk")
-    tasks = _read_optional(reference / "utt2task")
+    languages = read_languages(reference / UTT2LANG)
+    _check_ids(reference / "text", said, reference / UTT2LANG, languages)
+    speakers = _read_optional(reference / UTT2SPK)
+    tasks = _read_optional(reference / UTT2TASK)
     return [
         Utterance(
             name,
             speakers.get(name, name),
-            "en" if tasks.get(name) == "translate" else languages[name],
+            "en" if tasks.get(name) == TRANSLATE else languages[name],
             text,
             heard[name],
             languages[name],
-            tasks.get(name, "transcribe"),
+            tasks.get(name, TRANSCRIBE),
         )
         for name, text in said.items()
     ]
@@ -77,7 +79,7 @@ def read_decoded(hypothesis: Path) -> Decoded:
     Raises:
         InputError: ``text.json`` is there but is not what ``decode`` writes.
     """
-    path = hypothesis / "text.json"
+    path = hypothesis / TEXT_JSON
     if not path.exists():
         return Decoded({}, {}, Counter())
     try:
@@ -88,7 +90,7 @@ def read_decoded(hypothesis: Path) -> Decoded:
             "again, or remove the file."
         ) from error
     mode = _object(path, content, "mode")
-    heard = mode.get("language") == "auto"
+    heard = mode.get("language") == AUTO
     records = {}
     if heard or "utterances" in content:
         records = _object(path, content, "utterances")

@@ -102,7 +102,7 @@ def collect(
     paths = {"model": model, "adapter": adapter, "data": data}
     places = {name: path and str(path) for name, path in paths.items()}
     text = yaml.safe_dump(record | places | {"versions": _versions()}, sort_keys=False)
-    with whole_directory(output) as part:
+    with whole_directory(output, RECORD, overwrite=overwrite) as part:
         write_tensors(part / FILE, sums.shapes, map(as_array, means.values()), metadata)
         (part / RECORD).write_text(text, encoding="utf-8")
     kept.unlink(missing_ok=True)

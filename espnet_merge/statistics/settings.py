@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from espnet_merge.decode.settings import ForwardPass
 from espnet_merge.errors import InputError
 from espnet_merge.options import Option
+from espnet_merge.speech import Task
 
 # Utterances in one forward pass. The Fisher squares each utterance's own gradient.
 BATCH_SIZES = {"fisher": 1, "gram": 8}
@@ -36,7 +37,7 @@ class Settings(ForwardPass):
         str | None, Option("of all utterances", default="each one's in utt2lang")
     ] = None
     task: Annotated[
-        Literal["transcribe", "translate"] | None,
+        Task | None,
         Option("of all utterances", default="each one's in utt2task"),
     ] = None
 

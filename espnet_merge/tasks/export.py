@@ -10,14 +10,17 @@ import yaml
 
 from espnet_merge.checkpoint import Checkpoint, open_checkpoint
 from espnet_merge.checkpoint.agree import check_same_model
-from espnet_merge.checkpoint.espnet import CONFIG, read_config
-from espnet_merge.checkpoint.labels import EXPORT, KEY, format_in
+from espnet_merge.checkpoint.espnet import read_config
+from espnet_merge.checkpoint.labels import KEY, format_in
 from espnet_merge.checkpoint.names import without_training
 from espnet_merge.checkpoint.output import Output
+from espnet_merge.checkpoint.padding import padding_in
+from espnet_merge.checkpoint.stored import sizes_of
 from espnet_merge.checkpoint.torch_read import read_torch
 from espnet_merge.disk.atomic import check_output, whole_directory
 from espnet_merge.disk.digest import sha256
 from espnet_merge.errors import InputError
+from espnet_merge.files import CONFIG_YAML, EXPORT_YAML
 
 if TYPE_CHECKING:
     from torch import nn
@@ -32,27 +35,33 @@ def export(checkpoint: Path, output: Path, *, overwrite: bool = False) -> None:
     Raises:
         InputError: a file is missing or broken, or ``output`` exists.
     """
-    check_output(output, overwrite=overwrite, mark=EXPORT)
-    for file in (checkpoint.parent / CONFIG, checkpoint):
+    check_output(output, overwrite=overwrite, mark=EXPORT_YAML)
+    for file in (checkpoint.parent / CONFIG_YAML, checkpoint):
         if not file.is_file():
             raise InputError(
                 f"{file}: an experiment needs this file; train it first, or name "
                 "another --checkpoint."
             )
-    config = read_config(checkpoint.parent / CONFIG)
+    config = read_config(checkpoint.parent / CONFIG_YAML)
     base = open_checkpoint(Path(str(config.get("whisper"))))
     mixture = config.get("mixture_conf")
-    with whole_directory(output) as directory:
+    with whole_directory(output, EXPORT_YAML, overwrite=overwrite) as directory:
         if mixture:
             _write_mixture(checkpoint, base, mixture, directory)
         elif config.get("lora"):
             _write_adapter(checkpoint, base, config, directory)
         else:
             _write_model(checkpoint, base, directory)
-        origin = {"checkpoint": str(checkpoint), "sha256": sha256(checkpoint)}
-        origin[KEY] = format_in(config)
+        origin = {
+            "checkpoint": str(checkpoint),
+            "sha256": sha256(checkpoint),
+            KEY: format_in(config),
+            **sizes_of(directory),
+        }
+        if padding := padding_in(config):
+            origin |= padding._asdict()
         origin |= {name: config[name] for name in WARM_START if config.get(name)}
-        (directory / EXPORT).write_text(yaml.safe_dump(origin), encoding="utf-8")
+        (directory / EXPORT_YAML).write_text(yaml.safe_dump(origin), encoding="utf-8")
 
 
 def _write_model(checkpoint: Path, base: Checkpoint, directory: Path) -> None:
@@ -97,8 +106,8 @@ def _take_trained(checkpoint: Path, model: "nn.Module") -> None:
     if odd := sorted(trained ^ set(weights)):
         raise InputError(
             f"{checkpoint}: must hold the {len(trained)} tensors that "
-            f"{CONFIG} beside it describes; {len(odd)} differ, first {odd[0]}: restore "
-            "the two as they were trained."
+            f"{CONFIG_YAML} beside it describes; {len(odd)} differ, first {odd[0]}: "
+            "restore the two as they were trained."
         )
     model.load_state_dict(weights, strict=False)  # without the base
 

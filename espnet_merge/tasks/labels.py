@@ -4,9 +4,10 @@ import argparse
 import logging
 from pathlib import Path
 
-from espnet_merge.checkpoint.espnet import CONFIG, read_config
+from espnet_merge.checkpoint.espnet import read_config
 from espnet_merge.checkpoint.labels import KEY, format_in, label_warnings
 from espnet_merge.errors import InputError
+from espnet_merge.files import CONFIG_YAML
 from espnet_merge.tasks.trainer import CHECKPOINT, LAST
 
 
@@ -15,7 +16,7 @@ def check_labels(args: argparse.Namespace) -> None:
     output = Path(args.output_dir)
     if not args.resume or not any((output / x).exists() for x in (CHECKPOINT, LAST)):
         return
-    begun, now = format_in(read_config(output / CONFIG)), getattr(args, KEY)
+    begun, now = format_in(read_config(output / CONFIG_YAML)), getattr(args, KEY)
     if begun != now:
         raise InputError(
             f"{output}: a training must end on the labels that it began on; it began "

@@ -1,5 +1,6 @@
 """Whisper as ESPnet's trainer expects a model: loss, statistics, weight."""
 
+import math
 from typing import Any
 
 from espnet2.torch_utils.device_funcs import force_gatherable
@@ -9,19 +10,24 @@ from torch.nn.functional import cross_entropy
 from transformers import WhisperForConditionalGeneration, WhisperTokenizer
 
 from espnet_merge.errors import InputError
+from espnet_merge.tasks.keeper import LanguageKeeper
 from espnet_merge.whisper.model import decode, encode, logits
 
 
 class WhisperModel(AbsESPnetModel):  # type: ignore[misc]
     """Whisper's mean cross entropy of a token that is learnt, given those before it.
 
-    The prompt is given and not learnt.
+    The prompt is given, and learnt only where labels say so. That does not leave the
+    identification of languages as it was, for everything before it is trained;
+    ``keep_languages`` holds it to the base's.
 
     Args:
         network: Whisper, or Whisper inside a ``PeftModel`` or a ``Mixture``.
         tokenizer: to show labels before training starts.
         specaug: module (features, lengths) -> (features, lengths), in training only.
         label_smoothing: in [0, 1).
+        keep_languages: how many tokens the divergence of an utterance from the base's
+            guess of its language counts as, see ``LanguageKeeper``; 0: none.
     """
 
     extract_feats_in_collect_stats = False
@@ -33,18 +39,18 @@ class WhisperModel(AbsESPnetModel):  # type: ignore[misc]
         *,
         specaug: nn.Module | None = None,
         label_smoothing: float = 0.0,
+        keep_languages: float = 0.0,
         extract_feats_in_collect_stats: bool = False,
     ) -> None:
         super().__init__()
-        if not 0 <= label_smoothing < 1:
-            raise InputError(
-                f"label_smoothing must be in [0, 1); got {label_smoothing}: set "
-                "model_conf.label_smoothing."
-            )
+        _check("label_smoothing", label_smoothing, 1)
+        _check("keep_languages", keep_languages, math.inf)
         self.network = network
         self.tokenizer = tokenizer
         self.specaug = specaug
         self.label_smoothing = label_smoothing
+        self.keep_languages = keep_languages
+        self.keeper = LanguageKeeper(network, tokenizer) if keep_languages else None
 
     @property
     def whisper(self) -> WhisperForConditionalGeneration:
@@ -77,11 +83,16 @@ class WhisperModel(AbsESPnetModel):  # type: ignore[misc]
         learnt = batch["learnt"][:, 1:] > 0
         targets = batch["text"][:, 1:][learnt]
         # The projection to the vocabulary is a large part of a step: not for padding.
-        states = self._states(**batch)[learnt]
-        scores = logits(self.whisper.model.decoder, states).float()
+        states = self._states(**batch)
+        scores = logits(self.whisper.model.decoder, states[learnt]).float()
         loss = cross_entropy(scores, targets, label_smoothing=self.label_smoothing)
         accuracy = (scores.detach().argmax(-1) == targets).float().mean()
         stats = {"loss": loss.detach(), "acc": accuracy}
+        if self.keeper is not None:
+            divergence = self.keeper.divergence(self.whisper, states, batch)
+            divergence = divergence / len(targets)
+            loss = loss + self.keep_languages * divergence
+            stats["languages"] = divergence.detach()
         if "share" in batch:
             loss = loss * batch["share"][0]
         return force_gatherable(  # type: ignore[no-any-return]
@@ -138,3 +149,11 @@ class WhisperModel(AbsESPnetModel):  # type: ignore[misc]
     def trained_names(self) -> set[str]:
         """Return the names of the parameters that training changes."""
         return {n for n, p in self.named_parameters() if p.requires_grad}
+
+
+def _check(name: str, value: Any, limit: float) -> None:  # noqa: ANN401
+    if not isinstance(value, int | float) or not 0 <= value < limit:
+        raise InputError(
+            f"model_conf.{name} must be a number in [0, {limit:g}), such as 1.0e-3; "
+            f"got {value!r}."
+        )

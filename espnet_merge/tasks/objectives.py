@@ -23,6 +23,7 @@ from espnet_merge.objectives.cpc import ContrastivePrediction
 from espnet_merge.objectives.gradients import layers_of
 from espnet_merge.objectives.state import State
 from espnet_merge.objectives.step import Batch
+from espnet_merge.speech import TRANSCRIBE
 from espnet_merge.tasks.objectives_trainer import ObjectivesTrainer
 from espnet_merge.tasks.whisper import WhisperModel, WhisperTask
 
@@ -175,7 +176,7 @@ def _endless(
 ) -> Iterator[Batch]:
     while True:
         for names, batch in factory.build_iter(epoch, shuffle):
-            yield names, batch | {"loss": loss}
+            yield names, batch | {"loss": loss, "utt_id": names}
         epoch += ROUND
 
 
@@ -245,7 +246,7 @@ def _kinds(args: argparse.Namespace) -> dict[str, Kind]:
     tasks, languages = tables["task"], tables["lang"]
     names = set(languages).intersection(*map(_names, args.train_shape_file))
     return {
-        name: (tasks.get(name, "transcribe"), language)
+        name: (tasks.get(name, TRANSCRIBE), language)
         for name, language in languages.items()
         if name in names
     }

@@ -10,9 +10,10 @@ from espnet2.iterators.abs_iter_factory import AbsIterFactory
 from espnet2.torch_utils.device_funcs import to_device
 from torch import Tensor, nn
 
+from espnet_merge.files import CONFLICT_PNG
 from espnet_merge.objectives.conf import BEST_RQ
 from espnet_merge.objectives.gradients import sum_over_processes
-from espnet_merge.objectives.history import PICTURE, add_epoch, draw_history
+from espnet_merge.objectives.history import add_epoch, draw_history
 from espnet_merge.objectives.step import Batch, ObjectivesStep
 from espnet_merge.tasks.trainer import WhisperTrainer
 
@@ -78,7 +79,7 @@ class ObjectivesTrainer(WhisperTrainer):
         if distributed_option.dist_rank in (None, 0) and step.measured:
             output = Path(options.output_dir)
             history = add_epoch(output / "conflict.tsv", epoch, step.measured)
-            draw_history(history, output / PICTURE)
+            draw_history(history, output / CONFLICT_PNG)
         return stopped
 
     @classmethod

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from transformers import WhisperConfig
 
 from espnet_merge.errors import InputError
-from espnet_merge.whisper.features import SAMPLE_RATE, check_seconds, log_mel
+from espnet_merge.speech import SAMPLE_RATE, TRANSCRIBE, check_seconds
+from espnet_merge.whisper.features import log_mel
 from espnet_merge.whisper.labels import LabelConf, Spoken, make_label
 from espnet_merge.whisper.prompt import load_tokenizer
 
@@ -67,7 +68,7 @@ class WhisperPreprocessor:
                 uid,
                 data["text"],
                 data["lang"],
-                data.get("task", "transcribe"),
+                data.get("task", TRANSCRIBE),
                 len(data["speech"]) / SAMPLE_RATE,
                 data.get("previous"),
             )

@@ -1,16 +1,18 @@
 """Log-mel features of one utterance, padded to Whisper's window or true length."""
 
 import functools
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from transformers import WhisperFeatureExtractor
 
 from espnet_merge.data.audio import flaw
 from espnet_merge.errors import InputError
-from espnet_merge.speech import WINDOW
+from espnet_merge.speech import SAMPLE_RATE, WINDOW, check_seconds
 
-SAMPLE_RATE = 16_000
+if TYPE_CHECKING:
+    from transformers import WhisperFeatureExtractor
+
 HOP = 160  # samples from one mel frame to the next
 MIN_SAMPLES = 2 * HOP  # shorter than this, the encoder would see no frame
 
@@ -72,16 +74,9 @@ def log_mel(
     return np.ascontiguousarray(mel, dtype=np.float32)
 
 
-def check_seconds(name: str, value: float) -> None:
-    """Raise ``InputError`` unless ``value`` is a time within Whisper's window."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise InputError(f"{name} must be a number of seconds; got {value!r}.")
-    if not 0 <= value <= WINDOW:
-        raise InputError(
-            f"{name} must be 0 to {WINDOW:g} seconds (Whisper's window); got {value:g}."
-        )
-
-
 @functools.cache
-def _extractor(n_mels: int) -> WhisperFeatureExtractor:
+def _extractor(n_mels: int) -> "WhisperFeatureExtractor":
+    # Seconds, which settings and help do without.
+    from transformers import WhisperFeatureExtractor
+
     return WhisperFeatureExtractor(feature_size=n_mels)

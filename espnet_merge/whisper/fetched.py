@@ -4,15 +4,14 @@ import json
 from pathlib import Path
 from typing import Any
 
-from espnet_merge.disk.cache import made_once
 from espnet_merge.errors import InputError
+from espnet_merge.files import CONFIG_JSON, FETCH_JSON
 from espnet_merge.speech import LANGUAGES
 
 GENERATION = "generation_config.json"
 LIKE = "language_like"  # in it, of our own
 ENGLISH_ALONE = frozenset({"en"})
 ENGLISH_VOCABULARY = 51864  # tokens of Whisper's English-only models
-RECORD = "fetch.json"
 CT2_FILE = "model.bin"
 
 
@@ -28,10 +27,10 @@ def languages_of(model: Path) -> frozenset[str]:
     say has Whisper's.
     """
     generation = _read(model / GENERATION)
-    size = _read(model / "config.json").get("vocab_size")
+    size = _read(model / CONFIG_JSON).get("vocab_size")
     if not generation.get("is_multilingual", size != ENGLISH_VOCABULARY):
         return ENGLISH_ALONE
-    return frozenset(_token_ids(generation)) or LANGUAGES
+    return frozenset(_token_ids(generation) or LANGUAGES)
 
 
 def likes_of(model: Path) -> dict[str, str]:
@@ -61,31 +60,6 @@ def _read(path: Path) -> dict[str, Any]:
     return content
 
 
-def as_directory(model: Path, cache: Path) -> Path:
-    """Return a model as a Hugging Face directory.
-
-    Args:
-        model: such a directory, which is returned, one of CTranslate2, or an OpenAI
-            file; these are converted once.
-        cache: where what was converted is kept, by the digest of the weights.
-
-    Raises:
-        InputError: the weights cannot be read, or are quantised.
-    """
-    file = model / CT2_FILE if is_ct2(model) else model
-    if not file.is_file():
-        return model
-    # Nothing is read where the options alone are shown.
-    from espnet_merge.disk.digest import sha256
-
-    def make(place: Path) -> None:
-        from espnet_merge.whisper.fetch import fetch
-
-        fetch(str(model), place, cache)
-
-    return made_once(cache / "models" / sha256(file), make)
-
-
 def is_fetched(source: str, output: Path) -> bool:
     """Return whether ``output`` holds ``source`` already.
 
@@ -95,7 +69,7 @@ def is_fetched(source: str, output: Path) -> bool:
     if not output.exists():
         return False
     try:
-        held = json.loads((output / RECORD).read_text())["source"]
+        held = json.loads((output / FETCH_JSON).read_text())["source"]
     except (OSError, ValueError, KeyError, TypeError):
         held = "something else"
     if held != source:

@@ -16,7 +16,8 @@ from transformers import GenerationConfig, WhisperTokenizer
 
 from espnet_merge.disk.atomic import check_output, whole_directory
 from espnet_merge.errors import InputError
-from espnet_merge.speech import LANGUAGES
+from espnet_merge.files import FETCH_JSON
+from espnet_merge.speech import LANGUAGES, code_of
 from espnet_merge.whisper.fetched import (
     ENGLISH_ALONE,
     GENERATION,
@@ -24,7 +25,6 @@ from espnet_merge.whisper.fetched import (
     languages_of,
     likes_of,
 )
-from espnet_merge.whisper.fetched import RECORD as FETCHED
 from espnet_merge.whisper.model import load_whisper
 from espnet_merge.whisper.prompt import check_language, language_id, load_tokenizer
 
@@ -61,6 +61,11 @@ def lend(
         raise InputError(f"{model}: an English-only model has no languages to add to.")
     if language in known:
         raise InputError(f"{model}: knows {language} already; use it as it is.")
+    if (same := code_of(language)) is not None:
+        raise InputError(
+            f"{language}: data directories may say so already, for it is {same} to "
+            "Whisper; give a code that is none of its languages."
+        )
     if not CODE.fullmatch(language):
         raise InputError(
             "a new language must have a code of two or three letters, which _ and more "
@@ -70,7 +75,7 @@ def lend(
     root = likes_of(model).get(like, like)
     with whole_directory(output) as part:
         for file in sorted(model.iterdir()):
-            if file.is_file() and file.name != FETCHED:
+            if file.is_file() and file.name != FETCH_JSON:
                 shutil.copyfile(file, part / file.name)
         source = language_id(tokenizer, like)
         index = _grow(part, tokenizer, language, source) if own else source

@@ -18,7 +18,9 @@ from transformers.cache_utils import DynamicCache, EncoderDecoderCache
 from transformers.models.whisper.modeling_whisper import WhisperDecoder, WhisperEncoder
 from transformers.utils import logging
 
+from espnet_merge.checkpoint.stored import check_sizes
 from espnet_merge.errors import InputError
+from espnet_merge.files import CONFIG_JSON
 from espnet_merge.whisper.context import tell_context
 
 
@@ -74,11 +76,12 @@ def load_whisper(
     Raises:
         InputError: not such a directory, or weights are missing or left over.
     """
-    if not (path / "config.json").is_file():
+    if not (path / CONFIG_JSON).is_file():
         raise InputError(
             f"{path}: a Hugging Face Whisper directory (config.json, "
             "model.safetensors) is needed; make one with 'espnet-merge fetch'."
         )
+    check_sizes(path)
     logging.disable_progress_bar()  # a second of loading among bars of our own
     model, info = WhisperForConditionalGeneration.from_pretrained(
         path, dtype=dtype, local_files_only=True, output_loading_info=True
@@ -201,9 +204,18 @@ def decode(
     return states
 
 
-def logits(decoder: WhisperDecoder, states: Tensor) -> Tensor:
-    """Return scores over the vocabulary; the output projection is the embedding."""
-    return linear(states, decoder.embed_tokens.weight)
+def logits(
+    decoder: WhisperDecoder, states: Tensor, ids: Sequence[int] | None = None
+) -> Tensor:
+    """Return scores over the vocabulary; the output projection is the embedding.
+
+    Args:
+        decoder: ``model.model.decoder``.
+        states: (…, d_model), of ``decode``.
+        ids: of these tokens alone; None for all.
+    """
+    rows = decoder.embed_tokens.weight
+    return linear(states, rows if ids is None else rows[list(ids)])
 
 
 def new_cache() -> EncoderDecoderCache:

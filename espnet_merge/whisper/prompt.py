@@ -1,20 +1,24 @@
 """Whisper's prompt: language and task tokens, per utterance."""
 
+from __future__ import annotations
+
 import difflib
 from collections.abc import Collection
 from pathlib import Path
-
-from transformers import WhisperTokenizer
-from transformers.models.whisper.tokenization_whisper import LANGUAGES
+from typing import TYPE_CHECKING
 
 from espnet_merge.errors import InputError
-from espnet_merge.speech import TASKS, code_of
+from espnet_merge.files import TOKENIZER_JSON, VOCAB_JSON
+from espnet_merge.speech import LANGUAGES, TASKS, TRANSLATE, code_of
 from espnet_merge.whisper.fetched import (
     ENGLISH_ALONE,
     languages_of,
     lent_tokens,
     likes_of,
 )
+
+if TYPE_CHECKING:
+    from transformers import WhisperTokenizer
 
 # Languages in which Whisper writes no space before a text. By Whisper base, of the
 # probability of a first token in the language's script 0.3 to 0.8 % begins with a space
@@ -29,12 +33,15 @@ def load_tokenizer(model: Path) -> WhisperTokenizer:
     Raises:
         InputError: the directory holds no tokenizer.
     """
-    if not any((model / name).is_file() for name in ("tokenizer.json", "vocab.json")):
+    if not any((model / name).is_file() for name in (TOKENIZER_JSON, VOCAB_JSON)):
         # Transformers would build an empty tokenizer and not say so.
         raise InputError(
             f"{model}: a Whisper directory needs its tokenizer.json; make one with "
             "'espnet-merge fetch'."
         )
+    # Seconds, which settings and help do without.
+    from transformers import WhisperTokenizer
+
     tokenizer = WhisperTokenizer.from_pretrained(model, local_files_only=True)
     tokenizer.languages = languages_of(model)
     tokenizer.lent = lent_tokens(model)
@@ -87,6 +94,22 @@ def language_id(tokenizer: WhisperTokenizer, language: str) -> int:
     return lent.get(language) or token_id(tokenizer, f"<|{language}|>")
 
 
+def known_languages(tokenizer: WhisperTokenizer) -> list[str]:
+    """Return the languages that have a token of their own.
+
+    Models before large-v3 lack Cantonese.
+    """
+    vocabulary, known = tokenizer.get_vocab(), languages_known(tokenizer)
+    codes = {code: vocabulary.get(f"<|{code}|>", -1) for code in known}
+    codes = {code: index for code, index in codes.items() if index >= 0}
+    if not codes or known == ENGLISH_ALONE:
+        raise InputError(
+            "language auto needs a model of many languages; this tokenizer has no "
+            "token of a language: name the --language."
+        )
+    return sorted(codes, key=codes.__getitem__)
+
+
 def check_task(task: str, known: Collection[str] = LANGUAGES) -> None:
     """Raise ``InputError`` unless a model can do the task.
 
@@ -96,7 +119,7 @@ def check_task(task: str, known: Collection[str] = LANGUAGES) -> None:
     """
     if task not in TASKS:
         raise InputError(f"task must be one of {', '.join(TASKS)}; got {task!r}.")
-    if task == "translate" and known == ENGLISH_ALONE:
+    if task == TRANSLATE and known == ENGLISH_ALONE:
         raise InputError(
             "task must be transcribe for an English-only model; got 'translate': take "
             "a multilingual model."
@@ -162,7 +185,7 @@ def encode_text(
         task: a translation is English.
     """
     likes: dict[str, str] = getattr(tokenizer, "likes", {})
-    spaced = task == "translate" or likes.get(language, language) not in UNSPACED
+    spaced = task == TRANSLATE or likes.get(language, language) not in UNSPACED
     ids: list[int] = tokenizer.encode(
         " " * spaced + text.strip(), add_special_tokens=False
     )

@@ -13,6 +13,7 @@ import soundfile
 import torch
 
 from espnet_merge.__main__ import main
+from espnet_merge.decode import transcribe
 from espnet_merge.lora.adapter import add_adapter, save_adapter
 from espnet_merge.whisper.model import load_whisper
 from tests.micro import write_micro_whisper
@@ -81,6 +82,28 @@ def test_writes_text_and_what_is_known_of_it(micro_whisper, data, tmp_path, caps
     assert (first["seconds"], first["tokens"], first["truncated"]) == (1.0, 5, True)
     assert first["score"] == pytest.approx(5 * first["score_per_token"], abs=1e-3)
     assert "5 utterances, 4.9 s of audio" in capsys.readouterr().err
+
+
+def test_decoded_as_trained_unless_told_otherwise(
+    micro_whisper, data, tmp_path, capsys
+):
+    model = tmp_path / "model"
+    shutil.copytree(micro_whisper, model)
+    (model / "export.yaml").write_text("{checkpoint: x, pad_to: 0.0, tail: 0.5}\n")
+    own = tmp_path / "own"
+    decode(model, data, own, "--max-new-tokens", 5)
+    assert "note:" not in capsys.readouterr().err
+    mode = json.loads((own / "text.json").read_text("utf-8"))["mode"]
+    assert (mode["pad_to"], mode["tail"]) == (0.0, 0.5)
+    assert mode["trained"] == {"pad_to": 0.0, "tail": 0.5}
+    decode(model, data, tmp_path / "other", *SHORT)
+    [note] = [x for x in capsys.readouterr().err.splitlines() if "note:" in x]
+    assert note == (
+        f"espnet-merge decode: note: {model}: trained true length, 0.5 s of silence "
+        "after it (by its record), decoded true length: it may loop."
+    )
+    decode(micro_whisper, data, tmp_path / "base", *SHORT)
+    assert "trained padded to 30 s (as Whisper was, for" in capsys.readouterr().err
 
 
 def test_long_recordings_are_cut_and_joined(micro_whisper, data, tmp_path):
@@ -193,6 +216,41 @@ def test_finished_output_is_kept(micro_whisper, data, tmp_path, capsys):
     decode(micro_whisper, data, output, *SHORT, "--overwrite")
     assert (output / "text.json").stat().st_mtime_ns == before
     assert "already decoded" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("other", [(), ("--beam", "2")], ids=["same", "other"])
+def test_what_another_process_has_just_decoded_is_kept(
+    other, micro_whisper, data, tmp_path, capsys, monkeypatch
+):
+    output, load = tmp_path / "out", transcribe.load_backend
+    before = []
+
+    def decode_first(*args):
+        """Another process begins and ends while this one loads its model."""
+        monkeypatch.setattr(transcribe, "load_backend", load)
+        decode(micro_whisper, data, output, *SHORT, *other)
+        before.append(contents(output))
+        return load(*args)
+
+    monkeypatch.setattr(transcribe, "load_backend", decode_first)
+    if other:
+        line = refusal(capsys, micro_whisper, data, output, *SHORT)
+        assert "beam: 2 there, 1 now" in line
+    else:
+        decode(micro_whisper, data, output, *SHORT)
+        assert "already decoded" in capsys.readouterr().err
+    assert [contents(output)] == before
+
+
+def test_a_model_that_is_not_what_its_record_says(
+    micro_whisper, data, tmp_path, capsys
+):
+    model = tmp_path / "model"
+    shutil.copytree(micro_whisper, model)
+    size = (model / "model.safetensors").stat().st_size
+    (model / "merge.yaml").write_text(f"bytes: {{model.safetensors: {size + 1}}}\n")
+    line = refusal(capsys, model, data, tmp_path / "out", *SHORT)
+    assert f"must have {size + 1} bytes, as merge.yaml beside it says" in line
 
 
 def test_other_settings_need_overwrite(micro_whisper, data, tmp_path, capsys):

@@ -1,10 +1,12 @@
 import hashlib
 import json
 import struct
+from collections import Counter
 
 import pytest
 
 from espnet_merge.__main__ import main
+from espnet_merge.score.permutation import permutation_test
 from tests.report.fake import MODE, OPTIONS, RATES, write_exp
 
 
@@ -130,6 +132,20 @@ def test_pictures_numbers_and_the_printed_table(exp, capsys, tmp_path):
     ]
 
 
+def test_each_difference_is_tested_once(exp, monkeypatch):
+    tests = []
+
+    def counted(points, sides, *design):
+        tests.append(sides)
+        return permutation_test(points, sides, *design)
+
+    monkeypatch.setattr("espnet_merge.score.compare.permutation_test", counted)
+    report(exp, "padded")
+    # Of 5 systems to the base: es, it, their mean and en, which is a group by itself;
+    # of the best merge to joint. On one side, of 5 systems: the sets.
+    assert Counter(tests) == {2: 5 * 4 + 1, 1: 5 * 3}
+
+
 def test_same_scores_give_the_same_numbers_and_pictures(exp, tmp_path):
     outputs = [tmp_path / "one", tmp_path / "two"]
     for output in outputs:
@@ -143,8 +159,12 @@ def test_same_scores_give_the_same_numbers_and_pictures(exp, tmp_path):
     ("options", "message"),
     [
         (["beam5"], "inference_beam5/<set>/score.json is needed; there is none"),
-        (["padded", "--experts", "full_es"], "--experts takes LANG=SYSTEM"),
-        (["padded", "--untrained", "fr"], "en_test begins with 'en'"),
+        (["padded", "--experts", "full_es"], "--experts takes GROUP=SYSTEM"),
+        (["padded", "--group", "en"], "--group takes NAME=SET,SET such as"),
+        (["padded", "--group", "es=en_test"], "each name once; got 'es=en_test'"),
+        (["padded", "--group", "en=en_tset"], "a group has sets of --sets; en_tset of"),
+        (["padded", "--group", "en=es_test"], "is named of es and of en"),
+        (["padded", "--experts", "fr=x"], "x is of 'fr': add --group fr=SET,SET"),
         (["padded", "--joint", "soup"], "a system is named once; soup"),
         (["padded", "--utterances", "-1"], "--utterances must be 0 or more; got -1"),
         (["padded", "--clips", "nan"], "--clips must be 0 megabytes or more; got nan"),

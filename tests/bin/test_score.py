@@ -1,9 +1,13 @@
+import contextlib
 import json
+import threading
+import time
 
 import pytest
 from sacrebleu.metrics import BLEU, CHRF
 
 from espnet_merge.__main__ import main
+from espnet_merge.disk.atomic import whole_file
 
 TEXT = "a-1 Él está aquí.\na-2 no\nb-1 uno dos tres cuatro\n"
 HEARD = "a-1 él esta aquí\na-2\nb-1 uno dos dos dos dos dos tres\n"
@@ -80,6 +84,29 @@ def test_a_language_has_one_rule_however_it_is_named(dirs):
         score(ref, hyp)
         saved = json.loads((hyp / "score.json").read_text())
         assert (saved["main"], saved["languages"]) == ("cer", {"zh": 3})
+
+
+def test_two_at_one_time_leave_the_tables_of_one_score(dirs, monkeypatch):
+    ref, hyp = dirs
+    other = threading.Thread(target=score, args=(ref, hyp, "--normalizer", "fold"))
+
+    @contextlib.contextmanager
+    def slowly(path):
+        monkeypatch.setattr("espnet_merge.score.directories.whole_file", whole_file)
+        other.start()
+        time.sleep(0.5)
+        with whole_file(path) as part:
+            yield part
+
+    monkeypatch.setattr("espnet_merge.score.directories.whole_file", slowly)
+    score(ref, hyp)
+    other.join()
+    (hyp / "text").unlink()
+    assert json.loads((hyp / "score.json").read_text())["normalizer"] == "fold"
+    for metric in ("wer", "cer"):
+        title = (hyp / f"score_{metric}" / "result.txt").read_text().splitlines()[0]
+        assert title.endswith("normalizer fold")
+    assert files(hyp) == ["score.json", "score_cer/result.txt", "score_wer/result.txt"]
 
 
 def test_writes_scores_and_espnet_tables(dirs, capsys):

@@ -65,10 +65,16 @@ def test_an_expert_of_another_model_is_refused(tmp_path, kind):
         check_same_model(open_checkpoint(base), [open_checkpoint(expert)])
 
 
-def test_other_formatting_of_one_vocabulary_is_the_same(tmp_path):
+def test_a_vocabulary_is_its_tokens_however_they_are_written(tmp_path):
     base = write_checkpoint(tmp_path / "b", {"x": TABLE}, {}, {"a": 0, "b": 1})
     expert = write_checkpoint(tmp_path / "e", {"x": TABLE}, {}, {"b": 1, "a": 0})
-    check_same_model(open_checkpoint(base), [open_checkpoint(expert)])
+    one, other = ((path / "vocab.json").read_text() for path in (base, expert))
+    assert one != other
+    opened = open_checkpoint(base), [open_checkpoint(expert)]
+    assert check_same_model(*opened) is None
+    (expert / "vocab.json").write_text(other.replace("0", "2"))
+    with pytest.raises(InputError, match=r"e.vocab.json: another vocabulary"):
+        check_same_model(*opened)
 
 
 def test_a_fast_tokenizer_is_compared_too(tmp_path):

@@ -72,6 +72,22 @@ def test_what_is_there_is_not_asked_for_again(server, tmp_path):
     assert [*target.parent.iterdir()] == [target]
 
 
+def test_of_two_at_one_time_one_downloads(server, tmp_path):
+    target, got = tmp_path / "file", []
+
+    def get():
+        got.append(download(server.address, target, MD5))
+
+    threads = [threading.Thread(target=get) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert got == [target] * 4
+    assert server.ranges == [0]
+    assert [*tmp_path.iterdir()] == [target]
+
+
 @pytest.mark.parametrize(
     ("resumes", "asked"), [(True, [0, 1000, 2000]), (False, [0, 1000, 1000])]
 )

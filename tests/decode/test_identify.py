@@ -29,7 +29,6 @@ def opinionated(directory, seed):
     return model
 
 
-@pytest.mark.filterwarnings("ignore")
 def test_the_language_is_that_of_detect_language(tmp_path, tokenizer):
     vocabulary = tokenizer.get_vocab()
     heard = set()

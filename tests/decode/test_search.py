@@ -51,8 +51,6 @@ def encoded(model, mels: list[torch.Tensor]) -> Encoded:
     return encode(model.model.encoder, features, torch.tensor([*map(len, mels)]))
 
 
-# generate() warns of how it was called; what it returns is what counts here.
-@pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
     ("beam", "early_stopping"), [(1, False), (5, False), (5, True)]
 )
@@ -88,7 +86,6 @@ def test_hypotheses_equal_those_of_generate(tmp_path, beam, early_stopping):
     assert len(set(ends)) == 2  # some ended, some were cut: both ways are tested
 
 
-@pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("beam", [1, 5])
 def test_timestamps_equal_those_of_generate(tmp_path, beam):
     stamps = 0

@@ -44,7 +44,7 @@ def test_another_file_of_the_same_name_is_another(file, tmp_path):
 def test_what_was_just_written_is_not_remembered(file, tmp_path, monkeypatch):
     monkeypatch.setattr(digest, "FRESH", 2 * 10**9)
     os.utime(file, (time.time(), time.time()))
-    digest.sha256(file)
+    assert digest.sha256(file) == hash_of(file)
     assert not (tmp_path / "cache").exists()
 
 

@@ -14,7 +14,7 @@ from espnet_merge.methods import build_method
 from tests.checkpoint.build import write_checkpoint
 
 HERE = Path(__file__).parent
-CONTENT = json.loads((HERE / "references.json").read_text())
+REFERENCES = json.loads((HERE / "references.json").read_text())
 
 
 @pytest.fixture(scope="module")
@@ -37,19 +37,10 @@ def digest(x):
 
 
 @pytest.mark.parametrize("compute_dtype", ["float64", "float32"])
-@pytest.mark.parametrize("reference", CONTENT["references"])
-def test_reference(models, tmp_path, monkeypatch, reference, compute_dtype):
-    case = CONTENT["references"][reference]
+@pytest.mark.parametrize("reference", REFERENCES)
+def test_reference(models, tmp_path, reference, compute_dtype):
+    case = REFERENCES[reference]
     experts = case.get("experts", ["e1", "e2", "e3"])
-    monkeypatch.setattr(
-        "espnet_merge.methods.ties.thresholds",
-        lambda *_: CONTENT["global_thresholds"],
-    )
-    quantiles = iter(case.get("quantiles", ()))
-    monkeypatch.setattr(
-        "espnet_merge.methods.pcb.order_statistics",
-        lambda *_, **__: next(quantiles),
-    )
     run(
         [
             Merge(

@@ -1,5 +1,6 @@
 """The leading eigenvectors against numpy's."""
 
+import ctypes
 import subprocess
 import sys
 import threading
@@ -10,7 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from espnet_merge.linalg.eigh import _call, eigh, lapack
+from espnet_merge.linalg import eigh as module
+from espnet_merge.linalg.decompose import svd
+from espnet_merge.linalg.eigh import ROUTINES, _call, eigh, lapack, routines
 
 
 @settings(max_examples=40, deadline=None, derandomize=True)
@@ -102,3 +105,60 @@ def test_lapack_is_loaded_alone_before_scipy_or_after():
     from scipy.linalg import cython_lapack
 
     assert lapack().__pyx_capi__.keys() == cython_lapack.__pyx_capi__.keys()
+
+
+@pytest.fixture
+def fresh():
+    """Look for the routines anew, before the test and after it."""
+    routines.cache_clear()
+    yield
+    routines.cache_clear()
+
+
+class Scipy:
+    """What scipy might be one day."""
+
+    def __init__(self, **capsules):
+        self.__pyx_capi__ = {n: lapack().__pyx_capi__[n] for n in ROUTINES} | capsules
+
+
+def without(name):
+    offered = Scipy()
+    del offered.__pyx_capi__[name]
+    return offered
+
+
+def no_module():
+    raise ImportError("scipy 9.0 has no linalg.cython_lapack")
+
+
+def capsule(signature):
+    new = ctypes.pythonapi.PyCapsule_New
+    new.restype = ctypes.py_object
+    new.argtypes = (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p)
+    return new(1, signature, None)
+
+
+# A capsule points to its name for as long as it lives.
+WIDE = b"void (char *, int64_t *, double *)"
+OTHER_SCIPYS = {
+    "a routine is gone": lambda: without("dsytrd"),
+    "a private routine is gone": lambda: without("dlar1v"),
+    "the module is gone": no_module,
+    "the table is gone": object,
+    "integers are wide": lambda: Scipy(dsterf=capsule(WIDE)),
+}
+
+
+@pytest.mark.parametrize("other", OTHER_SCIPYS)
+def test_numpy_stands_in_where_scipy_lacks_a_routine(fresh, monkeypatch, other):
+    monkeypatch.setattr(module, "lapack", OTHER_SCIPYS[other])
+    assert routines() == {}
+    x = np.random.default_rng(0).normal(size=(90, 70))
+    values, vectors = eigh(x.T @ x, 20, 1e-10)
+    assert vectors.shape == (70, 20)
+    np.testing.assert_allclose(values, np.linalg.svd(x)[1] ** 2, rtol=1e-12)
+    np.testing.assert_allclose(
+        x.T @ x @ vectors, vectors * values[:20], atol=1e-12 * values[0]
+    )
+    np.testing.assert_allclose(svd(x).dense(), x, atol=1e-12)

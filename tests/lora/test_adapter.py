@@ -9,8 +9,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from espnet_merge.errors import InputError
+from espnet_merge.files import ADAPTER_WEIGHTS
 from espnet_merge.lora.adapter import (
-    WEIGHTS,
     add_adapter,
     base_digest,
     load_adapter,
@@ -38,9 +38,9 @@ def copy(adapter: Path, tmp_path: Path) -> Path:
 
 
 def rewrite(directory: Path, change) -> None:
-    weights = load_file(directory / WEIGHTS)
+    weights = load_file(directory / ADAPTER_WEIGHTS)
     change(weights)
-    save_file(weights, directory / WEIGHTS, metadata={"format": "pt"})
+    save_file(weights, directory / ADAPTER_WEIGHTS, metadata={"format": "pt"})
 
 
 def test_base_digest_does_not_see_the_adapter(micro_whisper):
@@ -119,7 +119,7 @@ def test_other_shape_is_refused(micro_whisper, copy):
 
 
 def test_truncated_file_is_refused(micro_whisper, copy):
-    (copy / WEIGHTS).write_bytes((copy / WEIGHTS).read_bytes()[:1000])
+    (copy / ADAPTER_WEIGHTS).write_bytes((copy / ADAPTER_WEIGHTS).read_bytes()[:1000])
     with pytest.raises(InputError, match="whole safetensors file"):
         load_adapter(load_whisper(micro_whisper), copy)
 

@@ -146,7 +146,6 @@ def test_gradients_only_in_gate_and_new_adapter(micro_whisper, adapters, gate, t
     check_adapter_acts(model, BATCH)
 
 
-@pytest.mark.filterwarnings("ignore:.*use_cache")
 def test_gradient_checkpointing_changes_nothing(micro_whisper, adapters):
     gradients = []
     for checkpointing in (False, True):

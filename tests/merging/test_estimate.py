@@ -70,6 +70,29 @@ def test_adapters_take_less(merge_with, tmp_path):
     assert estimate.memory(adapters, 1) < estimate.memory(models, 1)
 
 
+@pytest.mark.parametrize(
+    ("method", "params"),
+    [
+        ("dare", {"scale": 0.5}),
+        ("ties", {"density": 0.3}),
+        ("ties", {"trim": "global"}),
+        ("pcb", {"density": 0.3}),
+        ("tsv_m", {"spectral": "all_2d"}),
+        ("lors", {"compress": "none"}),
+    ],
+)
+def test_patterns_of_equal_values_need_what_the_plain_method_does(
+    merge_with, method, params
+):
+    plain = merge_with(method, 1000, params)
+    patterns = {key: {"fc1": value, "default": value} for key, value in params.items()}
+    by_tensor = merge_with(method, 1000, patterns)
+    assert estimate.memory(by_tensor, 1) == estimate.memory(plain, 1)
+    assert estimate.seconds([by_tensor], 1) == estimate.seconds([plain], 1)
+    other = merge_with(method, 1000, {key: {"fc1": v} for key, v in params.items()})
+    assert estimate.memory(other, 1) == estimate.memory(plain, 1)
+
+
 def test_a_sweep_decomposes_once(merge_with):
     merges = [merge_with("tsv_m", 1000, {"scale": i / 10}) for i in range(10)]
     one, ten = estimate.seconds(merges[:1], 1), estimate.seconds(merges, 1)

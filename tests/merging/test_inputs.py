@@ -6,6 +6,8 @@ import pytest
 from espnet_merge.checkpoint import open_checkpoint
 from espnet_merge.merging.inputs import Inputs, LazyArrays
 from espnet_merge.methods import Method, TensorInfo
+from espnet_merge.methods.dare import Dare
+from espnet_merge.methods.model_stock import ModelStock
 from tests.checkpoint.build import fine_tuned, whisper_tensors, write_checkpoint
 
 
@@ -47,6 +49,15 @@ def test_elsewhere_come_pieces_of_whole_rows(inputs, monkeypatch):
     assert all(info.shape == (8, 4, 3) for info, _ in chunks)
     whole = np.concatenate([info.base for info, _ in chunks])
     np.testing.assert_array_equal(whole, whisper_tensors()[name].ravel())
+
+
+def test_a_method_of_one_pass_looks_at_nothing_before(inputs, monkeypatch):
+    def read(*_):
+        raise AssertionError("a tensor was read")
+
+    monkeypatch.setattr(Inputs, "open", read)
+    for method in (Dare(), ModelStock(filter_wise=True), Whole()):
+        assert inputs.elementwise(method, "model.encoder.conv1.weight") is method
 
 
 def test_experts_are_a_sequence():

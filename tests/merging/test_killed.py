@@ -48,18 +48,18 @@ def moments_of(root, *options):
     return sorted({*changes, *range(0, count, max(1, count // MOMENTS))})
 
 
-def merge_until(moment, root, *options):
-    """Merge, and die before the call number ``moment``."""
+def merge_until(moment, sent, root, *options):
+    """Merge, and get the signal ``sent`` before the call number ``moment``."""
     count = 0
 
-    def die(name):
+    def send(name):
         nonlocal count
         del name
-        if count == moment:
-            os.kill(os.getpid(), signal.SIGKILL)
         count += 1
+        if count == moment + 1:
+            os.kill(os.getpid(), sent)
 
-    watched(die, root, *options)
+    watched(send, root, *options)
 
 
 def watched(act, root, *options):
@@ -85,13 +85,24 @@ def watched(act, root, *options):
 
 def fork(target, *args):
     """Return the exit status of ``target`` in a process of its own."""
+    return exit_of(begin(target, *args))
+
+
+def begin(target, *args):
+    """Return the number of a process that runs ``target``."""
     if child := os.fork():
-        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        return child
     try:
         target(*args)
+    except SystemExit as error:
+        os._exit(error.code)
     except BaseException:
         os._exit(1)
     os._exit(0)
+
+
+def exit_of(child):
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 def content(directory):
@@ -116,7 +127,7 @@ def kill_at_every_moment(root, first, again):
         shutil.rmtree(out, ignore_errors=True)
         if before:
             shutil.copytree(kept, out)
-        code = fork(merge_until, moment, root, *again)
+        code = fork(merge_until, moment, signal.SIGKILL, root, *again)
         assert code in (0, -signal.SIGKILL), (moment, code)
         killed += code != 0
         if out.exists():
@@ -127,6 +138,81 @@ def kill_at_every_moment(root, first, again):
         left = {file.name for file in root.iterdir()} - {"kept"}
         assert left == {"base", "e1", "e2", "out"}, (moment, left)
     assert killed > MOMENTS
+
+
+def pause_at_every_moment(root, older, one, two):
+    """Let ``one`` merge up to a moment, ``two`` from begin to end, and ``one`` go on.
+
+    Both are options; ``older`` those of a result that is there before.
+    """
+    out = root / "out"
+    os.fsync = lambda handle: None
+    wholes = []
+    for options in (older, one, two):
+        if options is not None:
+            assert fork(merge, root, *options, "--overwrite") == 0
+            wholes.append(content(out))
+    shutil.rmtree(out)
+    if older is not None:
+        fork(merge, root, *older)
+        out.rename(root / "kept")
+    *_, first, second = wholes
+    paused = 0
+    for moment in moments_of(root, *one):
+        shutil.rmtree(out, ignore_errors=True)
+        if older is not None:
+            shutil.copytree(root / "kept", out)
+        child = begin(merge_until, moment, signal.SIGSTOP, root, *one)
+        if not os.WIFSTOPPED(os.waitpid(child, os.WUNTRACED)[1]):
+            continue
+        paused += 1
+        of_two = fork(merge, root, *two)
+        os.kill(child, signal.SIGCONT)
+        codes = exit_of(child), of_two
+        # Who ends first has 0; the other, too, if it made the same or may replace.
+        allowed = {(0, 2): [first], (2, 0): [second]}
+        if first == second or older is not None:
+            allowed[0, 0] = [first, second]
+        assert content(out) in allowed[codes], (moment, codes)
+        left = {file.name for file in root.iterdir()} - {"kept"}
+        assert left == {"base", "e1", "e2", "out"}, (moment, left)
+    assert paused > MOMENTS
+
+
+OTHER = ("--set", "weights=[1, 3]")
+OVER = "--overwrite"
+
+
+@pytest.mark.parametrize(
+    ("older", "one", "two"),
+    [
+        (None, (), ()),
+        (None, (), OTHER),
+        (("--dtype", "float16"), (OVER,), (*OTHER, OVER)),
+    ],
+    ids=["same", "other", "overwrite"],
+)
+def test_two_writers_leave_a_whole_result_at_every_moment(models, older, one, two):
+    alone = multiprocessing.get_context("spawn")
+    args = (models, older, one, two)
+    process = alone.Process(target=pause_at_every_moment, args=args)
+    process.start()
+    process.join()
+    assert process.exitcode == 0
+
+
+def test_four_commands_at_one_time_leave_one_whole_result(models, tmp_path):
+    out = tmp_path / "out"
+    line = command(models, "--output", str(out))
+    pipe = {"stderr": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    writers = [subprocess.Popen(line, **pipe) for _ in range(4)]
+    said = [writer.communicate()[1] for writer in writers]
+    assert sorted(writer.returncode for writer in writers)[0] == 0
+    for writer, error in zip(writers, said, strict=True):
+        assert writer.returncode == 0 or "out: exists; give another" in error
+    assert main(["replay", str(out)]) is None
+    left = {file.name for file in tmp_path.iterdir()}
+    assert left == {"base", "e1", "e2", "out"}
 
 
 @pytest.fixture

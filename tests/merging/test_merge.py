@@ -13,6 +13,7 @@ from espnet_merge.merging import loop
 from espnet_merge.merging.inputs import CHUNK_ENTRIES
 from espnet_merge.merging.merge import Merge
 from espnet_merge.methods import METHODS, build_method
+from espnet_merge.methods._base import parameters
 from tests.checkpoint.build import fine_tuned, whisper_tensors, write_checkpoint
 from tests.statistics_of import KINDS, statistics_of
 
@@ -201,9 +202,28 @@ def test_each_set_of_parameters_looks_at_the_whole_model(models):
                 assert tensor.tobytes() == plain[name].tobytes()
 
 
+def test_statistics_of_each_set_of_parameters_are_checked_and_recorded(models):
+    floor = {"conv": 0.1, "default": 1e-6}
+    merge(models, "fisher", {"floor": floor}, experts=["e1", "e2"])
+    record = yaml.safe_load((models / "out" / "merge.yaml").read_text())
+    assert [path.split("-")[-1] for path in record["files"]] == [
+        f"{name}/statistics.safetensors" for name in ("e1", "e2")
+    ]
+    places = statistics_of(models, "fisher", "base", ["e2", "e1"])
+    params = {"statistics": {"conv": places, "default": places[::-1]}}
+    inputs = [open_checkpoint(models / name) for name in ("base", "e1", "e2")]
+    with pytest.raises(InputError, match="statistics of another model"):
+        Merge(
+            method=build_method("fisher", params),
+            base=inputs[0],
+            experts=inputs[1:],
+            output=models / "refused",
+        ).check_weights()
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_takes_patterns(models, method):
-    params = build_method(method, {}).params.items()
+    params = parameters(build_method(method, {})).items()
     name, value = next((k, v) for k, v in params if k != "statistics")
     merge(models, method, {name: {"encoder": value}}, output="layered")
     merge(models, method, output="plain")
@@ -283,7 +303,9 @@ def test_large_finite_values_are_no_infinities(models):
     tensors = load_file(models / "e2" / "model.safetensors")
     tensors["model.encoder.layers.0.fc1.weight"][:] = 3e38
     write_checkpoint(models / "e2", tensors)
-    merge(models, "soup", {"weights": [0, 1, 0]})
+    merged = merge(models, "soup", {"weights": [0, 1, 0]})
+    for name, value in tensors.items():
+        np.testing.assert_array_equal(merged[name], value, err_msg=name)
 
 
 @pytest.mark.parametrize(

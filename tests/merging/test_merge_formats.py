@@ -114,8 +114,6 @@ def test_any_model_of_espnets_is_merged_by_name(tmp_path):
     assert np.array_equal(again.read("ctc.ctc_lo.bias"), merged["ctc.ctc_lo.bias"])
 
 
-# generate() warns of how it was called; what it returns is what counts here.
-@pytest.mark.filterwarnings("ignore")
 @torch.no_grad()
 def test_a_merged_model_runs_in_transformers(models, tmp_path):
     experts = models / "hf", models / "other"

@@ -11,6 +11,8 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from espnet_merge.__main__ import main
 from espnet_merge.methods import METHODS
 from tests.checkpoint.build import fine_tuned, whisper_tensors, write_checkpoint
+from tests.formats import write_fine_tuned
+from tests.micro import write_micro_whisper
 from tests.statistics_of import KINDS, statistics_of
 
 
@@ -158,7 +160,7 @@ def test_a_finished_part_is_not_made_again_and_a_missing_one_is(models, capsys):
     assert part.stat().st_ino == before
     assert "was there already" in capsys.readouterr().out
     assert "2-of-2: is missing" in refuses(capsys, "join", "--output", "out")
-    (models / "out.parts" / ".2-of-2.partial").mkdir()
+    (models / "out.parts" / ".2-of-2.away-1-1-0123abcd.partial").mkdir()
     shard(2, 2)
     main(["join", "--output", "out"])
     assert (models / "out" / "merge.yaml").is_file()
@@ -203,11 +205,11 @@ def test_replay_says_what_has_changed(models, capsys):
     record = models / "out" / "merge.yaml"
     text = record.read_text()
     other = text.replace(yaml.safe_load(text)["result"]["crc32"], "00000000")
-    record.write_text(other)
-    assert "another processor" in refuses(capsys, "replay", "out", "--output", "o")
-    record.write_text(other.replace("  numpy: ", "  numpy: 0"))
-    assert "numpy 0" in refuses(capsys, "replay", "out", "--output", "o")
-    record.write_text(text)
+    alone = models / "merge.yaml"  # without what is stored
+    alone.write_text(other)
+    assert "another processor" in refuses(capsys, "replay", alone, "--output", "o")
+    alone.write_text(other.replace("  numpy: ", "  numpy: 0"))
+    assert "numpy 0" in refuses(capsys, "replay", alone, "--output", "o")
     write_checkpoint(models / "e2", fine_tuned(whisper_tensors(), 7))
     message = refuses(capsys, "replay", "out", "--output", "o")
     assert "e2: model.safetensors has changed since the merge" in message
@@ -218,6 +220,62 @@ def test_replay_says_what_has_changed(models, capsys):
     record.unlink()
     assert "no such file" in refuses(capsys, "replay", "out")
     assert not (models / "o").exists()
+
+
+SOUP = ("--method", "soup")
+
+
+def damage(file, *, whole):
+    """Change a bit of a tensor, or cut the file off."""
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 64
+    file.write_bytes(content if whole else content[:-8])
+
+
+@pytest.mark.parametrize("form", ["hf", "openai", "espnet"])
+def test_replay_looks_at_what_is_stored(tmp_path, monkeypatch, form, capsys):
+    monkeypatch.chdir(tmp_path)
+    base = write_micro_whisper(tmp_path / "base")
+    for number in (1, 2):
+        write_fine_tuned(base, tmp_path / f"e{number}", number)
+    call("merge", "--method", "soup", "--dtype", "float16", "--format", form)
+    main(["replay", "out"])
+    main(["replay", "out", "--stored"])
+    out = capsys.readouterr().out
+    assert "same inputs, same bytes" in out
+    assert "the same bytes are stored" in out
+    before = content(tmp_path / "out")
+    names = {"hf": "model.safetensors", "openai": "model.pt", "espnet": "model.pth"}
+    file = tmp_path / "out" / names[form]
+    recorded = yaml.safe_load((tmp_path / "out" / "merge.yaml").read_text())["bytes"]
+    assert recorded == {file.name: file.stat().st_size}
+    damage(file, whole=True)
+    for options in ((), ("--stored",), ("--output", "again")):
+        message = refuses(capsys, "replay", "out", *options)
+        assert "out: the tensors are not those of its merge.yaml" in message
+    main(["replay", "out", "--output", "out", "--overwrite"])
+    assert content(tmp_path / "out") == before
+    shutil.move(tmp_path / "out" / "merge.yaml", tmp_path)
+    main(["replay", "merge.yaml"])
+    assert "bytes, as merge.yaml beside it says; it has 0" in refuses(
+        capsys, "replay", "merge.yaml", "--stored"
+    )
+
+
+def test_an_input_of_another_size_than_recorded_is_refused(models, capsys):
+    call("merge", "--method", "soup")
+    file = models / "out" / "model.safetensors"
+    size = file.stat().st_size
+    damage(file, whole=False)
+    again = ("--base", "base", "--experts", "out", "--output", "new")
+    message = refuses(capsys, "merge", *SOUP, *again)
+    assert f"{file.name}: must have {size} bytes, as merge.yaml beside" in message
+    assert f"it has {size - 8}" in message
+    file.unlink()
+    main(["replay", "out"])
+    assert "nothing is stored beside it" in capsys.readouterr().out
+    (models / "out" / "merge.yaml").write_text("- a list")
+    assert "merge.yaml: must say what" in refuses(capsys, "merge", *SOUP, *again)
 
 
 def test_a_device_that_is_not_there_is_named(models, capsys, monkeypatch):

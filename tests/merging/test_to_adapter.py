@@ -62,6 +62,7 @@ CASES = [
     ("iso_cts", (), "exact"),
     ("boosted_tsv_m", ("--set", "scale=2"), "exact"),
     ("knots", (), "exact"),
+    ("tsv_m", ("--set", "spectral=all_2d"), "exact"),
     ("ties", ("--set", "density=0.5"), "64"),
 ]
 
@@ -161,3 +162,17 @@ def test_bad_ranks(micro_whisper, adapters, tmp_path, capsys, method, rank, mess
     assert stop.value.code == 2
     assert message in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+def test_replay_looks_at_the_stored_adapter(micro_whisper, adapters, tmp_path, capsys):
+    rank = ("--output-adapter", "2")
+    out = run(micro_whisper, adapters, tmp_path / "out", "soup", *rank)
+    main(["replay", str(out), "--stored"])
+    assert "the same bytes are stored" in capsys.readouterr().out
+    file = out / "adapter_model.safetensors"
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(SystemExit):
+        main(["replay", str(out)])
+    assert "the tensors are not those of its merge.yaml" in capsys.readouterr().err

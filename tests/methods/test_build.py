@@ -60,15 +60,17 @@ def test_the_first_pattern_found_decides():
 def test_a_pattern_for_each_number_of_experts_is_checked():
     method = build_method("soup", {"weights": {"encoder": [1, 2]}})
     method.check_names(["encoder.conv1.weight", "decoder.bias"])
-    method.check_experts(2)
+    encoder, decoder = map(method.at, ("encoder.conv1.weight", "decoder.bias"))
+    encoder.check_experts(2)
+    decoder.check_experts(3)
     with pytest.raises(InputError, match="got 2 for 3 experts"):
-        method.check_experts(3)
+        encoder.check_experts(3)
 
 
 def test_the_value_of_a_pattern_is_checked_where_it_is_used():
     values = {"density": {"fc": 0.95}, "epsilon": {"fc": 0.05}}
-    build_method("della", values).check_names(["fc1", "conv1"])
+    assert build_method("della", values).at("fc1").epsilon == 0.05
     for bad, message in ((0.99, "epsilon must lie in"), ("x", "must be a number")):
         method = build_method("della", {"density": {"fc": bad}})
         with pytest.raises(InputError, match=message):
-            method.check_names(["fc1", "conv1"])
+            method.at("fc1")

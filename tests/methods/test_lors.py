@@ -1,3 +1,5 @@
+"""LoRS-Merging; the authors' numbers are in ``tests/golden``."""
+
 import numpy as np
 import pytest
 
@@ -5,9 +7,16 @@ from espnet_merge.errors import InputError
 from espnet_merge.linalg.decompose import svd
 from espnet_merge.methods import TensorInfo
 from espnet_merge.methods.lors import Lors
-from tests.methods.test_tsv_m import assert_close
+from tests.methods._arrays import assert_close, normal
 
-TAU = np.random.default_rng(0).normal(size=(20, 10))
+TAU = normal(20, 10)
+
+
+def test_by_hand():
+    # Rank 1 keeps 9 and 8; of the rests int(0.12 * 9) = 1 entry each, 2 and -3.
+    deltas = [np.diag([9.0, 2.0, 1.0]), np.diag([1.0, -3.0, 8.0])]
+    merged = Lors(rank=1, density=0.12, scale=0.5)(deltas)
+    assert_close(merged, np.diag([4.5, -0.5, 4.0]))
 
 
 def test_low_rank_first_then_the_residual():

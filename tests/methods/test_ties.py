@@ -1,45 +1,14 @@
+"""TIES, also against peft's; numbers of mergekit and the authors: ``tests/golden``."""
+
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from espnet_merge.errors import InputError
 from espnet_merge.methods import TensorInfo
-from espnet_merge.methods._select import keep_largest, thresholds
-from espnet_merge.methods.dare import Dare
 from espnet_merge.methods.ties import Ties
+from tests.methods._arrays import normal
 
 NO_INFO = TensorInfo()
-
-
-@given(
-    st.lists(st.integers(-3, 3), min_size=1, max_size=30), st.integers(0, 31), st.data()
-)
-@settings(deadline=None, derandomize=True)
-def test_keeps_exactly_so_many(values, count, data):
-    values = np.array(values, data.draw(st.sampled_from(["f4", "f8"])))
-    kept = keep_largest(values, count)
-    chosen = sorted(range(len(values)), key=lambda i: (-abs(values[i]), i))[:count]
-    expected = [v if i in chosen else 0 for i, v in enumerate(values)]
-    assert kept.tolist() == expected
-
-
-@pytest.mark.parametrize("dtype", ["f4", "f8"])
-@pytest.mark.parametrize("density", [0.001, 0.2, 0.5, 1.0])
-def test_threshold_of_a_stream_is_that_of_the_whole_vector(dtype, density):
-    rng = np.random.default_rng(0)
-    shapes = [(7, 5), (3,), (40, 9), ()]
-    chunks = [
-        [np.array(rng.normal(0, 10.0**-i, shape), dtype) for i in range(2)]
-        for shape in shapes
-    ]
-    chunks.append([np.zeros(50, dtype), -np.zeros(50, dtype)])
-    stream = [(NO_INFO, deltas) for deltas in chunks]
-    for i, found in enumerate(thresholds(stream, density)):
-        whole = np.sort(np.abs(np.concatenate([p[i].ravel() for p in chunks])))[::-1]
-        place = min(int(density * whole.size), whole.size - 1)
-        assert found == whole[place]
-        assert found.dtype == dtype
 
 
 def test_global_trim_looks_at_all_tensors():
@@ -47,20 +16,20 @@ def test_global_trim_looks_at_all_tensors():
     elementwise = Ties(density=0.25, trim="global").statistics_pass(
         [(NO_INFO, large), (NO_INFO, small)]
     )
-    assert elementwise(large, NO_INFO).tolist() == [
-        5.0,
-        -4.0,
-    ]  # int(0.25 * 4) + 1 entries
+    # int(0.25 * 4) + 1 entries stay.
+    assert elementwise(large, NO_INFO).tolist() == [5.0, -4.0]
     assert elementwise(small, NO_INFO).tolist() == [0.0, 0.0]
 
 
-def test_no_survey_is_made_for_nothing():
-    def stream():
-        raise AssertionError("the model was read")
-        yield
+@pytest.mark.parametrize("density", [0.1, 0.5, 0.9])
+def test_a_tensor_is_merged_as_peft_does(density):
+    import torch
+    from peft.utils.merge_utils import ties
 
-    method = Dare()
-    assert method.statistics_pass(stream()) is method
+    deltas = normal(3, 20, 30)
+    tensors = list(torch.from_numpy(deltas))
+    expected = ties(tensors, torch.ones(3, dtype=torch.float64), density)
+    np.testing.assert_allclose(Ties(density=density)(deltas), expected)
 
 
 def test_experts_against_the_elected_sign_do_not_count():

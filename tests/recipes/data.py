@@ -24,7 +24,7 @@ SPLIT = {"train": slice(0, 3), "valid": slice(3, 4), "test": slice(4, 6)}
 
 
 def write_corpus(output: Path) -> None:
-    """Write ``<language>_{train,valid,test}`` and ``es-en_…`` under ``output``."""
+    """Write ``<language>_{train,valid,test}``, ``es-en_…`` and ``es_news_…``."""
     lines = (RECORDINGS / "text").read_text("utf-8").splitlines()
     for language in ("es", "it"):
         spoken = [line for line in lines if line.startswith(f"{language}-")]
@@ -34,6 +34,10 @@ def write_corpus(output: Path) -> None:
     record_anew(output / "it_valid")
     for name in SPLIT:
         translate(output / f"es_{name}", output / f"es-en_{name}")
+    news = [line for line in reversed(lines) if line.startswith("es-")]
+    domains = {f"es_news_{name}": part for name, part in SPLIT.items()}
+    for name, part in {**domains, "es_ood_test": SPLIT["valid"]}.items():
+        write_domain(output / name, news[part])
 
 
 def make_odd(output: Path) -> None:
@@ -58,6 +62,14 @@ def write_set(directory: Path, rows: dict[str, str], language: str) -> None:
     for file, table in tables.items():
         lines = "".join(f"{name} {value}\n" for name, value in table.items())
         (directory / file).write_text(lines, "utf-8")
+
+
+def write_domain(directory: Path, lines: list[str]) -> None:
+    """Write Spanish utterances under names of another domain."""
+    write_set(directory, dict(line.split(" ", 1) for line in lines), "es")
+    for file in directory.iterdir():
+        text = file.read_text("utf-8").replace("es-", "es-news-")
+        file.write_text(text.replace("recordings/es-news-", "recordings/es-"), "utf-8")
 
 
 def record_anew(directory: Path) -> None:

@@ -26,15 +26,14 @@ PLAN = {
     "joint": ["joint"],
     "merges": ["soup", "tsv_m"],
     "sets": ["es_test", "it_test", "en_test"],
-    "trained": ["es", "it"],
-    "untrained": ["en"],
+    "groups": {"es": ["es_test"], "it": ["it_test"]},
 }
 
 # The same for the command; the modes follow.
 OPTIONS = shlex.split(
     "--base zero_shot --experts es=full_es it=full_it --joint joint "
-    "--merges soup tsv_m --sets es_test it_test en_test --trained es it "
-    "--untrained en --inference"
+    "--merges soup tsv_m --sets es_test it_test en_test "
+    "--group es=es_test it=it_test --inference"
 )
 
 

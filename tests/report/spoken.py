@@ -41,8 +41,8 @@ SCALES = {"ta_03": 0.3, "ta_05": 0.5, "ta_1": 1.0}
 MODE = {"pad_to": 0, "beam": 1, "language": None, "model_sha256": "5a" * 32}
 
 OPTIONS = shlex.split(
-    "--base zero_shot --experts es=full_es --merges ta_1 ta_03 ta_05 --trained es "
-    "--untrained ar zh --inference greedy --sets es_test ar_test zh_test"
+    "--base zero_shot --experts es=full_es --merges ta_1 ta_03 ta_05 "
+    "--group es=es_test --inference greedy --sets es_test ar_test zh_test"
 )
 
 

@@ -6,7 +6,8 @@ import shutil
 import pytest
 
 from espnet_merge.__main__ import main
-from espnet_merge.objectives.history import PICTURE, draw_history
+from espnet_merge.files import CONFLICT_PNG
+from espnet_merge.objectives.history import draw_history
 from tests.report.browser import chromium
 from tests.report.fake import OPTIONS, RATES, write_exp
 from tests.report.spoken import HEARD, NASTY, write_report, write_spoken
@@ -19,7 +20,7 @@ def exp(tmp_path_factory):
     (exp / "inspect/inspect.html").write_text(
         "<script>document.title = 'ran'</script><h1>Experts of exp/base</h1>"
     )
-    draw_history([(0, "encoder.conv1", -0.5)], exp / "ta_1" / PICTURE)
+    draw_history([(0, "encoder.conv1", -0.5)], exp / "ta_1" / CONFLICT_PNG)
     for system in HEARD:
         greedy = exp / system / "inference_greedy"
         shutil.copytree(greedy, greedy.with_name("inference_again"))

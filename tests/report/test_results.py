@@ -4,9 +4,11 @@ import shutil
 import pytest
 
 from espnet_merge.errors import InputError
+from espnet_merge.report.findings import find
+from espnet_merge.report.modes import describe
 from espnet_merge.report.plan import Plan
 from espnet_merge.report.results import read_results
-from espnet_merge.report.tables import describe, how, identification, summary
+from espnet_merge.report.tables import how, identification, markdown
 from tests.report.fake import MODE, PLAN, RATES, read, write_exp, write_score
 
 
@@ -27,7 +29,7 @@ def test_every_number_of_the_grids(exp):
 
 
 def test_summary_tells_wins_and_losses(exp):
-    said = summary(read(exp))
+    said = find(read(exp), exp).summary
     assert "Best merge: tsv_m, macro WER 12.0 over es, it;" in said
     assert "it beats joint (joint, 13.0) by 1.0" in said
     assert "it beats zero-shot (zero_shot, 30.0) by 18.0" in said
@@ -36,9 +38,10 @@ def test_summary_tells_wins_and_losses(exp):
     assert "change on en, not trained: tsv_m -1.0 (p 0.00" in said
     assert "joint +0.5 (p 0.062, not significant) points" in said
     assert "The best of 2 merges was chosen on these sets" in said
-    lost = summary(read(exp, merges=["soup"]))
+    lost = find(read(exp, merges=["soup"]), exp).summary
     assert "it loses to joint (joint, 13.0) by 7.0" in lost
-    assert summary(read(exp, merges=[])).startswith("No merge has scores")
+    none = find(read(exp, merges=[]), exp).summary
+    assert none.startswith("No merge has scores")
 
 
 def test_languages_heard_have_a_table(exp):
@@ -61,13 +64,38 @@ def test_a_missing_score_is_never_averaged_over(exp):
     results = read(exp)
     assert results.missing == ["tsv_m/it_test"]
     assert results.rates().rows["tsv_m"] == [16, None, None, 9, 9]
-    assert "Best merge: soup" in summary(results)
+    assert "Best merge: soup" in find(results, exp).summary
 
 
-def test_the_first_expert_of_a_language_is_the_yardstick(exp):
+def test_the_first_expert_of_a_group_is_the_yardstick(exp):
     write_exp(exp, {"lora_es": {"es": 20.0, "it": 25.0, "en": 12.0}}, "padded")
     results = read(exp, experts=[*PLAN["experts"], ("es", "lora_es")])
     assert results.relative().rows["lora_es"][0] == 50
+
+
+def test_experts_of_one_language_are_told_apart_by_their_groups(exp):
+    """By hand: es_news is trained on news, and es_ood is of nobody."""
+    rates = {
+        "zero_shot": {"es_news": 30.0, "es_ood": 50.0},
+        "full_es": {"es_news": 20.0, "es_ood": 60.0},
+        "full_es_news": {"es": 25.0, "es_news": 5.0, "es_ood": 40.0},
+        "soup": {"es_news": 10.0, "es_ood": 45.0},
+    }
+    write_exp(exp, rates, "padded")
+    results = read(
+        exp,
+        experts=[("es", "full_es"), ("news", "full_es_news")],
+        joint=[],
+        merges=["soup"],
+        sets=["es_test", "es_news_test", "es_ood_test"],
+        groups={"es": ["es_test"], "news": ["es_news_test"]},
+    )
+    columns = ["es_test", "es_news_test", "trained", "es_ood_test", "untrained"]
+    assert results.rates().columns == columns
+    assert results.rates().rows["soup"] == [25, 10, 17.5, 45, 45]
+    # 10 / 25 and 5 / 10: the yardstick of news is the expert of news.
+    assert results.relative().rows["soup"] == [40, 50, 45]
+    assert results.gap_closed().rows["soup"][1] == 80
 
 
 def test_sets_of_one_language_and_of_other_units_are_named(exp):
@@ -75,8 +103,9 @@ def test_sets_of_one_language_and_of_other_units_are_named(exp):
         folder = exp / system / "inference_padded"
         write_score(folder / "es_captions_test", 500)
         write_score(folder / "zh_test", 100, main="cer")
-    results = read(exp, sets=["es_test", "es_captions_test", "zh_test"], trained=["es"],
-                   experts=[("es", "full_es")], untrained=["zh"])  # fmt: skip
+    results = read(exp, sets=["es_test", "es_captions_test", "zh_test"],
+                   experts=[("es", "full_es")],
+                   groups={"es": ["es_test", "es_captions_test"]})  # fmt: skip
     assert results.rates().columns == [
         "es_test (WER)",
         "es_captions_test (WER)",
@@ -98,6 +127,35 @@ def test_the_base_may_have_a_mode_of_its_own(tmp_path):
         "true length, greedy, language given (zero_shot: padded to 30 s)"
     )
     assert results.differences().rows["tsv_m"][0] == -24
+
+
+def test_systems_decoded_as_they_were_trained_say_so_in_their_rows(tmp_path):
+    trained = {"pad_to": 0, "tail": 4}
+    modes = dict.fromkeys(("zero_shot", "full_it", "soup"), MODE)
+    modes |= {
+        name: {**MODE, **trained, "trained": trained}
+        for name in ("full_es", "joint", "tsv_m")
+    }
+    for name, mode in modes.items():
+        write_exp(tmp_path, {name: RATES[name]}, "as_trained", mode)
+    results = read_results(tmp_path, Plan(**PLAN), "as_trained")
+    assert how(results) == "each row as its model was trained, greedy, language given"
+    lines = list(markdown(results, find(results, tmp_path).transcribed))
+    tables = [line for line in lines if line.startswith("| system |")]
+    assert all(line.endswith("| decoded |") for line in tables)
+    (row, *_) = [line for line in lines if line.startswith("| joint |")]
+    assert row.endswith("| true length, 4 s of silence after it |")
+    (row, *_) = [line for line in lines if line.startswith("| soup |")]
+    assert row.endswith("| padded to 30 s |")
+
+
+def test_a_mode_that_is_not_the_trained_one_is_refused_beside_others(tmp_path):
+    trained = {"pad_to": 0, "tail": 4}
+    write_exp(tmp_path, RATES, "as_trained")
+    shutil.rmtree(tmp_path / "joint")
+    write_exp(tmp_path, {"joint": RATES["joint"]}, "as_trained", {**MODE, **trained})
+    with pytest.raises(InputError, match=r"pad_to must be that of .* 30; got 0"):
+        read_results(tmp_path, Plan(**PLAN), "as_trained")
 
 
 def test_modes_in_words():
@@ -171,9 +229,10 @@ def test_what_cannot_be_compared_is_refused(exp, changes, message):
     [
         ({"joint": ["soup"]}, "system is named once; soup"),
         ({"sets": ["es_test", "es_test"]}, "set is named once; es_test"),
-        ({"untrained": ["es"]}, "language is named once; es"),
-        ({"untrained": []}, "en_test begins with 'en'"),
-        ({"experts": [("fr", "full_fr")]}, "full_fr has 'fr'"),
+        ({"groups": {"es": ["es_test"], "it": ["es_test"]}}, "of es and of it"),
+        ({"groups": {"es": ["es_test", "es_test"]}}, "once; es_test is named of es"),
+        ({"groups": {"es": ["es_phone_test"]}}, "es_phone_test of es is none of them"),
+        ({"experts": [("fr", "full_fr")]}, "full_fr is of 'fr': add --group fr="),
     ],
 )
 def test_bad_plans(exp, changes, message):

@@ -9,8 +9,12 @@ from espnet_merge.errors import InputError
 from espnet_merge.report.seeds import markdown, read_scores
 from espnet_merge.score.current import rules_digest
 
+PADDED = {"pad_to": 30.0, "tail": 0.0, "beam": 1}
+TAIL = {"pad_to": 0.0, "tail": 4.0, "beam": 1}
+AS_TRAINED = {**TAIL, "trained": {"pad_to": 0.0, "tail": 4.0}}
 
-def scored(place, value, metric="wer", normalizer="basic", rules=None):
+
+def scored(place, value, metric="wer", normalizer="basic", rules=None, **more):
     place.mkdir(parents=True)
     measured = {"score" if metric in ("bleu", "chrf") else "rate": value}
     readings = ["raw", "normalized"] if metric == "wer" else ["normalized", "raw"]
@@ -20,6 +24,7 @@ def scored(place, value, metric="wer", normalizer="basic", rules=None):
         "normalizer": normalizer,
         "rules_digest": rules or rules_digest(normalizer),
         "metrics": metrics,
+        **more,
     }
     (place / "score.json").write_text(json.dumps(content))
     return place
@@ -90,6 +95,59 @@ def test_what_cannot_stand_in_one_table(rows, tmp_path):
         list(markdown(scores, ["ru_test"], {}))
 
 
+def table(tmp_path, base=None, **modes):
+    rows = {
+        name: [scored(tmp_path / name / "es_test", 9, mode=mode)]
+        for name, mode in modes.items()
+    }
+    return list(markdown(read_scores(rows, base), ["es_test"], {}))
+
+
+def test_each_may_be_decoded_as_it_was_trained_and_each_row_says_so(tmp_path):
+    lines = table(tmp_path, base=None, zero=PADDED, lora=AS_TRAINED)
+    assert lines[0] == "| system | es_test (wer) | decoded |"
+    assert lines[2].endswith("| padded to 30 s |")
+    assert lines[3].endswith("| true length, 4 s of silence after it |")
+
+
+def test_other_modes_do_not_stand_in_one_table(tmp_path):
+    beam = {**PADDED, "beam": 5}
+    for name, mode, message in (
+        ("tail", TAIL, "pad_to 30.0; got 0.0: decode alike"),
+        ("beam", beam, "zero/es_test was, with beam 1; got 5"),
+    ):
+        with pytest.raises(InputError, match=message):
+            table(tmp_path / name, zero=PADDED, soup=mode)
+    # But for the base, where it is named; it says so.
+    lines = table(tmp_path / "base", base="zero", zero=PADDED, lora=TAIL)
+    assert lines[2].endswith("| padded to 30 s |")
+    # Seeds of one system are decoded in one mode, whatever they were trained in.
+    seeds = [
+        scored(tmp_path / str(n) / "es_test", 9, mode=mode)
+        for n, mode in enumerate((AS_TRAINED, PADDED))
+    ]
+    with pytest.raises(InputError, match=r"1/es_test: must be decoded as .*0/es_test"):
+        read_scores({"lora": seeds})
+
+
+def test_sets_of_another_size_do_not_stand_in_one_table(tmp_path):
+    for what, sizes in (("utterances", (40, 39)), ("words", (80, 79))):
+        places = [
+            scored(tmp_path / what / str(size) / "es_test", 9, utterances=40)
+            for size in sizes
+        ]
+        for place, size in zip(places, sizes, strict=True):
+            score = json.loads((place / "score.json").read_text())
+            if what == "words":
+                score["metrics"]["wer"]["raw"] = {"reference": size}
+            else:
+                score["utterances"] = size
+            (place / "score.json").write_text(json.dumps(score))
+        message = f"with {sizes[0]} {what}; has {sizes[1]}"
+        with pytest.raises(InputError, match=message):
+            read_scores({"a": places[:1], "b": places[1:]})
+
+
 def test_the_command_writes_what_it_prints(rows, tmp_path, capsys):
     words = [
         w for name, places in rows.items() for w in ("--row", name, *map(str, places))
@@ -103,6 +161,7 @@ def test_the_command_writes_what_it_prints(rows, tmp_path, capsys):
     for bad, message in (
         (["--mean", "es_test=it_test"], "--mean must be NAME=SET,SET"),
         (["--row", "warm", "x"], "each system once; 'warm' is twice"),
+        (["--base", "base"], "--base must be one of --row, which are warm, full, zero"),
     ):
         with pytest.raises(SystemExit) as caught:
             main(["seeds", *words, *sets, *bad])

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from espnet_merge.report.significance import against_base, fallen, mean_difference
@@ -47,3 +49,11 @@ def test_mean_difference_over_sets(exp):
     assert (tested.name, tested.units) == ("mean", 80)
     # es has an error more in each of 40 utterances, it 60 less in all.
     assert 0.05 < tested.p < 0.5
+
+
+def test_a_group_of_one_set_is_that_set_less_the_correction(exp):
+    tested = against_base(read(exp))["full_es"]
+    # No drawn signs reach any of the three sets; en has 120 errors against 100.
+    corrected, alone = tested["en"], tested["untrained"]
+    assert (corrected.p, alone.p) == pytest.approx((3 / 1001, 1 / 1001))
+    assert replace(corrected, p=alone.p) == alone

@@ -2,11 +2,13 @@
 
 import json
 import re
+from collections import Counter
 
 import pytest
 from sacrebleu.metrics import BLEU, CHRF
 
 from espnet_merge.__main__ import main
+from espnet_merge.score.translation import Translations
 from tests.report.browser import chromium
 
 SAID = {
@@ -60,8 +62,13 @@ def table(path, rows):
 
 def report(exp, sets=tuple(SAID)):
     words = "--base zero_shot --experts es=full_es es-en=full_es-en --joint joint "
-    words += "--merges soup --trained es es-en --untrained it-en --inference tail"
-    main(["report", "--expdir", str(exp), *words.split(), "--sets", *sets])
+    words += "--merges soup --inference tail --group"
+    groups = [
+        f"{group}={name if name in sets else ''}"
+        for group, name in (("es", "es_test"), ("es-en", "es-en_test"))
+    ]
+    words = [*words.split(), *groups, "--sets", *sets]
+    main(["report", "--expdir", str(exp), *words])
     return (exp / "RESULTS.md").read_text("utf-8").splitlines()
 
 
@@ -156,6 +163,20 @@ def test_a_rise_of_bleu_is_tested_like_by_compare(exp, lines, capsys):
         )
         points = tested["bleu"]["joint"][name] - tested["bleu"]["zero_shot"][name]
         assert points == pytest.approx(row["points"])
+
+
+def test_each_difference_of_bleu_is_tested_once(tmp_path, monkeypatch):
+    exp, tests, swapped = tmp_path / "exp", [], Translations.swapped
+
+    def counted(part, *design):
+        tests.append(part.name)
+        return swapped(part, *design)
+
+    monkeypatch.setattr(Translations, "swapped", counted)
+    write(exp, TRANSLATED)
+    report(exp, TRANSLATED)
+    # Of 4 systems to the base: each set, which is a group by itself.
+    assert Counter(tests) == dict.fromkeys(TRANSLATED, 4)
 
 
 def test_texts_that_are_gone_leave_scores_untested(exp, lines, tmp_path):

@@ -59,12 +59,20 @@ expand() { run "$template/expand.sh" --old "es it" --new cs --seeds "1 2" "$@"; 
   grep -q -- "decode --model exp/expand/base --adapter exp/expand/lora_it/model .* --data dump/raw/it_test --output" calls
   grep -q -- "decode --model exp/expand/seed1/full/cs/full_cs/model .* --data dump/raw/cs_test dump/raw/es_test dump/raw/it_test --output" calls
   row() { sed -n "/^$1\$/,/^--/p" words | grep "^exp" | sort | xargs; }
-  warm=exp/expand/seed1/warm/cs/inference_tail full=exp/expand/seed1/full/cs/inference_tail
-  old="exp/expand/lora_es/inference_tail/es_test exp/expand/lora_it/inference_tail/it_test"
+  warm=exp/expand/seed1/warm/cs/inference_as_trained full=exp/expand/seed1/full/cs/inference_as_trained
+  old="exp/expand/lora_es/inference_as_trained/es_test exp/expand/lora_it/inference_as_trained/it_test"
   [ "$(row "+ cs, warm")" = "$old $warm/cs_test" ]
   [ "$(row "+ cs, full")" = "$full/cs_test $full/es_test $full/it_test" ]
   [ "$(row "each its own, full")" = "${old//lora_/full_}" ]
   [ "$(row "joint, LoRA" | wc -w)" -eq 3 ]
+}
+
+@test "sets that belong to old experts, or to none, are columns too" {
+  expand --ways "warm full" --seeds 1 --test_sets "es_tv_test it_ood_test" --groups "es=es_tv_test"
+  [ "$status" -eq 0 ]
+  grep -q -- "decode --model exp/expand/base --adapter exp/expand/lora_es/model .* --data dump/raw/es_test dump/raw/es_tv_test --output" calls
+  grep -q -- "decode --model exp/expand/seed1/full/cs/full_cs/model .* --data dump/raw/cs_test dump/raw/es_test dump/raw/es_tv_test dump/raw/it_test dump/raw/it_ood_test --output" calls
+  [[ $(xargs <words) == *"--sets cs_test es_test it_test es_tv_test it_ood_test --mean old=es_test,es_tv_test,it_test --output"* ]]
 }
 
 @test "what is done is not done again" {

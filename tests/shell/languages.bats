@@ -48,9 +48,9 @@ remove() { run "$template/remove_language.sh" "$@"; }
   grep -q -- "merge.sh --stage 1 --stop_stage 6 --experts cs --kinds lora .* --base small .* --data_opts --langs cs" calls
   grep -q -- "similarity --model exp/base --data dump/raw/cs_train --languages es,it --output exp/lora_cs/similarity" calls
   grep -q -- "merge.sh --stage 7 .* --train_args --max_epoch 2 --init_adapter auto --init_similarity exp/lora_cs/similarity/similarity.json --init_adapters es=exp/lora_es/model --init_adapters it=exp/lora_it_news/model" calls
-  [ "$(cat exp/lora_cs/inference_tail/cs_test/text)" = "adapter of cs" ]
+  [ "$(cat exp/lora_cs/inference_as_trained/cs_test/text)" = "adapter of cs" ]
   [ "$(grep -c '^score ' calls)" -eq 3 ]
-  [ ! -e exp/lora_es/inference_tail/again ]
+  [ ! -e exp/lora_es/inference_as_trained/again ]
   # The training is checked against what is asked for here, and taken by merge.sh.
   grep -q -- "merge.sh --stage 7 .* --take_added false " calls
   [ -e exp/lora_cs/.added ]

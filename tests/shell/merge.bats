@@ -122,7 +122,7 @@ line_of() { grep -n -- "--output_dir exp/$1 " calls | cut -d : -f 1; }
   words=$(grep "^espnet-merge seeds" calls)
   place=zero_shot/inference_padded
   [[ $words == *"--row zero_shot exp/seed_0/$place/es_test exp/seed_0/$place/es-en_test --row joint "* ]]
-  place=full_es-en/inference_tail
+  place=full_es-en/inference_as_trained
   [[ $words == *"--row full_es-en exp/seed_0/$place/es_test exp/seed_0/$place/es-en_test"* ]]
   [[ $words == *" exp/seed_1/$place/es_test exp/seed_1/$place/es-en_test --row soup "* ]]
   [[ $words == *"--mean trained=es_test,es-en_test --sets es_test es-en_test --output exp/SEEDS.md" ]]
@@ -131,8 +131,30 @@ line_of() { grep -n -- "--output_dir exp/$1 " calls | cut -d : -f 1; }
 @test "the report knows every system that learned of several experts" {
   train --two_stage true --objectives objectives_one --stage 11 --stop_stage 11
   [ "$status" -eq 0 ]
-  grep -q -- "--experts es=full_es it=full_it es-en=full_es-en --joint joint two_stage one recognition " calls
-  grep -q -- "--trained es it es-en --untrained" calls
+  grep -q -- "--experts es=full_es it=full_it es-en=full_es-en --group es=es_test it= es-en=es-en_test --joint joint two_stage one recognition " calls
+}
+
+@test "sets belong to the experts of their groups, in the report and in the means" {
+  groups=(--experts "es es_news" --groups "es_news=es_tv_test es=es_phone_test,es_test"
+    --test_sets "es_test es_news_test es_tv_test es_ood_test es_phone_test")
+  train "${groups[@]}" --seeds 0 --stage 11 --stop_stage 11
+  [ "$status" -eq 0 ]
+  grep -q -- "--experts es=full_es es_news=full_es_news --group es=es_test,es_phone_test es_news=es_news_test,es_tv_test --joint" calls
+  [[ $(grep "^espnet-merge seeds" calls) == *"--mean trained=es_test,es_news_test,es_tv_test,es_phone_test --mean untrained=es_ood_test --sets"* ]]
+}
+
+@test "groups that cannot be are refused before anything is done" {
+  refused() { # GROUPS MESSAGE
+    train --groups "$1" --experts "es es_news" --test_sets "es_test es_news_test"
+    [ "$status" -eq 2 ]
+    [[ $output == *"error: --groups must $2" ]]
+    [ "$(wc -l <<<"$output")" -eq 1 ]
+  }
+  refused "es" "be of NAME=SET,SET, as 'es=es_phone_test'; got 'es'."
+  refused "it=es_test" "name experts, which are 'es es_news'; got 'it' in 'it=es_test'."
+  refused "es=es_tv" "name test sets, which are 'es_test es_news_test'; got 'es_tv' in 'es=es_tv'."
+  refused "es=es_news_test" "give a set to one expert; got 'es_news_test' for 'es_news' and 'es'."
+  [ ! -e calls ]
 }
 
 @test "two files of one name would be one system, one mode or one set" {

@@ -70,9 +70,11 @@ def test_two_processes_move_as_one(micro_whisper, data, tmp_path):
     assert difference(one, checkpoint(tmp_path / "two"), micro_whisper) < 1e-5
 
 
-def test_accumulated_batches_move_as_one(micro_whisper, data, tmp_path):
-    one = train(micro_whisper, data, tmp_path / "one", "--batch_size", "12")
-    three = ("--batch_size", "4", "--accum_grad", "3")
+@pytest.mark.parametrize("keep", ["0", "5.0"])
+def test_accumulated_batches_move_as_one(micro_whisper, data, tmp_path, keep):
+    keeping = ("--model_conf", f"keep_languages={keep}")
+    one = train(micro_whisper, data, tmp_path / "one", "--batch_size", "12", *keeping)
+    three = ("--batch_size", "4", "--accum_grad", "3", *keeping)
     both = train(micro_whisper, data, tmp_path / "three", *three)
     assert difference(one, both, micro_whisper) < 1e-5
     losses = [x["reporter"]["stats"][1]["train"]["loss"] for x in (one, both)]

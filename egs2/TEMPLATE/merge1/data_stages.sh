@@ -11,10 +11,15 @@ prepare_data() {
   for set in "${trains[@]}" "${valid_sets[@]}" "${tests[@]}"; do
     [[ -d data/$set ]] || fail "local/data.sh must make data/$set; it did not."
   done
+  # A base of one's own may know other languages than Whisper.
+  local model=()
+  if [[ -d $base ]]; then model=(--model "$base"); fi
   # What a joint model learns together must have names of its own.
-  espnet-merge validate --data "${trains[@]/#/data/}"
-  espnet-merge validate --data "${valid_sets[@]/#/data/}"
-  for set in "${tests[@]}"; do espnet-merge validate --data "data/$set"; done
+  espnet-merge validate "${model[@]}" --data "${trains[@]/#/data/}"
+  espnet-merge validate "${model[@]}" --data "${valid_sets[@]/#/data/}"
+  for set in "${tests[@]}"; do
+    espnet-merge validate "${model[@]}" --data "data/$set"
+  done
   for set in "${trains[@]}" "${valid_sets[@]}" "${tests[@]}"; do
     log "data/$set: $(wc -l <"data/$set/text") utterances"
   done

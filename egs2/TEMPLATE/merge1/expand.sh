@@ -22,6 +22,8 @@ new=              # names of the new ones, as "cs_dialogue"; a name begins with 
 ways="scratch warm least mixture full" # how each new language is added
 seeds="1 2 3"     # how often, with which seeds
 nearest=2         # adapters in a mixture beside the new one
+test_sets=        # further test sets under data/, beside NAME_test of each expert
+groups=           # the experts of those, as "es=es_phone_test,es_tv_test"
 data_opts=        # options passed on to local/data.sh
 base=base         # what all start from: a size, a Hugging Face directory, a .pt file
 full_config=conf/train/full.yaml # training configuration of full fine-tuning
@@ -31,7 +33,7 @@ train_args=       # further options of whisper_train, as "--max_epoch 2"
 max_train_seconds=30 # drop longer utterances from training and validation sets
 max_train_utterances= # keep so many of each training set, a choice by their names
 similarity_args="--pad-to 0 --tail 4" # how the base hears the new languages
-decode_config="tail" # name in conf/decode, or file
+decode_config=as_trained # name in conf/decode, or file
 base_decode_config=padded # how the base is decoded: as it was trained
 normalizer=basic  # how text is normalised before it is scored
 nj=2              # data sets prepared at the same time
@@ -50,6 +52,7 @@ expdir=exp/expand # where models, hypotheses and results go
 . ./cmd.sh
 here=$(dirname "$0")
 . "$here/languages.sh"
+. "$here/groups.sh"
 
 check_stages 7
 [[ -n $old ]] || fail "--old must name the old experts, as 'es it ru'."
@@ -66,6 +69,13 @@ decode_config=$(conf_file decode "$decode_config")
 base_decode_config=$(conf_file decode "$base_decode_config")
 mixture_config=$(conf_file train "$mixture_config")
 inference=inference_$(basename "$decode_config" .yaml)
+read -ra tests <<<"${new_names[*]/%/_test} ${old_names[*]/%/_test} $test_sets"
+read_groups "${old_names[*]} ${new_names[*]}" "${tests[*]}" "$groups"
+sets_of_all() { # NAME...: the test sets of each in turn; of "" those of no expert
+  local name
+  for name; do sets_of "$name" "${tests[@]}"; done
+}
+mapfile -t old_sets < <(sets_of_all "${old_names[@]}")
 additions=() # SEED/WAY/NAME: all of one seed before those of the next
 for seed in "${seed_numbers[@]}"; do
   for way in "${way_names[@]}"; do
@@ -75,7 +85,7 @@ done
 
 merge() { # FIRST LAST EXPERTS [OPTION VALUE]...
   "$here/merge.sh" --stage "$1" --stop_stage "$2" --experts "$3" --base "$base" \
-    --merge_configs "" --test_sets "${old_names[*]/%/_test} ${new_names[*]/%/_test}" \
+    --merge_configs "" --test_sets "${tests[*]}" \
     --data_opts "$data_opts" --max_train_seconds "$max_train_seconds" \
     --max_train_utterances "$max_train_utterances" --train_nj "$train_nj" \
     --full_config "$full_config" --lora_config "$lora_config" --normalizer "$normalizer" \
@@ -143,15 +153,20 @@ decode_all() {
     "${old_names[@]/#/lora_}" "${additions[@]}"
 }
 
-decode() { # SYSTEM or SEED/WAY/NAME: the languages that it is there for
-  local place=$expdir/$1 name=${1##*/} config=$decode_config out model names
-  local adapter=(--model "$expdir/base" --adapter)
+heard_by() { # SYSTEM or SEED/WAY/NAME: the sets of the languages that it is there for
   case $1 in
-    zero_shot | joint | joint_lora) names=("${new_names[@]}" "${old_names[@]}") ;;
-    full_* | lora_*) names=("${1#*_}") ;;
-    */full/*) names=("$name" "${old_names[@]}") ;; # it may have changed all of them
-    *) names=("$name") ;;
+    zero_shot | joint | joint_lora) printf '%s\n' "${tests[@]}" ;;
+    full_* | lora_*) sets_of_all "${1#*_}" ;;
+    # It may have changed all of them.
+    */full/*) sets_of_all "${1##*/}" "${old_names[@]}" "" ;;
+    *) sets_of_all "${1##*/}" ;;
   esac
+}
+
+decode() { # SYSTEM or SEED/WAY/NAME
+  local place=$expdir/$1 name=${1##*/} config=$decode_config out model sets
+  local adapter=(--model "$expdir/base" --adapter)
+  mapfile -t sets < <(heard_by "$1")
   case $1 in
     zero_shot)
       model=(--model "$expdir/base")
@@ -163,16 +178,15 @@ decode() { # SYSTEM or SEED/WAY/NAME: the languages that it is there for
     *) model=("${adapter[@]}" "$place/lora_$name/model") ;;
   esac
   out=$place/inference_$(basename "$config" .yaml)
-  names=("${names[@]/%/_test}")
   decode_by_jobs "$inference_nj" "$out" "${model[@]}" --config "$config" --overwrite \
-    --data "${names[@]/#/$dumpdir/}" --output "${names[@]/#/$out/}"
+    --data "${sets[@]/#/$dumpdir/}" --output "${sets[@]/#/$out/}"
   log "decoded by $1"
 }
 
 # Stage 6
 score_all() {
   local name dir dirs
-  for name in "${old_names[@]/%/_test}" "${new_names[@]/%/_test}"; do
+  for name in "${tests[@]}"; do
     dirs=()
     for dir in "$expdir"/{*,seed*/*/*}/inference_*/"$name"; do
       if [[ -d $dir ]]; then dirs+=("$dir"); fi
@@ -185,23 +199,32 @@ score_all() {
 
 # Stage 7
 write_table() {
-  local name way own=() args
-  for name in "${old_names[@]}"; do own+=("$expdir/lora_$name/$inference/${name}_test"); done
+  local name way seed place sets own=() args
+  for name in "${old_names[@]}"; do
+    mapfile -t sets < <(sets_of_all "$name")
+    own+=("${sets[@]/#/$expdir/lora_$name/$inference/}")
+  done
+  place=$expdir/zero_shot/inference_$(basename "$base_decode_config" .yaml)
   args=(
-    --row zero_shot "$expdir/zero_shot/inference_$(basename "$base_decode_config" .yaml)"/*_test
-    --row "joint, full" "$expdir/joint/$inference"/*_test
-    --row "joint, LoRA" "$expdir/joint_lora/$inference"/*_test
+    --row zero_shot "${tests[@]/#/$place/}"
+    --row "joint, full" "${tests[@]/#/$expdir/joint/$inference/}"
+    --row "joint, LoRA" "${tests[@]/#/$expdir/joint_lora/$inference/}"
     --row "each its own, full" "${own[@]/\/lora_/\/full_}"
     --row "each its own, LoRA" "${own[@]}"
   )
   for name in "${new_names[@]}"; do
     for way in "${way_names[@]}"; do
-      args+=(--row "+ $name, $way" "$expdir"/seed*/"$way/$name/$inference"/*_test)
+      args+=(--row "+ $name, $way")
+      mapfile -t sets < <(heard_by "x/$way/$name")
+      for seed in "${seed_numbers[@]}"; do
+        place=$expdir/seed$seed/$way/$name/$inference
+        args+=("${sets[@]/#/$place/}")
+      done
       if [[ $way != full ]]; then args+=("${own[@]}"); fi
     done
   done
-  espnet-merge seeds "${args[@]}" --sets "${new_names[@]/%/_test}" "${old_names[@]/%/_test}" \
-    --mean "old=$(IFS=,; echo "${old_names[*]/%/_test}")" --output "$expdir/EXPAND.md"
+  espnet-merge seeds --base zero_shot "${args[@]}" --sets "${tests[@]}" \
+    --mean "old=$(comma "${old_sets[@]}")" --output "$expdir/EXPAND.md"
 }
 
 run_stage 1 "${old_names[*]} -> $expdir/{joint joint_lora full_* lora_*}" train_old

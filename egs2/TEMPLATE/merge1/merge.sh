@@ -17,6 +17,7 @@ joint=full        # kinds of a model trained on the data of all experts, or "" f
 two_stage=false   # train one on what experts transcribe, then on what they translate
 objectives=       # objective soups on the data of all experts: names in conf/train, or files
 test_sets=        # names of the test sets under data/, as "es_test en_test"
+groups=           # sets of an expert beside NAME_test, as "es=es_phone_test,es_tv_test"
 data_opts=        # options passed on to local/data.sh
 speed_factors=    # copies of the training data at other speeds, as "0.9 1.1"
 min_train_seconds=0.1 # drop shorter utterances from training and validation sets
@@ -32,9 +33,9 @@ take_added=true   # take experts of add_language.sh as they are, however trained
 seeds=            # do all once a seed, as "0 1 2", in EXPDIR/seed_0 …; table in EXPDIR/SEEDS.md
 merge_kind=full   # which kind of experts to merge
 merge_configs="soup task_arithmetic ties tsv_m lors" # names in conf/merge, or files
-statistics_args="--utterances 100 --pad-to 0 --tail 4" # how fisher and regmean see data
-decode_configs="tail" # names in conf/decode, or files
-base_decode_config=padded # how the base is decoded: as it was trained; "" for like the others
+statistics_args="--utterances 100" # how fisher and regmean see data
+decode_configs=as_trained # names in conf/decode, or files, for all systems
+base_decode_config=padded # for the base, which was trained so; "" for like the others
 normalizer=basic  # how text is normalised before the main scores; raw ones are beside
 decode_args=      # further options of "espnet-merge decode"
 nj=2              # data sets prepared at the same time
@@ -55,6 +56,7 @@ given=("$@")
 . ./path.sh
 . ./cmd.sh
 here=$(dirname "$0")
+. "$here/groups.sh"
 . "$here/data_stages.sh"
 . "$here/model_stages.sh"
 . "$here/result_stages.sh"
@@ -157,14 +159,11 @@ check_unique "system" "${systems[@]}"
 check_unique "merge" "${merges[@]}"
 check_unique "decoding mode" "${modes[@]}"
 check_unique "test set" "${tests[@]}"
+read_groups "${expert_names[*]}" "${tests[*]}" "$groups"
 seen=() # test sets of what experts are trained on
 unseen=()
 for set in "${tests[@]}"; do
-  if [[ " ${expert_names[*]/%/_test} " == *" $set "* ]]; then
-    seen+=("$set")
-  else
-    unseen+=("$set")
-  fi
+  if [[ -n ${group_of[$set]:-} ]]; then seen+=("$set"); else unseen+=("$set"); fi
 done
 datasets=("${expert_names[@]}" "${!mixed[@]}") # what a model is trained on
 
@@ -204,9 +203,9 @@ write_seeds() {
       if [[ $system == zero_shot ]]; then break; fi
     done
   done
-  if ((${#seen[@]})); then args+=(--mean "trained=$(IFS=,; echo "${seen[*]}")"); fi
-  if ((${#unseen[@]})); then args+=(--mean "untrained=$(IFS=,; echo "${unseen[*]}")"); fi
-  espnet-merge seeds "${args[@]}" --sets "${tests[@]}" --output "$expdir/SEEDS.md"
+  if ((${#seen[@]})); then args+=(--mean "trained=$(comma "${seen[@]}")"); fi
+  if ((${#unseen[@]})); then args+=(--mean "untrained=$(comma "${unseen[@]}")"); fi
+  espnet-merge seeds --base zero_shot "${args[@]}" --sets "${tests[@]}" --output "$expdir/SEEDS.md"
 }
 
 if [[ -n $seeds ]]; then

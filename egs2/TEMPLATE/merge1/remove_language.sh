@@ -12,7 +12,7 @@ set -euo pipefail
 stage=1           # first stage to run: 1 before
 stop_stage=3      # last stage to run: 2 remove 3 decode
 language=         # NAME of the expert to remove
-decode_config="tail" # name in conf/decode, or file
+decode_config=as_trained # name in conf/decode, or file
 decode_args=      # further options of "espnet-merge decode"
 decode_nj=2       # languages decoded at the same time
 inference_nj=1    # jobs that share the decoding of a language

@@ -42,13 +42,17 @@ score_set() { # SET: all systems in one go
 
 # Stage 11
 write_report() {
-  local kind name args=(--merges "${!merge_file[@]}" --experts)
+  local kind name own args=(--merges "${!merge_file[@]}" --experts)
   for kind in "${kind_names[@]}"; do
-    for name in "${expert_names[@]}"; do args+=("${name%%_*}=${kind}_$name"); done
+    for name in "${expert_names[@]}"; do args+=("$name=${kind}_$name"); done
+  done
+  args+=(--group)
+  for name in "${expert_names[@]}"; do
+    mapfile -t own < <(sets_of "$name" "${tests[@]}")
+    args+=("$name=$(comma "${own[@]}")")
   done
   if ((${#together[@]})); then args+=(--joint "${together[@]}"); fi
   if [[ -n $base_decode_config ]]; then args+=(--base-inference "${base_modes[0]}"); fi
   espnet-merge report --expdir "$expdir" --base zero_shot "${args[@]}" \
-    --sets "${tests[@]}" --trained "${expert_names[@]}" --untrained "${unseen[@]%%_*}" \
-    --inference "${modes[@]}"
+    --sets "${tests[@]}" --inference "${modes[@]}"
 }

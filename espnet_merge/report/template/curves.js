@@ -18,7 +18,7 @@ function mark(shape, x, y, title) {
 
 function figure(curve) {
   const { width, height, left, right, top, bottom } = SIZE;
-  const columns = DATA.groups.map((group) => [group, mode().columns.indexOf(group)]);
+  const columns = DATA.averages.map((name) => [name, mode().columns.indexOf(name)]);
   const points = curve.points.filter(([system]) => rates()[system]);
   const values = [...points.map(([system]) => system), DATA.base]
     .flatMap((system) => columns.map(([, index]) => rates()[system][index]))

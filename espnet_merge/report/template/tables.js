@@ -55,11 +55,11 @@ function heading(column, classes) {
     column,
     make("span", { "aria-hidden": "true" }, arrow),
   );
-  const mean = DATA.groups.includes(column) ? make("small", {}, "mean") : null;
+  const mean = DATA.averages.includes(column) ? make("small", {}, "mean") : null;
   return make("th", { scope: "col", class: classes, "aria-sort": order }, mean, button);
 }
 
-const columnClass = (column) => (DATA.groups.includes(column) ? "mean" : "");
+const columnClass = (column) => (DATA.averages.includes(column) ? "mean" : "");
 
 // A number, and small under it what it changed of the base.
 function numberCell(value, change, { classes, best, test, moreIsBetter = false }) {
@@ -76,6 +76,10 @@ function numberCell(value, change, { classes, best, test, moreIsBetter = false }
     make("small", {}, change === null ? " " : signed(change) + dagger(test)),
   );
 }
+
+// The kind of a system, and under it what it heard, where not all heard the same.
+const kindCell = ({ name, kind }) =>
+  make("td", { class: "text" }, kind, make("small", {}, mode().silences[name] ?? ""));
 
 function showRates() {
   const { columns } = mode();
@@ -104,7 +108,7 @@ function showRates() {
       "tr",
       {},
       make("th", { scope: "row" }, nameOf(system)),
-      make("td", { class: "text" }, system.kind),
+      kindCell(system),
       ...cells,
     );
   });

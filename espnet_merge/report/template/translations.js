@@ -1,7 +1,7 @@
 // Of translations more is better: what rises has the colour of errors that fall.
 function translationTable(metric, rows) {
-  const { columns, groups, tests } = mode().translations;
-  const classOf = (column) => (groups.includes(column) ? "mean" : "");
+  const { columns, averages, tests } = mode().translations;
+  const classOf = (column) => (averages.includes(column) ? "mean" : "");
   const best = columns.map((_, index) =>
     Math.max(...Object.values(rows).map((row) => row[index] ?? -Infinity)).toFixed(1));
   const head = columns.map((column) =>
@@ -18,7 +18,7 @@ function translationTable(metric, rows) {
     });
     return make("tr", {},
       make("th", { scope: "row" }, nameOf(system)),
-      make("td", { class: "text" }, system.kind),
+      kindCell(system),
       ...cells);
   });
   return make("table", {},

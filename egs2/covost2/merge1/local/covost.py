@@ -12,6 +12,7 @@ from pathlib import Path
 from espnet_merge.data.archive import Archive, Corpus
 from espnet_merge.data.kaldi import Utterance
 from espnet_merge.errors import InputError
+from espnet_merge.speech import TRANSLATE
 
 ADDRESS = "https://dl.fbaipublicfiles.com/covost"
 # Whisper's code -> Common Voice's, of the languages that are translated into English.
@@ -50,12 +51,12 @@ def read(
     rows = _rows(translations, "path", "translation", "split")
     translated = {row["path"]: row for row in rows if row["split"] in SPLITS}
     splits: dict[str, list[Utterance]] = {split: [] for split in SPLITS.values()}
-    name = f"{language}-en" if task == "translate" else language
+    name = f"{language}-en" if task == TRANSLATE else language
     for row in _rows(recordings / "validated.tsv", "path", "sentence", "client_id"):
         other = translated.pop(row["path"], None)
         if other is None:
             continue
-        text = other["translation"] if task == "translate" else row["sentence"]
+        text = other["translation"] if task == TRANSLATE else row["sentence"]
         # A speaker's name begins those of the utterances, as Kaldi sorts them.
         speaker = f"{name}-{row['client_id'][:DIGITS]}"
         clip = recordings / "clips" / row["path"]

@@ -12,6 +12,7 @@ from espnet_merge.data.archive import Corpus
 from espnet_merge.data.kaldi import Utterance
 from espnet_merge.data.sets import check_known, is_there, write_sets
 from espnet_merge.errors import InputError, one_line_error
+from espnet_merge.speech import TRANSCRIBE, TRANSLATE
 
 DATA = Path("data")
 # Corpora for recognition alone -> their sets.
@@ -40,8 +41,8 @@ def main() -> None:
 
 def check(args: argparse.Namespace) -> None:
     """Raise InputError for what no corpus has, before anything is downloaded."""
-    check_known("translate", args.translate, covost.LANGUAGES)
-    check_known("transcribe", args.transcribe, covost.LANGUAGES)
+    check_known(TRANSLATE, args.translate, covost.LANGUAGES)
+    check_known(TRANSCRIBE, args.transcribe, covost.LANGUAGES)
     check_known("asr", args.asr, ASR)
     check_known("librispeech_train", args.librispeech_train, librispeech.TRAIN)
     if "zh" in args.transcribe and "aishell" in args.asr:
@@ -57,8 +58,8 @@ def prepare(args: argparse.Namespace) -> None:
         name: Corpus(name, getattr(args, name), args.downloads / name)
         for name in ("commonvoice", "covost", *ASR)
     }
-    tasks = [(f"{language}-en", language, "translate") for language in args.translate]
-    tasks += [(language, language, "transcribe") for language in args.transcribe]
+    tasks = [(f"{language}-en", language, TRANSLATE) for language in args.translate]
+    tasks += [(language, language, TRANSCRIBE) for language in args.transcribe]
     for name, language, task in tasks:
         if not is_there(name, DATA):
             tables = covost.find(corpora["covost"], corpora["commonvoice"], language)

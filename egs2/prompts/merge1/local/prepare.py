@@ -22,12 +22,14 @@ from sentences import SPLITS, clean, flaw, plain, split_of
 from translations import translated
 
 from espnet_merge.data import deb
-from espnet_merge.data.audio import SAMPLE_RATE, decode
+from espnet_merge.data.audio import decode
 from espnet_merge.data.kaldi import Utterance, read_kaldi, write_kaldi
 from espnet_merge.data.sets import is_there
 from espnet_merge.disk.atomic import whole_directory
 from espnet_merge.disk.cache import default_cache
 from espnet_merge.errors import InputError, one_line_error
+from espnet_merge.files import UTT2LANG, UTT2SPK, UTT2TASK, WAV_SCP
+from espnet_merge.speech import SAMPLE_RATE
 
 # Characters a second. Nobody speaks so fast: the text says more than is heard.
 FASTEST = 23
@@ -148,10 +150,10 @@ def packages(cache: Path) -> Files:
 def read_utterances(directory: Path) -> list[Utterance]:
     """Return the utterances of a data directory that was written before."""
     tables = read_kaldi(directory)
-    columns = ("wav.scp", "text", "utt2spk", "utt2lang", "utt2task")
+    columns = (WAV_SCP, "text", UTT2SPK, UTT2LANG, UTT2TASK)
     return [
         Utterance(name, *(tables[column][name] for column in columns))
-        for name in tables["wav.scp"]
+        for name in tables[WAV_SCP]
     ]
 
 

@@ -12,6 +12,7 @@ from recordings import name_of
 from sentences import SPLITS, clean, flaw, plain, split_of
 
 from espnet_merge.data.kaldi import Utterance
+from espnet_merge.speech import TRANSLATE
 
 
 def translated(
@@ -49,4 +50,4 @@ def translated(
                 key = utterance.name.removeprefix(f"{language}-")
                 # Sets of both tasks are combined: no name may be in two of them.
                 name = f"{language}-en-{key}"
-                yield split, replace(utterance, name=name, text=text, task="translate")
+                yield split, replace(utterance, name=name, text=text, task=TRANSLATE)

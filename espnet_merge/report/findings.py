@@ -1,0 +1,46 @@
+"""What is tested in one decoding mode, once, for all tables and pages of a report."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from espnet_merge.report import significance, translations
+from espnet_merge.report.results import Results, by_task
+from espnet_merge.report.significance import Tested
+from espnet_merge.report.tables import summary
+
+
+class Findings(NamedTuple):
+    """The tested differences of one decoding mode.
+
+    Attributes:
+        transcribed: differences of error rates to the base.
+        translated: differences of BLEU to the base.
+        fallen: system -> columns in which it is significantly worse than the base.
+        summary: the sentences that sum up both tasks.
+    """
+
+    transcribed: Tested
+    translated: Tested
+    fallen: dict[str, list[str]]
+    summary: str
+
+
+def find(results: Results, expdir: Path) -> Findings:
+    """Test the differences of one decoding mode.
+
+    Args:
+        results: its scores.
+        expdir: directory of the systems, for the texts of translations.
+
+    Raises:
+        InputError: texts of translations are broken, or their ids are not the same.
+    """
+    transcribed, translated = by_task(results)
+    tested = significance.against_base(transcribed)
+    said = [summary(transcribed, tested)] if transcribed.scores else []
+    return Findings(
+        transcribed=tested,
+        translated=translations.against_base(translated, expdir),
+        fallen=significance.fallen(transcribed),
+        summary=" ".join([*said, translations.summary(translated)]).strip(),
+    )

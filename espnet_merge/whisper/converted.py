@@ -1,0 +1,31 @@
+"""Models of other formats as Hugging Face directories, each converted once."""
+
+from pathlib import Path
+
+from espnet_merge.disk.cache import made_once
+from espnet_merge.whisper.fetched import CT2_FILE, is_ct2
+
+
+def as_directory(model: Path, cache: Path) -> Path:
+    """Return a model as a Hugging Face directory.
+
+    Args:
+        model: such a directory, which is returned, one of CTranslate2, or an OpenAI
+            file; these are converted once.
+        cache: where what was converted is kept, by the digest of the weights.
+
+    Raises:
+        InputError: the weights cannot be read, or are quantised.
+    """
+    file = model / CT2_FILE if is_ct2(model) else model
+    if not file.is_file():
+        return model
+    # Nothing is read where the options alone are shown.
+    from espnet_merge.disk.digest import sha256
+
+    def make(place: Path) -> None:
+        from espnet_merge.whisper.fetch import fetch
+
+        fetch(str(model), place, cache)
+
+    return made_once(cache / "models" / sha256(file), make)

@@ -1,0 +1,87 @@
+"""What may be imported before anything is called; pyproject.toml holds the rest.
+
+import-linter counts the imports within functions, too, so it cannot tell the two apart.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FILES = sorted((ROOT / "espnet_merge").rglob("*.py"))
+MODULES = [
+    ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    for file in FILES
+]
+SLOW = ("torch", "transformers", "peft", "espnet2")
+# Rooms where networks run may import these at once...
+NETWORKS = {"statistics", "tasks", "decode", "lora", "objectives", "whisper"}
+# ...but not the files that say and check what is asked for.
+QUICK = {
+    "decode.journal",
+    "decode.settings",
+    "decode.utterances",
+    "lora.mixture_conf",
+    "lora.similarity",
+    "tasks.export",
+    "whisper.converted",
+    "whisper.features",
+    "whisper.fetched",
+    "whisper.packages",
+    "whisper.prompt",
+}
+
+# Imports each module where the slow ones are not to be had.
+IMPORT_ALL = f"""
+import importlib, sys
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {SLOW}:
+            raise ModuleNotFoundError(f"needs {{name}}")
+sys.meta_path.insert(0, Refuse())
+for name in sys.argv[1:]:
+    try:
+        importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        print(name, error)
+"""
+
+
+def room(module: str) -> str:
+    return f"{module}.".split(".")[1]
+
+
+def run(code: str, *arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout
+
+
+def test_nothing_slow_is_imported_where_no_network_runs():
+    quick = {f"espnet_merge.{name}" for name in QUICK}
+    assert quick <= set(MODULES)
+    others = {module for module in MODULES if room(module) not in NETWORKS}
+    assert run(IMPORT_ALL, *sorted(quick | others)) == ""
+
+
+def test_a_slow_import_would_be_seen():
+    assert run(IMPORT_ALL, "espnet_merge.whisper.model") == (
+        "espnet_merge.whisper.model needs torch\n"
+    )
+
+
+@pytest.mark.parametrize("module", ["speech", "decode.settings"])
+def test_settings_are_known_without_arrays_or_audio(module):
+    slow = (*SLOW, "numpy", "av", "soundfile", "langcodes")
+    code = (
+        f"import sys, espnet_merge.{module}; "
+        f"print(*sorted(set({slow}) & sys.modules.keys()))"
+    )
+    assert run(code) == "\n"
