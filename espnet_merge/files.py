@@ -15,9 +15,9 @@ ADAPTER_WEIGHTS = "adapter_model.safetensors"
 CONFIG_YAML = "config.yaml"
 
 # Beside a model: where it comes from.
+EXPORT_YAML = "export.yaml"
 FETCH_JSON = "fetch.json"
 MERGE_YAML = "merge.yaml"
-EXPORT_YAML = "export.yaml"
 
 # Beside the texts of a decoded set.
 TEXT_JSON = "text.json"

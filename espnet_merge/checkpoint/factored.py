@@ -2,10 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    pass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -27,6 +24,11 @@ class Factored:
     b: Any
     a: Any
     scale: float
+
+    @property
+    def dtype(self) -> Any:  # noqa: ANN401 - numpy's or torch's
+        """Type of the factors."""
+        return self.b.dtype
 
     @property
     def shape(self) -> tuple[int, int]:

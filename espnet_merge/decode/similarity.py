@@ -18,6 +18,7 @@ from espnet_merge.decode.torch_backend import TorchBackend
 from espnet_merge.decode.utterances import Utterance, read_utterances
 from espnet_merge.disk.atomic import whole_directory
 from espnet_merge.disk.cache import default_cache
+from espnet_merge.disk.digest import sha256_of_all
 from espnet_merge.errors import InputError
 from espnet_merge.inspection.tables import aligned
 from espnet_merge.lora.adapter import base_digest
@@ -90,6 +91,10 @@ def measure(model: Path, data: Sequence[Path], settings: Settings) -> Similarity
             "pad_to": settings.pad_to,
             "tail": settings.tail,
             "data": dict(zip(sets, map(str, data), strict=True)),
+            "audio_sha256": {
+                language: sha256_of_all(one.audio for one in said)
+                for language, said in sets.items()
+            },
             "utterances": {language: len(said) for language, said in sets.items()},
             "similarity": rows,
         }

@@ -16,6 +16,7 @@ import torch
 from tqdm import tqdm
 from transformers import WhisperTokenizer
 
+from espnet_merge.checkpoint.identity import files_digest
 from espnet_merge.checkpoint.padding import KEY, Padding
 from espnet_merge.data.table import write_table
 from espnet_merge.decode.batches import batches
@@ -37,7 +38,7 @@ from espnet_merge.decode.settings import Settings
 from espnet_merge.decode.torch_backend import TorchBackend
 from espnet_merge.decode.utterances import Utterance, read_utterances
 from espnet_merge.disk.atomic import whole_file
-from espnet_merge.disk.digest import sha256
+from espnet_merge.disk.digest import sha256_of_all
 from espnet_merge.errors import InputError
 from espnet_merge.files import TEXT_JSON
 from espnet_merge.job_array import Shard
@@ -102,7 +103,12 @@ def transcribe(
         )
         if routes is not None and settings.language != AUTO:
             routes.check(data, (utterance.language for utterance in utterances))
-        job = Job(output, {**common, "data_sha256": _listed(utterances)}, utterances)
+        mode = {
+            **common,
+            "data_sha256": _listed(utterances),
+            "audio_sha256": sha256_of_all(utterance.audio for utterance in utterances),
+        }
+        job = Job(output, mode, utterances)
         if not _is_done(job, overwrite=overwrite):
             jobs.append(job)
     if jobs:
@@ -133,7 +139,7 @@ def load_backend(
             not there.
     """
     if settings.backend == "ctranslate2":
-        digest = f"{_digest(model)} {adapter and _digest(adapter)}"
+        digest = f"{files_digest(model)} {adapter and files_digest(adapter)}"
         converted = convert(model, adapter, digest, settings.dtype)
         return CTranslate2Backend(tokenizer, converted, settings)
     device, dtype = settings.device, settings.dtype
@@ -239,12 +245,12 @@ def _mode(
     return {
         **vars(settings),
         "model": str(model),
-        "model_sha256": _digest(model),
+        "model_sha256": files_digest(model),
         "adapter": adapter and str(adapter),
-        "adapter_sha256": adapter and _digest(adapter),
+        "adapter_sha256": adapter and files_digest(adapter),
         "adapters": adapters and {name: str(path) for name, path in adapters.items()},
         "adapters_sha256": adapters
-        and {name: _digest(path) for name, path in adapters.items()},
+        and {name: files_digest(path) for name, path in adapters.items()},
         "fallback": routes and routes.fallback,
         "versions": {
             name: version(name) for name in sorted({*PACKAGES, settings.backend})
@@ -257,17 +263,9 @@ def _compared(mode: Record) -> Record:
 
 
 def _listed(utterances: Iterable[Utterance]) -> str:
-    """SHA-256 over what was decoded as what; recordings by their length."""
+    """SHA-256 over what was decoded as what."""
     lines = [(u.name, u.start, u.samples, u.language, u.task) for u in utterances]
     return hashlib.sha256(json.dumps(lines).encode()).hexdigest()
-
-
-def _digest(directory: Path) -> str:
-    """SHA-256 over weights, configuration and tokenizer."""
-    digest = hashlib.sha256()
-    for path in sorted([*directory.glob("*.safetensors"), *directory.glob("*.json")]):
-        digest.update(f"{path.name} {sha256(path)}\n".encode())
-    return digest.hexdigest()
 
 
 def _is_done(job: Job, *, overwrite: bool) -> bool:

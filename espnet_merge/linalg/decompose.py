@@ -8,9 +8,10 @@ OpenBLAS is as fast as torch, and imports in a tenth of the time.
 import contextlib
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Literal, NamedTuple
+from types import ModuleType
+from typing import Literal, NamedTuple
 
-from espnet_merge.arrays import Array
+from espnet_merge.arrays import Array, Float, Float64
 from espnet_merge.checkpoint.factored import Factored
 
 type Orthogonaliser = Literal["svd", "eigh", "newton_schulz"]
@@ -47,9 +48,9 @@ class Svd(NamedTuple):
     ``u`` and ``v`` hold vectors as columns, and may have fewer than there are values.
     """
 
-    u: Array
-    s: Array
-    v: Array
+    u: Float64[Array, "rows kept"]
+    s: Float64[Array, " rank"]
+    v: Float64[Array, "columns kept"]
 
     @property
     def rank(self) -> int:
@@ -57,7 +58,7 @@ class Svd(NamedTuple):
         return int(self.u.shape[1])
 
     @property
-    def kept(self) -> Array:
+    def kept(self) -> Float64[Array, " kept"]:
         """Singular values of the directions whose vectors are at hand."""
         return self.s[: self.rank]
 
@@ -70,13 +71,15 @@ class Svd(NamedTuple):
         s = self.s[self.s > floor]
         return self._replace(s=s).cut(len(s))
 
-    def dense(self) -> Array:
+    def dense(self) -> Float64[Array, "rows columns"]:
         """Multiply the factors at hand."""
         return (self.u * self.kept) @ self.v.T
 
 
 def svd(
-    matrix: Array, count: int | None = None, tolerance: float = RANK_TOLERANCE
+    matrix: Float[Array, "rows columns"],
+    count: int | None = None,
+    tolerance: float = RANK_TOLERANCE,
 ) -> Svd:
     """Decompose ``matrix`` up to its numerical rank, zero directions dropped.
 
@@ -112,8 +115,10 @@ def svd(
 
 
 def right(
-    products: Array, count: int | None = None, tolerance: float = RANK_TOLERANCE
-) -> tuple[Array, Array]:
+    products: Float64[Array, "columns columns"],
+    count: int | None = None,
+    tolerance: float = RANK_TOLERANCE,
+) -> tuple[Float64[Array, " rank"], Float64[Array, "columns kept"]]:
     """Return singular values and right vectors of a matrix, given its Gram matrix.
 
     Args:
@@ -135,7 +140,9 @@ def _svd_of_factors(delta: Factored, count: int | None, tolerance: float) -> Svd
     return part._replace(v=basis @ part.v)
 
 
-def polar(blocks: Sequence[Array], how: Orthogonaliser) -> Array:
+def polar(
+    blocks: Sequence[Float64[Array, "rows _"]], how: Orthogonaliser
+) -> Float64[Array, "rows columns"]:
     """Return the polar factor of ``blocks`` side by side on the range of these.
 
     The full polar factor is not unique where columns are collinear; this partial
@@ -161,14 +168,18 @@ def polar(blocks: Sequence[Array], how: Orthogonaliser) -> Array:
     return times(blocks, _whitening(*_spectrum(blocks), how))
 
 
-def whitened(products: Array, how: Orthogonaliser) -> Array:
+def whitened(
+    products: Float64[Array, "n n"], how: Orthogonaliser
+) -> Float64[Array, "n n"]:
     """Return what makes the polar factor of columns, given their Gram matrix."""
     if not len(products):
         return products
     return _whitening(*_eigh(products, len(products)), how)
 
 
-def _whitening(values: Array, vectors: Array, how: Orthogonaliser) -> Array:
+def _whitening(
+    values: Float64[Array, " n"], vectors: Float64[Array, "n n"], how: Orthogonaliser
+) -> Float64[Array, "n n"]:
     floor = NULL_TOLERANCE**2
     if how == "newton_schulz":
         gains = newton_schulz(values)
@@ -179,7 +190,7 @@ def _whitening(values: Array, vectors: Array, how: Orthogonaliser) -> Array:
     return root @ root.T
 
 
-def newton_schulz(values: Array) -> Array:
+def newton_schulz(values: Float64[Array, " n"]) -> Float64[Array, " n"]:
     """Return what five Newton-Schulz steps multiply singular directions by.
 
     Args:
@@ -194,7 +205,9 @@ def newton_schulz(values: Array) -> Array:
     return gains
 
 
-def _spectrum(blocks: Sequence[Array]) -> tuple[Array, Array]:
+def _spectrum(
+    blocks: Sequence[Float64[Array, "rows _"]],
+) -> tuple[Float64[Array, " n"], Float64[Array, "n n"]]:
     """Return eigenvalues and eigenvectors of the Gram matrix of ``blocks``."""
     xp = library(blocks[0])
     if len(blocks) == 2 and blocks[0].shape == blocks[1].shape:
@@ -209,7 +222,9 @@ def _spectrum(blocks: Sequence[Array]) -> tuple[Array, Array]:
     return _eigh(products, len(products))
 
 
-def _eigh(matrix: Array, count: int, least: float = 0.0) -> tuple[Array, Array]:
+def _eigh(
+    matrix: Float64[Array, "n n"], count: int, least: float = 0.0
+) -> tuple[Float64[Array, " n"], Float64[Array, "n kept"]]:
     """Return all eigenvalues and the leading ``count`` eigenvectors, descending.
 
     Vectors of eigenvalues below the share ``least`` of the largest may be left out.
@@ -223,7 +238,9 @@ def _eigh(matrix: Array, count: int, least: float = 0.0) -> tuple[Array, Array]:
     return xp.flip(values, (0,)), xp.flip(vectors, (1,))[:, :count]
 
 
-def add(deltas: Iterable[Array]) -> Array:
+def add(
+    deltas: Iterable[Float[Array, "rows columns"]],
+) -> Float64[Array, "rows columns"]:
     """Sum the deltas in float64; where all have factors, put these side by side."""
     zero: Array = None
     dense: Array = None
@@ -245,7 +262,9 @@ def add(deltas: Iterable[Array]) -> Array:
     return Factored(b, a, 1.0)
 
 
-def cut(matrix: Array, rank: int) -> tuple[Factored, float, float]:
+def cut(
+    matrix: Float[Array, "rows columns"], rank: int
+) -> tuple[Factored, float, float]:
     """Return the best approximation of ``rank``, and its energy beside the whole.
 
     Args:
@@ -259,7 +278,7 @@ def cut(matrix: Array, rank: int) -> tuple[Factored, float, float]:
     return factors, float(energy[: parts.rank].sum()), float(energy.sum())
 
 
-def norm(delta: Array) -> float:
+def norm(delta: Float[Array, "rows columns"]) -> float:
     """Return the Frobenius norm."""
     if isinstance(delta, Factored):
         squares = ((delta.b.T @ delta.b) * (delta.a @ delta.a.T)).sum()
@@ -267,7 +286,7 @@ def norm(delta: Array) -> float:
     return float(library(delta).linalg.matrix_norm(delta))
 
 
-def gram(blocks: Sequence[Array]) -> Array:
+def gram(blocks: Sequence[Float[Array, "rows _"]]) -> Float64[Array, "n n"]:
     """Return the products of all columns of ``blocks`` side by side, in float64."""
     total: Array = 0.0
     for _, rows in _rows(blocks):
@@ -275,7 +294,9 @@ def gram(blocks: Sequence[Array]) -> Array:
     return total
 
 
-def times(blocks: Sequence[Array], matrix: Array) -> Array:
+def times(
+    blocks: Sequence[Float[Array, "rows _"]], matrix: Float64[Array, "n columns"]
+) -> Float64[Array, "rows columns"]:
     """Multiply ``blocks`` side by side by ``matrix``, in float64."""
     first = blocks[0]
     xp = library(first)
@@ -286,7 +307,9 @@ def times(blocks: Sequence[Array], matrix: Array) -> Array:
     return out
 
 
-def _rows(blocks: Sequence[Array]) -> Iterator[tuple[int, Array]]:
+def _rows(
+    blocks: Sequence[Float[Array, "rows _"]],
+) -> Iterator[tuple[int, Float64[Array, "_ n"]]]:
     """Yield float64 rows of ``blocks`` side by side, as many as a chunk holds."""
     height = blocks[0].shape[0]
     step = max(1, FLOAT64_ENTRIES // max(1, sum(block.shape[1] for block in blocks)))
@@ -296,7 +319,7 @@ def _rows(blocks: Sequence[Array]) -> Iterator[tuple[int, Array]]:
         yield start, whole
 
 
-def library(array: Array) -> Any:  # noqa: ANN401
+def library(array: Array) -> ModuleType:
     """Return numpy or torch, whichever the array is of; what both offer is used."""
     import numpy as np
 
@@ -307,19 +330,19 @@ def library(array: Array) -> Any:  # noqa: ANN401
     return torch
 
 
-def double(array: Array) -> Array:
+def double(array: Float[Array, "*shape"]) -> Float64[Array, "*shape"]:
     """Return the array in float64."""
     xp = library(array)
     return xp.asarray(array, dtype=xp.float64)
 
 
-def like(array: Array, delta: Array) -> Array:
+def like(
+    array: Float[Array, "*shape"], delta: Float[Array, "..."]
+) -> Float[Array, "*shape"]:
     """Return the array in the type of a delta, dense or factored."""
-    kind = delta.b.dtype if isinstance(delta, Factored) else delta.dtype
-    xp = library(array)
-    return xp.asarray(array, dtype=kind)
+    return library(array).asarray(array, dtype=delta.dtype)
 
 
-def on_cpu(array: Array) -> Array:
+def on_cpu(array: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """Return the array as numpy's."""
     return array if library(array).__name__ == "numpy" else array.cpu().numpy()

@@ -14,10 +14,9 @@ from functools import cache
 from importlib.machinery import PathFinder
 from importlib.util import module_from_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from espnet_merge.arrays import Array, Float64
 
 # What is called of LAPACK. scipy has it for Cython, and promises neither these names
 # nor the width of their integers.
@@ -37,8 +36,8 @@ ORTHONORMAL, SOLVED = 1e-10, 1e-12
 
 
 def eigh(
-    matrix: "NDArray[Any]", count: int, least: float = 0.0
-) -> tuple["NDArray[Any]", "NDArray[Any]"]:
+    matrix: Float64[Array, "n n"], count: int, least: float = 0.0
+) -> tuple[Float64[Array, " n"], Float64[Array, "n kept"]]:
     """Return all eigenvalues, and eigenvectors of the largest, descending.
 
     Args:
@@ -76,7 +75,7 @@ def eigh(
     return values[::-1], vectors[:, ::-1]
 
 
-def _columns(rows: int, count: int) -> "NDArray[Any]":
+def _columns(rows: int, count: int) -> Float64[Array, "rows count"]:
     """Return room for a matrix, column after column as LAPACK wants it, and padded."""
     import numpy as np
 
@@ -84,8 +83,11 @@ def _columns(rows: int, count: int) -> "NDArray[Any]":
 
 
 def _leading(
-    diagonal: "NDArray[Any]", beside: "NDArray[Any]", count: int, least: float
-) -> tuple["NDArray[Any]", "NDArray[Any]"]:
+    diagonal: Float64[Array, " n"],
+    beside: Float64[Array, " n-1"],
+    count: int,
+    least: float,
+) -> tuple[Float64[Array, " n"], Float64[Array, "n kept"]]:
     """Return all eigenvalues of a tridiagonal matrix and its last vectors, ascending.
 
     A few vectors are found one by one, which takes little time where eigenvalues lie
@@ -113,8 +115,10 @@ def _leading(
 
 
 def _one_by_one(
-    diagonal: "NDArray[Any]", beside: "NDArray[Any]", values: "NDArray[Any]"
-) -> "NDArray[Any]":
+    diagonal: Float64[Array, " n"],
+    beside: Float64[Array, " n-1"],
+    values: Float64[Array, " kept"],
+) -> Float64[Array, "n kept"]:
     """Return a vector for each eigenvalue, by twisted factorisations.
 
     They start from L D L' of the matrix, shifted so little that D becomes positive as
@@ -146,10 +150,10 @@ def _one_by_one(
 
 
 def _solve(
-    vectors: "NDArray[Any]",
-    diagonal: "NDArray[Any]",
-    beside: "NDArray[Any]",
-    values: "NDArray[Any]",
+    vectors: Float64[Array, "n kept"],
+    diagonal: Float64[Array, " n"],
+    beside: Float64[Array, " n-1"],
+    values: Float64[Array, " kept"],
 ) -> bool:
     """Tell whether they are orthonormal eigenvectors of the tridiagonal matrix."""
     import numpy as np
@@ -165,7 +169,7 @@ def _solve(
     )
 
 
-def _call(name: str, *arguments: "bytes | int | NDArray[Any]") -> None:
+def _call(name: str, *arguments: bytes | int | Array) -> None:
     """Call a routine of LAPACK, everything by reference, and check how it ended."""
     import numpy as np
 
@@ -175,12 +179,12 @@ def _call(name: str, *arguments: "bytes | int | NDArray[Any]") -> None:
         raise np.linalg.LinAlgError(f"LAPACK's {name} ended with {info.value}")
 
 
-def _references(*arguments: "bytes | int | NDArray[Any]") -> list[Any]:
+def _references(*arguments: bytes | int | Array) -> list[Any]:
     """Return what LAPACK takes for numbers, letters and arrays, which must live on."""
     return [_reference(argument) for argument in arguments]
 
 
-def _reference(argument: "bytes | int | NDArray[Any]") -> Any:  # noqa: ANN401
+def _reference(argument: bytes | int | Array) -> Any:  # noqa: ANN401
     if isinstance(argument, bytes):
         return ctypes.c_char_p(argument)
     if isinstance(argument, int):

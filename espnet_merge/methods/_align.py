@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from espnet_merge.arrays import Array
+from espnet_merge.arrays import Array, ByExpert, Float, Float64, Matrices
 from espnet_merge.checkpoint.factored import Factored
 from espnet_merge.linalg.decompose import (
     RANK_TOLERANCE,
@@ -44,11 +44,11 @@ class Aligned(NamedTuple):
     what makes these of rows.
     """
 
-    u: Array
-    spectra: list[Array]
+    u: Float[Array, "rows kept"]
+    spectra: list[Float64[Array, " _"]]
     ranks: list[int]
-    v: Array
-    bases: Sequence[Array] = ()
+    v: Float[Array, "columns kept"]
+    bases: Sequence[Float64[Array, "columns _"]] = ()
 
 
 def is_tall(shape: Sequence[int]) -> bool:
@@ -61,9 +61,7 @@ def is_tall(shape: Sequence[int]) -> bool:
     return len(shape) == 2 and shape[0] > shape[1] and math.prod(shape) > LARGE
 
 
-def align(
-    deltas: Sequence[Array], fraction: float | None, how: Orthogonaliser
-) -> Aligned:
+def align(deltas: Matrices, fraction: float | None, how: Orthogonaliser) -> Aligned:
     """Align matrices that are there whole, or as factors.
 
     Args:
@@ -82,7 +80,7 @@ def align(
 
 
 def _align_factors(
-    deltas: Sequence[Array], fraction: float | None, how: Orthogonaliser
+    deltas: Matrices, fraction: float | None, how: Orthogonaliser
 ) -> Aligned | None:
     """Align factors by their Gram matrices, no larger than all ranks together.
 
@@ -111,7 +109,11 @@ def _align_factors(
 
     parts = leading(decompose, len(deltas), each)
 
-    def decorrelate(factors: Array, whole: Array, blocks: Sequence[Array]) -> Array:
+    def decorrelate(
+        factors: Float[Array, "side ranks"],
+        whole: Float64[Array, "ranks ranks"],
+        blocks: Sequence[Float64[Array, "_ _"]],
+    ) -> Float[Array, "side kept"]:
         matrix = whitened(_by_block(_by_block(whole, blocks).T, blocks), how)
         # It is symmetric: this is what mixes the blocks, and no longer than they are.
         mixing = _by_block(matrix, [block.T for block in blocks]).T
@@ -123,7 +125,9 @@ def _align_factors(
     return Aligned(u, spectra, kept, v)
 
 
-def _roots(products: Array, blocks: Sequence[slice]) -> Iterator[Array]:
+def _roots(
+    products: Float64[Array, "n n"], blocks: Sequence[slice]
+) -> Iterator[Float64[Array, "_ _"]]:
     """Yield Cholesky factors of the blocks, and none where columns are collinear."""
     linalg = library(products).linalg
     for block in blocks:
@@ -134,7 +138,9 @@ def _roots(products: Array, blocks: Sequence[slice]) -> Iterator[Array]:
                 yield root
 
 
-def _by_block(matrix: Array, blocks: Sequence[Array]) -> Array:
+def _by_block(
+    matrix: Float64[Array, "rows _"], blocks: Sequence[Float64[Array, "_ _"]]
+) -> Float64[Array, "rows _"]:
     """Multiply by the matrix that has these blocks on its diagonal."""
     ends = list(itertools.accumulate(len(block) for block in blocks))
     pairs = zip(ends, blocks, strict=True)
@@ -165,7 +171,9 @@ def align_tall(stream: Stream, fraction: float | None, how: Orthogonaliser) -> A
     )
 
 
-def left(deltas: Sequence[Array], info: TensorInfo, bases: Sequence[Array]) -> Array:
+def left(
+    deltas: ByExpert, info: TensorInfo, bases: Sequence[Float64[Array, "columns _"]]
+) -> Float64[Array, "rows kept"]:
     """Return rows of the left vectors of all tasks side by side, from rows of these."""
     pairs = zip(_rows(deltas, info), bases, strict=True)
     blocks = [double(rows) @ basis for rows, basis in pairs]
@@ -208,13 +216,13 @@ def _share(full: int, count: int, fraction: float | None) -> int:
 
 
 def _sum(
-    stream: Stream, products: Callable[[TensorInfo, Sequence[Array]], list[Array]]
-) -> list[Array]:
+    stream: Stream, products: Callable[[TensorInfo, ByExpert], list[Array]]
+) -> list[Float64[Array, "_ _"]]:
     total: list[Array] = []
     for parts in map_chunks(stream, products):
         total = [a + b for a, b in zip(total, parts, strict=True)] if total else parts
     return total
 
 
-def _rows(deltas: Sequence[Array], info: TensorInfo) -> list[Array]:
+def _rows(deltas: ByExpert, info: TensorInfo) -> list[Float[Array, "rows columns"]]:
     return [delta.reshape(-1, info.shape[1]) for delta in deltas]

@@ -10,7 +10,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar, Literal
 
-from espnet_merge.arrays import Array
+from espnet_merge.arrays import Array, ByExpert, Float
 from espnet_merge.checkpoint.roles import Role
 from espnet_merge.errors import InputError
 
@@ -34,7 +34,7 @@ class TensorInfo:
 
     name: str = ""
     role: Role = "linear"
-    base: Array | None = None
+    base: Float[Array, "..."] | None = None
     shape: tuple[int, ...] = ()
     start: int = 0
     layer: int | None = None
@@ -67,7 +67,7 @@ def row_length(shape: Sequence[int]) -> int:
     return math.prod(shape[1:] if len(shape) > 1 else shape)
 
 
-type Stream = Iterable[tuple[TensorInfo, Sequence[Array]]]
+type Stream = Iterable[tuple[TensorInfo, ByExpert]]
 
 
 def map_chunks[R](
@@ -92,7 +92,7 @@ def map_chunks[R](
             yield function(info, [x[: -(-x.size // share)] for x in flat])
 
 
-type ElementwiseMerge = Callable[[Sequence[Array], TensorInfo], Array]
+type ElementwiseMerge = Callable[[ByExpert, TensorInfo], Float[Array, "*shape"]]
 
 
 class Method(ABC):
@@ -126,8 +126,8 @@ class Method(ABC):
 
     @abstractmethod
     def __call__(
-        self, tensors: Sequence[Array], info: TensorInfo = NO_INFO, /
-    ) -> Array:
+        self, tensors: ByExpert, info: TensorInfo = NO_INFO, /
+    ) -> Float[Array, "*shape"]:
         """Merge ``tensors[i]`` of expert ``i``; the inputs stay as they are.
 
         Where ``is_matrix``, they are whole matrices, each made when it is asked for;
@@ -171,8 +171,8 @@ class TwoPass(Method):
         """
 
     def __call__(
-        self, tensors: Sequence[Array], info: TensorInfo = NO_INFO, /
-    ) -> Array:
+        self, tensors: ByExpert, info: TensorInfo = NO_INFO, /
+    ) -> Float[Array, "*shape"]:
         """Merge ``tensors[i]`` of expert ``i`` as if they were all there is."""
         shape = tensors[0].shape
         if 0 in shape:
@@ -194,7 +194,7 @@ def parameters(method: Method) -> dict[str, Any]:
     return {name: getattr(method, name) for name in names}
 
 
-def weighted_sum(weights: Iterable[float], tensors: Sequence[Array]) -> Array:
+def weighted_sum(weights: Iterable[float], tensors: ByExpert) -> Float[Array, "*shape"]:
     """Return the sum of ``weights[i] * tensors[i]``, an array of its own.
 
     Example:

@@ -3,12 +3,10 @@
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
+from espnet_merge.arrays import Array, Float, Int
 from espnet_merge.methods._base import TensorInfo, map_chunks
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 # Entries of a row that are kept to look for the wanted one among them.
 MOST = 1 << 22
@@ -23,7 +21,7 @@ DEVIATIONS = 6
 FURTHER = 8
 
 # The pieces of some vectors, the rows, with their site.
-type Rows = Iterable[tuple[TensorInfo, Iterable[NDArray[Any]]]]
+type Rows = Iterable[tuple[TensorInfo, Iterable[Float[Array, "..."]]]]
 
 
 @dataclass(frozen=True)
@@ -31,9 +29,9 @@ class Mapped:
     """A stream of deltas, seen through a function, as often as it is needed."""
 
     stream: Rows
-    function: Callable[[Any], Iterable["NDArray[Any]"]]
+    function: Callable[[Any], Iterable[Float[Array, "..."]]]
 
-    def __iter__(self) -> Iterator[tuple[TensorInfo, Iterable["NDArray[Any]"]]]:
+    def __iter__(self) -> Iterator[tuple[TensorInfo, Iterable[Float[Array, "..."]]]]:
         """Yield what the function makes of the deltas at each site."""
         for info, deltas in self.stream:
             yield info, self.function(deltas)
@@ -68,7 +66,7 @@ class Statistic(NamedTuple):
 
     value: Any
     before: int
-    where: "NDArray[Any] | None"
+    where: Int[Array, " ties"] | None
 
 
 def order_statistics(
@@ -118,7 +116,9 @@ def find_statistics(
     rate, least, most = SAMPLE
     step = max(1, size // SHARE // min(most, max(least, size // rate)))
 
-    def sample(_: TensorInfo, rows: Iterable["NDArray[Any]"]) -> list["NDArray[Any]"]:
+    def sample(
+        _: TensorInfo, rows: Iterable[Float[Array, "..."]]
+    ) -> list[Float[Array, " _"]]:
         # Arrays of their own: views would keep all that was read.
         found = [row.ravel()[::step] for row in rows]
         return [abs(part) if magnitudes else part.copy() for part in found]
@@ -133,7 +133,9 @@ def find_statistics(
     most = max(1, MOST // chunks)
     while any(search.found is None for row in searches for search in row):
 
-        def look(info: TensorInfo, rows: Iterable["NDArray[Any]"]) -> list[list[_Seen]]:
+        def look(
+            info: TensorInfo, rows: Iterable[Float[Array, "..."]]
+        ) -> list[list[_Seen]]:
             start = info.start if where else None
             return [
                 [s.look(array.ravel(), start, most) for s in row if not s.found]
@@ -154,8 +156,8 @@ class _Seen(NamedTuple):
 
     below: int
     inside: int
-    values: "NDArray[Any]"
-    where: "NDArray[Any]"
+    values: Float[Array, " kept"]
+    where: Int[Array, " _"]
 
 
 @dataclass
@@ -173,7 +175,7 @@ class _Search:
     high: Any = math.inf
     found: Statistic | None = None
 
-    def narrow(self, sample: "NDArray[Any]", share: float) -> None:
+    def narrow(self, sample: Float[Array, " entries"], share: float) -> None:
         """Set the interval around the quantile of an ascending sample."""
         count = len(sample)
         if not count:
@@ -184,7 +186,9 @@ class _Search:
         self.low = sample[first] if first >= 0 else self.floor
         self.high = sample[last] if last < count else self.ceiling
 
-    def look(self, row: "NDArray[Any]", start: int | None, most: int) -> _Seen:
+    def look(
+        self, row: Float[Array, " entries"], start: int | None, most: int
+    ) -> _Seen:
         """Look at a piece of the row, keeping at most about ``most`` entries.
 
         Their indices are kept as well where the piece is told its ``start``.

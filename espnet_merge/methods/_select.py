@@ -4,8 +4,9 @@ import math
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from espnet_merge.arrays import Array, Bool, ByExpert, Float
 from espnet_merge.methods._base import map_chunks
 from espnet_merge.methods._order_statistics import (
     Rows,
@@ -14,11 +15,8 @@ from espnet_merge.methods._order_statistics import (
     order_statistics,
 )
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
-
-def keep_largest(values: "NDArray[Any]", count: int) -> "NDArray[Any]":
+def keep_largest(values: Float[Array, "*shape"], count: int) -> Float[Array, "*shape"]:
     """Return ``values`` with all but the ``count`` largest magnitudes set to zero.
 
     Of entries tied at the threshold the first in memory order stay, so that exactly
@@ -57,9 +55,11 @@ class Cut:
     threshold: Any
     end: int = sys.maxsize
 
-    def keeps(self, magnitude: "NDArray[Any]", start: int) -> "NDArray[Any]":
+    def keeps(
+        self, magnitude: Float[Array, " entries"], start: int
+    ) -> Bool[Array, " entries"]:
         """Tell which entries of a flat piece, which begins at ``start``, are large."""
-        large: NDArray[Any] = magnitude >= self.threshold
+        large = magnitude >= self.threshold
         if self.end < start + magnitude.size:
             rest = max(0, self.end - start)
             large[rest:] = magnitude[rest:] > self.threshold
@@ -150,14 +150,14 @@ def thresholds(stream: Rows, density: float) -> list[Any]:
 
 
 def merge_agreeing(
-    taus: Sequence["NDArray[Any]"],
+    taus: ByExpert,
     weights: Sequence[float],
     *,
     mean: bool,
-    votes: "NDArray[Any] | None" = None,
+    votes: Float[Array, "*shape"] | None = None,
     kept: Sequence[Cut] | None = None,
     start: int = 0,
-) -> "NDArray[Any]":
+) -> Float[Array, "*shape"]:
     """Sum or average at each entry the experts that have the elected sign.
 
     The sign is plus where the votes are zero. Zeros have no sign.
@@ -203,5 +203,4 @@ def merge_agreeing(
     if mean:
         divisor += divisor == 0
         total /= divisor
-    merged: NDArray[Any] = total.reshape(shape)
-    return merged
+    return total.reshape(shape)

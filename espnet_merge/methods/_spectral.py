@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
-from espnet_merge.arrays import Array
+from espnet_merge.arrays import Array, ByExpert, Float, Float64, Matrices
 from espnet_merge.checkpoint.factored import Factored
 from espnet_merge.methods._base import (
     NO_INFO,
@@ -50,7 +50,9 @@ class Spectral(Method):
             return len(info.shape) == 2 and "text_projection" not in info.name
         return len(info.shape) == 2 and info.role == "linear"
 
-    def __call__(self, deltas: Sequence[Array], info: TensorInfo = NO_INFO, /) -> Array:
+    def __call__(
+        self, deltas: ByExpert, info: TensorInfo = NO_INFO, /
+    ) -> Float[Array, "*shape"]:
         """Merge ``deltas[i]``, expert ``i`` minus base; factored if the first is."""
         first = deltas[0]
         if not info.shape:
@@ -62,7 +64,7 @@ class Spectral(Method):
         return merged if isinstance(first, Factored) else merged.dense()
 
     @abstractmethod
-    def merged(self, deltas: Sequence[Array], info: TensorInfo) -> Factored:
+    def merged(self, deltas: Matrices, info: TensorInfo) -> Factored:
         """Merge matrices, in the type of the deltas, before they are scaled."""
 
 
@@ -89,6 +91,6 @@ class TiesInBasis(Spectral):
         super().__post_init__()
         check_range("density", self.density, 0, 1, open_low=True)
 
-    def ties(self, tasks: Sequence[Array]) -> Array:
+    def ties(self, tasks: Sequence[Float64[Array, "k l"]]) -> Float64[Array, "k l"]:
         """Merge matrices in the basis."""
         return Ties(density=self.density, consensus=self.consensus)(tasks)

@@ -4,18 +4,17 @@ A mean of directions is a linear combination of the experts, so that one Gram ma
 in float64, whatever the size of the tensor, gives its coefficients.
 """
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
 
+from espnet_merge.arrays import Array, ByExpert, Float64
 from espnet_merge.methods._base import Stream, TensorInfo, map_chunks
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-type Vectors = Callable[[TensorInfo, Sequence[NDArray[Any]]], Sequence[NDArray[Any]]]
+type Vectors = Callable[[TensorInfo, ByExpert], ByExpert]
 
 
-def gram(stream: Stream, vectors: Vectors = lambda info, tensors: tensors) -> Any:  # noqa: ANN401
+def gram(
+    stream: Stream, vectors: Vectors = lambda info, tensors: tensors
+) -> Float64[Array, "experts experts"]:
     """Return the dot products of flat tensors that come in pieces, in float64.
 
     In float32 the angle between two experts of one base, often 1e-3, would be noise.
@@ -26,14 +25,16 @@ def gram(stream: Stream, vectors: Vectors = lambda info, tensors: tensors) -> An
     """
     import numpy as np
 
-    def part(info: TensorInfo, tensors: Sequence["NDArray[Any]"]) -> "NDArray[Any]":
+    def part(info: TensorInfo, tensors: ByExpert) -> Float64[Array, "experts experts"]:
         rows = np.stack(vectors(info, tensors)).astype(np.float64)
         return np.asarray(rows @ rows.T)
 
     return sum(map_chunks(stream, part))
 
 
-def norms_and_cosines(gram: "NDArray[Any]") -> tuple["NDArray[Any]", "NDArray[Any]"]:
+def norms_and_cosines(
+    gram: Float64[Array, "experts experts"],
+) -> tuple[Float64[Array, " experts"], Float64[Array, "experts experts"]]:
     """Split a Gram matrix; a zero tensor has no direction, its cosines are 0."""
     import numpy as np
 

@@ -4,13 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
+from espnet_merge.checkpoint.statistics import Statistics, open_statistics
 from espnet_merge.errors import InputError
 from espnet_merge.methods._base import Method, check_finite, expert_weights
-
-if TYPE_CHECKING:
-    from espnet_merge.checkpoint.statistics import Statistics
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,11 +44,8 @@ class StatisticsMethod(Method):
         return tuple(file for opened in self.opened for file in opened.tensors.files)
 
     @cached_property
-    def opened(self) -> "tuple[Statistics, ...]":
+    def opened(self) -> tuple[Statistics, ...]:
         """The statistics, of which headers have been read."""
-        # At call time, because checkpoints import methods.
-        from espnet_merge.checkpoint.statistics import open_statistics
-
         paths = map(Path, self.statistics)
         return tuple(open_statistics(path, self.statistics_kind) for path in paths)
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from espnet_merge.arrays import Array
+from espnet_merge.arrays import Array, Float64
 from espnet_merge.methods._base import check_range
 from espnet_merge.methods.tsv_m import TsvM
 
@@ -56,7 +56,7 @@ class BoostedTsvM(TsvM):
         super().__post_init__()
         check_range("beta", self.beta, 0, 1, open_low=True)
 
-    def spectrum(self, s: Array) -> Array:
+    def spectrum(self, s: Float64[Array, " rank"]) -> Float64[Array, " rank"]:
         """Lift the singular values of a task to the floor."""
         if not len(s):
             return s

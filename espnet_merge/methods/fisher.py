@@ -1,14 +1,11 @@
 """Fisher: the mean of the experts, weighted by how much each entry matters to each."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import ClassVar
 
+from espnet_merge.arrays import Array, ByExpert, Float
 from espnet_merge.methods._base import NO_INFO, TensorInfo, check_range
 from espnet_merge.methods._statistics import StatisticsMethod
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,8 +52,8 @@ class Fisher(StatisticsMethod):
         check_range("floor", self.floor, 0, 1, open_low=True)
 
     def __call__(
-        self, deltas: Sequence["NDArray[Any]"], info: TensorInfo = NO_INFO, /
-    ) -> "NDArray[Any]":
+        self, deltas: ByExpert, info: TensorInfo = NO_INFO, /
+    ) -> Float[Array, "*shape"]:
         """Merge ``deltas[i]``, or the piece of them that begins at ``info.start``."""
         import numpy as np
 

@@ -1,10 +1,9 @@
 """Iso-C: give all directions of the summed task vectors the same weight."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from espnet_merge.arrays import Array
+from espnet_merge.arrays import Matrices
 from espnet_merge.checkpoint.factored import Factored
 from espnet_merge.linalg.decompose import add, like, newton_schulz, norm, svd
 from espnet_merge.methods._base import TensorInfo
@@ -52,12 +51,12 @@ class IsoC(Spectral):
 
     orthogonalise: Literal["svd", "eigh", "newton_schulz"] = "svd"
 
-    def merged(self, deltas: Sequence[Array], info: TensorInfo) -> Factored:
+    def merged(self, deltas: Matrices, info: TensorInfo) -> Factored:
         """Level the spectrum of the sum; ``info`` keeps it for other scales."""
         key = ("iso_c", self.orthogonalise)
         return info.memoise(key, lambda: self._level(deltas, info))
 
-    def _level(self, deltas: Sequence[Array], info: TensorInfo) -> Factored:
+    def _level(self, deltas: Matrices, info: TensorInfo) -> Factored:
         first, count = deltas[0], len(deltas)
         floor = ROUNDING * max(norm(delta) for delta in deltas)
         if info.base is not None:

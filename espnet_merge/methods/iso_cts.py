@@ -1,10 +1,9 @@
 """Iso-CTS: Iso-C with room for what only one task needs."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from espnet_merge.arrays import Array
+from espnet_merge.arrays import Array, Float, Float64, Matrices
 from espnet_merge.checkpoint.factored import Factored
 from espnet_merge.linalg.decompose import (
     RANK_TOLERANCE,
@@ -67,12 +66,12 @@ class IsoCts(Spectral):
         super().__post_init__()
         check_range("common_fraction", self.common_fraction, 0, 1)
 
-    def merged(self, deltas: Sequence[Array], info: TensorInfo) -> Factored:
+    def merged(self, deltas: Matrices, info: TensorInfo) -> Factored:
         """Level common and own directions; ``info`` keeps them for other scales."""
         key = ("iso_cts", self.orthogonalise, self.common_fraction)
         return info.memoise(key, lambda: self._level(deltas))
 
-    def _level(self, deltas: Sequence[Array]) -> Factored:
+    def _level(self, deltas: Matrices) -> Factored:
         first, count = deltas[0], len(deltas)
         full = min(first.shape)
         floor = RANK_TOLERANCE * max(norm(delta) for delta in deltas)
@@ -90,7 +89,9 @@ class IsoCts(Spectral):
         return Factored(like(mean * u, first), like(v.T, first), 1.0)
 
 
-def without(delta: Array, u: Array) -> Array:
+def without(
+    delta: Float[Array, "rows columns"], u: Float64[Array, "rows k"]
+) -> Float[Array, "rows columns"]:
     """Project the columns of ``delta`` to what is orthogonal to those of ``u``."""
     if isinstance(delta, Factored):
         return replace(delta, b=without(delta.b, u))

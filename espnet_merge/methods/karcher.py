@@ -1,8 +1,9 @@
 """Karcher: the mean of the experts' directions on the sphere."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
+from espnet_merge.arrays import Array, Float64
 from espnet_merge.methods._base import (
     ElementwiseMerge,
     Stream,
@@ -11,9 +12,6 @@ from espnet_merge.methods._base import (
     weighted_sum,
 )
 from espnet_merge.methods._sphere import all_equal, gram, norms_and_cosines
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,11 +71,13 @@ class Karcher(TwoPass):
         shares = mean * norms.mean()
         return lambda experts, _: weighted_sum(shares, experts)
 
-    def _mean(self, cosines: "NDArray[Any]") -> "NDArray[Any]":
+    def _mean(
+        self, cosines: Float64[Array, "experts experts"]
+    ) -> Float64[Array, " experts"]:
         """Return the coefficients of the mean of unit vectors, given their cosines."""
         import numpy as np
 
-        def length(c: "NDArray[Any]") -> float:
+        def length(c: Float64[Array, " experts"]) -> float:
             return float(np.sqrt(max(0.0, c @ cosines @ c)))
 
         count = len(cosines)

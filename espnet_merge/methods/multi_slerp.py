@@ -1,10 +1,10 @@
 """Multi-SLERP: the mean of many directions in one step."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
+from espnet_merge.arrays import Array, ByExpert, Float, Float64
 from espnet_merge.errors import InputError
 from espnet_merge.methods._base import (
     ElementwiseMerge,
@@ -16,9 +16,6 @@ from espnet_merge.methods._base import (
     weighted_sum,
 )
 from espnet_merge.methods._sphere import all_equal, gram, norms_and_cosines
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,10 +69,8 @@ class MultiSlerp(TwoPass):
         """Find the coefficients of the experts, or of their deltas from the base."""
         shares = self._shares(stream)
 
-        def merge(
-            experts: Sequence["NDArray[Any]"], info: TensorInfo
-        ) -> "NDArray[Any]":
-            merged: NDArray[Any] = weighted_sum(shares, self._vectors(info, experts))
+        def merge(experts: ByExpert, info: TensorInfo) -> Float[Array, "*shape"]:
+            merged = weighted_sum(shares, self._vectors(info, experts))
             if self._on_deltas(info):
                 merged += info.base
             return merged
@@ -85,14 +80,12 @@ class MultiSlerp(TwoPass):
     def _on_deltas(self, info: TensorInfo) -> bool:
         return self.on == "deltas" and info.base is not None
 
-    def _vectors(
-        self, info: TensorInfo, experts: Sequence["NDArray[Any]"]
-    ) -> Sequence["NDArray[Any]"]:
+    def _vectors(self, info: TensorInfo, experts: ByExpert) -> ByExpert:
         if self._on_deltas(info):
             return [expert - info.base for expert in experts]
         return experts
 
-    def _shares(self, stream: Stream) -> "NDArray[Any]":
+    def _shares(self, stream: Stream) -> Float64[Array, " experts"]:
         """Return the coefficient of each vector."""
         import numpy as np
 

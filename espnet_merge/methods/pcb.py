@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
+from espnet_merge.arrays import Array, ByExpert, Float, Number
 from espnet_merge.methods._base import (
     ElementwiseMerge,
     Scope,
@@ -14,9 +15,6 @@ from espnet_merge.methods._base import (
     check_range,
 )
 from espnet_merge.methods._order_statistics import Mapped, order_statistics
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 # Share of the magnitudes that is clipped at either end.
 CLIPPED = {"language": 0.0001, "vision": 0.01}
@@ -80,7 +78,7 @@ class Pcb(TwoPass):
             scores, lambda size: [int(size * (1 - self.density)), size - 1]
         )
 
-        def merge(deltas: Sequence["NDArray[Any]"], info: TensorInfo) -> "NDArray[Any]":
+        def merge(deltas: ByExpert, info: TensorInfo) -> Float[Array, "*shape"]:
             total = deltas[0] * 0
             divisor = deltas[0] * 0
             parts = zip(deltas, self._scores(deltas, limits), limits, ends, strict=True)
@@ -99,8 +97,8 @@ class Pcb(TwoPass):
         return [low, max(low, int(size * (1 - share) - 1))]
 
     def _scores(
-        self, deltas: Sequence["NDArray[Any]"], limits: Sequence[Sequence[Any]]
-    ) -> "Iterator[NDArray[Any]]":
+        self, deltas: ByExpert, limits: Sequence[Sequence[Any]]
+    ) -> Iterator[Float[Array, "*shape"]]:
         import numpy as np
 
         sizes = [_minmax(abs(d), *ends) for d, ends in zip(deltas, limits, strict=True)]
@@ -112,6 +110,8 @@ class Pcb(TwoPass):
             yield share * np.tanh(delta * others)
 
 
-def _minmax(x: "NDArray[Any]", low: float, high: float) -> "NDArray[Any]":
+def _minmax(
+    x: Float[Array, "*shape"], low: Number, high: Number
+) -> Float[Array, "*shape"]:
     """Clip to the limits, then map them to 0 and 1."""
     return (x.clip(low, high) - low) / (high - low or 1)

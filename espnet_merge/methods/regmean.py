@@ -1,16 +1,12 @@
 """RegMean: the linear layer whose outputs are nearest to those of all experts."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import ClassVar
 
+from espnet_merge.arrays import Array, ByExpert, Float, Float64
+from espnet_merge.checkpoint.statistics import Statistics
 from espnet_merge.methods._base import NO_INFO, TensorInfo, check_range
 from espnet_merge.methods._statistics import StatisticsMethod
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from espnet_merge.checkpoint.statistics import Statistics
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,8 +61,8 @@ class RegMean(StatisticsMethod):
         return info.role == "linear"
 
     def __call__(
-        self, deltas: Sequence["NDArray[Any]"], info: TensorInfo = NO_INFO, /
-    ) -> "NDArray[Any]":
+        self, deltas: ByExpert, info: TensorInfo = NO_INFO, /
+    ) -> Float[Array, "*shape"]:
         """Merge ``deltas[i]``: matrices at a linear layer, pieces elsewhere."""
         import numpy as np
 
@@ -88,7 +84,9 @@ class RegMean(StatisticsMethod):
         mean += np.linalg.solve(left, right).T
         return mean
 
-    def _gram(self, statistics: "Statistics", name: str, inputs: int) -> "NDArray[Any]":
+    def _gram(
+        self, statistics: Statistics, name: str, inputs: int
+    ) -> Float64[Array, "inputs inputs"]:
         """Return the Gram matrix of ``name``, its other entries scaled down."""
         import numpy as np
 

@@ -1,10 +1,10 @@
 """SLERP: walk along the arc from one expert to the other."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
+from espnet_merge.arrays import Array, ByExpert, Float
 from espnet_merge.methods._base import (
     ElementwiseMerge,
     Stream,
@@ -14,9 +14,6 @@ from espnet_merge.methods._base import (
     weighted_sum,
 )
 from espnet_merge.methods._sphere import gram, norms_and_cosines
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 # Beyond this cosine the arc is a line, and the sine too small to divide by.
 COLLINEAR = 0.9995
@@ -73,8 +70,7 @@ class Slerp(TwoPass):
         shares = near / math.sin(angle), far / math.sin(angle)
         return lambda experts, _: weighted_sum(shares, experts)
 
-    def _line(self, experts: Sequence["NDArray[Any]"], _: TensorInfo) -> "NDArray[Any]":
+    def _line(self, experts: ByExpert, _: TensorInfo) -> Float[Array, "*shape"]:
         # So written, what the experts share stays as it is to the last bit.
         first, second = experts
-        step: NDArray[Any] = first + self.t * (second - first)
-        return step
+        return first + self.t * (second - first)

@@ -1,10 +1,9 @@
 """TSV-M: concatenate the leading singular vectors of the tasks and decorrelate them."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from espnet_merge.arrays import Array
+from espnet_merge.arrays import Array, ByExpert, Float, Float64, Matrices
 from espnet_merge.checkpoint.factored import Factored
 from espnet_merge.linalg.decompose import library, like
 from espnet_merge.methods._align import Aligned, align, align_tall, is_tall, left
@@ -79,7 +78,7 @@ class TsvM(Spectral, TwoPass):
         """Tell whether the tensor at ``info`` is decomposed, and held whole for it."""
         return self.decomposes(info) and not is_tall(info.shape)
 
-    def merged(self, deltas: Sequence[Array], info: TensorInfo) -> Factored:
+    def merged(self, deltas: Matrices, info: TensorInfo) -> Factored:
         """Put the aligned directions together; ``info`` keeps them for other scales."""
         how = self.rank_fraction, self.orthogonalise
         tasks = info.memoise(("tsv_m", *how), lambda: align(deltas, *how))
@@ -95,16 +94,16 @@ class TsvM(Spectral, TwoPass):
         tasks = info.memoise(("tall", *how), lambda: align_tall(stream, *how))
         core = self.scale * (tasks.u * self._spectrum(tasks)) @ tasks.v.T
 
-        def merge(deltas: Sequence[Array], info: TensorInfo) -> Array:
+        def merge(deltas: ByExpert, info: TensorInfo) -> Float[Array, "*shape"]:
             return like(left(deltas, info, tasks.bases) @ core, deltas[0]).ravel()
 
         return merge
 
-    def spectrum(self, s: Array) -> Array:
+    def spectrum(self, s: Float64[Array, " rank"]) -> Float64[Array, " rank"]:
         """Return the singular values to use in place of a task's ``s``, of all."""
         return s
 
-    def _spectrum(self, tasks: Aligned) -> Array:
+    def _spectrum(self, tasks: Aligned) -> Float64[Array, " kept"]:
         pairs = zip(tasks.spectra, tasks.ranks, strict=True)
         kept = [self.spectrum(s)[:rank] for s, rank in pairs]
         return library(tasks.u).concatenate(kept, 0)

@@ -14,11 +14,12 @@ from tqdm import tqdm
 from transformers import WhisperConfig
 
 from espnet_merge.checkpoint import open_checkpoint, open_expert
-from espnet_merge.checkpoint.identity import expert_digest
+from espnet_merge.checkpoint.identity import expert_digest, files_digest
 from espnet_merge.checkpoint.statistics import FILE, write_tensors
 from espnet_merge.decode.batches import batches
 from espnet_merge.decode.expert import check_expert, load_expert
 from espnet_merge.disk.atomic import check_output, whole_directory
+from espnet_merge.disk.digest import sha256_of_all
 from espnet_merge.statistics.fisher import Fisher
 from espnet_merge.statistics.gram import Gram
 from espnet_merge.statistics.settings import Settings
@@ -63,7 +64,13 @@ def collect(
     labelled = {x.utterance.name: x for x in spread(found, settings.utterances)}
     base = open_checkpoint(model)
     expert = expert_digest(base, open_expert(adapter) if adapter else base)
-    record = _record(settings, expert, data_digest(list(labelled.values())))
+    record = _record(settings) | {
+        "expert_sha256": expert,
+        "model_sha256": files_digest(model),
+        "adapter_sha256": adapter and files_digest(adapter),
+        "data_sha256": data_digest(list(labelled.values())),
+        "audio_sha256": sha256_of_all(x.utterance.audio for x in labelled.values()),
+    }
     if _is_there(output, record):
         print(f"{output}: already collected.", file=sys.stderr)
         return
@@ -108,11 +115,11 @@ def collect(
     kept.unlink(missing_ok=True)
 
 
-def _record(settings: Settings, expert: str, data: str) -> dict[str, Any]:
-    """Return what determines the statistics."""
+def _record(settings: Settings) -> dict[str, Any]:
+    """Return what of the settings determines the statistics."""
     values = vars(settings) | {"batch_size": settings.size}
     del values["threads"]
-    return values | {"expert_sha256": expert, "data_sha256": data}
+    return values
 
 
 def _versions() -> dict[str, str]:

@@ -71,7 +71,7 @@ def spread(labelled: Sequence[Labelled], count: int | None) -> list[Labelled]:
 
 
 def data_digest(labelled: Sequence[Labelled]) -> str:
-    """Return the SHA-256 of what is taken as what; recordings by their length."""
+    """Return the SHA-256 of what is taken as what, whatever the audio holds."""
     lines = [
         (item.utterance.name, item.utterance.samples, item.ids) for item in labelled
     ]

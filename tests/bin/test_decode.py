@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from safetensors.torch import load_file
 
 from espnet_merge.__main__ import main
-from espnet_merge.decode import transcribe
+from espnet_merge.decode import batches, transcribe
 from espnet_merge.lora.adapter import add_adapter, save_adapter
 from espnet_merge.whisper.model import load_whisper
 from tests.micro import write_micro_whisper
@@ -242,6 +243,56 @@ def test_what_another_process_has_just_decoded_is_kept(
     assert [contents(output)] == before
 
 
+def binary(directory, source):
+    """Write ``source`` as transformers did before safetensors."""
+    shutil.copytree(source, directory, dirs_exist_ok=True)
+    torch.save(
+        load_file(directory / "model.safetensors"), directory / "pytorch_model.bin"
+    )
+    (directory / "model.safetensors").unlink()
+    return directory
+
+
+def silence(model, data):
+    soundfile.write(data / "3.wav", np.zeros(int(0.7 * 16e3)), 16000)
+
+
+def other_weights(model, data):
+    shutil.rmtree(model)
+    binary(model, write_micro_whisper(model.with_name("other"), seed=7))
+
+
+def changed(name, old, new):
+    def change(model, data):
+        file = model / name
+        file.write_text(file.read_text("utf-8").replace(old, new, 1), "utf-8")
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        (other_weights, "model_sha256"),
+        (changed("generation_config.json", "{", '{"suppress_tokens": [1],'), "model"),
+        (changed("tokenizer.json", '"!"', '"?!"'), "model_sha256"),
+        (changed("config.json", '"d_model"', '"_": 1, "d_model"'), "model_sha256"),
+        (silence, "audio_sha256"),
+    ],
+    ids=["weights", "generation", "tokenizer", "config", "audio"],
+)
+def test_whatever_decides_the_texts_is_compared(
+    change, name, micro_whisper, data, tmp_path, capsys
+):
+    model, output = binary(tmp_path / "model", micro_whisper), tmp_path / "out"
+    decode(model, data, output, *SHORT)
+    (model / "trainer_state.json").write_text("{}")
+    decode(model, data, output, *SHORT)
+    assert "already decoded" in capsys.readouterr().err
+    change(model, data)
+    assert name in refusal(capsys, model, data, output, *SHORT)
+
+
 def test_a_model_that_is_not_what_its_record_says(
     micro_whisper, data, tmp_path, capsys
 ):
@@ -271,12 +322,12 @@ def test_other_settings_need_overwrite(micro_whisper, data, tmp_path, capsys):
     assert "data_sha256" in refusal(capsys, micro_whisper, data, output, *wider)
 
 
-def test_a_killed_run_goes_on_and_writes_the_same(micro_whisper, data, tmp_path):
+def test_a_killed_run_goes_on_and_writes_the_same(
+    micro_whisper, data, tmp_path, monkeypatch
+):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     decode(micro_whisper, data, whole, *SHORT)
     # The run stops at the second batch, where it waits for audio that never comes.
-    slow = data / "0.wav"
-    audio = slow.read_bytes()
     script = (
         "import sys, time; from espnet_merge.decode import batches as t\n"
         "read = t.read_audio\n"
@@ -297,13 +348,14 @@ def test_a_killed_run_goes_on_and_writes_the_same(micro_whisper, data, tmp_path)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     assert list(contents(killed)) == [".partial"]
-    assert slow.read_bytes() == audio
-    for longest in (2, 4):  # decoded before the kill: not read again
-        path = data / f"{longest}.wav"
-        samples = soundfile.info(path).frames
-        soundfile.write(path, np.zeros(samples), 16_000)
+    read, read_audio = [], batches.read_audio
+    monkeypatch.setattr(
+        batches, "read_audio", lambda u: read.append(u.name) or read_audio(u)
+    )
     decode(micro_whisper, data, killed, *SHORT)
     assert contents(killed) == contents(whole)
+    # Those of 1.5 and 1.2 s were decoded before the kill.
+    assert sorted(read) == ["utt-0", "utt-1", "utt-3"]
 
 
 def test_jobs_share_a_decoding(micro_whisper, data, tmp_path, capsys, monkeypatch):

@@ -164,9 +164,18 @@ def test_any_file_of_a_model_is_converted_once(
     assert made.parent == cache / "models"
     assert torch.equal(logits(load(made)), logits(small))
     assert (made / "tokenizer.json").is_file()
-    monkeypatch.delattr(fetch, "fetch")
-    assert as_directory(model, cache) == made
-    assert as_directory(micro_whisper, cache) == micro_whisper
+    with monkeypatch.context() as patch:
+        patch.delattr(fetch, "fetch")
+        assert as_directory(model, cache) == made
+        assert as_directory(micro_whisper, cache) == micro_whisper
+    if kind == "ctranslate2":  # the same weights, another configuration
+        config["suppress_ids"] = [3]
+        (model / "config.json").write_text(
+            json.dumps({**config, "alignment_heads": [[0, 1]]})
+        )
+        other = as_directory(model, cache)
+        assert 3 in load(other).generation_config.suppress_tokens
+        assert 3 not in load(made).generation_config.suppress_tokens
 
 
 def test_ctranslate2_without_its_configuration(cache, small, tmp_path):
