@@ -17,9 +17,6 @@ LONGER_FILES = {
     "espnet_merge/whisper/fetch.py",
 }
 LONGER_FUNCTIONS = {
-    "espnet_merge/bin/decode.py: add_arguments",
-    "espnet_merge/bin/report.py: add_arguments",
-    "espnet_merge/decode/transcribe.py: transcribe",
     "espnet_merge/statistics/collect.py: collect",
     "espnet_merge/tasks/whisper.py: add_task_arguments",
 }

@@ -1,13 +1,12 @@
 """Decode a data directory into ``text`` and ``text.json``."""
 
-import functools
 import hashlib
 import itertools
 import json
 import sys
 import time
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,6 +24,7 @@ from espnet_merge.decode.ctranslate2_backend import (
     check_ready,
     convert,
 )
+from espnet_merge.decode.decoded import Decoded, say_speed, say_what_is_odd
 from espnet_merge.decode.expert import check_expert, load_expert, load_routed
 from espnet_merge.decode.identify import Heard
 from espnet_merge.decode.journal import Batches, Journal, Record
@@ -68,7 +68,7 @@ def transcribe(
     overwrite: bool = False,
     shard: Shard | None = None,
     trained: Padding | None = None,
-) -> None:
+) -> Decoded:
     """Write the hypotheses of data directories, checked all before the first is begun.
 
     A decoding that was killed goes on where it was; one that is finished is left as
@@ -102,25 +102,21 @@ def transcribe(
         )
         if routes is not None and settings.language != AUTO:
             routes.check(data, (utterance.language for utterance in utterances))
-        mode = {
-            **common,
-            "data_sha256": _listed(utterances),
-            "audio_sha256": sha256_of_all(utterance.audio for utterance in utterances),
-        }
-        job = Job(output, mode, utterances)
+        job = Job(output, {**common, **_digests(utterances)}, utterances)
         if not _is_done(job, overwrite=overwrite):
             jobs.append(job)
     if jobs:
         torch.set_num_threads(settings.threads)
         tokenizer = load_tokenizer(model)
-
-        @functools.cache  # no weights are read where other jobs have decoded all
-        def recognizer() -> Recognizer:
-            backend = load_backend(model, adapter, settings, tokenizer, routes)
-            return Recognizer(backend, routes)
-
+        # No weights are read where other jobs have decoded all.
+        recognizer = cache(
+            lambda: Recognizer(
+                load_backend(model, adapter, settings, tokenizer, routes), routes
+            )
+        )
         for job in jobs:
             _run(job, recognizer, settings, tokenizer, shard, overwrite=overwrite)
+    return Decoded(tuple(output for _, output in sets), shard)
 
 
 def load_backend(
@@ -167,10 +163,10 @@ def _run(
             return
         start = time.monotonic()
         decoded = _decode(job, recognizer, todo, journal, shard or Shard(1, 1))
-        _say_speed(decoded, time.monotonic() - start)
+        say_speed(decoded, time.monotonic() - start)
         if shard is None:
             records = _records(job, settings, tokenizer, todo, journal.batches)
-            _say_what_is_odd(records.values())
+            say_what_is_odd(records.values())
             _write(job, records)
             journal.remove()
 
@@ -260,6 +256,14 @@ def _compared(mode: Record) -> Record:
     return {name: value for name, value in mode.items() if name not in NOT_COMPARED}
 
 
+def _digests(utterances: Sequence[Utterance]) -> Record:
+    """SHA-256 of what was decoded, and of its audio."""
+    return {
+        "data_sha256": _listed(utterances),
+        "audio_sha256": sha256_of_all(utterance.audio for utterance in utterances),
+    }
+
+
 def _listed(utterances: Iterable[Utterance]) -> str:
     """SHA-256 over what was decoded as what."""
     lines = [(u.name, u.start, u.samples, u.language, u.task) for u in utterances]
@@ -310,38 +314,4 @@ def _write(job: Job, records: dict[str, Record]) -> None:
         content = {"mode": job.mode, "utterances": records}
         part.write_text(
             json.dumps(content, indent=1, ensure_ascii=False) + "\n", "utf-8"
-        )
-
-
-def _say_speed(pieces: Collection[Utterance], spent: float) -> None:
-    if pieces:
-        count = len({piece.name for piece in pieces})
-        audio = sum(piece.seconds for piece in pieces)
-        print(
-            f"{count} utterances, {audio:.1f} s of audio, in {spent:.1f} s: "
-            f"{spent / count:.3f} s an utterance, "
-            f"real-time factor {spent / audio:.2f}.",
-            file=sys.stderr,
-        )
-
-
-def _say_what_is_odd(records: Collection[Record]) -> None:
-    routed = Counter(record["adapter"] for record in records if "adapter" in record)
-    if routed:
-        shares = ", ".join(f"{name} {n}" for name, n in sorted(routed.items()))
-        print(f"utterances by adapter: {shares}.", file=sys.stderr)
-    if defects := Counter(r["not_decoded"] for r in records if "not_decoded" in r):
-        why = ", ".join(f"{count} {defect}" for defect, count in defects.items())
-        print(
-            f"{defects.total()} of {len(records)} utterances could not be decoded "
-            f"({why}): their hypotheses are empty.",
-            file=sys.stderr,
-        )
-    loops = sum(record["repeats"] >= 4 for record in records)
-    truncated = sum(record["truncated"] for record in records)
-    if loops or truncated:
-        print(
-            f"of {len(records)} hypotheses {loops} repeat a phrase four times or more "
-            f"and {truncated} were cut at max_new_tokens.",
-            file=sys.stderr,
         )

@@ -4,7 +4,6 @@ import hashlib
 import json
 import sys
 import time
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -21,74 +20,14 @@ from espnet_merge.decode.batches import batches
 from espnet_merge.decode.expert import check_expert, load_expert
 from espnet_merge.disk.atomic import check_output, whole_directory
 from espnet_merge.disk.digest import sha256_of_all
-from espnet_merge.errors import InputError
-from espnet_merge.speech import check_seconds
 from espnet_merge.statistics.fisher import Fisher
 from espnet_merge.statistics.gram import Gram
+from espnet_merge.statistics.settings import Settings
 from espnet_merge.statistics.sums import as_array
 from espnet_merge.statistics.utterances import data_digest, read_labelled, spread
 from espnet_merge.whisper.prompt import load_tokenizer
 
 RECORD = "statistics.yaml"
-# Utterances in one forward pass. The Fisher squares each utterance's own gradient.
-BATCH_SIZES = {"fisher": 1, "gram": 8}
-LABELS = ("reference", "model")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """What to collect, and how.
-
-    Attributes:
-        kind: ``fisher`` or ``gram``.
-        labels: of the Fisher: the ``reference`` or drawn from the ``model``.
-        pad_to: seconds to pad each utterance to; 30 is Whisper's window, 0 the true
-            length.
-        tail: seconds of silence after each utterance, before it is padded.
-        batch_size: utterances in one forward pass.
-        utterances: how many to take at most, at equal distances; None takes all.
-        language: of all utterances; None takes each one's from ``utt2lang``.
-        task: of all utterances; None takes each one's from ``utt2task``.
-        device: ``cpu`` or ``cuda``.
-        threads: of the CPU.
-
-    Raises:
-        InputError: a value is out of range, or does not suit the kind.
-    """
-
-    kind: str
-    labels: str = "reference"
-    pad_to: float = 30.0
-    tail: float = 0.0
-    batch_size: int | None = None
-    utterances: int | None = None
-    language: str | None = None
-    task: str | None = None
-    device: str = "cpu"
-    threads: int = 1
-
-    def __post_init__(self) -> None:
-        check_seconds("pad_to", self.pad_to)
-        check_seconds("tail", self.tail)
-        for name in ("batch_size", "utterances", "threads"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise InputError(f"{name} must be 1 at least; got {value}.")
-        if self.kind == "fisher" and self.size > 1:
-            raise InputError(
-                f"batch_size must be 1 for fisher, which squares the gradient of each"
-                f" utterance; got {self.size}: leave it out."
-            )
-        if self.kind == "gram" and self.labels != "reference":
-            raise InputError(
-                f"labels are of the fisher, a gram needs none; got {self.labels}: leave"
-                " it out."
-            )
-
-    @property
-    def size(self) -> int:
-        """Utterances in one forward pass."""
-        return self.batch_size or BATCH_SIZES[self.kind]
 
 
 def collect(

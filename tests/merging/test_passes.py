@@ -129,7 +129,7 @@ def test_sweeps_that_are_refused(models, capsys):
         ("--method", "ties", "--grid", "density=["): "not valid YAML",
         ("--method", "ties", "--grid", "scale=1", "scale=2"): "given twice",
         ("--method", "ties", "--grid", "density=0.1,3"): "density must lie in",
-        ("--method", "ties", "--jobs", "0"): "--jobs must be >= 1",
+        ("--method", "ties", "--jobs", "0"): "jobs must be a whole number >= 1; got 0",
     }
     for options, message in cases.items():
         assert message in refuses(capsys, "sweep", *inputs, *options)

@@ -140,7 +140,7 @@ def test_systems_decoded_as_they_were_trained_say_so_in_their_rows(tmp_path):
         write_exp(tmp_path, {name: RATES[name]}, "as_trained", mode)
     results = read_results(tmp_path, Plan(**PLAN), "as_trained")
     assert how(results) == "each row as its model was trained, greedy, language given"
-    lines = list(markdown(results, find(results, tmp_path).tested))
+    lines = list(markdown(results, find(results, tmp_path).transcribed))
     tables = [line for line in lines if line.startswith("| system |")]
     assert all(line.endswith("| decoded |") for line in tables)
     (row, *_) = [line for line in lines if line.startswith("| joint |")]
