@@ -99,6 +99,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     setting("--batch-size", int, "utterances decoded together (8)")
     setting("--language", str, "of all utterances, or auto (each one's in utt2lang)")
     setting("--languages", codes, "that auto chooses from, such as es,it,ru (all)")
+    switch("--hear", "note in text.json which language the model hears, though given")
     setting("--task", str, "transcribe or translate (each one's in utt2task)")
     setting(
         "--min-confidence",

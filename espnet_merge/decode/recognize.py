@@ -15,7 +15,8 @@ from espnet_merge.decode.routes import Routes
 from espnet_merge.decode.search import Hypothesis
 from espnet_merge.decode.settings import Settings
 from espnet_merge.decode.utterances import Utterance
-from espnet_merge.whisper.prompt import AUTO, prompt_ids
+from espnet_merge.whisper.fetched import ENGLISH_ALONE
+from espnet_merge.whisper.prompt import AUTO, languages_known, prompt_ids
 
 
 class Backend[Encoded](Protocol):
@@ -111,6 +112,9 @@ class Recognizer:
     def __call__(self, batch: Sequence[Utterance]) -> list[Said]:
         """Return what is said in each piece of the batch, the longest first."""
         encoded, heard, adapters = self._listen(batch)
+        noted: Sequence[Heard | None] = [None for _ in batch]
+        if self._notes():
+            noted = self.backend.identify(encoded)
         prompts = [
             prompt_ids(
                 self.tokenizer,
@@ -142,7 +146,10 @@ class Recognizer:
             else hypothesis
             for hypothesis, chance in zip(found, silent, strict=True)
         ]
-        return [Said(*each) for each in zip(batch, heard, found, adapters, strict=True)]
+        return [
+            Said(*each)
+            for each in zip(batch, heard, found, adapters, noted, strict=True)
+        ]
 
     def _listen(
         self, batch: Sequence[Utterance]
@@ -164,6 +171,12 @@ class Recognizer:
         if encoded is None or any(adapters):
             encoded = self.backend.encode(batch, adapters)
         return encoded, heard, names
+
+    def _notes(self) -> bool:
+        """Return whether to note which languages are heard, beside those given."""
+        settings = self.settings
+        given = settings.hear and settings.language != AUTO
+        return given and languages_known(self.tokenizer) != ENGLISH_ALONE
 
     def _is_to_be_drawn(self, hypothesis: Hypothesis, chance: float) -> bool:
         text = one_line(self.tokenizer, hypothesis.tokens)

@@ -25,6 +25,7 @@ CHOICES = {
     "backend": tuple(DTYPES),
     "timestamps": (False, True),
     "early_stopping": (False, True),
+    "hear": (False, True),
 }
 # Of the decoder's 448 positions four are the prompt.
 RANGES = {
@@ -55,6 +56,8 @@ class Settings:
         language: of all utterances; ``auto`` for what the model hears in each, None
             takes each one's from ``utt2lang``.
         languages: that ``auto`` chooses from; None for all.
+        hear: whether to note the language that the model itself finds most probable of
+            all, where it was given; of English-only models nothing is noted.
         min_confidence: probability of the language that ``auto`` finds, below which
             the fallback decodes, where languages have adapters; None: never.
         task: of all utterances; None takes each one's from ``utt2task``.
@@ -85,6 +88,7 @@ class Settings:
     batch_size: int = 8
     language: str | None = None
     languages: list[str] | None = None
+    hear: bool = False
     min_confidence: float | None = None
     task: str | None = None
     timestamps: bool = False

@@ -15,7 +15,8 @@ from espnet_merge.report.curves import find_curves
 from espnet_merge.report.listening import Heard, embed, hear
 from espnet_merge.report.results import Results, by_task
 from espnet_merge.report.significance import DESIGN, Tested, fallen, plain
-from espnet_merge.report.tables import INTERVALS, MARKS, how, made_by, summary
+from espnet_merge.report.summary import summary
+from espnet_merge.report.tables import INTERVALS, MARKS, how, made_by
 
 READINGS = ("normalized", "raw")
 MERGE = "merge.yaml"
