@@ -7,9 +7,9 @@ another size are refused, and of models decoded otherwise, but for the silence t
 was trained with.
 
 For example:
-  espnet-merge seeds --sets cs_test es_test it_test --mean old=es_test,it_test \
+  espnet-merge seeds --sets cs_test it_test --mean old=it_test \
     --row "from scratch" exp/seed*/scratch/cs/inference_as_trained/cs_test \
-    --row "full" exp/seed*/full/cs/inference_as_trained/{cs,es,it}_test --output table.md
+    --row "full" exp/seed*/full/cs/inference_as_trained/{cs,it}_test --output table.md
 """
 
 import argparse

@@ -52,6 +52,11 @@ class Backend[Encoded](Protocol):
     ) -> list[Hypothesis]:
         """Return the best hypothesis of each utterance."""
 
+    def search_and_hear(
+        self, encoded: Encoded, prompts: Sequence[list[int]]
+    ) -> tuple[list[Hypothesis], list[Heard]]:
+        """Return the same, and the most probable language of each utterance."""
+
     def sample(
         self,
         encoded: Encoded,
@@ -112,9 +117,6 @@ class Recognizer:
     def __call__(self, batch: Sequence[Utterance]) -> list[Said]:
         """Return what is said in each piece of the batch, the longest first."""
         encoded, heard, adapters = self._listen(batch)
-        noted: Sequence[Heard | None] = [None for _ in batch]
-        if self._notes():
-            noted = self.backend.identify(encoded)
         prompts = [
             prompt_ids(
                 self.tokenizer,
@@ -124,7 +126,11 @@ class Recognizer:
             )
             for piece, one in zip(batch, heard, strict=True)
         ]
-        found = self.backend.search(encoded, prompts)
+        noted: Sequence[Heard | None] = [None for _ in batch]
+        if self._notes():
+            found, noted = self.backend.search_and_hear(encoded, prompts)
+        else:
+            found = self.backend.search(encoded, prompts)
         silent = [0.0 for _ in batch]
         if self.settings.no_speech is not None:
             silent = self.backend.no_speech(encoded)
