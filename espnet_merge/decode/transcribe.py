@@ -198,6 +198,7 @@ def _decode(
                         "heard": one.heard,
                         "hypothesis": one.hypothesis,
                         "adapter": one.adapter,
+                        "noted": one.noted,
                     }
                     for one in said
                 ],
@@ -219,7 +220,10 @@ def _records(
         for piece, record in zip(batch, decoded[number], strict=True):
             heard = Heard(*record["heard"])
             hypothesis = Hypothesis(*record["hypothesis"])
-            said[piece.name].append(Said(piece, heard, hypothesis, record["adapter"]))
+            noted = record["noted"] and Heard(*record["noted"])
+            said[piece.name].append(
+                Said(piece, heard, hypothesis, record["adapter"], noted)
+            )
     return {
         utterance.name: describe(
             utterance,

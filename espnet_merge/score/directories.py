@@ -119,20 +119,22 @@ def _score(
         metric: str, utterance: Utterance, pairs: Sequence[Pair], counts: Counts
     ) -> None:
         results[metric].add(utterance.name, utterance.speaker, pairs, counts)
-        if heard:
+        if heard or noted:
             counted[metric].append((utterance, counts))
 
     watch = note if results else None
     # Before anything is read: a file that changes meanwhile is not what was scored.
     inputs = inputs_digest(reference, hypothesis)
     # First, for it is long, and nothing of it stays but this.
-    mode, heard, not_decoded = read_decoded(hypothesis)
+    mode, heard, noted, not_decoded = read_decoded(hypothesis)
     utterances = read_utterances(reference, hypothesis)
     if heard:
         check_named(hypothesis, utterances, heard)
     score = evaluate(utterances, normalizer, metrics, watch)
     if errors := counted[main_metric(score["languages"])]:
-        score["identification"] = confusion(heard, errors)
+        # What had no usable audio was not heard.
+        silent = {u.name: "none" for u in utterances}
+        score["identification"] = confusion({**silent, **noted, **heard}, errors)
     return {
         "reference": str(reference),
         "mode": mode,

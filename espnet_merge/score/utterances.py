@@ -33,11 +33,13 @@ class Decoded(NamedTuple):
 
     mode: the settings.
     languages: that the model heard, by utterance; none where it was told them.
+    noted: that it would have heard, by utterance, where it was told and that was noted.
     not_decoded: utterances without usable audio, by what is wrong with it.
     """
 
     mode: dict[str, Any]
     languages: dict[str, str]
+    noted: dict[str, str]
     not_decoded: Counter[str]
 
 
@@ -81,7 +83,7 @@ def read_decoded(hypothesis: Path) -> Decoded:
     """
     path = hypothesis / TEXT_JSON
     if not path.exists():
-        return Decoded({}, {}, Counter())
+        return Decoded({}, {}, {}, Counter())
     try:
         content = json.loads(path.read_bytes(), object_hook=_without_text)
     except ValueError as error:
@@ -99,8 +101,9 @@ def read_decoded(hypothesis: Path) -> Decoded:
         for name, record in records.items()
         if heard and "language" in record
     }
+    noted = {name: str(r["heard"]) for name, r in records.items() if "heard" in r}
     silent = (r["not_decoded"] for r in records.values() if "not_decoded" in r)
-    return Decoded(mode, languages, Counter(silent))
+    return Decoded(mode, languages, noted, Counter(silent))
 
 
 def normalized(utterances: Iterable[Utterance], normalizer: str) -> list[Utterance]:
@@ -121,7 +124,8 @@ def _without_text(record: dict[str, Any]) -> dict[str, Any]:
     """Keep but a little of an utterance: there may be a million of them."""
     if "text" not in record:
         return record
-    return {key: record[key] for key in ("language", "not_decoded") if key in record}
+    kept = ("language", "heard", "not_decoded")
+    return {key: record[key] for key in kept if key in record}
 
 
 def _object(path: Path, content: object, key: str) -> dict[str, Any]:

@@ -184,6 +184,23 @@ def test_the_language_is_heard(micro_whisper, data, tmp_path, capsys):
     assert "pass --language auto" in line
 
 
+def test_the_language_that_is_heard_is_noted_beside_the_one_given(
+    micro_whisper, data, tmp_path, capsys
+):
+    decode(micro_whisper, data, tmp_path / "given", *SHORT)
+    decode(micro_whisper, data, tmp_path / "noted", *SHORT, "--hear")
+    decode(micro_whisper, data, tmp_path / "auto", *SHORT, "--language", "auto")
+    given, noted, auto = (records(tmp_path / x) for x in ("given", "noted", "auto"))
+    for name, record in noted.items():
+        heard = record.pop("heard"), record.pop("heard_probability")
+        language, probability = (
+            auto[name][key] for key in ("language", "language_probability")
+        )
+        assert heard == (language, pytest.approx(probability, abs=2e-4))
+    # Nothing else has changed.
+    assert noted == given
+
+
 def test_timestamps_and_fallback(micro_whisper, data, tmp_path):
     out = tmp_path / "out"
     options = (*SHORT, "--timestamps", "--temperatures", "0.2,0.9")

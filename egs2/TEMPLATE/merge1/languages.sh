@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Source me. Languages that one base serves with an adapter each, and the proof that
 # adding or removing one leaves the others as they were. Expects the options expdir,
-# dumpdir, decode_config, decode_args and inference_nj, and local/decode.sh.
+# dumpdir, decode_config, decode_args, hear and inference_nj, and local/decode.sh.
 
 # others NAME: the experts with an adapter, that one apart.
 others() {
@@ -29,6 +29,7 @@ by_similarity() {
 decode_by() {
   local words
   read -ra words <<<"${decode_args?}"
+  if [[ ${hear:?} == true ]]; then words+=(--hear); fi
   decode_by_jobs "${inference_nj:?}" "$2" --model "$expdir/base" \
     --adapter "$expdir/lora_$1/model" --config "${decode_config:?}" \
     --data "${dumpdir:?}/${1}_test" --output "$2/${1}_test" "${words[@]}"
