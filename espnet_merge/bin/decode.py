@@ -62,7 +62,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--overwrite",
         action="store_true",
-        help="replace hypotheses made with other settings (same settings: kept)",
+        help="replace hypotheses made with other settings (same settings: kept, unless "
+        "the model has changed in its place)",
     )
     add(
         "--shard",
