@@ -9,9 +9,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from espnet_merge.disk.atomic import check_output
 from espnet_merge.disk.cache import default_cache
-from espnet_merge.whisper.fetched import RECORD, is_fetched
+from espnet_merge.whisper.fetched import check_overwrite, is_fetched
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> None:
     """Fetch the model, unless it is there."""
     if args.overwrite:
-        check_output(args.output, overwrite=True, mark=RECORD)
+        check_overwrite(args.output)
     elif is_fetched(args.source, args.output):
         print(f"{args.output}: holds {args.source} already", file=sys.stderr)
         return

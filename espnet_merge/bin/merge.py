@@ -195,12 +195,22 @@ def check_jobs(jobs: int) -> None:
 
 
 def warn_of_names(merge: "Merge", *, to_adapter: bool) -> None:
-    """Say so where a result lacks the configuration that ESPnet wants."""
+    """Say so where a result lacks a configuration or a tokenizer."""
+    from espnet_merge.checkpoint.side_files import has_tokenizer
+
     written = merge.written
-    if not to_adapter and written.format == "espnet" and written.template is None:
+    if to_adapter:
+        return
+    if written.format == "espnet" and written.template is None:
         print(
             "espnet-merge merge: warning: no input has ESPnet's config.yaml; the result"
             " is weights alone, under the names of ESPnet's own Whisper.",
+            file=sys.stderr,
+        )
+    if written.format == "hf" and not has_tokenizer(written.side_files):
+        print(
+            "espnet-merge merge: warning: no input has a tokenizer; the result cannot"
+            " decode before you copy one into it.",
             file=sys.stderr,
         )
 

@@ -20,6 +20,7 @@ from espnet_merge.bin.merge import (
     merge_of,
     params_of,
     read_config,
+    warn_of_names,
     warn_of_rounding,
 )
 from espnet_merge.errors import InputError
@@ -72,6 +73,7 @@ def main(args: argparse.Namespace) -> None:
             merges[label] = merge_of(args, method, values, base, experts, output)
     seconds = estimate.seconds(list(merges.values()), args.jobs)
     print(f"{len(merges)} merges, about {seconds:.0f} s -> {args.output}")
+    warn_of_names(next(iter(merges.values())), to_adapter=False)
     warn_of_rounding(args.dtype)
     run(list(merges.values()), args.jobs, args.device)
     for merge in merges.values():

@@ -40,6 +40,7 @@ def describe(merge: Merge, inputs: list[dict[str, str]]) -> Record:
         versions |= {name: version(name) for name in ("scipy", "torch")}
     names = {kind: name for name, kind in METHODS.items()}
     files = {str(path): sha256(path) for path in merge.method.files}
+    copied = {str(path): sha256(path) for path in merge.written.side_files}
     return {
         "method": names[merge.method.kind],
         "params": {
@@ -55,7 +56,11 @@ def describe(merge: Merge, inputs: list[dict[str, str]]) -> Record:
             for expert, hashes in zip(merge.experts, inputs[1:], strict=True)
         ],
         "versions": versions,
-    } | ({"files": files} if files else {})
+    } | {
+        name: digests
+        for name, digests in (("files", files), ("copied", copied))
+        if digests
+    }
 
 
 def result_of(crc32: int) -> Record:
