@@ -44,6 +44,7 @@ def describe(merge: Merge, inputs: list[dict[str, str]]) -> Record:
         versions |= {name: version(name) for name in ("scipy", "torch")}
     names = {kind: name for name, kind in METHODS.items()}
     files = {str(path): sha256(path) for path in merge.files}
+    copied = {str(path): sha256(path) for path in merge.written.side_files}
     padding = common_padding([expert.path for expert in merge.experts])
     trained = {} if padding is None else {KEY: padding._asdict()}
     return {
@@ -62,7 +63,11 @@ def describe(merge: Merge, inputs: list[dict[str, str]]) -> Record:
         ],
         "versions": versions,
         **trained,
-    } | ({"files": files} if files else {})
+    } | {
+        name: digests
+        for name, digests in (("files", files), ("copied", copied))
+        if digests
+    }
 
 
 def result_of(crc32: int) -> Record:

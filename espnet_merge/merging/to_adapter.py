@@ -107,6 +107,7 @@ class AdapterMerge:
         """
         energies: dict[str, tuple[float, float]] = {}
         with opened([self.merge], jobs, device) as (inputs, (record,)):
+            record.pop("copied", None)
             record |= {
                 "format": "adapter",
                 "rank": "exact" if self.rank is None else self.rank,

@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from espnet_merge.checkpoint.stored import RECORDS
+from espnet_merge.disk.atomic import check_output
 from espnet_merge.errors import InputError
 from espnet_merge.files import CONFIG_JSON, FETCH_JSON, GENERATION_JSON
 from espnet_merge.speech import LANGUAGES
@@ -67,13 +69,35 @@ def is_fetched(source: str, output: Path) -> bool:
     """
     if not output.exists():
         return False
-    try:
-        held = json.loads((output / FETCH_JSON).read_text())["source"]
-    except (OSError, ValueError, KeyError, TypeError):
-        held = "something else"
+    held = "something else" if _is_derived(output) else _source(output)
     if held != source:
         raise InputError(
             f"{output}: exists and holds {held}, not {source}; give another --output "
             "or --overwrite."
         )
     return True
+
+
+def check_overwrite(output: Path) -> None:
+    """Raise ``InputError`` where ``output`` is there, and was not fetched."""
+    check_output(output, overwrite=True, mark=FETCH_JSON)
+    if _is_derived(output):
+        raise InputError(
+            f"{output}: was trained or merged, not fetched, and is not overwritten;"
+            " remove it yourself."
+        )
+
+
+def _is_derived(directory: Path) -> bool:
+    """Return whether a directory with the record of a fetch was made of what it names.
+
+    Earlier versions copied the record into experts and merges.
+    """
+    return any((directory / name).is_file() for name in RECORDS if name != FETCH_JSON)
+
+
+def _source(output: Path) -> str:
+    try:
+        return str(json.loads((output / FETCH_JSON).read_text())["source"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return "something else"
