@@ -30,7 +30,7 @@ from espnet_merge.score.identification import check_named, confusion, describe_r
 from espnet_merge.score.normalize import NORMALIZERS
 from espnet_merge.score.result import Result
 from espnet_merge.score.utterances import (
-    Utterance,
+    ScoredUtterance,
     read_decoded,
     read_utterances,
 )
@@ -124,10 +124,10 @@ def _is_kept(hyp: Path, args: argparse.Namespace) -> bool:
 def _score(
     ref: Path, hyp: Path, args: argparse.Namespace, results: Mapping[str, Result]
 ) -> dict[str, Any]:
-    counted: defaultdict[str, list[tuple[Utterance, Counts]]] = defaultdict(list)
+    counted: defaultdict[str, list[tuple[ScoredUtterance, Counts]]] = defaultdict(list)
 
     def note(
-        metric: str, utterance: Utterance, pairs: Sequence[Pair], counts: Counts
+        metric: str, utterance: ScoredUtterance, pairs: Sequence[Pair], counts: Counts
     ) -> None:
         results[metric].add(utterance.name, utterance.speaker, pairs, counts)
         if heard:

@@ -51,7 +51,7 @@ def main(args: argparse.Namespace) -> None:
     """Collect, or leave as it is what is there."""
     from espnet_merge.checkpoint.labels import warn_of_labels
     from espnet_merge.checkpoint.padding import PUBLISHED, Padding, padding_of
-    from espnet_merge.statistics.collect import Settings, collect
+    from espnet_merge.statistics.collect import StatisticsSettings, collect
 
     values = dict(vars(args))
     model, data, output = (values.pop(key) for key in ("model", "data", "output"))
@@ -60,4 +60,6 @@ def main(args: argparse.Namespace) -> None:
     values = {name: value for name, value in values.items() if value is not None}
     if not values.keys() & set(Padding._fields):
         values |= (padding_of(adapter or model) or PUBLISHED)._asdict()
-    collect(model, data, output, Settings(**values), adapter, overwrite=overwrite)
+    collect(
+        model, data, output, StatisticsSettings(**values), adapter, overwrite=overwrite
+    )

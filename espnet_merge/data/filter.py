@@ -1,11 +1,11 @@
-"""Drop the utterances that Whisper cannot use, and say how many and why."""
+"""Drop the utterances that Whisper cannot use, and report how many and why."""
 
 import hashlib
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from espnet_merge.data.audio import AudioError, heard_length, read_blocks
+from espnet_merge.data.audio import AudioError, read_blocks, whisper_length
 from espnet_merge.data.kaldi import (
     DEFECTS,
     NO_AUDIO,
@@ -25,17 +25,18 @@ CountTokens = Callable[[str, str, str], int]
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What an utterance must keep to.
+    """Limits that an utterance must meet.
 
     Args:
         min_seconds: shorter audio is dropped.
-        max_seconds: longer audio is dropped; Whisper hears 30 s.
-        max_tokens: longer texts are dropped; Whisper's decoder has 448 places.
-        max_utterances: so many are kept of those that are usable, a choice by their
-            names that is the same on every machine; None for all.
+        max_seconds: longer audio is dropped; Whisper's window is 30 s.
+        max_tokens: longer texts are dropped; Whisper's decoder has 448 positions.
+        max_utterances: number of usable utterances to keep at most. A hash of their
+            names chooses them, so the choice is the same on every machine. None keeps
+            all.
 
     Raises:
-        InputError: the limits leave no room.
+        InputError: a limit is out of range.
     """
 
     min_seconds: float = 0.1
@@ -69,15 +70,15 @@ def filter_data(
     """Write the usable utterances of ``data`` to the new directory ``output``.
 
     Args:
-        data: directory with one file an utterance, or ``None`` in place of it.
+        data: directory with one audio file for each utterance, or ``None`` for it.
         output: directory to write.
-        limits: what an utterance must keep to.
-        count_tokens: that its text takes; None: they are not counted.
+        limits: limits that an utterance must meet.
+        count_tokens: counts the tokens of a text; None does not count them.
         known: codes of the model's languages.
-        keep_all: write all utterances, and only report what is wrong with some.
+        keep_all: write all utterances, and only report which are unusable.
 
     Raises:
-        InputError: the directory is broken, or nothing is left of it.
+        InputError: the directory is broken, or no utterance is usable.
     """
     tables = read_formatted(data)
     report = Report.of(
@@ -118,7 +119,7 @@ def _judge(
     count_tokens: CountTokens | None,
     known: Collection[str],
 ) -> int | str:
-    """Return the number of samples, or why the utterance is of no use."""
+    """Return the number of samples, or why the utterance is unusable."""
     text = tables["text"].get(name, "")
     language = tables[UTT2LANG].get(name, "")
     task = tables[UTT2TASK].get(name, "")
@@ -134,8 +135,8 @@ def _judge(
     if count_tokens and count_tokens(text, language, task) > limits.max_tokens:
         return "too many tokens"
     try:
-        samples = heard_length(Path(audio))
-        # Of a long recording no more is read than its header.
+        samples = whisper_length(Path(audio))
+        # A recording that is too long by its header need not be decoded.
         if samples <= limits.max_seconds * SAMPLE_RATE:
             samples = sum(map(len, read_blocks(Path(audio))))
     except AudioError as error:

@@ -55,11 +55,11 @@ def add_adapter(
         raise InputError(f"lora_conf must fit peft.LoraConfig: {error}") from error
     total = sum(p.numel() for p in model.parameters())
     trained = {n: p for n, p in model.named_parameters() if p.requires_grad}
-    share = sum(p.numel() for p in trained.values()) / total
-    if share > max_trainable_share or any("lora_" not in name for name in trained):
+    fraction = sum(p.numel() for p in trained.values()) / total
+    if fraction > max_trainable_share or any("lora_" not in name for name in trained):
         raise InputError(
             f"LoRA must leave the base frozen, at most {max_trainable_share:.0%} "
-            f"trainable; got {share:.0%}: lower lora_conf.r, or raise "
+            f"trainable; got {fraction:.0%}: lower lora_conf.r, or raise "
             "max_trainable_share if you mean it."
         )
     return peft_model

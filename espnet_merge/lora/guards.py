@@ -22,19 +22,21 @@ def check_gradients(model: nn.Module, batches: Sequence[Mapping[str, Tensor]]) -
             frozen one has.
     """
     model.train()
-    silent = _silent(model, batches)
-    if silent and all("lora_A" in name for name in silent):
+    untrained = _without_gradient(model, batches)
+    if untrained and all("lora_A" in name for name in untrained):
         with _stepped(model):
-            silent = _silent(model, batches)
-    if silent:
+            untrained = _without_gradient(model, batches)
+    if untrained:
         raise InputError(
-            f"{silent[0]} is to be trained but gets no gradient: turn off "
+            f"{untrained[0]} is to be trained but gets no gradient: turn off "
             "gradient_checkpointing, or leave the module out of target_modules."
         )
     model.zero_grad(set_to_none=True)
 
 
-def _silent(model: nn.Module, batches: Sequence[Mapping[str, Tensor]]) -> list[str]:
+def _without_gradient(
+    model: nn.Module, batches: Sequence[Mapping[str, Tensor]]
+) -> list[str]:
     """Return the names of the trained tensors that the batches give no gradient."""
     model.zero_grad(set_to_none=True)
     for batch in batches:

@@ -93,12 +93,12 @@ class MixtureLinear(nn.Module):
     def gates(self, inputs: Tensor) -> Tensor:
         """Return (batch, positions or 1, experts + 1): the weights, of sum 1."""
         if self.conf.gate == "frame":
-            heard = inputs
+            gate_inputs = inputs
         elif self.context.pooled is not None:
-            heard = self.context.pooled
+            gate_inputs = self.context.pooled
         else:
-            heard = masked_mean(inputs, self.context.mask)
-        scores = linear(heard, self.lora_gate)
+            gate_inputs = masked_mean(inputs, self.context.mask)
+        scores = linear(gate_inputs, self.lora_gate)
         if self.conf.top_k is not None:
             frozen, new = scores[..., :-1], scores[..., -1:]
             best = frozen.topk(self.conf.top_k, dim=-1)

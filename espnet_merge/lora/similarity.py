@@ -31,7 +31,7 @@ class Nearest(NamedTuple):
     """A language, and its share of the similarity to all asked for."""
 
     language: str
-    share: float
+    fraction: float
 
 
 def mean_posterior(batches: "Iterable[ArrayLike]") -> "NDArray[np.float64]":

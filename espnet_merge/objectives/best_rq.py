@@ -124,8 +124,8 @@ class BestRQ(nn.Module):
         """
         masked = self.draw(features, lengths) if drawn is None else drawn
         noise = self.mean + self.deviation * NOISE * torch.randn_like(features)
-        heard = torch.where(masked[..., None], noise, features)
-        states = encode(encoder, heard, lengths).states
+        masked_features = torch.where(masked[..., None], noise, features)
+        states = encode(encoder, masked_features, lengths).states
         predicted = positions(masked)
         labels = self.labels(features)[predicted]
         scores = self.head(states[predicted])
@@ -172,24 +172,24 @@ class BestRQ(nn.Module):
         self.deviation.copy_((second / counted - mean**2).clamp(min=1e-10).sqrt())
         counts = self.projection.new_zeros(len(self.codebook), dtype=torch.float64)
         for features, lengths in sample:
-            heard = positions(audible(features, lengths)).to(device)
-            labels = self.labels(features.to(device))[heard]
+            valid = positions(audible(features, lengths)).to(device)
+            labels = self.labels(features.to(device))[valid]
             counts += torch.bincount(labels, minlength=len(counts))
-        return self._judge(total(counts))
+        return self._check_perplexity(total(counts))
 
-    def _judge(self, counts: Tensor) -> str:
+    def _check_perplexity(self, counts: Tensor) -> str:
         found, labels = float(perplexity(counts)), int(counts.sum())
         least = self.conf.floor * min(len(counts), labels)
-        said = (
+        summary = (
             f"perplexity {found:.0f} of {len(counts)} codes, the commonest "
             f"{float(counts.max() / counts.sum()):.1%}, over {labels} positions"
         )
         if not found >= least:
             raise InputError(
                 f"best_rq must have labels of a perplexity from {least:.0f} on; got "
-                f"{said}: take data with more speech, or a lower best_rq.floor."
+                f"{summary}: take data with more speech, or a lower best_rq.floor."
             )
-        return said
+        return summary
 
     def draw_mask(self, audible: Tensor) -> Tensor:
         """Return (batch, frames): spans of masked frames, from the global generator."""
@@ -228,5 +228,5 @@ def perplexity(counts: Tensor) -> Tensor:
     >>> perplexity(torch.tensor([5, 5, 0])), perplexity(torch.tensor([0, 7]))
     (tensor(2., dtype=torch.float64), tensor(1., dtype=torch.float64))
     """
-    shares = counts[counts > 0].double() / counts.sum()
-    return (-(shares * shares.log()).sum()).exp()
+    probabilities = counts[counts > 0].double() / counts.sum()
+    return (-(probabilities * probabilities.log()).sum()).exp()

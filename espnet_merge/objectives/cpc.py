@@ -102,13 +102,13 @@ class ContrastivePrediction(nn.Module):
     def draw(self, features: Tensor, lengths: Tensor) -> Tensor:
         """Return (batch,): the position each utterance is cut at, 0 if it is short."""
         # What follows the last audible frame is the silence that was added.
-        heard = audible(features, lengths)
-        frames = torch.arange(heard.shape[1], device=heard.device)
-        ends = ((frames + 1) * heard).amax(1) // STACK
-        room = ends - 2 * self.conf.steps
+        audible_frames = audible(features, lengths)
+        frames = torch.arange(audible_frames.shape[1], device=audible_frames.device)
+        ends = ((frames + 1) * audible_frames).amax(1) // STACK
+        spare = ends - 2 * self.conf.steps
         chance = torch.rand(len(ends), device=ends.device)
-        cuts = self.conf.steps + (chance * (room + 1)).floor().long()
-        return cuts.masked_fill(room < 0, 0)
+        cuts = self.conf.steps + (chance * (spare + 1)).floor().long()
+        return cuts.masked_fill(spare < 0, 0)
 
     def weigh(self, drawn: Tensor) -> int:
         """Return the number of futures that are predicted."""

@@ -37,12 +37,12 @@ class State(nn.Module):
         for name, head in (heads or {}).items():
             self.add_module(name, head)
 
-    def describe(self, names: list[str], layers: Mapping[str, object]) -> str:
+    def log_line(self, names: list[str], layers: Mapping[str, object]) -> str:
         """Return the weights, and the layers that conflict, as one line."""
         weights = zip(names, self.weights.tolist(), strict=True)
-        shares = ", ".join(f"{name} {weight:.3f}" for name, weight in weights)
+        listed = ", ".join(f"{name} {weight:.3f}" for name, weight in weights)
         cosines = zip(layers, self.cosines.tolist(), strict=True)
         found = ", ".join(
             f"{layer} {value:.2f}" for layer, value in cosines if value < 0
         )
-        return f"weights: {shares}; conflicting layers: {found or 'none'}"
+        return f"weights: {listed}; conflicting layers: {found or 'none'}"

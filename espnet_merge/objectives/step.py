@@ -164,22 +164,24 @@ class ObjectivesStep(nn.Module):
         scale = self.scales[index] / self.conf.samples(index)
         finite = True
         with _without_gradient(self.frozen[index]):
-            for batch, share in self._with_shares(parts):
+            for batch, fraction in self._with_fractions(parts):
                 with autocast("cuda", enabled=self.scaler is not None, **autocast_args):
                     loss, values, _ = self.model(**batch)
                 if self._summed((~loss.detach().isfinite()).sum()):
                     finite = False
                     continue
                 for key, value in values.items():
-                    stats[f"{key}_{name}"].append((value.detach().sum() * share, share))
-                scaled = loss.sum() * scale * share
+                    stats[f"{key}_{name}"].append(
+                        (value.detach().sum() * fraction, fraction)
+                    )
+                scaled = loss.sum() * scale * fraction
                 if self.scaler is not None:
                     scaled = self.scaler.scale(scaled)
                 if scaled.requires_grad:
                     scaled.backward()
         return finite
 
-    def _with_shares(
+    def _with_fractions(
         self, parts: Sequence[Batch]
     ) -> list[tuple[dict[str, Any], Tensor]]:
         """Return each part and its share of the sample's weight in all processes."""
@@ -210,7 +212,7 @@ class ObjectivesStep(nn.Module):
                 self.state.cosines[layer] = cosine
                 self.measured.append((step, names[layer], cosine))
         if self.conf.solver and (step + 1) % self.conf.layers.every == 0:
-            logging.info(self.state.describe(self.conf.names, self.layers))
+            logging.info(self.state.log_line(self.conf.names, self.layers))
 
     def _solve(self, gram: Tensor, solved: set[int]) -> None:
         """Let the solver move the weights of each level."""
@@ -301,8 +303,8 @@ class ObjectivesStep(nn.Module):
             torch.stack([torch.stack(pair) for pair in values]).sum(0)
             for values in stats.values()
         ]
-        sums, shares = self._summed(torch.stack(pairs)).T
-        return dict(zip(stats, (sums / shares)[:, None], strict=True))
+        sums, fractions = self._summed(torch.stack(pairs)).T
+        return dict(zip(stats, (sums / fractions)[:, None], strict=True))
 
     def _frozen(self, index: int, *, own_only: bool) -> list[nn.Parameter]:
         """Return the trained parameters that a pass of the objective must not reach."""

@@ -1,4 +1,4 @@
-"""Collect the statistics of an expert from a data directory, once."""
+"""Run an expert over a data directory and store the statistics that it collects."""
 
 import hashlib
 import json
@@ -22,34 +22,35 @@ from espnet_merge.decode.expert import check_expert, load_expert
 from espnet_merge.disk.atomic import check_output, whole_directory
 from espnet_merge.errors import InputError
 from espnet_merge.speech import check_seconds
-from espnet_merge.statistics.fisher import Fisher
+from espnet_merge.statistics.fisher import FisherDiagonal
 from espnet_merge.statistics.gram import Gram
 from espnet_merge.statistics.sums import as_array
-from espnet_merge.statistics.utterances import data_digest, read_labelled, spread
+from espnet_merge.statistics.utterances import data_digest, evenly_spaced, read_targets
 from espnet_merge.whisper.prompt import load_tokenizer
 
 RECORD = "statistics.yaml"
-# Utterances in one forward pass. The Fisher squares each utterance's own gradient.
+# Utterances in one forward pass. The Fisher needs the gradient of each utterance.
 BATCH_SIZES = {"fisher": 1, "gram": 8}
 LABELS = ("reference", "model")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
-    """What to collect, and how.
+class StatisticsSettings:
+    """What to collect, and how the expert sees the data.
 
     Attributes:
         kind: ``fisher`` or ``gram``.
-        labels: of the Fisher: the ``reference`` or drawn from the ``model``.
+        labels: of the Fisher; ``reference``, or ``model`` to draw them from the model.
         pad_to: seconds to pad each utterance to; 30 is Whisper's window, 0 the true
             length.
         tail: seconds of silence after each utterance, before it is padded.
         batch_size: utterances in one forward pass.
-        utterances: how many to take at most, at equal distances; None takes all.
-        language: of all utterances; None takes each one's from ``utt2lang``.
-        task: of all utterances; None takes each one's from ``utt2task``.
+        utterances: number of utterances to use at most, evenly spaced over the data;
+            None uses all.
+        language: of all utterances; None reads it from ``utt2lang``.
+        task: of all utterances; None reads it from ``utt2task``.
         device: ``cpu`` or ``cuda``.
-        threads: of the CPU.
+        threads: number of CPU threads.
 
     Raises:
         InputError: a value is out of range, or does not suit the kind.
@@ -94,7 +95,7 @@ def collect(
     model: Path,
     data: Path,
     output: Path,
-    settings: Settings,
+    settings: StatisticsSettings,
     adapter: Path | None = None,
     *,
     overwrite: bool = False,
@@ -102,29 +103,30 @@ def collect(
 ) -> None:
     """Write the statistics of an expert into the new directory ``output``.
 
-    The sums are kept beside it while it is not there: a run that was killed goes on
-    from them, and ends in the same bytes. Statistics of the same are left as they are.
+    The sums are saved next to ``output`` from time to time. A run that was killed
+    resumes from them and writes the same bytes. If ``output`` already holds statistics
+    of the same expert, data and settings, nothing is done.
 
     Args:
         model: Hugging Face Whisper directory.
         data: Kaldi data directory with ``wav.scp``, ``text`` and ``utt2lang``.
         output: directory to write.
-        settings: what to collect, and how.
+        settings: what to collect, and how the expert sees the data.
         adapter: PEFT adapter directory, trained on ``model``.
         overwrite: replace other statistics in ``output``.
-        every: seconds after which the sums are kept again.
+        every: seconds between two saves of the sums.
 
     Raises:
-        InputError: bad input, or other statistics are there already.
+        InputError: bad input, or ``output`` holds other statistics.
     """
     check_expert(model, adapter)
     tokenizer = load_tokenizer(model)
     limit = WhisperConfig.from_pretrained(model).max_target_positions
-    found = read_labelled(data, tokenizer, limit, settings.language, settings.task)
-    labelled = {x.utterance.name: x for x in spread(found, settings.utterances)}
+    found = read_targets(data, tokenizer, limit, settings.language, settings.task)
+    targets = {x.utterance.name: x for x in evenly_spaced(found, settings.utterances)}
     base = open_checkpoint(model)
     expert = expert_digest(base, open_expert(adapter) if adapter else base)
-    record = _record(settings, expert, data_digest(list(labelled.values())))
+    record = _record(settings, expert, data_digest(list(targets.values())))
     if _is_there(output, record):
         print(f"{output}: already collected.", file=sys.stderr)
         return
@@ -132,12 +134,12 @@ def collect(
     torch.set_num_threads(settings.threads)
     whisper = load_expert(model, adapter, device=settings.device, fold=True)
     silence = {"pad_to": settings.pad_to, "tail": settings.tail}
-    collector: Fisher | Gram
+    collector: FisherDiagonal | Gram
     if settings.kind == "fisher":
-        collector = Fisher(whisper, labels=settings.labels, **silence)
+        collector = FisherDiagonal(whisper, labels=settings.labels, **silence)
     else:
         collector = Gram(whisper, **silence)
-    todo = batches([item.utterance for item in labelled.values()], settings.size)
+    todo = batches([item.utterance for item in targets.values()], settings.size)
     sums = collector.sums
     kept = output.with_name(f".{output.name}.sums.safetensors")
     job = hashlib.sha256(json.dumps(record).encode()).hexdigest()
@@ -146,12 +148,12 @@ def collect(
     saved = time.monotonic()
     with tqdm(
         desc=f"{settings.kind} {output}",
-        total=len(labelled),
+        total=len(targets),
         initial=sum(map(len, todo[:done])),
         unit="utt",
     ) as bar:
         for batch in todo[done:]:
-            collector.add([labelled[utterance.name] for utterance in batch])
+            collector.add([targets[utterance.name] for utterance in batch])
             sums.batches += 1
             if time.monotonic() - saved >= every:
                 sums.save(kept, job)
@@ -169,8 +171,8 @@ def collect(
     kept.unlink(missing_ok=True)
 
 
-def _record(settings: Settings, expert: str, data: str) -> dict[str, Any]:
-    """Return what determines the statistics."""
+def _record(settings: StatisticsSettings, expert: str, data: str) -> dict[str, Any]:
+    """Return everything that determines the statistics."""
     values = vars(settings) | {"batch_size": settings.size}
     del values["threads"]
     return values | {"expert_sha256": expert, "data_sha256": data}

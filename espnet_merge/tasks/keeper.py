@@ -38,7 +38,7 @@ class LanguageKeeper:
         if not hasattr(network, "get_base_model"):
             # No module of the model's: neither trained, nor stored, nor counted.
             self._copy = copy.deepcopy(network).requires_grad_(False).eval()
-        self._heard: dict[str, Tensor] = {}
+        self._base_cache: dict[str, Tensor] = {}
 
     def divergence(
         self,
@@ -57,25 +57,27 @@ class LanguageKeeper:
         plain = batch["text"][:, 0] == self._start
         rows = logits(whisper.model.decoder, states[plain, 0], self._ids)
         names = batch.get("utt_id") or [""] * len(plain)
-        expected = self._base_hears(batch, names)[plain]
+        expected = self._base_log_probs(batch, names)[plain]
         return kl_div(
             rows.float().log_softmax(-1), expected, reduction="sum", log_target=True
         )
 
     @torch.no_grad()
-    def _base_hears(self, batch: dict[str, Any], names: Sequence[str]) -> Tensor:
+    def _base_log_probs(self, batch: dict[str, Any], names: Sequence[str]) -> Tensor:
         """Return (batch, languages): log-probabilities."""
-        if all(name in self._heard for name in names):
-            return torch.stack([self._heard[name] for name in names])
+        if all(name in self._base_cache for name in names):
+            return torch.stack([self._base_cache[name] for name in names])
         speech, lengths = batch["speech"], batch["speech_lengths"]
         with self._base(speech.device) as whisper:
             encoded = encode(whisper.model.encoder, speech, lengths)
             start = batch["text"].new_full((len(speech), 1), self._start)
             states = decode(whisper.model.decoder, start, encoded)[:, 0]
             rows = logits(whisper.model.decoder, states, self._ids)
-        heard = rows.float().log_softmax(-1)
-        self._heard |= {n: row for n, row in zip(names, heard, strict=True) if n}
-        return heard
+        log_probs = rows.float().log_softmax(-1)
+        self._base_cache |= {
+            n: row for n, row in zip(names, log_probs, strict=True) if n
+        }
+        return log_probs
 
     @contextmanager
     def _base(self, device: torch.device) -> Iterator[WhisperForConditionalGeneration]:

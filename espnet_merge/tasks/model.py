@@ -77,7 +77,7 @@ class WhisperModel(AbsESPnetModel):  # type: ignore[misc]
         batches and epochs are then means over tokens, however they are batched.
 
         Args:
-            batch: of utterances; with ``share`` (batch,), by which the loss is
+            batch: of utterances; with ``loss_weight`` (batch,), by which the loss is
                 multiplied, see ``tasks.accumulate``.
         """
         learnt = batch["learnt"][:, 1:] > 0
@@ -93,8 +93,8 @@ class WhisperModel(AbsESPnetModel):  # type: ignore[misc]
             divergence = divergence / len(targets)
             loss = loss + self.keep_languages * divergence
             stats["languages"] = divergence.detach()
-        if "share" in batch:
-            loss = loss * batch["share"][0]
+        if "loss_weight" in batch:
+            loss = loss * batch["loss_weight"][0]
         return force_gatherable(  # type: ignore[no-any-return]
             (loss, stats, len(targets)), loss.device
         )

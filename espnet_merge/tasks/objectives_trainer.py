@@ -42,8 +42,8 @@ class ObjectivesTrainer(WhisperTrainer):
 
         if hasattr(model.objectives, BEST_RQ):
             sample = kwargs["train_iter_factory"].sample(BEST_RQ, SAMPLE)
-            said = model.objectives.best_rq.measure(sample, total)
-            logging.info(f"labels of {BEST_RQ}: {said}")
+            summary = model.objectives.best_rq.measure(sample, total)
+            logging.info(f"labels of {BEST_RQ}: {summary}")
         super().run(**kwargs)
 
     @classmethod

@@ -10,7 +10,7 @@ from transformers import WhisperConfig
 from espnet_merge.errors import InputError
 from espnet_merge.speech import SAMPLE_RATE, TRANSCRIBE, check_seconds
 from espnet_merge.whisper.features import log_mel
-from espnet_merge.whisper.labels import LabelConf, Spoken, make_label
+from espnet_merge.whisper.labels import LabelConf, LabelInput, make_label
 from espnet_merge.whisper.prompt import load_tokenizer
 
 IGNORE = -1  # pads token ids in a batch
@@ -64,7 +64,7 @@ class WhisperPreprocessor:
             speech = log_mel(
                 data["speech"], n_mels=self.n_mels, pad_to=self.pad_to, tail=self.tail
             )
-            one = Spoken(
+            utterance = LabelInput(
                 uid,
                 data["text"],
                 data["lang"],
@@ -72,7 +72,9 @@ class WhisperPreprocessor:
                 len(data["speech"]) / SAMPLE_RATE,
                 data.get("previous"),
             )
-            ids, learnt = make_label(self.tokenizer, one, self.labels, self.max_tokens)
+            ids, learnt = make_label(
+                self.tokenizer, utterance, self.labels, self.max_tokens
+            )
         except InputError as error:
             raise InputError(f"utterance {uid}: {error}") from error
         if len(ids) > self.max_tokens:

@@ -7,14 +7,14 @@ from pathlib import Path
 
 from soundfile import LibsndfileError
 
-from espnet_merge.data.audio import AudioError, heard_length
+from espnet_merge.data.audio import AudioError, whisper_length
 from espnet_merge.data.table import read_table
 from espnet_merge.errors import InputError
 
 REMEDY = "run espnet-merge format and filter first"
 
 
-def check_first(args: argparse.Namespace) -> None:
+def check_first_recordings(args: argparse.Namespace) -> None:
     """Raise ``InputError`` unless the first recordings are as Whisper hears them.
 
     ESPnet takes any rate for Whisper's; that all have one rate it checks itself.
@@ -29,7 +29,7 @@ def check_first(args: argparse.Namespace) -> None:
         if kind == "sound":
             name, audio = next(iter(read_table(Path(path)).items()), ("", ""))
             try:
-                heard_length(Path(audio))
+                whisper_length(Path(audio))
             except AudioError as error:
                 raise InputError(
                     f"{path}: {name}: audio must be one channel at 16000 Hz; {audio}: "
@@ -44,7 +44,7 @@ def readable_audio() -> Iterator[None]:
         yield
     except LibsndfileError as error:
         # Of a process of ESPnet's loader the code is all that it said.
-        said = " ".join(str(part) for part in reversed(error.args) if part)
+        message = " ".join(str(part) for part in reversed(error.args) if part)
         raise InputError(
-            f"audio must be a readable wav or flac file; {said}: {REMEDY}."
+            f"audio must be a readable wav or flac file; {message}: {REMEDY}."
         ) from error

@@ -47,7 +47,7 @@ class WhisperTrainer(Trainer):  # type: ignore[misc]
             mend_checkpoint(output)
         batches = cls.first_batches(kwargs["train_iter_factory"], options.ngpu)
         show_labels(model.tokenizer, batches)
-        _log_shares(model)
+        _log_trainable(model)
         check_gradients(model, [batch for _, batch in batches])
         before = frozen_digest(model)
         super().run(**kwargs)
@@ -136,7 +136,7 @@ def show_labels(
             logging.info(f"label of {uid}: {label}")
 
 
-def _log_shares(model: nn.Module) -> None:
+def _log_trainable(model: nn.Module) -> None:
     total = sum(p.numel() for p in model.parameters())
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
     logging.info(f"trainable: {trained:,} of {total:,} weights ({trained / total:.2%})")

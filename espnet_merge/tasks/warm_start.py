@@ -66,8 +66,8 @@ def ranked_adapters(args: argparse.Namespace, base: nn.Module) -> dict[str, Path
         )
     language = _trained_language(args)
     nearest = ranking(language, set(adapters), Path(args.init_similarity), base)
-    said = ", ".join(f"{code} {share:.1%}" for code, share in nearest)
-    logging.info(f"similarity of trained languages to {language}: {said}")
+    listed = ", ".join(f"{code} {fraction:.1%}" for code, fraction in nearest)
+    logging.info(f"similarity of trained languages to {language}: {listed}")
     return {code: Path(adapters[code]) for code, _ in nearest}
 
 

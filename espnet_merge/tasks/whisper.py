@@ -25,7 +25,7 @@ from espnet_merge.tasks.labels import check_labels, warn_of_older
 from espnet_merge.tasks.mixture import start_mixture
 from espnet_merge.tasks.model import WhisperModel
 from espnet_merge.tasks.preprocess import IGNORE, WhisperPreprocessor
-from espnet_merge.tasks.sound import check_first
+from espnet_merge.tasks.sound import check_first_recordings
 from espnet_merge.tasks.trainer import WhisperTrainer
 from espnet_merge.tasks.warm_start import start_warm
 from espnet_merge.whisper.labels import LabelConf
@@ -147,7 +147,7 @@ class WhisperTask(AbsTask):  # type: ignore[misc]
     @classmethod
     def main_worker(cls, args: argparse.Namespace) -> None:
         """Train as ESPnet does, on recordings and labels that go together."""
-        check_first(args)
+        check_first_recordings(args)
         check_labels(args)
         super().main_worker(args)
 

@@ -37,7 +37,7 @@ def add_context(stack: nn.Module, *, pools: bool = False) -> Context:
     return context
 
 
-def tell_context(
+def set_context(
     stack: nn.Module,
     adapters: Tensor | None,
     mask: Tensor | None,

@@ -308,8 +308,8 @@ def _clean(
     never = [ids[f"<|{name}|>"] for name in marks if f"<|{name}|>" in ids]
     # Two names of one token, by the age of the tokenizer.
     never += [ids[t] for t in ("<|nospeech|>", "<|nocaptions|>") if t in ids]
-    told = getattr(generation, "lang_to_id", None) or {}
-    lent = {token: i for token, i in told.items() if token[2:-2] not in LANGUAGES}
+    lang_to_id = getattr(generation, "lang_to_id", None) or {}
+    lent = {token: i for token, i in lang_to_id.items() if token[2:-2] not in LANGUAGES}
     never += [i for token, i in lent.items() if ids.get(token) == i]
     symbols = [i for i in generation.suppress_tokens or [] if i < end]
     languages = {f"<|{c}|>": ids[f"<|{c}|>"] for c in LANGUAGES if f"<|{c}|>" in ids}

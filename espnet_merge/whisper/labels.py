@@ -56,7 +56,7 @@ class LabelConf:
                 )
 
 
-class Spoken(NamedTuple):
+class LabelInput(NamedTuple):
     """What a label is made of.
 
     name: of the utterance.
@@ -87,13 +87,13 @@ class Label(NamedTuple):
 
 
 def make_label(
-    tokenizer: WhisperTokenizer, one: Spoken, conf: LabelConf, longest: int
+    tokenizer: WhisperTokenizer, utterance: LabelInput, conf: LabelConf, longest: int
 ) -> Label:
     """Return the label of an utterance.
 
     Args:
         tokenizer: of the model.
-        one: the utterance.
+        utterance: what its label is made of.
         conf: what labels have.
         longest: places of the decoder; of the previous text as much is kept as fits,
             and less than half of them, as in openai/whisper.
@@ -102,15 +102,15 @@ def make_label(
         InputError: the model has no such language or task, or the previous text is
             asked for and not known.
     """
-    timed = _is_drawn("timestamps", conf.timestamps, one.name)
-    prompt = prompt_ids(tokenizer, one.language, one.task, timestamps=timed)
-    text = encode_text(tokenizer, one.text, one.language, one.task)
+    timed = _is_drawn("timestamps", conf.timestamps, utterance.name)
+    prompt = prompt_ids(tokenizer, utterance.language, utterance.task, timestamps=timed)
+    text = encode_text(tokenizer, utterance.text, utterance.language, utterance.task)
     if timed:
         zero = token_id(tokenizer, "<|0.00|>")
-        text = [zero, *text, zero + min(round(one.seconds / STEP), LAST)]
-    said = [*text, token_id(tokenizer, "<|endoftext|>")]
-    learnt = [False] * len(prompt) + [True] * len(said)
-    if _is_drawn("language", conf.language, one.name):
+        text = [zero, *text, zero + min(round(utterance.seconds / STEP), LAST)]
+    learnt_ids = [*text, token_id(tokenizer, "<|endoftext|>")]
+    learnt = [False] * len(prompt) + [True] * len(learnt_ids)
+    if _is_drawn("language", conf.language, utterance.name):
         if languages_known(tokenizer) == ENGLISH_ALONE:
             raise InputError(
                 "label_conf.language must be 0 for an English-only model, whose prompt "
@@ -118,25 +118,29 @@ def make_label(
             )
         learnt[1] = True
     before: list[int] = []
-    if _is_drawn("previous", conf.previous, one.name):
-        room = min(longest // 2 - 1, longest - len(prompt) - len(said) - 1)
-        before = _previous(tokenizer, one, room)
-    return Label([*before, *prompt, *said], [False] * len(before) + learnt)
+    if _is_drawn("previous", conf.previous, utterance.name):
+        limit = min(longest // 2 - 1, longest - len(prompt) - len(learnt_ids) - 1)
+        before = _previous(tokenizer, utterance, limit)
+    return Label([*before, *prompt, *learnt_ids], [False] * len(before) + learnt)
 
 
-def _previous(tokenizer: WhisperTokenizer, one: Spoken, room: int) -> list[int]:
-    if one.previous is None:
+def _previous(
+    tokenizer: WhisperTokenizer, utterance: LabelInput, limit: int
+) -> list[int]:
+    if utterance.previous is None:
         raise InputError(
             "label_conf.previous needs the text before each utterance; there is none: "
             "give a table of them as '..._data_path_and_name_and_type FILE,previous,"
             "text', empty where nothing precedes."
         )
-    if not one.previous.strip() or room < 1:
+    if not utterance.previous.strip() or limit < 1:
         return []
-    text = encode_text(tokenizer, one.previous, one.language, one.task)
-    return [token_id(tokenizer, "<|startofprev|>"), *text[-room:]]
+    text = encode_text(
+        tokenizer, utterance.previous, utterance.language, utterance.task
+    )
+    return [token_id(tokenizer, "<|startofprev|>"), *text[-limit:]]
 
 
-def _is_drawn(what: str, share: float, name: str) -> bool:
+def _is_drawn(what: str, fraction: float, name: str) -> bool:
     drawn = hashlib.sha256(f"{what} {name}".encode()).digest()[:8]
-    return int.from_bytes(drawn) < share * 2**64
+    return int.from_bytes(drawn) < fraction * 2**64

@@ -21,7 +21,7 @@ from transformers.utils import logging
 from espnet_merge.checkpoint.stored import check_sizes
 from espnet_merge.errors import InputError
 from espnet_merge.files import CONFIG_JSON
-from espnet_merge.whisper.context import tell_context
+from espnet_merge.whisper.context import set_context
 
 
 class Encoded(NamedTuple):
@@ -136,7 +136,7 @@ def encode(
     hidden = gelu(encoder.conv2(hidden)).transpose(1, 2)
     hidden = hidden + encoder.embed_positions.weight[: hidden.shape[1]]
     hidden = dropout(hidden, p=encoder.dropout, training=encoder.training)
-    tell_context(encoder, adapters, mask)
+    set_context(encoder, adapters, mask)
     for layer in encoder.layers:
         hidden = layer(hidden, mask)
     return Encoded(encoder.layer_norm(hidden), mask, adapters)
@@ -189,7 +189,7 @@ def decode(
         rows = torch.arange(past, past + length, device=tokens.device)[:, None]
         columns = torch.arange(past + length, device=tokens.device)
         mask = _additive((columns <= rows)[None, None], hidden.dtype)
-    tell_context(decoder, encoded.adapters, encoded.mask, encoded.states)
+    set_context(decoder, encoded.adapters, encoded.mask, encoded.states)
     for layer in decoder.layers:
         # The cache goes by its place: transformers 5.24 gave the argument another name.
         hidden = layer(

