@@ -1,8 +1,8 @@
-"""Batches whose gradients are added up, so that each token of a step counts alike.
+"""Gradient accumulation in which all tokens of a step have the same weight.
 
 ESPnet divides the mean loss of each of n accumulated batches by n, and steps at every
-n-th batch: tokens of a batch with short texts count more, and what is left of an epoch
-waits for the next one, or is lost when a run is resumed.
+n-th batch. So tokens of a batch with short texts count more. The batches that are left
+at the end of an epoch wait for the next one, or are lost when a run is resumed.
 """
 
 import itertools
@@ -21,14 +21,14 @@ class Groups:
     The batches that are left at the end of an epoch are in ``rest``.
 
     The loss of batch a of n in a step is multiplied by :math:`n N_a / \sum_b N_b`, with
-    N its number of tokens in all processes; divided by n, the step's loss is the mean
-    over all of its tokens. The batches of a step are in memory together.
+    N its number of tokens in all processes. ESPnet divides by n, so the step's loss is
+    the mean over all of its tokens. The batches of a step are in memory together.
 
     Args:
-        batches: of an epoch; every process has as many.
+        batches: of an epoch; every process has the same number.
         size: n.
-        weigh: returns the tokens of a batch.
-        device: where numbers are added up over processes; None where there is one.
+        weigh: returns the number of tokens of a batch.
+        device: device on which processes sum their numbers; None for one process.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What ESPnet's dataset makes of an utterance: log-mel frames and a label."""
+"""Preprocessor for ESPnet's dataset: log-mel frames and a label per utterance."""
 
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ class WhisperPreprocessor:
         model: directory of the Whisper whose tokenizer and mel bins to use.
         pad_to: seconds to pad to; 30 as Whisper was trained, 0 for true length.
         tail: seconds of silence after each utterance, before it is padded.
-        labels: what labels have beside the text.
+        labels: fractions of labels with timestamps, previous text, learnt language.
     """
 
     def __init__(
@@ -45,18 +45,18 @@ class WhisperPreprocessor:
         self.labels = labels or LabelConf()
 
     def __call__(self, uid: str, data: dict[str, Any]) -> dict[str, NDArray[Any]]:
-        """Map speech (samples,), text, lang, task, previous to what the model takes.
+        """Map speech (samples,), text, lang, task, previous to the model's input.
 
         Returns:
             ``speech`` (frames, mels); ``text`` (n,), prompt and end included; and
-            ``learnt`` (n,), 1 where the decoder is to say the token, 0 where it is
-            given.
+            ``learnt`` (n,), 1 if the decoder learns the token, 0 if it is given.
 
         Raises:
-            InputError: what is wrong, with the utterance's id.
+            InputError: audio, text, language or task cannot be used; the message begins
+                with the utterance's id.
         """
         try:
-            if data["speech"] is None:  # ESPnet's reading of None in wav.scp
+            if data["speech"] is None:  # as ESPnet reads None in wav.scp
                 raise InputError(
                     "must have audio; by wav.scp it has none: drop it with "
                     "'espnet-merge filter'."

@@ -1,4 +1,4 @@
-"""What ESPnet does not say of the recordings that it trains on."""
+"""Checks of training audio that ESPnet does not make."""
 
 import argparse
 import contextlib
@@ -15,12 +15,12 @@ REMEDY = "run espnet-merge format and filter first"
 
 
 def check_first_recordings(args: argparse.Namespace) -> None:
-    """Raise ``InputError`` unless the first recordings are as Whisper hears them.
+    """Raise ``InputError`` unless the first recordings are 16 kHz mono.
 
-    ESPnet takes any rate for Whisper's; that all have one rate it checks itself.
+    ESPnet itself checks that all recordings have the same rate, but not which.
 
     Args:
-        args: of a training, with the files of its data.
+        args: options of a training, which name its data files.
     """
     for path, _, kind in [
         *args.train_data_path_and_name_and_type,
@@ -39,11 +39,11 @@ def check_first_recordings(args: argparse.Namespace) -> None:
 
 @contextlib.contextmanager
 def readable_audio() -> Iterator[None]:
-    """Raise ``InputError`` where a recording cannot be read, by whatever process."""
+    """Raise ``InputError`` if any process fails to read a recording."""
     try:
         yield
     except LibsndfileError as error:
-        # Of a process of ESPnet's loader the code is all that it said.
+        # An error from a process of ESPnet's loader carries nothing but its code.
         message = " ".join(str(part) for part in reversed(error.args) if part)
         raise InputError(
             f"audio must be a readable wav or flac file; {message}: {REMEDY}."
