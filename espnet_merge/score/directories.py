@@ -18,7 +18,7 @@ from espnet_merge.score.evaluate import ERROR_RATES, evaluate, main_metric
 from espnet_merge.score.identification import check_named, confusion
 from espnet_merge.score.result import Result
 from espnet_merge.score.tables import Score
-from espnet_merge.score.utterances import Utterance, read_decoded, read_utterances
+from espnet_merge.score.utterances import ScoredUtterance, read_decoded, read_utterances
 
 
 @dataclass(frozen=True)
@@ -113,10 +113,10 @@ def _score(
     metrics: Sequence[str] | None,
     results: Mapping[str, Result],
 ) -> dict[str, Any]:
-    counted: defaultdict[str, list[tuple[Utterance, Counts]]] = defaultdict(list)
+    counted: defaultdict[str, list[tuple[ScoredUtterance, Counts]]] = defaultdict(list)
 
     def note(
-        metric: str, utterance: Utterance, pairs: Sequence[Pair], counts: Counts
+        metric: str, utterance: ScoredUtterance, pairs: Sequence[Pair], counts: Counts
     ) -> None:
         results[metric].add(utterance.name, utterance.speaker, pairs, counts)
         if heard or noted:

@@ -1,4 +1,4 @@
-"""What a model's files say of it; read before anything heavy is imported."""
+"""Read a model's JSON files, without importing anything slow."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ from espnet_merge.errors import InputError
 from espnet_merge.files import CONFIG_JSON, FETCH_JSON, GENERATION_JSON
 from espnet_merge.speech import LANGUAGES
 
-LIKE = "language_like"  # in it, of our own
+LIKE = "language_like"  # our own key in generation_config.json
 ENGLISH_ALONE = frozenset({"en"})
 ENGLISH_VOCABULARY = 51864  # tokens of Whisper's English-only models
 CT2_FILE = "model.bin"
@@ -22,10 +22,10 @@ def is_ct2(path: Path) -> bool:
 
 
 def languages_of(model: Path) -> frozenset[str]:
-    """Return the codes of the languages that a Hugging Face directory has a token for.
+    """Return the codes of the languages that a Hugging Face directory has tokens for.
 
-    An English-only model has ``ENGLISH_ALONE``, whatever tokens it has. What does not
-    say has Whisper's.
+    For an English-only model that is ``ENGLISH_ALONE``, whatever tokens it has. If the
+    files do not say, it is all of Whisper's languages.
     """
     generation = _read(model / GENERATION_JSON)
     size = _read(model / CONFIG_JSON).get("vocab_size")
@@ -35,13 +35,13 @@ def languages_of(model: Path) -> frozenset[str]:
 
 
 def likes_of(model: Path) -> dict[str, str]:
-    """Return the language that each one that is not Whisper's was made like."""
+    """Return, for each added language, the language that its token was copied from."""
     likes: dict[str, str] = _read(model / GENERATION_JSON).get(LIKE) or {}
     return likes
 
 
 def lent_tokens(model: Path) -> dict[str, int]:
-    """Return the ids of the tokens of languages that are not Whisper's, by code."""
+    """Return the token ids of added languages, which are not Whisper's, by code."""
     ids = _token_ids(_read(model / GENERATION_JSON))
     return {code: index for code, index in ids.items() if code not in LANGUAGES}
 

@@ -79,7 +79,7 @@ def cache(tmp_path, monkeypatch, byte_pairs, small):
     }
     cache = tmp_path / "cache"
     cache.mkdir()
-    parts = [packages.Package(f"small-{i}", "1.0", f"part{i}") for i in (1, 2)]
+    parts = [packages.PythonPackage(f"small-{i}", "1.0", f"part{i}") for i in (1, 2)]
     for package, data in zip(parts, (model[:99], model[99:]), strict=True):
         with zipfile.ZipFile(package.wheel(cache), "w") as wheel:
             folder = f"{package.module}/data"

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from espnet_merge.data.archive import Archive, Corpus
-from espnet_merge.data.kaldi import Utterance
+from espnet_merge.data.kaldi import KaldiUtterance
 from espnet_merge.errors import InputError
 from espnet_merge.speech import TRANSLATE
 
@@ -39,7 +39,7 @@ def find(covost: Corpus, commonvoice: Corpus, language: str) -> tuple[Path, Path
 
 def read(
     translations: Path, recordings: Path, language: str, task: str
-) -> dict[str, list[Utterance]]:
+) -> dict[str, list[KaldiUtterance]]:
     """Return the utterances of each split, as CoVoST's own script splits them.
 
     Args:
@@ -50,7 +50,7 @@ def read(
     """
     rows = _rows(translations, "path", "translation", "split")
     translated = {row["path"]: row for row in rows if row["split"] in SPLITS}
-    splits: dict[str, list[Utterance]] = {split: [] for split in SPLITS.values()}
+    splits: dict[str, list[KaldiUtterance]] = {split: [] for split in SPLITS.values()}
     name = f"{language}-en" if task == TRANSLATE else language
     for row in _rows(recordings / "validated.tsv", "path", "sentence", "client_id"):
         other = translated.pop(row["path"], None)
@@ -60,7 +60,7 @@ def read(
         # A speaker's name begins those of the utterances, as Kaldi sorts them.
         speaker = f"{name}-{row['client_id'][:DIGITS]}"
         clip = recordings / "clips" / row["path"]
-        utterance = Utterance(
+        utterance = KaldiUtterance(
             f"{speaker}-{clip.stem}", str(clip), text or "", speaker, language, task
         )
         splits[SPLITS[other["split"]]].append(utterance)

@@ -9,7 +9,7 @@ import covost
 import librispeech
 
 from espnet_merge.data.archive import Corpus
-from espnet_merge.data.kaldi import Utterance
+from espnet_merge.data.kaldi import KaldiUtterance
 from espnet_merge.data.sets import check_known, is_there, write_sets
 from espnet_merge.errors import InputError, one_line_error
 from espnet_merge.speech import TRANSCRIBE, TRANSLATE
@@ -75,7 +75,7 @@ def prepare(args: argparse.Namespace) -> None:
 
 
 def write(
-    name: str, splits: Mapping[str, Iterable[Utterance]], language: str, nj: int
+    name: str, splits: Mapping[str, Iterable[KaldiUtterance]], language: str, nj: int
 ) -> None:
     """Write the data directories of one set; both tasks of a language share audio."""
     write_sets(name, splits, DATA, DATA / "local" / language, nj)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from espnet_merge.data.archive import Archive, Corpus
-from espnet_merge.data.kaldi import Utterance
+from espnet_merge.data.kaldi import KaldiUtterance
 from espnet_merge.errors import InputError
 from espnet_merge.speech import LANGUAGES as WHISPER
 
@@ -49,7 +49,9 @@ def _code(folder: str) -> str:
 LANGUAGES = {_code(f): f for f in _FOLDERS.split() if _code(f) in WHISPER}
 
 
-def read(corpus: Corpus, language: str, column: str) -> dict[str, Iterator[Utterance]]:
+def read(
+    corpus: Corpus, language: str, column: str
+) -> dict[str, Iterator[KaldiUtterance]]:
     """Return the utterances of each split, with the text of a column."""
     folder = LANGUAGES[language]
     address = f"{os.environ.get('HF_ENDPOINT', HUB)}/{PLACE}"
@@ -64,7 +66,7 @@ def read(corpus: Corpus, language: str, column: str) -> dict[str, Iterator[Utter
 
 def _utterances(
     table: Path, audio: Path, language: str, column: int
-) -> Iterator[Utterance]:
+) -> Iterator[KaldiUtterance]:
     # Quotes are text there, and no more than a line feed ends a line.
     with table.open(encoding="utf-8", newline="\n") as file:
         for number, line in enumerate(file, start=1):
@@ -77,4 +79,4 @@ def _utterances(
             clip = row[1]
             # Who speaks is not told.
             name = f"{language}-{Path(clip).stem}"
-            yield Utterance(name, str(audio / clip), row[column], name, language)
+            yield KaldiUtterance(name, str(audio / clip), row[column], name, language)

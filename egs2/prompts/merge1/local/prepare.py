@@ -23,7 +23,7 @@ from translations import translated
 
 from espnet_merge.data import deb
 from espnet_merge.data.audio import decode
-from espnet_merge.data.kaldi import Utterance, read_kaldi, write_kaldi
+from espnet_merge.data.kaldi import KaldiUtterance, read_kaldi, write_kaldi
 from espnet_merge.data.sets import is_there
 from espnet_merge.disk.atomic import whole_directory
 from espnet_merge.disk.cache import default_cache
@@ -38,7 +38,7 @@ FASTEST = 23
 class Prepared(NamedTuple):
     """An utterance and its length."""
 
-    utterance: Utterance
+    utterance: KaldiUtterance
     split: str
     seconds: float
 
@@ -147,12 +147,12 @@ def packages(cache: Path) -> Files:
     return lambda package: deb.members(deb.get(PACKAGES[package], cache))
 
 
-def read_utterances(directory: Path) -> list[Utterance]:
+def read_utterances(directory: Path) -> list[KaldiUtterance]:
     """Return the utterances of a data directory that was written before."""
     tables = read_kaldi(directory)
     columns = (WAV_SCP, "text", UTT2SPK, UTT2LANG, UTT2TASK)
     return [
-        Utterance(name, *(tables[column][name] for column in columns))
+        KaldiUtterance(name, *(tables[column][name] for column in columns))
         for name in tables[WAV_SCP]
     ]
 
@@ -182,12 +182,12 @@ def usable(
 
 def described(
     recording: Recording, domain: str, language: str, audio: Path
-) -> Utterance:
+) -> KaldiUtterance:
     """Return the lines of the data directory for one recording."""
     name = name_of(language, recording.key)
     # One voice reads all prompts of a language; of the others the voice is not known.
     speaker = language if domain == "prompts" else name
-    return Utterance(
+    return KaldiUtterance(
         name, str(audio / f"{name}.wav"), recording.text, speaker, language
     )
 

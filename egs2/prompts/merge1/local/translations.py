@@ -11,16 +11,16 @@ from dataclasses import replace
 from recordings import name_of
 from sentences import SPLITS, clean, flaw, plain, split_of
 
-from espnet_merge.data.kaldi import Utterance
+from espnet_merge.data.kaldi import KaldiUtterance
 from espnet_merge.speech import TRANSLATE
 
 
 def translated(
-    spoken: Mapping[str, list[Utterance]],
+    spoken: Mapping[str, list[KaldiUtterance]],
     language: str,
     english: Mapping[str, str],
     dropped: Counter[str],
-) -> Iterator[tuple[str, Utterance]]:
+) -> Iterator[tuple[str, KaldiUtterance]]:
     """Yield split and utterance of what can be translated into English.
 
     Two keys may have one English text, and be in two splits. It stays in the one that
