@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # Source me. Sets the options that the script declares between "# options" and
 # "# end of options" from "--name value" pairs; --help prints those lines, and
-# "--config FILE" reads lines of "name: value". The last word on an option counts.
+# "--config FILE" reads lines of "name: value". If an option is repeated, the last value
+# counts.
 
 _declared=$(sed -n '/^# options/,/^# end of options/{s/^\([a-z][a-z0-9_]*=.*\)/\1/p}' "$0")
 

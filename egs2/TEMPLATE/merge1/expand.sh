@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# Compare ways to add languages to a Whisper that serves others already.
+# Compare ways to add languages to a Whisper that is trained on others already.
 #
-# Trains the old languages: fully and by LoRA, each apart and all together. Then adds each
-# new language in every way, with several seeds, decodes all, and writes one table: what
-# is gained on the new language, and what is lost on the old ones. The ways:
+# Trains the old languages by full fine-tuning and by LoRA, separately and jointly. Then
+# adds each new language in every way, with several seeds, decodes all, and writes one
+# table: what is gained on the new language, and what is lost on the old ones. The ways:
 #   scratch  a LoRA adapter of its own
 #   warm     the same, started from the adapter of the most similar old language
 #   least    the same, started from that of the least similar one
 #   mixture  a gate over the adapters of the most similar languages and a new one
 #   full     full fine-tuning of the model that was fully fine-tuned on all old languages
-# All but the last leave base and old adapters as they are.
+# All but the last leave base and old adapters unchanged.
 #
 # Options, with their defaults:
 set -euo pipefail
@@ -20,18 +20,18 @@ stop_stage=7      # last stage to run: 4 train 5 decode 6 score 7 table
 old=              # names of the old experts, as "es it ru"
 new=              # names of the new ones, as "cs_dialogue"; a name begins with its code
 ways="scratch warm least mixture full" # how each new language is added
-seeds="1 2 3"     # how often, with which seeds
-nearest=2         # adapters in a mixture beside the new one
-test_sets=        # further test sets under data/, beside NAME_test of each expert
-groups=           # the experts of those, as "es=es_phone_test,es_tv_test"
+seeds="1 2 3"     # seeds of the training; each way is trained once with each
+nearest=2         # number of adapters in a mixture, apart from the new one
+test_sets=        # further test sets under data/, in addition to NAME_test of each expert
+groups=           # the experts that these belong to, as "es=es_phone_test,es_tv_test"
 data_opts=        # options passed on to local/data.sh
-base=base         # what all start from: a size, a Hugging Face directory, a .pt file
+base=base         # model that all start from: a size, a Hugging Face directory, a .pt file
 full_config=conf/train/full.yaml # training configuration of full fine-tuning
 lora_config=conf/train/lora.yaml # training configuration of an adapter
 mixture_config=conf/train/mixture.yaml # training configuration of a mixture
 train_args=       # further options of whisper_train, as "--max_epoch 2"
 max_train_seconds=30 # drop longer utterances from training and validation sets
-max_train_utterances= # keep so many of each training set, a choice by their names
+max_train_utterances= # number to keep of each training set, chosen by their names
 similarity_args="--pad-to 0 --tail 4" # how the base hears the new languages
 decode_config=as_trained # name in conf/decode, or file
 base_decode_config=padded # how the base is decoded: as it was trained
@@ -72,7 +72,7 @@ mixture_config=$(conf_file train "$mixture_config")
 inference=inference_$(basename "$decode_config" .yaml)
 read -ra tests <<<"${new_names[*]/%/_test} ${old_names[*]/%/_test} $test_sets"
 read_groups "${old_names[*]} ${new_names[*]}" "${tests[*]}" "$groups"
-sets_of_all() { # NAME...: the test sets of each in turn; of "" those of no expert
+sets_of_all() { # NAME...: the test sets of each expert; of "" those of no expert
   local name
   for name; do sets_of "$name" "${tests[@]}"; done
 }
@@ -84,7 +84,7 @@ for seed in "${seed_numbers[@]}"; do
   done
 done
 
-merge() { # FIRST LAST EXPERTS [OPTION VALUE]...
+run_merge_stages() { # FIRST LAST EXPERTS [OPTION VALUE]...: run stages of merge.sh
   "$here/merge.sh" --stage "$1" --stop_stage "$2" --experts "$3" --base "$base" \
     --merge_configs "" --test_sets "${tests[*]}" \
     --data_opts "$data_opts" --max_train_seconds "$max_train_seconds" \
@@ -96,10 +96,10 @@ merge() { # FIRST LAST EXPERTS [OPTION VALUE]...
 }
 
 # Stage 1
-train_old() { merge 1 7 "$old" --joint "full lora"; }
+train_old() { run_merge_stages 1 7 "$old" --joint "full lora"; }
 
 # Stage 2
-prepare_new() { merge 1 6 "$new" --kinds lora --joint ""; }
+prepare_new() { run_merge_stages 1 6 "$new" --kinds lora --joint ""; }
 
 # Stage 3
 measure_similarity() {
@@ -114,9 +114,9 @@ measure_similarity() {
 }
 
 # Stage 4
-train_new() { run_parallel "$train_nj" add "${additions[@]}"; }
+train_new() { run_parallel "$train_nj" train_addition "${additions[@]}"; }
 
-add() { # SEED/WAY/NAME: into its own directory of experiments
+train_addition() { # SEED/WAY/NAME: train it in its own experiment directory
   local place=$expdir/$1 way seed name=${1##*/} from=../../../base kind=lora start=
   way=$(way_of "$1")
   seed=${1%%/*}
@@ -134,13 +134,13 @@ add() { # SEED/WAY/NAME: into its own directory of experiments
       ;;
   esac
   if [[ $way == warm || $way == least || $way == mixture ]]; then
-    start+=" $(by_similarity "$expdir/similarity/similarity.json" "${old_names[@]}")"
+    start+=" $(similarity_options "$expdir/similarity/similarity.json" "${old_names[@]}")"
   fi
   mkdir -p "$place"
   ln -sfn "$from" "$place/base"
   ln -sfn ../../../stats "$place/stats"
-  merge 7 7 "$name" --kinds "$kind" --joint "" --lora_config "$config" --expdir "$place" \
-    --train_args "$train_args --seed ${seed#seed} $start"
+  run_merge_stages 7 7 "$name" --kinds "$kind" --joint "" --lora_config "$config" \
+    --expdir "$place" --train_args "$train_args --seed ${seed#seed} $start"
 }
 
 way_of() { # SEED/WAY/NAME
@@ -150,24 +150,24 @@ way_of() { # SEED/WAY/NAME
 
 # Stage 5
 decode_all() {
-  run_parallel "$decode_nj" decode zero_shot joint joint_lora "${old_names[@]/#/full_}" \
-    "${old_names[@]/#/lora_}" "${additions[@]}"
+  run_parallel "$decode_nj" decode_model zero_shot joint joint_lora \
+    "${old_names[@]/#/full_}" "${old_names[@]/#/lora_}" "${additions[@]}"
 }
 
-heard_by() { # SYSTEM or SEED/WAY/NAME: the sets of the languages that it is there for
+test_sets_of() { # SYSTEM or SEED/WAY/NAME: the test sets to decode with it
   case $1 in
     zero_shot | joint | joint_lora) printf '%s\n' "${tests[@]}" ;;
     full_* | lora_*) sets_of_all "${1#*_}" ;;
-    # It may have changed all of them.
+    # Full fine-tuning may change the results on all sets.
     */full/*) sets_of_all "${1##*/}" "${old_names[@]}" "" ;;
     *) sets_of_all "${1##*/}" ;;
   esac
 }
 
-decode() { # SYSTEM or SEED/WAY/NAME
+decode_model() { # SYSTEM or SEED/WAY/NAME
   local place=$expdir/$1 name=${1##*/} config=$decode_config out model sets more=()
   local adapter=(--model "$expdir/base" --adapter)
-  mapfile -t sets < <(heard_by "$1")
+  mapfile -t sets < <(test_sets_of "$1")
   case $1 in
     zero_shot)
       model=(--model "$expdir/base")
@@ -217,7 +217,7 @@ write_table() {
   for name in "${new_names[@]}"; do
     for way in "${way_names[@]}"; do
       args+=(--row "+ $name, $way")
-      mapfile -t sets < <(heard_by "x/$way/$name")
+      mapfile -t sets < <(test_sets_of "x/$way/$name")
       for seed in "${seed_numbers[@]}"; do
         place=$expdir/seed$seed/$way/$name/$inference
         args+=("${sets[@]/#/$place/}")
@@ -226,7 +226,7 @@ write_table() {
     done
   done
   espnet-merge seeds --base zero_shot "${args[@]}" --sets "${tests[@]}" \
-    --mean "old=$(comma "${old_sets[@]}")" --output "$expdir/EXPAND.md"
+    --mean "old=$(join_by_comma "${old_sets[@]}")" --output "$expdir/EXPAND.md"
 }
 
 run_stage 1 "${old_names[*]} -> $expdir/{joint joint_lora full_* lora_*}" train_old

@@ -22,7 +22,7 @@ SPLITS = {"train": "train", "valid": "dev", "test": "test"}
 
 
 def read(corpus: Corpus) -> dict[str, Iterator[KaldiUtterance]]:
-    """Return the utterances of each split; recordings without a transcript have none.
+    """Return the utterances of each split; those without a transcript get no text.
 
     Raises:
         InputError: a transcript has no recording.
@@ -46,6 +46,6 @@ def read(corpus: Corpus) -> dict[str, Iterator[KaldiUtterance]]:
 def _utterances(clips: list[Path], texts: dict[str, str]) -> Iterator[KaldiUtterance]:
     for clip in clips:
         speaker = f"zh-{clip.parent.name}"
-        # Words stand apart there; nobody writes so.
+        # The transcripts have spaces between words, which Chinese is not written with.
         text = texts.get(clip.stem, "").replace(" ", "")
         yield KaldiUtterance(f"{speaker}-{clip.stem}", str(clip), text, speaker, "zh")

@@ -42,5 +42,5 @@ def _utterances(folders: list[Path]) -> Iterator[KaldiUtterance]:
             for name, text in read_table(transcripts).items():
                 speaker = f"en-{name.partition('-')[0]}"
                 audio = str(transcripts.with_name(f"{name}.flac"))
-                # It is all in capitals, which Whisper spells letter by letter.
+                # Transcripts are in capitals, which Whisper spells letter by letter.
                 yield KaldiUtterance(f"en-{name}", audio, text.lower(), speaker, "en")

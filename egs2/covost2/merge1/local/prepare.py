@@ -20,8 +20,8 @@ ASR = {"librispeech": "en", "aishell": "zh"}
 
 
 def main() -> None:
-    """Prepare the sets that are not there yet."""
-    # data.sh explains the options: an error is one line.
+    """Prepare the sets that do not exist yet."""
+    # data.sh explains the options; the usage would only repeat them.
     parser = argparse.ArgumentParser("data.sh", usage=argparse.SUPPRESS)
     parser.add_argument("--translate", nargs="*", required=True)
     parser.add_argument("--transcribe", nargs="*", required=True)
@@ -40,7 +40,7 @@ def main() -> None:
 
 
 def check(args: argparse.Namespace) -> None:
-    """Raise InputError for what no corpus has, before anything is downloaded."""
+    """Raise ``InputError`` for unknown values, before anything is downloaded."""
     check_known(TRANSLATE, args.translate, covost.LANGUAGES)
     check_known(TRANSCRIBE, args.transcribe, covost.LANGUAGES)
     check_known("asr", args.asr, ASR)

@@ -43,7 +43,7 @@ MD5 = {
     "mls_spanish_opus": "a2c4b0ff02a71f10ddb21beffbe640ce",
 }
 SPLITS = {"train": "train", "valid": "dev", "test": "test"}
-# Lists of utterances below train/limited_supervision; 1hr is six times ten minutes.
+# Lists of utterances in train/limited_supervision; 1hr is six parts of ten minutes.
 HANDLES = {
     "10h": ("9hr/handles.txt", "1hr/*/handles.txt"),
     "1h": ("1hr/*/handles.txt",),
@@ -52,7 +52,7 @@ HANDLES = {
 
 
 def find(corpus: Corpus, language: str, audio: str) -> Path:
-    """Return the folder of a language, whose audio is ``opus`` or ``flac``."""
+    """Return the folder of a language; ``audio`` is ``opus`` or ``flac``."""
     folder = f"mls_{LANGUAGES[language]}" + ("_opus" if audio == "opus" else "")
     file = f"{folder}.tar.gz"
     return corpus.find(Archive(file, folder, f"{ADDRESS}/{file}", MD5[folder]))

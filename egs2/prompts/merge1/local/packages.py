@@ -1,4 +1,4 @@
-"""The files of Debian's archive that hold the recordings and what is said."""
+"""The Debian packages that hold the recordings and their texts."""
 
 from espnet_merge.data.deb import DebianPackage
 

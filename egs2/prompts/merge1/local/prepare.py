@@ -1,11 +1,10 @@
 """Debian packages of recorded speech -> data/<set>_{train,valid,test}.
 
 A set is <language> for prompts and <language>_<domain> otherwise. A sentence is in the
-same split in every language: the split is by the prompt's key, or by the English
-sentence where there is one. What would still stand in two splits of one language, as
-two keys with one text, is dropped from the one that matters less: train before valid
-before test. With --translate, <language>-en has the English text of the prompts of
-<language>.
+same split in every language: the prompt's key, or the English sentence if there is one,
+decides the split. Two keys may have the same text and be in two splits; then test keeps
+it rather than valid, and valid rather than train. With --translate, <language>-en has
+the English text of the prompts of <language>.
 """
 
 import argparse
@@ -31,12 +30,12 @@ from espnet_merge.errors import InputError, one_line_error
 from espnet_merge.files import UTT2LANG, UTT2SPK, UTT2TASK, WAV_SCP
 from espnet_merge.speech import SAMPLE_RATE
 
-# Characters a second. Nobody speaks so fast: the text says more than is heard.
+# Characters per second. Nobody speaks faster: such a text has more than the audio.
 FASTEST = 23
 
 
 class Prepared(NamedTuple):
-    """An utterance and its length."""
+    """An utterance with its split and its length in seconds."""
 
     utterance: KaldiUtterance
     split: str
@@ -44,7 +43,7 @@ class Prepared(NamedTuple):
 
 
 def main() -> None:
-    """Prepare the sets that are not there yet."""
+    """Prepare the sets that do not exist yet."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--langs", nargs="+", required=True)
     parser.add_argument("--domains", nargs="+", required=True)
@@ -143,12 +142,12 @@ def prepare_translation(language: str, data: Path, cache: Path) -> None:
 
 
 def packages(cache: Path) -> Files:
-    """Return what reads the files of a package by its name."""
+    """Return a function that yields the files of a package, given its name."""
     return lambda package: deb.members(deb.get(PACKAGES[package], cache))
 
 
 def read_utterances(directory: Path) -> list[KaldiUtterance]:
-    """Return the utterances of a data directory that was written before."""
+    """Return the utterances of an existing data directory."""
     tables = read_kaldi(directory)
     columns = (WAV_SCP, "text", UTT2SPK, UTT2LANG, UTT2TASK)
     return [
@@ -160,7 +159,7 @@ def read_utterances(directory: Path) -> list[KaldiUtterance]:
 def write_splits(
     name: str, kept: list[Prepared], dropped: Counter[str], data: Path
 ) -> None:
-    """Write the data directories of a set, and say what is in them."""
+    """Write the data directories of a set, and print a summary."""
     for split in SPLITS:
         members = (item.utterance for item in kept if item.split == split)
         write_kaldi(members, data / f"{name}_{split}")
@@ -170,7 +169,7 @@ def write_splits(
 def usable(
     recordings: Iterable[Recording], dropped: Counter[str]
 ) -> Iterator[Recording]:
-    """Clean the texts; drop those that do not say what is heard."""
+    """Clean the texts; drop recordings whose text is not what is spoken."""
     for recording in recordings:
         text = clean(recording.text)
         reason = flaw(text)
@@ -185,7 +184,7 @@ def described(
 ) -> KaldiUtterance:
     """Return the lines of the data directory for one recording."""
     name = name_of(language, recording.key)
-    # One voice reads all prompts of a language; of the others the voice is not known.
+    # One speaker reads all prompts of a language; other domains name no speakers.
     speaker = language if domain == "prompts" else name
     return KaldiUtterance(
         name, str(audio / f"{name}.wav"), recording.text, speaker, language
@@ -195,7 +194,7 @@ def described(
 def without_repeats(
     prepared: list[Prepared], dropped: Counter[str]
 ) -> Iterator[Prepared]:
-    """Drop what repeats a text of a split that matters more."""
+    """Drop utterances whose text is in an earlier split of ``SPLITS`` as well."""
     split_with: dict[str, str] = {}
     for item in sorted(prepared, key=lambda item: SPLITS.index(item.split)):
         text = plain(item.utterance.text)
