@@ -163,7 +163,7 @@ def _shards(
 
 
 def side_files(directory: Path) -> list[Path]:
-    """Return what a Hugging Face directory holds beside weights, in order of names."""
+    """Return the files of a Hugging Face directory that are no weights, by name."""
     return [
         file
         for file in sorted(directory.iterdir())
@@ -172,7 +172,7 @@ def side_files(directory: Path) -> list[Path]:
 
 
 def copy_side_files(base: Checkpoint, directory: Path, dtype: str) -> None:
-    """Copy what a model needs beside its weights; ``config.json`` states ``dtype``."""
+    """Copy what a model needs except weights; ``config.json`` states ``dtype``."""
     for file in side_files(base.path):
         shutil.copyfile(file, directory / file.name)
     key = "torch_dtype" if "torch_dtype" in base.config else "dtype"

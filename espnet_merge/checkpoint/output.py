@@ -87,7 +87,7 @@ class Output:
         return TorchWriter(path, plan, self.template.naming, self.template.copies)
 
     def copy_side_files(self, directory: Path, dtype: str) -> None:
-        """Copy what a model needs beside its weights."""
+        """Copy what a model needs except weights."""
         if self.template is None:
             return
         if self.format == "hf":

@@ -1,4 +1,4 @@
-r"""The diagonal of the Fisher information, for :class:`methods.fisher.Fisher`.
+r"""The diagonal of the Fisher information, for :class:`methods.fisher.FisherMean`.
 
 .. math::
     F = \frac1N \sum_{u=1}^{N} \bigl(\nabla_\theta \log p_\theta(y_u | x_u)\bigr)^2
