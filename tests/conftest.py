@@ -29,3 +29,12 @@ def micro_whisper(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tests.micro import write_micro_whisper
 
     return write_micro_whisper(tmp_path_factory.mktemp("micro") / "whisper")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what is marked ``gpu`` where there is none."""
+    if item.get_closest_marker("gpu"):
+        from torch import cuda
+
+        if not cuda.is_available():
+            pytest.skip("needs a GPU that torch can use")

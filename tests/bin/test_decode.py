@@ -503,7 +503,18 @@ def test_cuda_without_a_gpu(micro_whisper, data, tmp_path, capsys):
     assert "there is none: use cpu" in line
 
 
+@pytest.mark.gpu
+@pytest.mark.parametrize("beam", ["1", "3"])
+def test_a_gpu_says_what_the_cpu_says(micro_whisper, data, tmp_path, beam):
+    for device in ("cpu", "cuda"):
+        options = (*SHORT, "--beam", beam, "--device", device)
+        decode(micro_whisper, data, tmp_path / device, *options)
+    assert lines(tmp_path / "cuda" / "text") == lines(tmp_path / "cpu" / "text")
+
+
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
-def test_half_precision(micro_whisper, data, tmp_path, dtype):
-    decode(micro_whisper, data, tmp_path / "out", *SHORT, "--dtype", dtype)
+def test_half_precision(micro_whisper, data, tmp_path, dtype, device):
+    options = (*SHORT, "--dtype", dtype, "--device", device)
+    decode(micro_whisper, data, tmp_path / "out", *options)
     assert len((tmp_path / "out" / "text").read_text("utf-8").splitlines()) == 5

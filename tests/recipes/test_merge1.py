@@ -31,10 +31,10 @@ OPTIONS = {
 class Recipe:
     """A recipe directory in a tree that borrows the project's shared parts."""
 
-    def __init__(self, root: Path, base: Path) -> None:
-        for name in ("local", "conf", "tools", ".venv", "espnet_merge"):
-            source = Path(sys.prefix) if name == ".venv" else ROOT / name
-            (root / name).symlink_to(source)
+    def __init__(self, root: Path, base: Path, venv: Path = Path(sys.prefix)) -> None:
+        (root / ".venv").symlink_to(venv)
+        for name in ("local", "conf", "tools", "espnet_merge"):
+            (root / name).symlink_to(ROOT / name)
         template = root / "egs2" / "TEMPLATE"
         shutil.copytree(ROOT / "egs2" / "TEMPLATE", template)
         self.directory = root / "egs2" / "micro" / "merge1"
@@ -71,8 +71,10 @@ class Recipe:
 
 
 @pytest.fixture(scope="module")
-def recipe(tmp_path_factory: pytest.TempPathFactory, micro_whisper: Path) -> Recipe:
-    recipe = Recipe(tmp_path_factory.mktemp("tree"), micro_whisper)
+def recipe(
+    tmp_path_factory: pytest.TempPathFactory, micro_whisper: Path, warm: Path
+) -> Recipe:
+    recipe = Recipe(tmp_path_factory.mktemp("tree"), micro_whisper, warm)
     done = recipe.run()
     assert done.returncode == 0, done.stderr[-3000:]
     return recipe
@@ -213,7 +215,10 @@ def test_added_expert_is_taken_however_it_was_trained(recipe):
 
 
 def test_killed_stages_end_like_undisturbed(recipe, tmp_path, micro_whisper):
-    """Kill -9 in training, in merging and in decoding, and run again."""
+    """Kill -9 in training, in merging and in decoding, and run again.
+
+    With commands that start cold, as a user's do: they give what warm ones gave.
+    """
     cut = Recipe(tmp_path, micro_whisper)
     fewer = {"kinds": "full", "joint": "", "merge_configs": "soup tsv_m"}
     for reached in ("exp/*/1epoch.pth", "exp/*/merge.log", "exp/*/inference_*"):
