@@ -21,7 +21,7 @@ OPTIONS = {
 
 @pytest.fixture(scope="module")
 def exp(tmp_path_factory, micro_whisper):
-    recipe = Recipe(tmp_path_factory.mktemp("tree"), micro_whisper)
+    recipe = Recipe(tmp_path_factory.mktemp("tree"), micro_whisper, warm)
     done = recipe.run(**OPTIONS)
     assert done.returncode == 0, done.stderr[-3000:]
     return recipe.directory / "exp"
