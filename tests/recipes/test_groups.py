@@ -20,7 +20,7 @@ OPTIONS = {
 
 
 @pytest.fixture(scope="module")
-def exp(tmp_path_factory, micro_whisper):
+def exp(tmp_path_factory, micro_whisper, warm):
     recipe = Recipe(tmp_path_factory.mktemp("tree"), micro_whisper, warm)
     done = recipe.run(**OPTIONS)
     assert done.returncode == 0, done.stderr[-3000:]
