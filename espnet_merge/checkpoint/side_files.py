@@ -7,7 +7,13 @@ training and its results, records of a fetch or a merge, the index of other weig
 from collections.abc import Sequence
 from pathlib import Path
 
-from espnet_merge.files import CONFIG_JSON, TOKENIZER_JSON, VOCAB_JSON
+from espnet_merge.files import (
+    CONFIG_JSON,
+    GENERATION_JSON,
+    MERGES_TXT,
+    TOKENIZER_JSON,
+    VOCAB_JSON,
+)
 
 # The first of these that is there holds the vocabulary.
 VOCABULARY = (
@@ -20,7 +26,7 @@ VOCABULARY = (
 )
 TOKENIZER = (
     *VOCABULARY,
-    "merges.txt",
+    MERGES_TXT,
     "added_tokens.json",
     "special_tokens_map.json",
     "tokenizer_config.json",
@@ -29,7 +35,7 @@ TOKENIZER = (
     "chat_template.jinja",
 )
 PROCESSOR = ("preprocessor_config.json", "processor_config.json")
-MODEL = (CONFIG_JSON, "generation_config.json")
+MODEL = (CONFIG_JSON, GENERATION_JSON)
 SIDE_FILES = (*MODEL, *PROCESSOR, *TOKENIZER)
 
 

@@ -260,7 +260,7 @@ def _digests(utterances: Sequence[Utterance]) -> Record:
     """SHA-256 of what was decoded, and of its audio."""
     return {
         "data_sha256": _listed(utterances),
-        "audio_sha256": sha256_of_all(utterance.audio for utterance in utterances),
+        "audio_sha256": sha256_of_all(u.audio for u in utterances if not u.defect),
     }
 
 

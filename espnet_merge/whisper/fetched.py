@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from espnet_merge.errors import InputError
-from espnet_merge.files import CONFIG_JSON, FETCH_JSON
+from espnet_merge.files import CONFIG_JSON, FETCH_JSON, GENERATION_JSON
 from espnet_merge.speech import LANGUAGES
 
-GENERATION = "generation_config.json"
 LIKE = "language_like"  # in it, of our own
 ENGLISH_ALONE = frozenset({"en"})
 ENGLISH_VOCABULARY = 51864  # tokens of Whisper's English-only models
@@ -26,7 +25,7 @@ def languages_of(model: Path) -> frozenset[str]:
     An English-only model has ``ENGLISH_ALONE``, whatever tokens it has. What does not
     say has Whisper's.
     """
-    generation = _read(model / GENERATION)
+    generation = _read(model / GENERATION_JSON)
     size = _read(model / CONFIG_JSON).get("vocab_size")
     if not generation.get("is_multilingual", size != ENGLISH_VOCABULARY):
         return ENGLISH_ALONE
@@ -35,13 +34,13 @@ def languages_of(model: Path) -> frozenset[str]:
 
 def likes_of(model: Path) -> dict[str, str]:
     """Return the language that each one that is not Whisper's was made like."""
-    likes: dict[str, str] = _read(model / GENERATION).get(LIKE) or {}
+    likes: dict[str, str] = _read(model / GENERATION_JSON).get(LIKE) or {}
     return likes
 
 
 def lent_tokens(model: Path) -> dict[str, int]:
     """Return the ids of the tokens of languages that are not Whisper's, by code."""
-    ids = _token_ids(_read(model / GENERATION))
+    ids = _token_ids(_read(model / GENERATION_JSON))
     return {code: index for code, index in ids.items() if code not in LANGUAGES}
 
 
