@@ -1,0 +1,178 @@
+"""Scores of one decoded set: error rates, BLEU and the signs of hallucination."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from espnet_merge.errors import InputError
+from espnet_merge.scoring.counts import Counts, Pair, align, count
+from espnet_merge.scoring.languages import CHINESE, UNSEGMENTED
+from espnet_merge.scoring.normalize import rule_for
+from espnet_merge.scoring.signs import has_loop, is_too_long
+from espnet_merge.scoring.utterances import Utterance, normalized
+from espnet_merge.speech import TRANSLATE
+
+if TYPE_CHECKING:
+    from sacrebleu.metrics.base import Metric
+
+ERROR_RATES = ("wer", "cer")
+CORPUS_SCORES = ("bleu", "chrf")
+METRICS = (*ERROR_RATES, *CORPUS_SCORES)
+
+type Watch = Callable[[str, Utterance, Sequence[Pair], Counts], None]
+
+
+def evaluate(
+    utterances: Sequence[Utterance],
+    normalizer: str,
+    metrics: Sequence[str] | None = None,
+    watch: Watch | None = None,
+) -> dict[str, Any]:
+    """Score a set, raw and normalised: the content of ``score.json``.
+
+    An utterance whose reference is empty, as it is or once normalised, adds its
+    hypothesis as insertions.
+
+    Args:
+        utterances: of the set, as they were written.
+        normalizer: name of the rules.
+        metrics: of ``METRICS``; None for error rates, and for translations BLEU and
+            chrF before them.
+        watch: is called with the metric, the normalised utterance, its alignment and
+            the counts in it, one after the other: nobody need align again.
+
+    Raises:
+        InputError: unknown normaliser or metric, or not one reference has text.
+    """
+    tasks = Counter(utterance.task for utterance in utterances)
+    for metric in metrics or ():
+        if metric not in METRICS:
+            raise InputError(
+                f"metric must be one of {', '.join(METRICS)}; got {metric!r}."
+            )
+    if not utterances:
+        raise InputError("a set to score must have utterances; this one has none.")
+    clean = normalized(utterances, normalizer)
+    if not any(utterance.reference for utterance in clean):
+        raise InputError(
+            f"some reference must have text; after normalizer {normalizer!r} all "
+            f"{len(clean)} are empty: take another normalizer or correct the text."
+        )
+    languages = Counter(utterance.language for utterance in utterances)
+    return {
+        "normalizer": normalizer,
+        "rules": {lang: rule_for(normalizer, lang).__name__ for lang in languages},
+        "languages": languages,
+        "tasks": tasks,
+        "utterances": len(utterances),
+        "main": "bleu" if tasks.keys() == {TRANSLATE} else main_metric(languages),
+        "metrics": {
+            metric: {
+                "raw": _measure(utterances, metric, None),
+                "normalized": _measure(clean, metric, watch),
+            }
+            for metric in dict.fromkeys(metrics or usual_metrics(tasks))
+        },
+        "empty_references": sum(not utterance.reference for utterance in clean),
+        "empty_hypotheses": sum(not utterance.hypothesis for utterance in clean),
+        "loops": sum(map(_loops, clean)),
+        "too_long": sum(is_too_long(u.reference, u.hypothesis) for u in clean),
+    }
+
+
+def usual_metrics(tasks: Iterable[str]) -> tuple[str, ...]:
+    """Return what is measured of a set with utterances to transcribe or translate.
+
+    Translations have error rates, too: they tell which texts differ most.
+
+    >>> usual_metrics(["transcribe"]), usual_metrics(["transcribe", "translate"])
+    (('wer', 'cer'), ('bleu', 'chrf', 'wer', 'cer'))
+    """
+    return (*CORPUS_SCORES, *ERROR_RATES) if TRANSLATE in tasks else ERROR_RATES
+
+
+def headline(values: Mapping[str, Any]) -> float:
+    """Return the one number of a metric: its error rate or its score."""
+    value: float = values["rate"] if "rate" in values else values["score"]
+    return value
+
+
+def main_reading(metric: str) -> str:
+    """Return of which text a metric's number is that counts, of two in ``score.json``.
+
+    Error rates are of normalised text. BLEU and chrF are of raw text: sacreBLEU does
+    what its signature says, and papers print that.
+    """
+    return "raw" if metric in CORPUS_SCORES else "normalized"
+
+
+def main_metric(languages: Mapping[str, int]) -> str:
+    """Return ``cer`` where a language has no spaces between its words, else ``wer``.
+
+    >>> main_metric({"es": 40}), main_metric({"es": 40, "zh": 2})
+    ('wer', 'cer')
+    """
+    return "cer" if UNSEGMENTED & languages.keys() else "wer"
+
+
+def aligned(
+    utterances: Sequence[Utterance], metric: str
+) -> Iterator[tuple[Utterance, list[Pair]]]:
+    """Yield each utterance with its alignment, one at a time to keep memory flat."""
+    for utterance in utterances:
+        reference, hypothesis = utterance.reference, utterance.hypothesis
+        if metric == "cer" and utterance.language in UNSEGMENTED:
+            # A space in such a script is layout; nobody hears it.
+            reference, hypothesis = map(_without_spaces, (reference, hypothesis))
+        yield utterance, align(reference, hypothesis, metric)
+
+
+def corpus_scorer(utterances: Sequence[Utterance], metric: str) -> "Metric":
+    """Return sacreBLEU's metric, for BLEU with the tokens that fit the language."""
+    from sacrebleu.metrics import BLEU, CHRF
+
+    if metric == "chrf":
+        return CHRF()
+    # force: punctuation split off by a normaliser is meant, not a mistake.
+    return BLEU(tokenize=_bleu_tokens(utterances), force=True)
+
+
+def _measure(
+    utterances: Sequence[Utterance], metric: str, watch: Watch | None
+) -> dict[str, Any]:
+    if metric not in ERROR_RATES:
+        return _sacrebleu(utterances, metric)
+    total = Counts()
+    for utterance, pairs in aligned(utterances, metric):
+        counts = count(pairs)
+        total += counts
+        if watch:
+            watch(metric, utterance, pairs, counts)
+    return {"rate": total.rate, "reference": total.reference, **asdict(total)}
+
+
+def _sacrebleu(utterances: Sequence[Utterance], metric: str) -> dict[str, Any]:
+    scorer = corpus_scorer(utterances, metric)
+    hypotheses = [utterance.hypothesis for utterance in utterances]
+    references = [utterance.reference for utterance in utterances]
+    score = scorer.corpus_score(hypotheses, [references])
+    return {"score": score.score, "signature": str(scorer.get_signature())}
+
+
+def _bleu_tokens(utterances: Sequence[Utterance]) -> str:
+    languages = {utterance.language for utterance in utterances}
+    if languages <= CHINESE:
+        return "zh"
+    return "char" if languages & UNSEGMENTED else "13a"
+
+
+def _loops(utterance: Utterance) -> bool:
+    """Return whether the hypothesis loops and its reference does not."""
+    split = list if utterance.language in UNSEGMENTED else str.split
+    said, heard = split(utterance.reference), split(utterance.hypothesis)
+    return has_loop(heard) and not has_loop(said)
+
+
+def _without_spaces(text: str) -> str:
+    return "".join(text.split())
