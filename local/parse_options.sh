@@ -3,18 +3,35 @@
 # "# end of options" from "--name value" pairs; --help prints those lines, and
 # "--config FILE" reads lines of "name: value". If an option is repeated, the last value
 # counts.
-
-_declared=$(sed -n '/^# options/,/^# end of options/{s/^\([a-z][a-z0-9_]*=.*\)/\1/p}' "$0")
+#
+# A line "# of FILE: NAME..." says that a file next to the script declares these options;
+# the script has sourced it. A line "# passed on to FILE: NAME..." says that the script
+# takes options that another script declares, and passes them on: "${passed_on[@]}".
 
 _option_error() {
   echo "${0##*/}: error: $1" >&2
   exit 2
 }
 
+_block() { sed -n '/^# options/,/^# end of options/p' "$1"; } # FILE
+
+_declared=$(_block "$0" | grep '^[a-z][a-z0-9_]*=' || true)
+_passed=" "
+passed_on=()
+while IFS=: read -r _file _names; do
+  for _name in $_names; do
+    _line=$(_block "$(dirname "$0")/${_file##* }" | grep "^$_name=") ||
+      _option_error "${_file##* } must declare the option '$_name', which is named here."
+    _declared+=$'\n'$_line
+    if [[ $_file == *passed* ]]; then _passed+="$_name "; fi
+  done
+done < <(_block "$0" | grep -E '^# (of|passed on to) [a-z_.]+:' || true)
+
 _set_option() { # NAME VALUE
   local name=${1//-/_}
   [[ $'\n'$_declared == *$'\n'"$name="* ]] ||
     _option_error "unknown option '$1'; --help lists the options."
+  if [[ $_passed == *" $name "* ]]; then passed_on+=("--$name" "$2"); fi
   printf -v "$name" '%s' "$2"
 }
 

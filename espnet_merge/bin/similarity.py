@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from espnet_merge.decode.settings import ForwardPass, Settings, codes
+from espnet_merge.decoding.settings import ForwardPass, Settings, codes
 from espnet_merge.options import AnyPath, Option, declared
 from espnet_merge.speech import AUTO
 
 if TYPE_CHECKING:
-    from espnet_merge.decode.similarity import Similarity
+    from espnet_merge.decoding.similarity import Similarity
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +47,7 @@ class Command(ForwardPass):
 
     def __call__(self) -> "Similarity":
         """Measure, and write if told to."""
-        from espnet_merge.decode.similarity import RECORD, measure
+        from espnet_merge.decoding.similarity import RECORD, measure
         from espnet_merge.disk.atomic import check_output
 
         output = Path(self.output) if self.output else None

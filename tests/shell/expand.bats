@@ -23,8 +23,7 @@ elif [[ $1 == seeds ]]; then
   printf '%s\n' "$@" >words
 fi
 EOF
-  cat >"$tree/egs2/TEMPLATE/merge1/merge.sh" <<'EOF'
-#!/usr/bin/env bash
+  in_place_of_merge <<'EOF'
 set -euo pipefail
 echo "merge.sh $*" >>calls
 EOF
@@ -92,4 +91,14 @@ expand() { run "$template/expand.sh" --old "es it" --new cs --seeds "1 2" "$@"; 
   expand --mixture_config nowhere
   [ "$status" -eq 2 ]
   [ ! -e calls ]
+}
+
+@test "what it does not own is passed on" {
+  expand --nj 5 --ngpu 1 --decode_args "--beam 2" --ways full --seeds 1
+  [ "$status" -eq 0 ]
+  [ "$(grep -c -- '^merge.sh .* --nj 5 --ngpu 1' calls)" -eq "$(grep -c '^merge.sh' calls)" ]
+  [ "$(grep -c -- '^decode .* --overwrite --beam 2 --data' calls)" -eq "$(grep -c '^decode' calls)" ]
+  expand --kinds lora
+  [ "$status" -eq 2 ]
+  [[ $output == *"unknown option 'kinds'"* ]]
 }

@@ -26,8 +26,7 @@ if [[ $1 == decode ]]; then
   printf '{\n "mode": {},\n "utterances": {%s}\n}\n' "$(cat "$adapter/weights")" >"$output/text.json"
 fi
 EOF
-  cat >"$tree/egs2/TEMPLATE/merge1/merge.sh" <<'EOF'
-#!/usr/bin/env bash
+  in_place_of_merge <<'EOF'
 set -euo pipefail
 echo "merge.sh $*" >>calls
 if [[ "$*" == "--stage 7 "* ]]; then

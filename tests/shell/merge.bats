@@ -198,3 +198,10 @@ EOF_FILTER
   grep -q -- "--output dump/raw/es_valid --model exp/base --min-seconds 0.1 --max-seconds 8$" calls
   grep -q -- "--output dump/raw/es_train --model exp/base .* --max-seconds 8 --max-utterances 9$" calls
 }
+
+@test "further options reach the command that merges" {
+  train --joint ""
+  train --joint "" --stage 8 --stop_stage 8 --merge_args "--device cuda --jobs 4"
+  [ "$status" -eq 0 ]
+  grep -q -- "^espnet-merge merge --config .*soup.yaml .* --overwrite --device cuda --jobs 4$" calls
+}

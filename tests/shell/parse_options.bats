@@ -64,3 +64,50 @@ EOF
   [ "$status" -eq 2 ]
   [[ $output == *"unknown option 'size'"* ]]
 }
+
+@test "options that other scripts declare: shared ones are set, others are passed on" {
+  cat >"$BATS_TEST_TMPDIR/shared.sh" <<'EOF_SHARED'
+# options
+colour=blue     # a colour that two scripts have
+size=3          # not of this script
+# end of options
+EOF_SHARED
+  cat >"$BATS_TEST_TMPDIR/other.sh" <<'EOF_OTHER'
+# options
+nj=2            # how many at the same time
+name=           # a name
+secret=         # not passed on
+# end of options
+EOF_OTHER
+  cat >"$script" <<EOF_SCRIPT
+#!/usr/bin/env bash
+# What this script does.
+set -euo pipefail
+. "$BATS_TEST_TMPDIR/shared.sh"
+# options
+max_epoch=3     # how many
+# of shared.sh: colour
+# passed on to other.sh: nj name
+# end of options
+. "$root/local/parse_options.sh"
+printf '%s|' "\$colour" "\$max_epoch" "\${passed_on[@]}"
+EOF_SCRIPT
+  run bash "$script"
+  [ "$output" = "blue|3|" ]
+  printf 'name: "a b"\n' >"$BATS_TEST_TMPDIR/c.yaml"
+  run bash "$script" --colour red --config "$BATS_TEST_TMPDIR/c.yaml" --nj 4
+  [ "$output" = "red|3|--name|a b|--nj|4|" ]
+  run bash "$script" --help
+  [[ $output == *"--colour blue     # a colour that two scripts have"* ]]
+  [[ $output == *"--nj 2            # how many at the same time"* ]]
+  for words in "--size 4" "--secret x"; do
+    # shellcheck disable=SC2086
+    run bash "$script" $words
+    [ "$status" -eq 2 ]
+    [[ $output == *"unknown option"* ]]
+  done
+  sed -i 's/: nj name/: nj names/' "$script"
+  run bash "$script"
+  [ "$status" -eq 2 ]
+  [[ $output == *"other.sh must declare the option 'names', which is named here." ]]
+}

@@ -20,3 +20,15 @@ mkdir -p "$(dirname "$1")"
 EOF
   chmod +x utils/run.pl
 }
+
+# in_place_of_merge: merge.sh becomes what is read, with its own options declared.
+in_place_of_merge() {
+  local script=$tree/egs2/TEMPLATE/merge1/merge.sh
+  {
+    echo '#!/usr/bin/env bash'
+    sed -n '/^# options/,/^# end of options/p' "$root/egs2/TEMPLATE/merge1/merge.sh"
+    cat
+  } >"$script.part"
+  mv "$script.part" "$script"
+  chmod +x "$script"
+}

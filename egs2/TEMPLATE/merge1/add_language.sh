@@ -10,27 +10,19 @@
 # Options, with their defaults:
 set -euo pipefail
 
+here=$(dirname "$0")
+. "$here/shared_options.sh"
+
 # options
 stage=1           # first stage to run: 1 before 2 data 3 similarity 4 train
 stop_stage=6      # last stage to run: 5 decode 6 score
 language=         # NAME of the new expert; it begins with Whisper's code of the language
 init=auto         # start from an adapter: auto, least, NAME, none; or a mixture of them
-nearest=2         # number of trained adapters in a mixture, from the most similar languages
-data_opts=        # options passed on to local/data.sh
-lora_config=conf/train/lora.yaml # training configuration
-mixture_config=conf/train/mixture.yaml # training configuration of a mixture
-train_args=       # further options of whisper_train, as "--max_epoch 2"
-similarity_args="--pad-to 0 --tail 4" # how the base hears the new language
-decode_config=as_trained # name in conf/decode, or file
-hear=true         # note which language each system hears, though it is given
-decode_args=      # further options of "espnet-merge decode"
-normalizer=basic  # how text is normalised before the main scores
-nj=2              # data sets prepared at the same time
-decode_nj=2       # languages decoded at the same time
-inference_nj=1    # jobs that share the decoding of a language
-ngpu=0            # GPUs for training
-dumpdir=dump/raw  # where formatted data goes
-expdir=exp        # where models, hypotheses and results go
+# of shared_options.sh: nearest lora_config mixture_config train_args similarity_args
+# of shared_options.sh: decode_config decode_args hear decode_nj inference_nj normalizer
+# of shared_options.sh: dumpdir expdir
+# passed on to merge.sh: data_opts min_train_seconds max_train_seconds
+# passed on to merge.sh: max_train_utterances nj ngpu num_nodes python
 # end of options
 
 . ../../../local/parse_options.sh
@@ -38,7 +30,6 @@ expdir=exp        # where models, hypotheses and results go
 . ../../../local/decode.sh
 . ./path.sh
 . ./cmd.sh
-here=$(dirname "$0")
 . "$here/languages.sh"
 
 check_stages 6
@@ -63,15 +54,15 @@ if [[ $init == mixture ]]; then lora_config=$mixture_config; fi
 new_expert() { # FIRST LAST [OPTION VALUE]...: stages of merge.sh for the new language
   "$here/merge.sh" --stage "$1" --stop_stage "$2" --experts "$language" --kinds lora \
     --joint "" --merge_configs "" --test_sets "${language}_test" \
-    --base "$(<"$expdir/zero_shot/.done")" --lora_config "$lora_config" --nj "$nj" \
-    --ngpu "$ngpu" --dumpdir "$dumpdir" --expdir "$expdir" "${@:3}"
+    --base "$(<"$expdir/zero_shot/.done")" --lora_config "$lora_config" \
+    --dumpdir "$dumpdir" --expdir "$expdir" "${passed_on[@]}" "${@:3}"
 }
 
 # Stage 1
 decode_old() { run_parallel "$decode_nj" decode_language "${old[@]}"; }
 
 # Stage 2
-prepare_data() { new_expert 1 6 --data_opts "$data_opts"; }
+prepare_data() { new_expert 1 6; }
 
 # Stage 3
 measure_similarity() {

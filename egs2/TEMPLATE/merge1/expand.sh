@@ -14,6 +14,9 @@
 # Options, with their defaults:
 set -euo pipefail
 
+here=$(dirname "$0")
+. "$here/shared_options.sh"
+
 # options
 stage=1           # first stage to run: 1 old languages 2 data of the new 3 similarity
 stop_stage=7      # last stage to run: 4 train 5 decode 6 score 7 table
@@ -21,29 +24,14 @@ old=              # names of the old experts, as "es it ru"
 new=              # names of the new ones, as "cs_dialogue"; a name begins with its code
 ways="scratch warm least mixture full" # how each new language is added
 seeds="1 2 3"     # seeds of the training; each way is trained once with each
-nearest=2         # number of adapters in a mixture, apart from the new one
 test_sets=        # further test sets under data/, in addition to NAME_test of each expert
 groups=           # the experts that these belong to, as "es=es_phone_test,es_tv_test"
-data_opts=        # options passed on to local/data.sh
-base=base         # model that all start from: a size, a Hugging Face directory, a .pt file
-full_config=conf/train/full.yaml # training configuration of full fine-tuning
-lora_config=conf/train/lora.yaml # training configuration of an adapter
-mixture_config=conf/train/mixture.yaml # training configuration of a mixture
-train_args=       # further options of whisper_train, as "--max_epoch 2"
-max_train_seconds=30 # drop longer utterances from training and validation sets
-max_train_utterances= # number to keep of each training set, chosen by their names
-similarity_args="--pad-to 0 --tail 4" # how the base hears the new languages
-decode_config=as_trained # name in conf/decode, or file
-base_decode_config=padded # how the base is decoded: as it was trained
-hear=true         # note which language each system hears, though it is given
-normalizer=basic  # how text is normalised before it is scored
-nj=2              # data sets prepared at the same time
-train_nj=1        # models trained at the same time
-decode_nj=2       # models decoded at the same time
-inference_nj=1    # jobs that share the decoding of a model
-ngpu=0            # GPUs for each training job
-dumpdir=dump/raw  # where formatted data goes
 expdir=exp/expand # where models, hypotheses and results go
+# of shared_options.sh: nearest lora_config mixture_config train_args train_nj
+# of shared_options.sh: similarity_args decode_config base_decode_config decode_args
+# of shared_options.sh: hear decode_nj inference_nj normalizer dumpdir
+# passed on to merge.sh: data_opts base full_config min_train_seconds max_train_seconds
+# passed on to merge.sh: max_train_utterances nj ngpu num_nodes python
 # end of options
 
 . ../../../local/parse_options.sh
@@ -51,7 +39,6 @@ expdir=exp/expand # where models, hypotheses and results go
 . ../../../local/decode.sh
 . ./path.sh
 . ./cmd.sh
-here=$(dirname "$0")
 . "$here/languages.sh"
 . "$here/groups.sh"
 
@@ -61,6 +48,8 @@ check_stages 7
 read -ra old_names <<<"$old"
 read -ra new_names <<<"$new"
 read -ra way_names <<<"$ways"
+read -ra decode_words <<<"$decode_args"
+if [[ $hear == true ]]; then decode_words+=(--hear); fi
 read -ra seed_numbers <<<"$seeds"
 for way in "${way_names[@]}"; do
   [[ " scratch warm least mixture full " == *" $way "* ]] ||
@@ -85,14 +74,10 @@ for seed in "${seed_numbers[@]}"; do
 done
 
 run_merge_stages() { # FIRST LAST EXPERTS [OPTION VALUE]...: run stages of merge.sh
-  "$here/merge.sh" --stage "$1" --stop_stage "$2" --experts "$3" --base "$base" \
-    --merge_configs "" --test_sets "${tests[*]}" \
-    --data_opts "$data_opts" --max_train_seconds "$max_train_seconds" \
-    --max_train_utterances "$max_train_utterances" --train_nj "$train_nj" \
-    --full_config "$full_config" --lora_config "$lora_config" --normalizer "$normalizer" \
-    --decode_configs "$decode_config" --base_decode_config "$base_decode_config" \
-    --nj "$nj" --decode_nj "$decode_nj" --inference_nj "$inference_nj" --ngpu "$ngpu" \
-    --dumpdir "$dumpdir" --expdir "$expdir" --train_args "$train_args" "${@:4}"
+  "$here/merge.sh" --stage "$1" --stop_stage "$2" --experts "$3" --merge_configs "" \
+    --test_sets "${tests[*]}" --lora_config "$lora_config" --train_nj "$train_nj" \
+    --dumpdir "$dumpdir" --expdir "$expdir" --train_args "$train_args" \
+    "${passed_on[@]}" "${@:4}"
 }
 
 # Stage 1
@@ -165,7 +150,7 @@ test_sets_of() { # SYSTEM or SEED/WAY/NAME: the test sets to decode with it
 }
 
 decode_model() { # SYSTEM or SEED/WAY/NAME
-  local place=$expdir/$1 name=${1##*/} config=$decode_config out model sets more=()
+  local place=$expdir/$1 name=${1##*/} config=$decode_config out model sets
   local adapter=(--model "$expdir/base" --adapter)
   mapfile -t sets < <(test_sets_of "$1")
   case $1 in
@@ -179,9 +164,8 @@ decode_model() { # SYSTEM or SEED/WAY/NAME
     *) model=("${adapter[@]}" "$place/lora_$name/model") ;;
   esac
   out=$place/inference_$(basename "$config" .yaml)
-  if [[ $hear == true ]]; then more=(--hear); fi
   decode_by_jobs "$inference_nj" "$out" "${model[@]}" --config "$config" --overwrite \
-    "${more[@]}" --data "${sets[@]/#/$dumpdir/}" --output "${sets[@]/#/$out/}"
+    "${decode_words[@]}" --data "${sets[@]/#/$dumpdir/}" --output "${sets[@]/#/$out/}"
   log "decoded by $1"
 }
 

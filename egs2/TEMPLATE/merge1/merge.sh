@@ -8,6 +8,9 @@
 # Options, with their defaults:
 set -euo pipefail
 
+here=$(dirname "$0")
+. "$here/shared_options.sh"
+
 # options
 stage=1           # first stage to run: 1 data 2 speed 3 format 4 base 5 filter 6 stats
 stop_stage=11     # last stage to run: 7 train 8 merge 9 decode 10 score 11 report
@@ -25,29 +28,21 @@ max_train_seconds=30 # drop longer ones, for Whisper hears 30 s; test sets stay 
 max_train_utterances= # number to keep of each training set, chosen by their names
 base=base         # model that experts start from: a size, a Hugging Face directory, a .pt file
 full_config=conf/train/full.yaml # training configuration of "full" and joint
-lora_config=conf/train/lora.yaml # training configuration of "lora"
-train_args=       # further options of whisper_train, as "--max_epoch 2"
 joint_args=       # the same for joint and two stages alone, as "--accum_grad 6"
 objectives_args=  # the same for objective soups alone, as "--objectives_conf pace=15"
 take_added=true   # use experts of add_language.sh, whatever options they were trained with
 seeds=            # run once per seed, as "0 1 2", in EXPDIR/seed_0 …; table in EXPDIR/SEEDS.md
 merge_kind=full   # which kind of experts to merge
 merge_configs="soup task_arithmetic ties tsv_m lors" # names in conf/merge, or files
+merge_args=       # further options of "espnet-merge merge", as "--device cuda"
 statistics_args="--utterances 100" # options of "espnet-merge statistics", for fisher and regmean
 decode_configs=as_trained # names in conf/decode, or files, for all systems
-base_decode_config=padded # the same for the base, as it was trained; "" for decode_configs
-normalizer=basic  # how text is normalised for the main scores; raw scores are given as well
-hear=true         # note which language each system hears, though it is given
-decode_args=      # further options of "espnet-merge decode"
 nj=2              # data sets prepared at the same time
-train_nj=1        # experts trained at the same time
-decode_nj=2       # systems decoded at the same time
-inference_nj=1    # jobs that share the decoding of a system
 ngpu=0            # GPUs for each training job
 num_nodes=1       # machines for each training job
 python=python3    # the interpreter
-dumpdir=dump/raw  # where formatted data goes
-expdir=exp        # where models, hypotheses and results go
+# of shared_options.sh: lora_config train_args train_nj base_decode_config decode_args
+# of shared_options.sh: hear decode_nj inference_nj normalizer dumpdir expdir
 # end of options
 
 given=("$@")
@@ -56,7 +51,6 @@ given=("$@")
 . ../../../local/decode.sh
 . ./path.sh
 . ./cmd.sh
-here=$(dirname "$0")
 . "$here/groups.sh"
 . "$here/data_stages.sh"
 . "$here/model_stages.sh"
@@ -83,6 +77,7 @@ read -ra kind_names <<<"$kinds"
 read -ra joint_kinds <<<"$joint"
 read -ra tests <<<"$test_sets"
 read -ra factors <<<"$speed_factors"
+read -ra merge_words <<<"$merge_args"
 read -ra decode_words <<<"$decode_args"
 if [[ $hear == true ]]; then decode_words+=(--hear); fi
 read -ra statistics_words <<<"$statistics_args"

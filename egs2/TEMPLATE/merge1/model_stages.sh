@@ -125,6 +125,7 @@ merge_experts() {
     words="$(fingerprint "${merge_file[$name]}") $(fingerprint "${models[@]/%//.done}")"
     kind=$(statistics_kind "${merge_file[$name]}")
     if [[ -n $kind ]]; then words+=" $statistics_args"; fi
+    words+=${merge_args:+ $merge_args}
     if is_done "$expdir/$name/.done" "$words"; then continue; fi
     args=()
     if [[ -n $kind ]]; then
@@ -135,7 +136,7 @@ merge_experts() {
     mkdir -p "$expdir/$name"
     $train_cmd "$expdir/$name/merge.log" espnet-merge merge --config "${merge_file[$name]}" \
       --base "$expdir/base" --experts "${models[@]/%//model}" "${args[@]}" \
-      --output "$expdir/$name/model" --overwrite ||
+      --output "$expdir/$name/model" --overwrite "${merge_words[@]}" ||
       fail "merging by $name: $(last_error "$expdir/$name/merge.log")"
     mark_done "$expdir/$name/.done" "$words"
   done

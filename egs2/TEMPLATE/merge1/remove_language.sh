@@ -8,17 +8,14 @@
 # Options, with their defaults:
 set -euo pipefail
 
+here=$(dirname "$0")
+. "$here/shared_options.sh"
+
 # options
 stage=1           # first stage to run: 1 before
 stop_stage=3      # last stage to run: 2 remove 3 decode
 language=         # NAME of the expert to remove
-decode_config=as_trained # name in conf/decode, or file
-hear=true         # note which language each system hears, though it is given
-decode_args=      # further options of "espnet-merge decode"
-decode_nj=2       # languages decoded at the same time
-inference_nj=1    # jobs that share the decoding of a language
-dumpdir=dump/raw  # where formatted data is
-expdir=exp        # where models and hypotheses are
+# of shared_options.sh: decode_config decode_args hear decode_nj inference_nj dumpdir expdir
 # end of options
 
 . ../../../local/parse_options.sh
@@ -26,7 +23,7 @@ expdir=exp        # where models and hypotheses are
 . ../../../local/decode.sh
 . ./path.sh
 . ./cmd.sh
-. "$(dirname "$0")/languages.sh"
+. "$here/languages.sh"
 
 check_stages 3
 [[ -n $language ]] || fail "--language must name the expert to remove, as 'cs'."
