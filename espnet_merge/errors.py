@@ -1,6 +1,7 @@
-"""The one exception that means: the user can mend this; and how it is told."""
+"""What the user can mend, told as a line: the one exception, and the one warning."""
 
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -14,8 +15,17 @@ class InputError(ValueError):
     """
 
 
+class InputWarning(UserWarning):
+    """Input that is taken, and that the user may want to mend; one line, too."""
+
+
+def warn(message: str) -> None:
+    """Issue an ``InputWarning``."""
+    warnings.warn(message, InputWarning, stacklevel=3)
+
+
 @contextmanager
-def told_in_one_line(program: str, *also: type[Exception]) -> Iterator[None]:
+def one_line_error(program: str, *also: type[Exception]) -> Iterator[None]:
     """Print an ``InputError``, or one of ``also``, as one line and exit with 2."""
     told: tuple[type[Exception], ...] = (InputError, *also)
     try:
@@ -24,3 +34,22 @@ def told_in_one_line(program: str, *also: type[Exception]) -> Iterator[None]:
         message = " ".join(str(error).split())
         print(f"{program}: error: {message}", file=sys.stderr)
         sys.exit(2)
+
+
+@contextmanager
+def one_line_warnings(program: str) -> Iterator[None]:
+    """Print each ``InputWarning`` as one line; others are shown as they would be."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", InputWarning)
+        show = warnings.showwarning
+
+        def tell(
+            message: Warning | str, category: type[Warning], *where: object
+        ) -> None:
+            if issubclass(category, InputWarning):
+                print(f"{program}: warning: {message}", file=sys.stderr)
+            else:
+                show(message, category, *where)  # type: ignore[arg-type]
+
+        warnings.showwarning = tell  # type: ignore[assignment]
+        yield

@@ -10,14 +10,16 @@ UTT2TASK = "utt2task"
 CONFIG_JSON = "config.json"
 TOKENIZER_JSON = "tokenizer.json"
 VOCAB_JSON = "vocab.json"
+MERGES_TXT = "merges.txt"
+GENERATION_JSON = "generation_config.json"
 ADAPTER_CONFIG = "adapter_config.json"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
 CONFIG_YAML = "config.yaml"
 
 # Beside a model: where it comes from.
+EXPORT_YAML = "export.yaml"
 FETCH_JSON = "fetch.json"
 MERGE_YAML = "merge.yaml"
-EXPORT_YAML = "export.yaml"
 
 # Beside the texts of a decoded set.
 TEXT_JSON = "text.json"

@@ -86,6 +86,7 @@ is_done() { [[ -f $1 && $(<"$1") == "$2" ]]; }
 
 # mark_done FILE WORDS: record that, atomically.
 mark_done() {
-  printf '%s\n' "$2" >"$1.part"
-  mv "$1.part" "$1"
+  local part="$1.$HOSTNAME.$BASHPID.part" # no other writer's
+  printf '%s\n' "$2" >"$part"
+  mv "$part" "$1"
 }

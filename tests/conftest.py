@@ -8,6 +8,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 
+from tests import typed
+
+# Before any of its packages is imported.
+typed.install()
+
 
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
@@ -24,3 +29,12 @@ def micro_whisper(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tests.micro import write_micro_whisper
 
     return write_micro_whisper(tmp_path_factory.mktemp("micro") / "whisper")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what is marked ``gpu`` where there is none."""
+    if item.get_closest_marker("gpu"):
+        from torch import cuda
+
+        if not cuda.is_available():
+            pytest.skip("needs a GPU that torch can use")

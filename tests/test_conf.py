@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from espnet_merge.bin.merge import read_config
+from espnet_merge.merging.config import read_config
 from espnet_merge.methods import METHODS, build_method
 from tests.statistics_of import KINDS
 

@@ -7,207 +7,153 @@ jobs of an array take a --shard each, and the same command without --shard joins
 Recordings longer than 30 s are cut where nobody speaks, and joined again.
 """
 
-import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from espnet_merge.disk.cache import default_cache
+from espnet_merge.checkpoint.padding import PUBLISHED, Padding, common_padding
+from espnet_merge.decode.settings import Settings, experts, pairs
 from espnet_merge.errors import InputError
-from espnet_merge.whisper.converted import as_directory
-from espnet_merge.whisper.fetched import languages_of
+from espnet_merge.options import AnyPath, Option, part
 
 if TYPE_CHECKING:
-    from espnet_merge.checkpoint.padding import Padding
-    from espnet_merge.decode.settings import Settings
+    from espnet_merge.decode.decoded import Decoded
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options; those of a configuration file have no default here."""
-    add = parser.add_argument
-    add(
-        "--model",
-        type=Path,
-        required=True,
-        help="Whisper: directory of Hugging Face or CTranslate2, or OpenAI's .pt",
-    )
-    add(
-        "--adapter",
-        type=Path,
-        help="directory of a LoRA adapter or a mixture of them, trained on that model",
-    )
-    add(
-        "--adapters",
-        nargs="+",
-        metavar="LANGUAGE=DIR",
-        help="an adapter for each language; utterances of all go into one batch",
-    )
-    add(
-        "--fallback",
-        metavar="none|LANGUAGE|DIR",
-        help="for utterances of other languages, or below --min-confidence: the model "
-        "alone, the adapter of a language, or another adapter",
-    )
-    add(
-        "--data",
-        type=Path,
-        nargs="+",
-        required=True,
-        metavar="DATADIR",
-        help="Kaldi data directories with wav.scp",
-    )
-    add(
-        "--output",
-        type=Path,
-        nargs="+",
-        required=True,
-        metavar="DIR",
-        help="directories for text and text.json, one for each --data",
-    )
-    add("--config", type=Path, help="YAML file of the settings below")
-    add(
-        "--overwrite",
-        action="store_true",
-        help="replace hypotheses made with other settings (same settings: kept)",
-    )
-    add(
-        "--shard",
-        metavar="I/N",
-        help="decode part I of N and keep it in --output, for job arrays; run without "
-        "--shard afterwards, which writes the hypotheses",
-    )
-    group = parser.add_argument_group(
-        "settings",
-        "over those of --config. *: as the model was trained, by the record beside it; "
-        "without a record, or with the other one given: 30 and 0",
-    )
+@dataclass(frozen=True, kw_only=True)
+class Command(Settings):
+    """Transcribe, or translate, Kaldi data directories with a Whisper."""
 
-    def setting(name: str, kind: Callable[[str], object], text: str) -> None:
-        group.add_argument(name, type=kind, default=argparse.SUPPRESS, help=text)
+    model: Annotated[
+        AnyPath,
+        Option("Whisper: directory of Hugging Face or CTranslate2, or OpenAI's .pt"),
+    ]
+    adapter: Annotated[
+        AnyPath | None,
+        Option("directory of a LoRA adapter or a mixture, trained on that model"),
+    ] = None
+    adapters: Annotated[
+        Mapping[str, AnyPath] | None,
+        Option(
+            "an adapter for each language; utterances of all go into one batch",
+            metavar="LANGUAGE=DIR",
+            nargs="+",
+            read=pairs,
+        ),
+    ] = None
+    fallback: Annotated[
+        AnyPath | None,
+        Option(
+            "for utterances of other languages, or below --min-confidence: the model "
+            "alone, the adapter of a language, or another adapter",
+            metavar="none|LANGUAGE|DIR",
+            read=str,
+        ),
+    ] = None
+    data: Annotated[
+        Sequence[AnyPath],
+        Option("Kaldi data directories with wav.scp", metavar="DATADIR"),
+    ]
+    output: Annotated[
+        Sequence[AnyPath],
+        Option("directories for text and text.json, one a --data", metavar="DIR"),
+    ]
+    config: Annotated[
+        AnyPath | None,
+        Option("YAML file of how to decode, under what is given here", file=Settings),
+    ] = None
+    overwrite: Annotated[
+        bool,
+        Option(
+            "replace hypotheses made with other settings (same settings: kept, unless "
+            "the model has changed in its place)"
+        ),
+    ] = False
+    shard: Annotated[
+        str | None,
+        Option(
+            "decode part I of N and keep it in --output, for job arrays; run without "
+            "--shard afterwards, which writes the hypotheses",
+            metavar="I/N",
+        ),
+    ] = None
 
-    def switch(name: str, text: str) -> None:
-        group.add_argument(
-            name, action="store_true", default=argparse.SUPPRESS, help=text
-        )
-
-    setting("--pad-to", float, "seconds to pad to; 30: as Whisper, 0: true length (*)")
-    setting("--tail", float, "seconds of silence after each utterance (*)")
-    setting("--beam", int, "beams; 1: greedy search (1)")
-    switch(
-        "--early-stopping", "end with as many texts as beams, as Whisper's own search"
-    )
-    setting("--batch-size", int, "utterances decoded together (8)")
-    setting("--language", str, "of all utterances, or auto (each one's in utt2lang)")
-    setting("--languages", codes, "that auto chooses from, such as es,it,ru (all)")
-    setting("--task", str, "transcribe or translate (each one's in utt2task)")
-    setting(
-        "--min-confidence",
-        float,
-        "probability of auto's language below which --fallback decodes (never)",
-    )
-    switch("--timestamps", "say when each part of a text is spoken, in text.json")
-    setting(
-        "--temperatures",
-        _numbers,
-        "draw a text that fails anew, such as 0.2,0.4,0.6,0.8,1 (never)",
-    )
-    setting("--max-compression", float, "by zlib, above which a text fails (2.4)")
-    setting("--min-log-probability", float, "a token, below which a text fails (-1)")
-    setting(
-        "--no-speech",
-        float,
-        "above this probability a text that fails is silence, such as 0.6 (never)",
-    )
-    setting("--max-new-tokens", int, "cut texts here (224)")
-    setting("--device", str, "cpu or cuda (cpu)")
-    setting("--backend", str, "torch or ctranslate2 (torch)")
-    setting("--dtype", str, "float32, float16, bfloat16; ctranslate2: int8 (float32)")
-    setting("--threads", int, "of the CPU (1)")
-
-
-def codes(text: str) -> list[str]:
-    """Split codes at commas; no text is no code."""
-    return text.split(",") if text else []
-
-
-def _numbers(text: str) -> list[float]:
-    return [float(number) for number in text.split(",")]
-
-
-def main(args: argparse.Namespace) -> None:
-    """Decode each data directory.
-
-    Raises:
-        InputError: as many outputs as data directories are needed.
-    """
-    from espnet_merge.checkpoint.labels import warn_of_labels
-    from espnet_merge.checkpoint.padding import PUBLISHED, common_padding
-    from espnet_merge.decode.routes import read_routes
-    from espnet_merge.decode.settings import read_settings
-    from espnet_merge.decode.transcribe import transcribe
-    from espnet_merge.job_array import parse_shard
-
-    values = dict(vars(args))
-    model, adapter, data = (values.pop(key) for key in ("model", "adapter", "data"))
-    output, config = values.pop("output"), values.pop("config")
-    overwrite, shard = values.pop("overwrite"), values.pop("shard")
-    adapters, fallback = values.pop("adapters"), values.pop("fallback")
-    model = as_directory(model, default_cache())
-    known = languages_of(model)
-    experts = [Path(pair.partition("=")[2]) for pair in adapters or ()]
-    trained = common_padding(experts or [adapter or model])
-    settings = read_settings(config, values, known, trained or PUBLISHED)
-    _note_padding(experts or [adapter or model], trained, settings)
-    if adapters is None:
-        if fallback is not None or settings.min_confidence is not None:
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.adapters is None:
+            if self.fallback is not None or self.min_confidence is not None:
+                raise InputError(
+                    "--fallback and --min-confidence need --adapters, from which they "
+                    "choose: name those, or drop these."
+                )
+        elif self.adapter is not None:
+            raise InputError("--adapter and --adapters exclude each other: give one.")
+        if len(self.data) != len(self.output):
             raise InputError(
-                "--fallback and --min-confidence need --adapters, from which they "
-                "choose: name those, or drop these."
+                "--output must name one directory for each --data; got "
+                f"{len(self.output)} for {len(self.data)}."
             )
-        routes = None
-    elif adapter is not None:
-        raise InputError("--adapter and --adapters exclude each other: give one.")
-    else:
-        routes = read_routes(adapters, fallback, settings, known)
-    if len(data) != len(output):
-        raise InputError(
-            f"--output must name one directory for each --data; got {len(output)} for "
-            f"{len(data)}."
+        if len({Path(path).resolve() for path in self.output}) < len(self.output):
+            raise InputError(
+                "--output must name another directory for each --data; got "
+                f"{' '.join(map(str, self.output))}."
+            )
+
+    def __call__(self) -> "Decoded":
+        """Decode each data directory."""
+        from espnet_merge.checkpoint.labels import warn_of_labels
+        from espnet_merge.decode.routes import read_routes
+        from espnet_merge.decode.transcribe import transcribe
+        from espnet_merge.disk.cache import default_cache
+        from espnet_merge.job_array import parse_shard
+        from espnet_merge.whisper.converted import as_directory
+        from espnet_merge.whisper.fetched import languages_of
+
+        model = as_directory(Path(self.model), default_cache())
+        known = languages_of(model)
+        settings = part(self, Settings)
+        settings.check_languages(known)
+        trained = common_padding(experts(vars(self)))
+        self._note_padding(trained)
+        adapter = self.adapter and Path(self.adapter)
+        routes = self.adapters and read_routes(
+            self.adapters, self.fallback, settings, known
         )
-    if len({path.resolve() for path in output}) < len(output):
-        raise InputError(
-            "--output must name another directory for each --data; got "
-            f"{' '.join(map(str, output))}."
+        used = routes.adapters.values() if routes else filter(None, [adapter])
+        warn_of_labels([model, *used])
+        return transcribe(
+            model,
+            [
+                (Path(data), Path(output))
+                for data, output in zip(self.data, self.output, strict=True)
+            ],
+            settings,
+            adapter or None,
+            routes or None,
+            overwrite=self.overwrite,
+            shard=parse_shard(self.shard) if self.shard else None,
+            trained=trained,
         )
-    sets = list(zip(data, output, strict=True))
-    used = routes.adapters.values() if routes else filter(None, [adapter])
-    warn_of_labels("decode", [model, *used])
-    transcribe(
-        model,
-        sets,
-        settings,
-        adapter,
-        routes,
-        overwrite=overwrite,
-        shard=shard and parse_shard(shard),
-        trained=trained,
-    )
+
+    def _note_padding(self, trained: Padding | None) -> None:
+        """Say where a model hears other silence than in its training."""
+        now = Padding(self.pad_to, self.tail)
+        if now == (trained or PUBLISHED):
+            return
+        record = (
+            "by its record" if trained else "as Whisper was, for no record says else"
+        )
+        first, *others = experts(vars(self))
+        more = f" and {len(others)} more" if others else ""
+        print(
+            f"espnet-merge decode: note: {first}{more}: trained {trained or PUBLISHED}"
+            f" ({record}), decoded {now}: it may loop.",
+            file=sys.stderr,
+        )
 
 
-def _note_padding(
-    experts: Sequence[Path], trained: "Padding | None", settings: "Settings"
-) -> None:
-    """Say where a model hears other silence than in its training: it may loop there."""
-    from espnet_merge.checkpoint.padding import PUBLISHED, Padding
-
-    now = Padding(settings.pad_to, settings.tail)
-    if now == (trained or PUBLISHED):
-        return
-    record = "by its record" if trained else "as Whisper was, for no record says else"
-    more = f" and {len(experts) - 1} more" if experts[1:] else ""
-    print(
-        f"espnet-merge decode: note: {experts[0]}{more}: trained {trained or PUBLISHED}"
-        f" ({record}), decoded {now}: it may loop.",
-        file=sys.stderr,
-    )
+def main(command: Command) -> None:
+    """Decode."""
+    command()

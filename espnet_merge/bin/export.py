@@ -4,29 +4,34 @@ A full fine-tuning becomes a Hugging Face directory with the tokenizer of its ba
 LoRA expert becomes a PEFT adapter directory.
 """
 
-import argparse
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+from espnet_merge.options import AnyPath, Option, Options
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
-    parser.add_argument(
-        "--exp", type=Path, required=True, help="directory that whisper_train wrote"
-    )
-    parser.add_argument(
-        "--checkpoint",
-        default="valid.loss.ave.pth",
-        help="file in --exp; default: %(default)s, ESPnet's average of the n best",
-    )
-    parser.add_argument("--output", type=Path, required=True, help="new directory")
-    parser.add_argument(
-        "--overwrite", action="store_true", help="replace --output if it exists"
-    )
+@dataclass(frozen=True, kw_only=True)
+class Command(Options):
+    """Turn a trained ESPnet experiment into a directory that other tools read."""
+
+    exp: Annotated[AnyPath, Option("directory that whisper_train wrote")]
+    checkpoint: Annotated[
+        str, Option("file in --exp; by default ESPnet's average of the n best")
+    ] = "valid.loss.ave.pth"
+    output: Annotated[AnyPath, Option("new directory")]
+    overwrite: Annotated[bool, Option("replace --output if it exists")] = False
+
+    def __call__(self) -> Path:
+        """Write the model and rename it into place; return where it is."""
+        from espnet_merge.tasks.export import export
+
+        output = Path(self.output)
+        checkpoint = Path(self.exp) / self.checkpoint
+        export(checkpoint, output, overwrite=self.overwrite)
+        return output
 
 
-def main(args: argparse.Namespace) -> None:
-    """Write the model and rename it into place."""
-    from espnet_merge.tasks.export import export
-
-    export(args.exp / args.checkpoint, args.output, overwrite=args.overwrite)
-    print(args.output)
+def main(command: Command) -> None:
+    """Export and print where."""
+    print(command())

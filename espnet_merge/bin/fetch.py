@@ -5,42 +5,53 @@ hub, a directory of Hugging Face or CTranslate2, or an OpenAI .pt file. The hub 
 first; without it, base comes from Python packages.
 """
 
-import argparse
 import sys
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated
 
-from espnet_merge.disk.atomic import check_output
 from espnet_merge.disk.cache import default_cache
-from espnet_merge.files import FETCH_JSON
-from espnet_merge.whisper.fetched import is_fetched
+from espnet_merge.options import AnyPath, Option, Options
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of this command."""
-    parser.add_argument("source", metavar="SOURCE", help="size, hub name or path")
-    parser.add_argument("--output", type=Path, required=True, help="directory to write")
-    parser.add_argument(
-        "--cache",
-        type=Path,
-        default=default_cache(),
-        help="where downloads are kept ($ESPNET_MERGE_CACHE, now %(default)s)",
-    )
-    parser.add_argument(
-        "--overwrite", action="store_true", help="replace what is in --output"
-    )
+@dataclass(frozen=True, kw_only=True)
+class Command(Options):
+    """Get a Whisper as a local Hugging Face directory."""
+
+    source: Annotated[
+        AnyPath,
+        Option("size, hub name or path", positional=True, metavar="SOURCE", read=str),
+    ]
+    output: Annotated[AnyPath, Option("directory to write")]
+    cache: Annotated[
+        AnyPath,
+        Option(
+            "where downloads are kept",
+            default="$ESPNET_MERGE_CACHE, else ~/.cache/espnet_merge",
+        ),
+    ] = field(default_factory=default_cache)
+    overwrite: Annotated[bool, Option("replace what is in --output")] = False
+
+    def __call__(self) -> Path:
+        """Fetch the model, unless it is there; return where it is."""
+        from espnet_merge.whisper.fetched import check_overwrite, is_fetched
+
+        source, output = str(self.source), Path(self.output)
+        if self.overwrite:
+            check_overwrite(output)
+        elif is_fetched(source, output):
+            print(f"{output}: holds {source} already", file=sys.stderr)
+            return output
+        # Before a download, not after it, is the time to find that this cannot be
+        # written.
+        output.parent.mkdir(parents=True, exist_ok=True)
+        # Seconds of imports, which a rerun does without.
+        from espnet_merge.whisper.fetch import fetch
+
+        fetch(source, output, Path(self.cache), overwrite=self.overwrite)
+        return output
 
 
-def main(args: argparse.Namespace) -> None:
-    """Fetch the model, unless it is there."""
-    if args.overwrite:
-        check_output(args.output, overwrite=True, mark=FETCH_JSON)
-    elif is_fetched(args.source, args.output):
-        print(f"{args.output}: holds {args.source} already", file=sys.stderr)
-        return
-    # Before a download, not after it, is the time to find that this cannot be written.
-    args.output.parent.mkdir(parents=True, exist_ok=True)
-    # Seconds of imports, which a rerun does without.
-    from espnet_merge.whisper.fetch import fetch
-
-    fetch(args.source, args.output, args.cache, overwrite=args.overwrite)
-    print(args.output)
+def main(command: Command) -> None:
+    """Fetch the model and print where it is."""
+    print(command())

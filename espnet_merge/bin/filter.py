@@ -7,57 +7,56 @@ many of the usable ones, chosen by their names. Of a test set nothing may be dro
 --keep-all writes it as it is, and says what is odd.
 """
 
-import argparse
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
-from espnet_merge.disk.atomic import check_output
-from espnet_merge.files import WAV_SCP
+from espnet_merge.data.limits import Limits
+from espnet_merge.options import AnyPath, Option, part
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of this command."""
-    parser.add_argument("--data", type=Path, required=True, help="Kaldi data directory")
-    parser.add_argument("--output", type=Path, required=True, help="directory to write")
-    parser.add_argument("--min-seconds", type=float, default=0.1, help="%(default)s")
-    parser.add_argument("--max-seconds", type=float, default=30.0, help="%(default)s")
-    parser.add_argument(
-        "--max-tokens", type=int, default=448, help="prompt and end included"
+@dataclass(frozen=True, kw_only=True)
+class Command(Limits):
+    """Drop utterances that Whisper cannot use."""
+
+    data: Annotated[AnyPath, Option("Kaldi data directory")]
+    output: Annotated[AnyPath, Option("directory to write")]
+    keep_all: Annotated[bool, Option("drop nothing, as of a test set")] = False
+    model: Annotated[AnyPath | None, Option("Whisper directory, to count tokens")] = (
+        None
     )
-    parser.add_argument("--max-utterances", type=int, help="keep so many (all)")
-    parser.add_argument(
-        "--keep-all", action="store_true", help="drop nothing, as of a test set"
-    )
-    parser.add_argument("--model", type=Path, help="Whisper directory, to count tokens")
-    parser.add_argument("--overwrite", action="store_true", help="replace --output")
+    overwrite: Annotated[bool, Option("replace --output")] = False
+
+    def __call__(self) -> str:
+        """Filter; return a table of what was dropped, and why."""
+        from espnet_merge.data.filter import filter_data
+        from espnet_merge.disk.atomic import check_output
+        from espnet_merge.files import WAV_SCP
+        from espnet_merge.speech import LANGUAGES
+        from espnet_merge.whisper.fetched import languages_of
+
+        output = Path(self.output)
+        check_output(output, overwrite=self.overwrite, mark=WAV_SCP)
+        count, known = None, frozenset(LANGUAGES)
+        if self.model:
+            # Seconds of imports, for this option alone.
+            from espnet_merge.whisper.prompt import encode_target, load_tokenizer
+
+            model = Path(self.model)
+            tokenizer, known = load_tokenizer(model), languages_of(model)
+
+            def count(text: str, language: str, task: str) -> int:
+                return len(encode_target(tokenizer, text, language, task))
+
+        limits = part(self, Limits)
+        report = filter_data(
+            Path(self.data), output, limits, count, known, keep_all=self.keep_all
+        )
+        if self.keep_all:
+            return "\n  ".join([f"{output}: all are kept", *report.table("usual")])
+        return "\n  ".join([f"{output}", *report.table()])
 
 
-def main(args: argparse.Namespace) -> None:
+def main(command: Command) -> None:
     """Filter and print the table."""
-    from espnet_merge.data.filter import Limits, filter_data
-    from espnet_merge.speech import LANGUAGES
-    from espnet_merge.whisper.fetched import languages_of
-
-    limits = Limits(
-        min_seconds=args.min_seconds,
-        max_seconds=args.max_seconds,
-        max_tokens=args.max_tokens,
-        max_utterances=args.max_utterances,
-    )
-    check_output(args.output, overwrite=args.overwrite, mark=WAV_SCP)
-    count, known = None, frozenset(LANGUAGES)
-    if args.model:
-        # Seconds of imports, for this option alone.
-        from espnet_merge.whisper.prompt import encode_target, load_tokenizer
-
-        tokenizer, known = load_tokenizer(args.model), languages_of(args.model)
-
-        def count(text: str, language: str, task: str) -> int:
-            return len(encode_target(tokenizer, text, language, task))
-
-    report = filter_data(
-        args.data, args.output, limits, count, known, keep_all=args.keep_all
-    )
-    if args.keep_all:
-        print(f"{args.output}: all are kept", *report.table("usual"), sep="\n  ")
-    else:
-        print(f"{args.output}", *report.table(), sep="\n  ")
+    print(command())

@@ -5,24 +5,33 @@ that `segments` names are cut out, and commands in wav.scp are run. No utterance
 dropped: what has no usable audio has None in wav.scp, and the reason in utt2defect.
 """
 
-import argparse
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
-from espnet_merge.disk.atomic import check_output
-from espnet_merge.files import WAV_SCP
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of this command."""
-    parser.add_argument("--data", type=Path, required=True, help="Kaldi data directory")
-    parser.add_argument("--output", type=Path, required=True, help="directory to write")
-    parser.add_argument("--overwrite", action="store_true", help="replace --output")
+from espnet_merge.options import AnyPath, Option, Options
 
 
-def main(args: argparse.Namespace) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Command(Options):
+    """Write a data directory with one file an utterance."""
+
+    data: Annotated[AnyPath, Option("Kaldi data directory")]
+    output: Annotated[AnyPath, Option("directory to write")]
+    overwrite: Annotated[bool, Option("replace --output")] = False
+
+    def __call__(self) -> str:
+        """Format; return a table of what has no usable audio, and why."""
+        from espnet_merge.data.format import format_data
+        from espnet_merge.disk.atomic import check_output
+        from espnet_merge.files import WAV_SCP
+
+        output = Path(self.output)
+        check_output(output, overwrite=self.overwrite, mark=WAV_SCP)
+        report = format_data(Path(self.data), output)
+        return "\n  ".join([f"{output}", *report.table()])
+
+
+def main(command: Command) -> None:
     """Format and print the table."""
-    from espnet_merge.data.format import format_data
-
-    check_output(args.output, overwrite=args.overwrite, mark=WAV_SCP)
-    report = format_data(args.data, args.output)
-    print(f"{args.output}", *report.table(), sep="\n  ")
+    print(command())

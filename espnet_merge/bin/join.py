@@ -1,25 +1,34 @@
 """Join the parts that 'espnet-merge merge --shard' wrote: the bytes of a single run."""
 
-import argparse
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+from espnet_merge.options import AnyPath, Option, Options
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
-    add = parser.add_argument
-    add(
-        "--output",
-        type=Path,
-        required=True,
-        metavar="DIR",
-        help="what the parts were told; it is written, and the parts are removed",
-    )
-    add("--overwrite", action="store_true", help="replace an older merge in --output")
+@dataclass(frozen=True, kw_only=True)
+class Command(Options):
+    """Join the parts of a merge."""
+
+    output: Annotated[
+        AnyPath,
+        Option(
+            "what the parts were told; it is written, and the parts are removed",
+            metavar="DIR",
+        ),
+    ]
+    overwrite: Annotated[bool, Option("replace an older merge in --output")] = False
+
+    def __call__(self) -> Path:
+        """Join the parts; return where the merge is."""
+        from espnet_merge.merging.shards import join
+
+        output = Path(self.output)
+        join(output, overwrite=self.overwrite)
+        return output
 
 
-def main(args: argparse.Namespace) -> None:
-    """Join the parts."""
-    from espnet_merge.merging.shards import join
-
-    join(args.output, overwrite=args.overwrite)
-    print(args.output)
+def main(command: Command) -> None:
+    """Join the parts and print where."""
+    print(command())

@@ -8,25 +8,34 @@ For example:
   espnet-merge language --model exp/base --add ast --like es --output exp/base_ast
 """
 
-import argparse
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+from espnet_merge.options import AnyPath, Option, Options
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
-    add = parser.add_argument
-    add("--model", type=Path, required=True, help="Hugging Face Whisper directory")
-    add("--add", required=True, metavar="CODE", help="the new language, such as ast")
-    add("--like", required=True, metavar="CODE", help="a language that Whisper knows")
-    add("--own", action="store_true", help="a token of its own, not the borrowed one")
-    add("--output", type=Path, required=True, metavar="DIR", help="directory to write")
-    add("--overwrite", action="store_true", help="replace an older one in --output")
+@dataclass(frozen=True, kw_only=True)
+class Command(Options):
+    """Give a Whisper a language that it does not know."""
+
+    model: Annotated[AnyPath, Option("Hugging Face Whisper directory")]
+    add: Annotated[str, Option("the new language, such as ast", metavar="CODE")]
+    like: Annotated[str, Option("a language that Whisper knows", metavar="CODE")]
+    own: Annotated[bool, Option("a token of its own, not the borrowed one")] = False
+    output: Annotated[AnyPath, Option("directory to write", metavar="DIR")]
+    overwrite: Annotated[bool, Option("replace an older one in --output")] = False
+
+    def __call__(self) -> Path:
+        """Write the copy; return where it is."""
+        from espnet_merge.whisper.lend import lend
+
+        model, output = Path(self.model), Path(self.output)
+        options = {"own": self.own, "overwrite": self.overwrite}
+        lend(model, self.add, self.like, output, **options)
+        return output
 
 
-def main(args: argparse.Namespace) -> None:
-    """Write the copy."""
-    from espnet_merge.whisper.lend import lend
-
-    options = {"own": args.own, "overwrite": args.overwrite}
-    lend(args.model, args.add, args.like, args.output, **options)
-    print(args.output)
+def main(command: Command) -> None:
+    """Write the copy and print where."""
+    print(command())

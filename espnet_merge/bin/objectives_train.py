@@ -7,7 +7,7 @@ Takes the options of ``whisper_train`` and ``objectives_conf``; see ``--help``,
 import os
 from collections.abc import Sequence
 
-from espnet_merge.errors import told_in_one_line
+from espnet_merge.errors import one_line_error
 
 
 def main(cmd: Sequence[str] | None = None) -> None:
@@ -17,7 +17,7 @@ def main(cmd: Sequence[str] | None = None) -> None:
     from espnet_merge.tasks.objectives import ObjectivesTask
     from espnet_merge.tasks.sound import readable_audio
 
-    with told_in_one_line("objectives_train"), readable_audio():
+    with one_line_error("objectives_train"), readable_audio():
         ObjectivesTask.main(cmd=cmd)
 
 

@@ -3,31 +3,39 @@
 Ids get a prefix such as sp0.9-; a factor of 1 keeps the utterances as they are.
 """
 
-import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
-from espnet_merge.disk.atomic import check_output
-from espnet_merge.files import WAV_SCP
+from espnet_merge.options import AnyPath, Option, Options
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of this command."""
-    parser.add_argument("--data", type=Path, required=True, help="Kaldi data directory")
-    parser.add_argument("--output", type=Path, required=True, help="directory to write")
-    parser.add_argument(
-        "--factors",
-        type=float,
-        nargs="+",
-        default=[0.9, 1.0, 1.1],
-        help="speeds, 1 for the original (default: 0.9 1.0 1.1)",
+@dataclass(frozen=True, kw_only=True)
+class Command(Options):
+    """Write speed-perturbed copies of a data directory."""
+
+    data: Annotated[AnyPath, Option("Kaldi data directory")]
+    output: Annotated[AnyPath, Option("directory to write")]
+    factors: Annotated[Sequence[float], Option("speeds, 1 for the original")] = (
+        0.9,
+        1.0,
+        1.1,
     )
-    parser.add_argument("--overwrite", action="store_true", help="replace --output")
+    overwrite: Annotated[bool, Option("replace --output")] = False
+
+    def __call__(self) -> str:
+        """Perturb; return how much was written."""
+        from espnet_merge.data.perturb import perturb_speed
+        from espnet_merge.disk.atomic import check_output
+        from espnet_merge.files import WAV_SCP
+
+        output = Path(self.output)
+        check_output(output, overwrite=self.overwrite, mark=WAV_SCP)
+        count = perturb_speed(Path(self.data), output, self.factors)
+        return f"{output}: {count} utterances"
 
 
-def main(args: argparse.Namespace) -> None:
+def main(command: Command) -> None:
     """Perturb and say how much was written."""
-    from espnet_merge.data.perturb import perturb_speed
-
-    check_output(args.output, overwrite=args.overwrite, mark=WAV_SCP)
-    count = perturb_speed(args.data, args.output, args.factors)
-    print(f"{args.output}: {count} utterances")
+    print(command())

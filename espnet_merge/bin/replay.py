@@ -5,53 +5,62 @@ means that all inputs and all tensors of the result are what they were, those th
 stored beside the record, too.
 """
 
-import argparse
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
-from espnet_merge.bin.merge import add_run, check_jobs
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
-    add = parser.add_argument
-    add("record", type=Path, metavar="FILE", help="merge.yaml, or its directory")
-    add(
-        "--output",
-        type=Path,
-        metavar="DIR",
-        help="directory to write (default: a temporary one, which is removed)",
-    )
-    add(
-        "--stored",
-        action="store_true",
-        help="compare what is stored beside the record with it; merge nothing",
-    )
-    add_run(parser)
+from espnet_merge.bin._merging import Execution
+from espnet_merge.options import AnyPath, Option
 
 
-def main(args: argparse.Namespace) -> None:
-    """Merge and compare."""
-    from espnet_merge.checkpoint import holds_weights
-    from espnet_merge.merging.provenance import read_record
-    from espnet_merge.merging.replay import check_stored, replay
+@dataclass(frozen=True, kw_only=True)
+class Command(Execution):
+    """Merge again as a merge.yaml says."""
 
-    check_jobs(args.jobs)
-    record = read_record(args.record)
-    stored = args.record if args.record.is_dir() else args.record.parent
-    if args.stored:
-        check_stored(stored, record)
-        print(f"{args.record}: the same bytes are stored")
-        return
-    # What is replaced may be damaged: that is why.
-    replaced = args.output and args.output.resolve() == stored.resolve()
-    compared = holds_weights(stored) and not replaced
-    replay(
-        record,
-        args.output,
-        stored=stored if compared else None,
-        overwrite=args.overwrite,
-        jobs=args.jobs,
-        device=args.device,
-    )
-    what = "so is what is stored" if compared else "nothing is stored beside it"
-    print(f"{args.record}: same inputs, same bytes; {what}")
+    record: Annotated[
+        AnyPath,
+        Option("merge.yaml, or its directory", positional=True, metavar="FILE"),
+    ]
+    stored: Annotated[
+        bool,
+        Option("compare what is stored beside the record with it; merge nothing"),
+    ] = False
+    output: Annotated[
+        AnyPath | None,
+        Option(
+            "directory to write",
+            default="a temporary one, which is removed",
+            metavar="DIR",
+        ),
+    ] = None
+
+    def __call__(self) -> str:
+        """Merge and compare; return what is the same."""
+        from espnet_merge.checkpoint import holds_weights
+        from espnet_merge.merging.provenance import read_record
+        from espnet_merge.merging.replay import check_stored, replay
+
+        path, output = Path(self.record), Path(self.output) if self.output else None
+        record = read_record(path)
+        stored = path if path.is_dir() else path.parent
+        if self.stored:
+            check_stored(stored, record)
+            return f"{path}: the same bytes are stored"
+        # What is replaced may be damaged: that is why.
+        replaced = output and output.resolve() == stored.resolve()
+        compared = holds_weights(stored) and not replaced
+        replay(
+            record,
+            output,
+            stored=stored if compared else None,
+            overwrite=self.overwrite,
+            jobs=self.jobs,
+            device=self.device,
+        )
+        what = "so is what is stored" if compared else "nothing is stored beside it"
+        return f"{path}: same inputs, same bytes; {what}"
+
+
+def main(command: Command) -> None:
+    """Merge, compare, and print what is the same."""
+    print(command())

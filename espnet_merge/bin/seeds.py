@@ -2,72 +2,109 @@ r"""Show systems that were trained with several seeds: mean and spread of their 
 
 A --row names a system and the directories of its scored hypotheses, each .../SET with a
 score.json of espnet-merge score; several of one SET are of its seeds. A --mean names a
-column and the sets that it averages, those of each metric apart.
+column and the sets that it averages, those of each metric apart. Scores of sets of
+another size are refused, and of models decoded otherwise, but for the silence that each
+was trained with.
 
 For example:
-  espnet-merge seeds --sets cs_test es_test it_test --mean old=es_test,it_test \
-    --row "from scratch" exp/seed*/scratch/cs/inference_tail/cs_test \
-    --row "full" exp/seed*/full/cs/inference_tail/{cs,es,it}_test --output table.md
+  espnet-merge seeds --sets cs_test it_test --mean old=it_test \
+    --row "from scratch" exp/seed*/scratch/cs/inference_as_trained/cs_test \
+    --row "full" exp/seed*/full/cs/inference_as_trained/{cs,it}_test --output table.md
 """
 
-import argparse
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated
 
 from espnet_merge.errors import InputError
+from espnet_merge.options import AnyPath, Option, Options
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
-    add = parser.add_argument
-    add(
-        "--row",
-        nargs="+",
-        action="append",
-        required=True,
-        metavar=("SYSTEM", "DIR"),
-        help="a system, and where its scores are",
-    )
-    add("--sets", nargs="+", required=True, metavar="SET", help="columns")
-    add(
-        "--mean",
-        action="append",
-        default=[],
-        metavar="NAME=SET,SET",
-        help="a column with the mean over sets",
-    )
-    add(
-        "--base",
-        metavar="SYSTEM",
-        help="the untrained model's, which may be decoded in a mode of its own",
-    )
-    add("--output", type=Path, metavar="FILE", help="Markdown to write, too")
-
-
-def main(args: argparse.Namespace) -> None:
-    """Read, print, and write if told to."""
-    from espnet_merge.disk.atomic import whole_file
-    from espnet_merge.report.seeds import markdown, read_scores
-
+def _rows(words: Sequence[Sequence[str]]) -> dict[str, list[Path]]:
     rows: dict[str, list[Path]] = {}
-    for name, *places in args.row:
+    for name, *places in words:
         if name in rows:
             raise InputError(f"--row must name each system once; {name!r} is twice.")
         rows[name] = [Path(place) for place in places]
+    return rows
+
+
+def _means(words: Sequence[str]) -> dict[str, list[str]]:
     means = {}
-    for word in args.mean:
+    for word in words:
         name, equals, sets = word.partition("=")
-        if not equals or name in args.sets:
+        if not equals:
             raise InputError(
                 f"--mean must be NAME=SET,SET with a name that is no set; got {word!r}."
             )
         means[name] = sets.split(",")
-    if args.base is not None and args.base not in rows:
-        raise InputError(
-            f"--base must be one of --row, which are {', '.join(rows)}; got "
-            f"{args.base!r}."
-        )
-    lines = list(markdown(read_scores(rows, args.base), args.sets, means))
-    print(*lines, sep="\n")
-    if args.output:
-        with whole_file(args.output) as part:
-            part.write_text("\n".join([*lines, ""]), encoding="utf-8")
+    return means
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command(Options):
+    """Show systems that were trained with several seeds."""
+
+    row: Annotated[
+        Mapping[str, Sequence[AnyPath]],
+        Option(
+            "a system, and where its scores are",
+            nargs="+",
+            action="append",
+            metavar=("SYSTEM", "DIR"),
+            read=_rows,
+        ),
+    ]
+    sets: Annotated[Sequence[str], Option("columns", metavar="SET")]
+    mean: Annotated[
+        Mapping[str, Sequence[str]],
+        Option(
+            "a column with the mean over sets",
+            action="append",
+            metavar="NAME=SET,SET",
+            read=_means,
+        ),
+    ] = field(default_factory=dict)
+    base: Annotated[
+        str | None,
+        Option(
+            "the untrained model's, which may be decoded in a mode of its own",
+            metavar="SYSTEM",
+        ),
+    ] = None
+    output: Annotated[
+        AnyPath | None, Option("Markdown to write, too", metavar="FILE")
+    ] = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in self.mean:
+            if name in self.sets:
+                raise InputError(
+                    f"--mean must be NAME=SET,SET with a name that is no set; got "
+                    f"{name!r}."
+                )
+
+        if self.base is not None and self.base not in self.row:
+            raise InputError(
+                f"--base must be one of --row, which are {', '.join(self.row)}; got "
+                f"{self.base!r}."
+            )
+
+    def __call__(self) -> str:
+        """Read the scores; return a table in Markdown, and write it if told to."""
+        from espnet_merge.disk.atomic import whole_file
+        from espnet_merge.report.seeds import markdown, read_scores
+
+        rows = {name: [Path(x) for x in places] for name, places in self.row.items()}
+        text = "\n".join(markdown(read_scores(rows, self.base), self.sets, self.mean))
+        if self.output:
+            with whole_file(Path(self.output)) as part:
+                part.write_text(f"{text}\n", encoding="utf-8")
+        return text
+
+
+def main(command: Command) -> None:
+    """Print the table."""
+    print(command())

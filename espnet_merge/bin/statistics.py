@@ -13,53 +13,48 @@ For example:
     --set statistics=[exp/full_es/gram,exp/full_it/gram]
 """
 
-import argparse
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+from espnet_merge.options import AnyPath, Option, part
+from espnet_merge.statistics.settings import StatisticsSettings
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
-    add = parser.add_argument
-    add("--kind", choices=("fisher", "gram"), required=True, help="for which method")
-    add("--model", type=Path, required=True, help="Hugging Face Whisper directory")
-    add("--adapter", type=Path, help="LoRA adapter directory, trained on that model")
-    add("--data", type=Path, required=True, metavar="DATADIR", help="with text")
-    add("--output", type=Path, required=True, metavar="DIR", help="directory to write")
-    add("--overwrite", action="store_true", help="replace other statistics in --output")
-    add("--utterances", type=int, help="take at most so many, at equal distances (all)")
-    add(
-        "--labels",
-        choices=("reference", "model"),
-        default="reference",
-        help="of fisher: the texts, or tokens drawn from the model (%(default)s)",
-    )
-    add(
-        "--pad-to",
-        type=float,
-        help="seconds to pad to; 30: Whisper's own, 0: true length (as the model was "
-        "trained, by the record beside it)",
-    )
-    add("--tail", type=float, help="seconds of silence after each (the same)")
-    add("--batch-size", type=int, help="of gram: utterances in one pass (8)")
-    add("--language", help="of all utterances (each one's in utt2lang)")
-    add("--task", help="transcribe or translate (each one's in utt2task)")
-    add("--device", choices=("cpu", "cuda"), default="cpu", help="%(default)s")
-    add("--threads", type=int, default=1, help="of the CPU (%(default)s)")
+@dataclass(frozen=True, kw_only=True)
+class Command(StatisticsSettings):
+    """Collect the data statistics of an expert."""
+
+    model: Annotated[AnyPath, Option("Hugging Face Whisper directory")]
+    adapter: Annotated[
+        AnyPath | None, Option("LoRA adapter directory, trained on that model")
+    ] = None
+    data: Annotated[
+        AnyPath, Option("Kaldi data directory with text", metavar="DATADIR")
+    ]
+    output: Annotated[AnyPath, Option("directory to write", metavar="DIR")]
+    overwrite: Annotated[bool, Option("replace other statistics in --output")] = False
+
+    def __call__(self) -> Path:
+        """Collect, or leave as it is what is there; return where it is."""
+        from espnet_merge.checkpoint.labels import warn_of_labels
+        from espnet_merge.statistics.collect import collect
+
+        model, output = Path(self.model), Path(self.output)
+        adapter = Path(self.adapter) if self.adapter else None
+        warn_of_labels([model, *filter(None, [adapter])])
+        settings = part(self, StatisticsSettings)
+        collect(
+            model,
+            Path(self.data),
+            output,
+            settings,
+            adapter,
+            overwrite=self.overwrite,
+        )
+        return output
 
 
-def main(args: argparse.Namespace) -> None:
-    """Collect, or leave as it is what is there."""
-    from espnet_merge.checkpoint.labels import warn_of_labels
-    from espnet_merge.checkpoint.padding import PUBLISHED, Padding, padding_of
-    from espnet_merge.statistics.collect import StatisticsSettings, collect
-
-    values = dict(vars(args))
-    model, data, output = (values.pop(key) for key in ("model", "data", "output"))
-    adapter, overwrite = values.pop("adapter"), values.pop("overwrite")
-    warn_of_labels("statistics", [model, *filter(None, [adapter])])
-    values = {name: value for name, value in values.items() if value is not None}
-    if not values.keys() & set(Padding._fields):
-        values |= (padding_of(adapter or model) or PUBLISHED)._asdict()
-    collect(
-        model, data, output, StatisticsSettings(**values), adapter, overwrite=overwrite
-    )
+def main(command: Command) -> None:
+    """Collect."""
+    command()

@@ -11,70 +11,63 @@ For example:
 writes exp/sweep/boosted_tsv_m-scale=0.5 and five more.
 """
 
-import argparse
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
-from espnet_merge.bin.merge import (
-    add_inputs,
-    check_jobs,
-    merge_of,
-    params_of,
-    read_config,
-    warn_of_rounding,
-)
+from espnet_merge.bin._merging import Inputs
 from espnet_merge.errors import InputError
+from espnet_merge.merging.config import read_grid
+from espnet_merge.options import AnyPath, Option
+
+if TYPE_CHECKING:
+    from espnet_merge.merging.sweep import Sweep
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
-    add = parser.add_argument
-    add("--method", nargs="+", default=[], metavar="NAME", help="methods")
-    add(
-        "--config",
-        nargs="+",
-        default=[],
-        type=Path,
-        metavar="FILE",
-        help="YAML with 'method' and 'params'; its stem names the result",
-    )
-    add(
-        "--grid",
-        nargs="+",
-        default=[],
-        metavar="KEY=VALUE,VALUE",
-        help="values that a parameter takes in turn, with all those of the others",
-    )
-    add_inputs(parser)
-    add("--output", type=Path, required=True, metavar="DIR", help="parent of results")
+@dataclass(frozen=True, kw_only=True)
+class Command(Inputs):
+    """Merge the same experts with many settings in one pass over them."""
+
+    method: Annotated[Sequence[str], Option("methods", metavar="NAME")] = ()
+    config: Annotated[
+        Sequence[AnyPath],
+        Option(
+            "YAML with 'method' and 'params'; its stem names the result", metavar="FILE"
+        ),
+    ] = ()
+    grid: Annotated[
+        Mapping[str, Sequence[Any]],
+        Option(
+            "values that a parameter takes in turn, with all those of the others",
+            nargs="+",
+            metavar="KEY=VALUE,VALUE",
+            read=read_grid,
+        ),
+    ] = field(default_factory=dict)
+    output: Annotated[AnyPath, Option("parent of results", metavar="DIR")]
+
+    def plan(self) -> "Sweep":
+        """Return the merges, checked as far as headers tell."""
+        from espnet_merge.merging.config import read_config
+        from espnet_merge.merging.sweep import Sweep, merges_of
+
+        files = [Path(file) for file in self.config]
+        starts = [(file.stem, *read_config(file)) for file in files]
+        starts += [(name, name, {}) for name in self.method]
+        if not starts:
+            raise InputError("give --method or --config, one or several.")
+        output = Path(self.output)
+        merges = merges_of(starts, self.parameters, self.grid, output, **self.opened())
+        return Sweep(merges=merges, output=output, jobs=self.jobs, device=self.device)
+
+    def __call__(self) -> list[Path]:
+        """Merge with all settings; return where the results are."""
+        return self.plan().run()
 
 
-def main(args: argparse.Namespace) -> None:
-    """Merge with all settings."""
-    from espnet_merge.checkpoint import open_checkpoint, open_expert
-    from espnet_merge.checkpoint.labels import warn_of_labels
-    from espnet_merge.merging import estimate
-    from espnet_merge.merging.loop import run
-    from espnet_merge.merging.sweep import parse_grid, settings
-
-    check_jobs(args.jobs)
-    starts = [(file.stem, *read_config(file)) for file in args.config]
-    starts += [(name, name, {}) for name in args.method]
-    if not starts:
-        raise InputError("give --method or --config, one or several.")
-    grid, common = parse_grid(args.grid), params_of(args)
-    base = open_checkpoint(args.base)
-    experts = [open_expert(expert) for expert in args.experts]
-    warn_of_labels("sweep", args.experts, merged=True)
-    merges = {}
-    for start, method, params in starts:
-        for label, values in settings(start, params | common, grid).items():
-            if label in merges:
-                raise InputError(f"{label}: two settings of one name; rename a file.")
-            output = args.output / label
-            merges[label] = merge_of(args, method, values, base, experts, output)
-    seconds = estimate.seconds(list(merges.values()), args.jobs)
-    print(f"{len(merges)} merges, about {seconds:.0f} s -> {args.output}")
-    warn_of_rounding(args.dtype)
-    run(list(merges.values()), args.jobs, args.device)
-    for merge in merges.values():
-        print(merge.output)
+def main(command: Command) -> None:
+    """Print how many there are, merge, and print where they are."""
+    plan = command.plan()
+    print(plan)
+    print(*plan.run(), sep="\n")

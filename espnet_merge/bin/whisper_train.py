@@ -7,7 +7,7 @@ Takes the options and YAML keys of ESPnet's own train commands; see ``--help`` a
 import os
 from collections.abc import Sequence
 
-from espnet_merge.errors import told_in_one_line
+from espnet_merge.errors import one_line_error
 
 
 def main(cmd: Sequence[str] | None = None) -> None:
@@ -17,7 +17,7 @@ def main(cmd: Sequence[str] | None = None) -> None:
     from espnet_merge.tasks.sound import readable_audio
     from espnet_merge.tasks.whisper import WhisperTask
 
-    with told_in_one_line("whisper_train"), readable_audio():
+    with one_line_error("whisper_train"), readable_audio():
         WhisperTask.main(cmd=cmd)
 
 

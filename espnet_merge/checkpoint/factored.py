@@ -2,10 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    pass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -29,6 +26,11 @@ class Factored:
     scale: float
 
     @property
+    def dtype(self) -> Any:  # noqa: ANN401 - numpy's or torch's
+        """Type of the factors."""
+        return self.b.dtype
+
+    @property
     def shape(self) -> tuple[int, int]:
         """Rows and columns of the product."""
         return self.b.shape[0], self.a.shape[1]
@@ -38,7 +40,7 @@ class Factored:
         return (self.b @ self.a) * self.scale
 
     def chunk(self, chunk: slice) -> Any:  # noqa: ANN401
-        """Return a piece of the flat product; only its rows are multiplied out."""
+        """Return a chunk of the flat product; only its rows are multiplied out."""
         rows, columns = self.shape
         start, stop, _ = chunk.indices(rows * columns)
         first = start // columns
@@ -47,7 +49,7 @@ class Factored:
 
 
 def concatenate(parts: Sequence[tuple[float, Factored]]) -> Factored:
-    """Return the weighted sum of deltas, exactly, the factors side by side."""
+    """Return the weighted sum of deltas, exactly, by concatenation of the factors."""
     import numpy as np
 
     b = np.hstack([weight * delta.scale * delta.b for weight, delta in parts])

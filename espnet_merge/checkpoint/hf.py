@@ -1,7 +1,6 @@
 """Hugging Face directories: open one, and write one."""
 
 import json
-import shutil
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
 
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 WEIGHTS = ((SINGLE, INDEX), ("pytorch_model.bin", "pytorch_model.bin.index.json"))
-# Configuration, tokenizer and generation files; never weights or an old index.
-SIDE_FILES = (".json", ".txt", ".model", ".tiktoken", ".jinja")
 MAX_SHARD = 5_000_000_000
 
 
@@ -39,30 +36,42 @@ def open_hf(path: Path) -> Checkpoint:
         InputError: something is missing, truncated or not a checkpoint.
     """
     config = read_json(path / CONFIG_JSON)
+    index, *files = weight_files(path)
+    entries: dict[str, Entry] = {}
+    for file in files or [index]:
+        entries |= _read_file(file)
+    if files and (lost := sorted(_weight_map(index).keys() ^ entries.keys())):
+        raise InputError(
+            f"{index}: tensor {lost[0]} is in the index or in a shard, but not in both;"
+            " fetch the checkpoint again."
+        )
+    read = (path / CONFIG_JSON, index, *files)
+    checkpoint = Checkpoint(path, entries, config, read)
+    if config.get("tie_word_embeddings", True):
+        checkpoint.drop_tied()
+    return checkpoint
+
+
+def weight_files(path: Path) -> list[Path]:
+    """Return the file of weights in a directory, or the index and then the shards.
+
+    Raises:
+        InputError: the index is none.
+    """
     single, index = next(
         pair for pair in WEIGHTS if any((path / name).exists() for name in pair)
     )
     if (path / single).exists():
-        files = [path / single]
-        entries = _read_file(path / single)
-    else:
-        where = read_json(path / index).get("weight_map")
-        if not isinstance(where, dict) or not where:
-            raise InputError(f"{path / index}: no weight_map; fetch it again.")
-        shards = sorted({_inside(path / index, shard) for shard in where.values()})
-        files = [path / index, *(path / shard for shard in shards)]
-        entries = {}
-        for shard in shards:
-            entries |= _read_file(path / shard)
-        if lost := sorted(set(where) ^ set(entries)):
-            raise InputError(
-                f"{path / index}: tensor {lost[0]} is in the index or in a shard, but"
-                " not in both; fetch the checkpoint again."
-            )
-    checkpoint = Checkpoint(path, entries, config, (path / CONFIG_JSON, *files))
-    if config.get("tie_word_embeddings", True):
-        checkpoint.drop_tied()
-    return checkpoint
+        return [path / single]
+    shards = {_inside(path / index, x) for x in _weight_map(path / index).values()}
+    return [path / index, *(path / shard for shard in sorted(shards))]
+
+
+def _weight_map(index: Path) -> dict[str, Any]:
+    where = read_json(index).get("weight_map")
+    if not isinstance(where, dict) or not where:
+        raise InputError(f"{index}: no weight_map; fetch it again.")
+    return where
 
 
 def _read_file(path: Path) -> dict[str, Entry]:
@@ -162,19 +171,8 @@ def _shards(
     return shards
 
 
-def side_files(directory: Path) -> list[Path]:
-    """Return what a Hugging Face directory holds beside weights, in order of names."""
-    return [
-        file
-        for file in sorted(directory.iterdir())
-        if file.suffix in SIDE_FILES and not file.name.endswith(".index.json")
-    ]
-
-
-def copy_side_files(base: Checkpoint, directory: Path, dtype: str) -> None:
-    """Copy what a model needs beside its weights; ``config.json`` states ``dtype``."""
-    for file in side_files(base.path):
-        shutil.copyfile(file, directory / file.name)
-    key = "torch_dtype" if "torch_dtype" in base.config else "dtype"
-    config = json.dumps(base.config | {key: dtype}, indent=2, ensure_ascii=False)
-    (directory / CONFIG_JSON).write_text(config + "\n", encoding="utf-8")
+def write_config(config: Mapping[str, Any], directory: Path, dtype: str) -> None:
+    """Write ``config.json``, which states ``dtype``."""
+    key = "torch_dtype" if "torch_dtype" in config else "dtype"
+    text = json.dumps({**config, key: dtype}, indent=2, ensure_ascii=False)
+    (directory / CONFIG_JSON).write_text(text + "\n", encoding="utf-8")

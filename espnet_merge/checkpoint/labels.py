@@ -5,7 +5,6 @@ first word. A model that learnt them begins its texts otherwise than its base an
 experts of today; it is told by a record that lacks ``label_format``.
 """
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 from espnet_merge.checkpoint.adapter import WEIGHTS
 from espnet_merge.checkpoint.espnet import read_config
 from espnet_merge.checkpoint.safetensors import read_header, read_metadata
-from espnet_merge.errors import InputError
+from espnet_merge.errors import InputError, warn
 from espnet_merge.files import CONFIG_YAML, EXPORT_YAML, MERGE_YAML
 
 KEY = "label_format"  # in export.yaml, config.yaml and an adapter's metadata
@@ -80,12 +79,10 @@ def label_warnings(models: Sequence[Path], *, merged: bool = False) -> list[str]
     return warnings
 
 
-def warn_of_labels(
-    command: str, models: Sequence[Path], *, merged: bool = False
-) -> None:
-    """Print the warnings of ``label_warnings`` as ``espnet-merge COMMAND``."""
+def warn_of_labels(models: Sequence[Path], *, merged: bool = False) -> None:
+    """Issue the warnings of ``label_warnings``."""
     for warning in label_warnings(models, merged=merged):
-        print(f"espnet-merge {command}: warning: {warning}", file=sys.stderr)
+        warn(warning)
 
 
 def _metadata(adapter: Path) -> dict[str, str]:

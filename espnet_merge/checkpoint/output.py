@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from espnet_merge.checkpoint.dtypes import itemsize
-from espnet_merge.checkpoint.hf import Writer, copy_side_files
+from espnet_merge.checkpoint.hf import Writer, write_config
 from espnet_merge.checkpoint.names import ESPNET_WHISPER, OPENAI
 from espnet_merge.checkpoint.openai import dims_of
 from espnet_merge.checkpoint.opened import Checkpoint, Format
+from espnet_merge.checkpoint.side_files import borrowed
 from espnet_merge.checkpoint.torch_write import FILES, TorchWriter
 from espnet_merge.errors import InputError
 from espnet_merge.files import CONFIG_YAML
@@ -86,15 +87,21 @@ class Output:
             return TorchWriter(path, plan, ESPNET_WHISPER)
         return TorchWriter(path, plan, self.template.naming, self.template.copies)
 
-    def copy_side_files(self, directory: Path, dtype: str) -> None:
-        """Copy what a model needs beside its weights."""
-        if self.template is None:
-            return
+    @property
+    def side_files(self) -> list[Path]:
+        """What is copied of the inputs, because a model needs it beside its weights."""
+        same = [model.path for model in self.models if model.format == self.format]
         if self.format == "hf":
-            copy_side_files(self.template, directory, dtype)
-        config = self.template.path.parent / CONFIG_YAML
-        if self.format == "espnet" and config.is_file():
-            shutil.copyfile(config, directory / CONFIG_YAML)
+            return borrowed(same)
+        config = [path.parent / CONFIG_YAML for path in same[:1]]
+        return [file for file in config if self.format == "espnet" and file.is_file()]
+
+    def copy_side_files(self, directory: Path, dtype: str) -> None:
+        """Copy what a model needs except weights."""
+        for file in self.side_files:
+            shutil.copyfile(file, directory / file.name)
+        if self.format == "hf" and self.template:
+            write_config(self.template.config, directory, dtype)
 
     def _dims(self) -> dict[str, int]:
         config: dict[str, Any] = {}

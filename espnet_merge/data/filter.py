@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from pathlib import Path
 
 from espnet_merge.data.audio import AudioError, read_blocks, whisper_length
@@ -13,49 +12,14 @@ from espnet_merge.data.kaldi import (
     read_formatted,
     write_tables,
 )
+from espnet_merge.data.limits import Limits
 from espnet_merge.data.report import Report
 from espnet_merge.disk.atomic import whole_directory
-from espnet_merge.errors import InputError
 from espnet_merge.files import UTT2LANG, UTT2TASK, WAV_SCP
 from espnet_merge.speech import LANGUAGES, SAMPLE_RATE, TASKS
 
 # (text, language, task) -> number of tokens, prompt and end included.
 CountTokens = Callable[[str, str, str], int]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Limits:
-    """Limits that an utterance must meet.
-
-    Args:
-        min_seconds: shorter audio is dropped.
-        max_seconds: longer audio is dropped; Whisper's window is 30 s.
-        max_tokens: longer texts are dropped; Whisper's decoder has 448 positions.
-        max_utterances: number of usable utterances to keep at most. A hash of their
-            names chooses them, so the choice is the same on every machine. None keeps
-            all.
-
-    Raises:
-        InputError: a limit is out of range.
-    """
-
-    min_seconds: float = 0.1
-    max_seconds: float = 30.0
-    max_tokens: int = 448
-    max_utterances: int | None = None
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.min_seconds < self.max_seconds <= 30:
-            raise InputError(
-                "--min-seconds and --max-seconds must be 0 <= min < max <= 30, as "
-                f"Whisper hears 30 s; got {self.min_seconds:g}, {self.max_seconds:g}."
-            )
-        if not 0 < self.max_tokens <= 448:
-            raise InputError(f"--max-tokens must be 1 to 448; got {self.max_tokens}.")
-        if self.max_utterances is not None and self.max_utterances < 1:
-            raise InputError(
-                f"--max-utterances must be at least 1; got {self.max_utterances}."
-            )
 
 
 def filter_data(

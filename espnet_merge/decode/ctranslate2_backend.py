@@ -5,6 +5,7 @@ import importlib.util
 import itertools
 import tempfile
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from ctranslate2 import StorageView
     from ctranslate2.models import Whisper
     from transformers import WhisperTokenizer
+
+# What makes the converted model of a directory and an adapter.
+CONVERTERS = ("ctranslate2", "espnet_merge", "peft", "transformers")
 
 
 class Group(NamedTuple):
@@ -65,9 +69,8 @@ def convert(model: Path, adapter: Path | None, digest: str, dtype: str) -> Path:
         digest: of what both hold.
         dtype: of the weights, ``float32`` or ``int8``.
     """
-    import ctranslate2
-
-    key = f"{digest} {dtype} {ctranslate2.__version__}"
+    versions = [version(name) for name in CONVERTERS]
+    key = " ".join([digest, dtype, *versions])
     output = default_cache() / "ctranslate2" / hashlib.sha256(key.encode()).hexdigest()
     return made_once(output, lambda place: _write(model, adapter, place, dtype))
 
@@ -138,6 +141,12 @@ class CTranslate2Backend:
                     Heard(best, chances[best] / sum(chances[code] for code in codes))
                 )
         return heard
+
+    def search_and_hear(
+        self, encoded: Sequence[Group], prompts: Sequence[list[int]]
+    ) -> tuple[list[Hypothesis], list[Heard]]:
+        """Return the best hypothesis of each utterance, and its language."""
+        return self.search(encoded, prompts), self.identify(encoded)
 
     def no_speech(self, encoded: Sequence[Group]) -> list[float]:
         """Return the probability that nobody speaks, of each utterance."""

@@ -1,6 +1,6 @@
 """Which adapter an utterance gets: that of its language, or what was named instead."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +8,7 @@ from espnet_merge.decode.expert import check_adapter
 from espnet_merge.decode.identify import Heard
 from espnet_merge.decode.settings import Settings
 from espnet_merge.errors import InputError
+from espnet_merge.options import AnyPath
 from espnet_merge.speech import AUTO, LANGUAGES
 from espnet_merge.whisper.prompt import check_language
 
@@ -59,23 +60,23 @@ class Routes:
 
 
 def read_routes(
-    pairs: Sequence[str],
-    fallback: str | None,
+    adapters: Mapping[str, AnyPath],
+    fallback: AnyPath | None,
     settings: Settings,
     known: Collection[str] = LANGUAGES,
 ) -> Routes:
-    """Return the routes that the command line names.
+    """Return the routes between adapters, checked to be there.
 
     Args:
-        pairs: ``LANGUAGE=DIR``, with a PEFT adapter directory each.
+        adapters: PEFT adapter directory of each language.
         fallback: ``none``, one of the languages, or another adapter directory; None
             where every utterance must have a language with an adapter.
         settings: how to decode; with ``min_confidence``.
         known: codes of the model's languages.
 
     Raises:
-        InputError: a pair is none, a language comes twice, a directory holds no
-            adapter, or the settings do not go with adapters of languages.
+        InputError: a language is unknown, a directory holds no adapter, or the
+            settings do not go with adapters of languages.
     """
     if settings.backend != "torch":
         raise InputError(
@@ -87,28 +88,16 @@ def read_routes(
             "min_confidence needs --fallback, which decodes what is less probable: "
             "name a language, an adapter directory, or 'none' for the base alone."
         )
-    adapters: dict[str, Path] = {}
-    for pair in pairs:
-        language, equals, directory = pair.partition("=")
-        if not equals or not directory:
-            raise InputError(
-                f"each of --adapters must be LANGUAGE=DIR such as es=exp/lora_es/model;"
-                f" got {pair!r}."
-            )
+    for language in adapters:
         check_language(language, known)
-        if language in adapters:
-            raise InputError(
-                f"a language has one of --adapters; {language} has {pair} and "
-                f"{adapters[language]}: drop one."
-            )
-        adapters[language] = Path(directory)
-    if fallback not in (None, NONE, *adapters):
-        adapters[FALLBACK] = Path(str(fallback))
+    paths = {language: Path(place) for language, place in adapters.items()}
+    if fallback not in (None, NONE, *paths):
+        paths[FALLBACK] = Path(str(fallback))
         fallback = FALLBACK
-    for path in adapters.values():
+    for path in paths.values():
         check_adapter(path)
     routes = Routes(
-        adapters=adapters, fallback=fallback, min_confidence=settings.min_confidence
+        adapters=paths, fallback=fallback, min_confidence=settings.min_confidence
     )
     if settings.language == AUTO:
         routes.check("--languages", settings.languages or known)

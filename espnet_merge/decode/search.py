@@ -4,6 +4,7 @@ The rules are those of transformers' ``generate`` with its default length penalt
 (1.0, the mean log-probability of a token), so that hypotheses equal its own.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -111,6 +112,53 @@ def _timestamps(end: int, no_timestamps: int) -> WhisperTimeStampLogitsProcessor
     return WhisperTimeStampLogitsProcessor(config, begin_index=0)
 
 
+@dataclass
+class Finished:
+    """The texts of an utterance that have ended, the best first.
+
+    Attributes:
+        rules: what ends a text.
+        beam: texts that are kept, of those that have ended as of those still open.
+        early_stopping: whether the search ends when so many texts have ended.
+        hypotheses: the texts.
+    """
+
+    rules: Rules
+    beam: int
+    early_stopping: bool
+    hypotheses: list[Hypothesis] = field(default_factory=list)
+
+    def add(
+        self, step: int, texts: list[list[int]], totals: list[float], ids: list[int]
+    ) -> list[int]:
+        """Add the texts that end at a step; return which others stay open, if any do.
+
+        Args:
+            step: counts from 1.
+            texts: candidates before this step, twice as many as beams, the best first.
+            totals: score of each after this step.
+            ids: what each says at this step.
+        """
+        done = self.hypotheses
+        for text, total, token in list(zip(texts, totals, ids, strict=True))[
+            : self.beam
+        ]:
+            if token == self.rules.end:
+                done.append(Hypothesis(text, total, ended=True))
+            elif step == self.rules.max_new_tokens:
+                done.append(Hypothesis([*text, token], total, ended=False))
+        done.sort(key=lambda hypothesis: -hypothesis.mean)
+        del done[self.beam :]
+        kept = [rank for rank, token in enumerate(ids) if token != self.rules.end]
+        if len(done) == self.beam:
+            # Greedy search ends with its first end. A beam is left when no open text
+            # scores better now than the worst it has finished.
+            beams = self.beam > 1 and not self.early_stopping
+            if not (beams and totals[kept[0]] / step > done[-1].mean):
+                return []
+        return kept[: self.beam]
+
+
 @torch.inference_mode()
 def search(
     model: WhisperForConditionalGeneration,
@@ -120,6 +168,7 @@ def search(
     beam: int = 1,
     *,
     early_stopping: bool = False,
+    first: Callable[[Tensor], object] | None = None,
 ) -> list[Hypothesis]:
     """Return the best hypothesis of each utterance.
 
@@ -131,65 +180,64 @@ def search(
         beam: texts kept open an utterance; 1 is greedy search.
         early_stopping: leave an utterance as soon as ``beam`` texts have ended, and not
             only when no open one has a better mean.
+        first: is called with the states (batch, d_model) of the first token of the
+            prompts, which tell the language that is heard.
     """
-    decoder = model.model.decoder
-    cache = new_cache()
+    decoder, cache = model.model.decoder, new_cache()
     rows = list(range(prompts.shape[0]))  # the utterance of each row still open
-    finished: list[list[Hypothesis]] = [[] for _ in rows]
+    finished = [Finished(rules, beam, early_stopping) for _ in rows]
     texts: list[list[list[int]]] = [[[]] for _ in rows]
     scores = prompts.new_zeros((len(rows), 1), dtype=torch.float32)
     follows = prompts.new_ones((len(rows), 1, prompts.shape[1]), dtype=torch.bool)
-    own = torch.eye(beam, dtype=torch.bool, device=prompts.device)
-    states = decode(decoder, prompts, encoded, cache)[:, -1:]
+    states = decode(decoder, prompts, encoded, cache)
+    if first is not None:
+        first(states[:, 0])
+    states = states[:, -1:]
     for step in range(1, rules.max_new_tokens + 1):
         log_probs = rules.log_probs(logits(decoder, states), texts)
-        # A beam ends in one way only: of twice as many candidates as beams at least
-        # one a beam stays open.
-        best, index = (scores[..., None] + log_probs).flatten(1).topk(2 * beam)
-        parents, tokens = index // log_probs.shape[-1], index % log_probs.shape[-1]
-        candidates = zip(best.tolist(), parents.tolist(), tokens.tolist(), strict=True)
-        open_rows, kept = [], []
-        for row, (totals, origins, ids) in enumerate(candidates):
-            keep = [rank for rank in range(2 * beam) if ids[rank] != rules.end][:beam]
-            done = finished[rows[row]]
-            for rank in range(beam):
-                text = texts[row][origins[rank]]
-                if ids[rank] == rules.end:
-                    done.append(Hypothesis(text, totals[rank], ended=True))
-                elif step == rules.max_new_tokens:
-                    done.append(Hypothesis([*text, ids[rank]], totals[rank], False))
-            done.sort(key=lambda hypothesis: -hypothesis.mean)
-            del done[beam:]
-            # Greedy search ends with its first end. A beam is left when no open text
-            # scores better now than the worst it has finished.
-            if len(done) < beam or (
-                beam > 1
-                and not early_stopping
-                and totals[keep[0]] / step > done[-1].mean
-            ):
-                open_rows.append(row)
-                kept.append(keep)
-                texts[row] = [[*texts[row][origins[r]], ids[r]] for r in keep]
-        if not open_rows or step == rules.max_new_tokens:
+        best, parents, tokens = _candidates(scores, log_probs, beam)
+        kept: dict[int, list[int]] = {}
+        listed = zip(best.tolist(), parents.tolist(), tokens.tolist(), strict=True)
+        for row, (totals, origins, ids) in enumerate(listed):
+            begun = [texts[row][origin] for origin in origins]
+            if ranks := finished[rows[row]].add(step, begun, totals, ids):
+                kept[row] = ranks
+                texts[row] = [[*begun[rank], ids[rank]] for rank in ranks]
+        if not kept or step == rules.max_new_tokens:
             break
-        if len(open_rows) < len(rows):
-            left = torch.tensor(open_rows, device=prompts.device)
+        if len(kept) < len(rows):
+            left = torch.tensor(list(kept), device=prompts.device)
             cache.batch_select_indices(left)
-            encoded = encoded.select(left)
+            encoded, follows = encoded.select(left), follows[left]
             best, parents, tokens = best[left], parents[left], tokens[left]
-            follows = follows[left]
-            rows = [rows[row] for row in open_rows]
-            texts = [texts[row] for row in open_rows]
-        chosen = torch.tensor(kept, device=prompts.device)
-        scores, parents = best.gather(1, chosen), parents.gather(1, chosen)
-        past = follows.gather(1, parents[..., None].expand(-1, -1, follows.shape[-1]))
-        follows = torch.cat([past, own.expand(len(rows), -1, -1)], -1)
-        states = decode(
-            decoder,
-            tokens.gather(1, chosen),
-            encoded,
-            cache,
-            follows if beam > 1 else None,
-            prompts.shape[1] + step - 1,
-        )
-    return [done[0] for done in finished]
+            rows, texts = [rows[row] for row in kept], [texts[row] for row in kept]
+        chosen = torch.tensor(list(kept.values()), device=prompts.device)
+        scores, said = best.gather(1, chosen), tokens.gather(1, chosen)
+        follows = _prolong(follows, parents.gather(1, chosen))
+        mask, place = follows if beam > 1 else None, prompts.shape[1] + step - 1
+        states = decode(decoder, said, encoded, cache, mask, place)
+    return [done.hypotheses[0] for done in finished]
+
+
+def _candidates(
+    scores: Tensor, log_probs: Tensor, beam: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return score, text and next token of the best ways to go on, the best first.
+
+    A text ends in one way only, so that of twice as many candidates as beams at least
+    one a beam stays open.
+    """
+    best, index = (scores[..., None] + log_probs).flatten(1).topk(2 * beam)
+    return best, index // log_probs.shape[-1], index % log_probs.shape[-1]
+
+
+def _prolong(follows: Tensor, parents: Tensor) -> Tensor:
+    """Return which tokens each text follows, one more of its own included.
+
+    Args:
+        follows: (batch, texts before, tokens before).
+        parents: (batch, beams), the text before that each goes on with.
+    """
+    past = follows.gather(1, parents[..., None].expand(-1, -1, follows.shape[-1]))
+    own = torch.eye(parents.shape[1], dtype=torch.bool, device=parents.device)
+    return torch.cat([past, own.expand(len(parents), -1, -1)], -1)

@@ -1,13 +1,12 @@
 """Decode a data directory into ``text`` and ``text.json``."""
 
-import functools
 import hashlib
 import itertools
 import json
 import sys
 import time
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +15,7 @@ import torch
 from tqdm import tqdm
 from transformers import WhisperTokenizer
 
+from espnet_merge.checkpoint.identity import files_digest
 from espnet_merge.checkpoint.padding import KEY, Padding
 from espnet_merge.data.table import write_table
 from espnet_merge.decode.batches import batches
@@ -24,6 +24,7 @@ from espnet_merge.decode.ctranslate2_backend import (
     check_ready,
     convert,
 )
+from espnet_merge.decode.decoded import Decoded, say_speed, say_what_is_odd
 from espnet_merge.decode.expert import check_expert, load_expert, load_routed
 from espnet_merge.decode.identify import Heard
 from espnet_merge.decode.journal import Batches, Journal, Record
@@ -36,7 +37,7 @@ from espnet_merge.decode.settings import Settings
 from espnet_merge.decode.torch_backend import TorchBackend
 from espnet_merge.decode.utterances import Utterance, read_utterances
 from espnet_merge.disk.atomic import whole_file
-from espnet_merge.disk.digest import sha256
+from espnet_merge.disk.digest import sha256_of_all
 from espnet_merge.errors import InputError
 from espnet_merge.files import TEXT_JSON
 from espnet_merge.job_array import Shard
@@ -47,6 +48,8 @@ from espnet_merge.whisper.prompt import load_tokenizer
 PACKAGES = ("espnet_merge", "torch", "transformers")  # and that of the backend
 # Of the mode, what names a place or a time and changes no result.
 NOT_COMPARED = ("model", "adapter", "adapters", "versions", KEY)
+# Of the mode, the digest of what is in a place, to the name of the place.
+PLACES = {f"{name}_sha256": name for name in ("model", "adapter", "adapters")}
 
 
 class Job(NamedTuple):
@@ -67,7 +70,7 @@ def transcribe(
     overwrite: bool = False,
     shard: Shard | None = None,
     trained: Padding | None = None,
-) -> None:
+) -> Decoded:
     """Write the hypotheses of data directories, checked all before the first is begun.
 
     A decoding that was killed goes on where it was; one that is finished is left as
@@ -101,20 +104,21 @@ def transcribe(
         )
         if routes is not None and settings.language != AUTO:
             routes.check(data, (utterance.language for utterance in utterances))
-        job = Job(output, {**common, "data_sha256": _listed(utterances)}, utterances)
+        job = Job(output, {**common, **_digests(utterances)}, utterances)
         if not _is_done(job, overwrite=overwrite):
             jobs.append(job)
     if jobs:
         torch.set_num_threads(settings.threads)
         tokenizer = load_tokenizer(model)
-
-        @functools.cache  # no weights are read where other jobs have decoded all
-        def recognizer() -> Recognizer:
-            backend = load_backend(model, adapter, settings, tokenizer, routes)
-            return Recognizer(backend, routes)
-
+        # No weights are read where other jobs have decoded all.
+        recognizer = cache(
+            lambda: Recognizer(
+                load_backend(model, adapter, settings, tokenizer, routes), routes
+            )
+        )
         for job in jobs:
             _run(job, recognizer, settings, tokenizer, shard, overwrite=overwrite)
+    return Decoded(tuple(output for _, output in sets), shard)
 
 
 def load_backend(
@@ -131,7 +135,7 @@ def load_backend(
             not there.
     """
     if settings.backend == "ctranslate2":
-        digest = f"{_digest(model)} {adapter and _digest(adapter)}"
+        digest = f"{files_digest(model)} {adapter and files_digest(adapter)}"
         converted = convert(model, adapter, digest, settings.dtype)
         return CTranslate2Backend(tokenizer, converted, settings)
     device, dtype = settings.device, settings.dtype
@@ -161,10 +165,10 @@ def _run(
             return
         start = time.monotonic()
         decoded = _decode(job, recognizer, todo, journal, shard or Shard(1, 1))
-        _say_speed(decoded, time.monotonic() - start)
+        say_speed(decoded, time.monotonic() - start)
         if shard is None:
             records = _records(job, settings, tokenizer, todo, journal.batches)
-            _say_what_is_odd(records.values())
+            say_what_is_odd(records.values())
             _write(job, records)
             journal.remove()
 
@@ -196,6 +200,7 @@ def _decode(
                         "heard": one.heard,
                         "hypothesis": one.hypothesis,
                         "adapter": one.adapter,
+                        "noted": one.noted,
                     }
                     for one in said
                 ],
@@ -217,7 +222,10 @@ def _records(
         for piece, record in zip(batch, decoded[number], strict=True):
             heard = Heard(*record["heard"])
             hypothesis = Hypothesis(*record["hypothesis"])
-            said[piece.name].append(Said(piece, heard, hypothesis, record["adapter"]))
+            noted = record["noted"] and Heard(*record["noted"])
+            said[piece.name].append(
+                Said(piece, heard, hypothesis, record["adapter"], noted)
+            )
     return {
         utterance.name: describe(
             utterance,
@@ -237,12 +245,12 @@ def _mode(
     return {
         **vars(settings),
         "model": str(model),
-        "model_sha256": _digest(model),
+        "model_sha256": files_digest(model),
         "adapter": adapter and str(adapter),
-        "adapter_sha256": adapter and _digest(adapter),
+        "adapter_sha256": adapter and files_digest(adapter),
         "adapters": adapters and {name: str(path) for name, path in adapters.items()},
         "adapters_sha256": adapters
-        and {name: _digest(path) for name, path in adapters.items()},
+        and {name: files_digest(path) for name, path in adapters.items()},
         "fallback": routes and routes.fallback,
         "versions": {
             name: version(name) for name in sorted({*PACKAGES, settings.backend})
@@ -254,54 +262,65 @@ def _compared(mode: Record) -> Record:
     return {name: value for name, value in mode.items() if name not in NOT_COMPARED}
 
 
+def _digests(utterances: Sequence[Utterance]) -> Record:
+    """SHA-256 of what was decoded, and of its audio."""
+    return {
+        "data_sha256": _listed(utterances),
+        "audio_sha256": sha256_of_all(utterance.audio for utterance in utterances),
+    }
+
+
 def _listed(utterances: Iterable[Utterance]) -> str:
-    """SHA-256 over what was decoded as what; recordings by their length."""
+    """SHA-256 over what was decoded as what."""
     lines = [(u.name, u.start, u.samples, u.language, u.task) for u in utterances]
     return hashlib.sha256(json.dumps(lines).encode()).hexdigest()
-
-
-def _digest(directory: Path) -> str:
-    """SHA-256 over weights, configuration and tokenizer."""
-    digest = hashlib.sha256()
-    for path in sorted([*directory.glob("*.safetensors"), *directory.glob("*.json")]):
-        digest.update(f"{path.name} {sha256(path)}\n".encode())
-    return digest.hexdigest()
 
 
 def _is_done(job: Job, *, overwrite: bool) -> bool:
     """Return whether the hypotheses are there already, and say so.
 
+    Those of a model that has changed in its place since are decoded anew.
+
     Raises:
         InputError: there are others, which are not to be replaced.
     """
-    differences = _compare(job)
-    if differences and not overwrite:
+    there = _mode_there(job.output)
+    if there is None:
+        return False
+    now = _compared(job.mode)
+    differ = {name for name in now if there.get(name) != now[name]}
+    if not differ:
+        print(f"{job.output}: already decoded.", file=sys.stderr)
+        return True
+    said = ", ".join(
+        f"{name}: {there.get(name)!s:.12} there, {now[name]!s:.12} now"
+        for name in now
+        if name in differ
+    )
+    said = said if there else "text.json is not ours"
+    same_place = all(there.get(name) == job.mode[name] for name in PLACES.values())
+    if same_place and differ <= PLACES.keys():
+        print(f"{job.output}: decoding anew ({said}).", file=sys.stderr)
+    elif not overwrite:
         raise InputError(
-            f"{job.output}: holds hypotheses made otherwise ({differences}): choose "
+            f"{job.output}: holds hypotheses made otherwise ({said}): choose "
             "another --output, or pass --overwrite to replace them."
         )
-    if differences == "":
-        print(f"{job.output}: already decoded.", file=sys.stderr)
-    return differences == ""
+    return False
 
 
-def _compare(job: Job) -> str | None:
-    """Say how the hypotheses in the output were made otherwise; None: there are none.
+def _mode_there(output: Path) -> Record | None:
+    """Return the mode of the hypotheses in a directory; None: there are none.
 
     ``text.json`` is written last: where it is, all is.
     """
-    path = job.output / TEXT_JSON
+    path = output / TEXT_JSON
     if not path.is_file():
         return None
     try:
-        there: dict[str, Any] = json.loads(path.read_text("utf-8"))["mode"]
+        return dict(json.loads(path.read_text("utf-8"))["mode"])
     except (ValueError, KeyError, TypeError):
-        return "text.json is not ours"
-    return ", ".join(
-        f"{name}: {there.get(name)!s:.12} there, {value!s:.12} now"
-        for name, value in _compared(job.mode).items()
-        if there.get(name) != value
-    )
+        return {}  # not ours
 
 
 def _write(job: Job, records: dict[str, Record]) -> None:
@@ -312,38 +331,4 @@ def _write(job: Job, records: dict[str, Record]) -> None:
         content = {"mode": job.mode, "utterances": records}
         part.write_text(
             json.dumps(content, indent=1, ensure_ascii=False) + "\n", "utf-8"
-        )
-
-
-def _say_speed(pieces: Collection[Utterance], spent: float) -> None:
-    if pieces:
-        count = len({piece.name for piece in pieces})
-        audio = sum(piece.seconds for piece in pieces)
-        print(
-            f"{count} utterances, {audio:.1f} s of audio, in {spent:.1f} s: "
-            f"{spent / count:.3f} s an utterance, "
-            f"real-time factor {spent / audio:.2f}.",
-            file=sys.stderr,
-        )
-
-
-def _say_what_is_odd(records: Collection[Record]) -> None:
-    routed = Counter(record["adapter"] for record in records if "adapter" in record)
-    if routed:
-        shares = ", ".join(f"{name} {n}" for name, n in sorted(routed.items()))
-        print(f"utterances by adapter: {shares}.", file=sys.stderr)
-    if defects := Counter(r["not_decoded"] for r in records if "not_decoded" in r):
-        why = ", ".join(f"{count} {defect}" for defect, count in defects.items())
-        print(
-            f"{defects.total()} of {len(records)} utterances could not be decoded "
-            f"({why}): their hypotheses are empty.",
-            file=sys.stderr,
-        )
-    loops = sum(record["repeats"] >= 4 for record in records)
-    truncated = sum(record["truncated"] for record in records)
-    if loops or truncated:
-        print(
-            f"of {len(records)} hypotheses {loops} repeat a phrase four times or more "
-            f"and {truncated} were cut at max_new_tokens.",
-            file=sys.stderr,
         )

@@ -1,9 +1,10 @@
-"""An inspection as one HTML page that needs nothing beside it."""
+"""An inspection as one HTML page that needs no other file."""
 
 from base64 import b64encode
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from html import escape
 
+from espnet_merge.html import html_table
 from espnet_merge.inspection.advice import advise
 from espnet_merge.inspection.inspection import Inspection
 from espnet_merge.inspection.record import definitions
@@ -31,11 +32,8 @@ def page(inspection: Inspection, pictures: Mapping[str, bytes]) -> str:
     return "\n".join(_lines(inspection, pictures)) + "\n"
 
 
-def _lines(inspection: Inspection, pictures: Mapping[str, bytes]) -> Iterator[str]:
-    yield '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">'
-    yield f"<title>Experts of {escape(inspection.base)}</title>"
-    yield f"<style>{STYLE}</style>\n</head>\n<body>"
-    yield f"<h1>Experts of {escape(inspection.base)}</h1>"
+def body(inspection: Inspection) -> Iterator[str]:
+    """Yield warnings and tables."""
     warnings = advise(inspection)
     for warning in warnings:
         yield f'<p class="warning">{escape(warning)}</p>'
@@ -43,7 +41,15 @@ def _lines(inspection: Inspection, pictures: Mapping[str, bytes]) -> Iterator[st
         yield "<p>Nothing speaks against merging these experts.</p>"
     for title, rows in tables(inspection):
         yield f"<h2>{escape(title)}</h2>"
-        yield from _table(rows)
+        yield from html_table(rows)
+
+
+def _lines(inspection: Inspection, pictures: Mapping[str, bytes]) -> Iterator[str]:
+    yield '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">'
+    yield f"<title>Experts of {escape(inspection.base)}</title>"
+    yield f"<style>{STYLE}</style>\n</head>\n<body>"
+    yield f"<h1>Experts of {escape(inspection.base)}</h1>"
+    yield from body(inspection)
     for title, picture in pictures.items():
         data = b64encode(picture).decode()
         yield f"<h2>{escape(title)}</h2>"
@@ -52,11 +58,3 @@ def _lines(inspection: Inspection, pictures: Mapping[str, bytes]) -> Iterator[st
     for name, meaning in definitions().items():
         yield f"<dt><code>{escape(name)}</code></dt><dd>{escape(meaning)}</dd>"
     yield "</dl>\n</body>\n</html>"
-
-
-def _table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    yield '<div class="scroll"><table>'
-    for number, row in enumerate(rows):
-        tag = "td" if number else "th"
-        yield "<tr>" + "".join(f"<{tag}>{escape(c)}</{tag}>" for c in row) + "</tr>"
-    yield "</table></div>"

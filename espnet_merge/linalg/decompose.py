@@ -1,27 +1,28 @@
 """Decompositions in float64, shared by the spectral methods.
 
 Matrices are numpy arrays on the CPU, torch tensors on another device, or
-:class:`Factored`, which are never multiplied out here. Where the work is, numpy with
-OpenBLAS is as fast as torch, and imports in a tenth of the time.
+:class:`Factored`, which are never multiplied out here. On the CPU numpy with OpenBLAS
+is as fast as torch, and imports in a tenth of the time.
 """
 
 import contextlib
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Literal, NamedTuple
+from types import ModuleType
+from typing import Literal, NamedTuple
 
-from espnet_merge.arrays import Array
+from espnet_merge.arrays import Array, Float, Float64
 from espnet_merge.checkpoint.factored import Factored
 
 type Orthogonaliser = Literal["svd", "eigh", "newton_schulz"]
 
-# Directions below this share of the largest singular value are the rounding of float32
-# checkpoints (about 1e-6 of a task vector), not knowledge. The Gram matrix squares
-# it to 1e-10, which float64 still resolves to six digits.
+# Directions below this fraction of the largest singular value are the rounding of
+# float32 checkpoints (about 1e-6 of a task vector), not knowledge. The Gram matrix
+# squares it to 1e-10, which float64 still resolves to six digits.
 RANK_TOLERANCE = 1e-5
 
-# Smaller shares of the largest singular value cannot be told from 0 in a Gram matrix of
-# float64. What is cut off by rank loses nothing else.
+# A Gram matrix of float64 cannot tell smaller fractions of the largest singular value
+# from 0. A cut by rank drops no other directions.
 RESOLUTION = 1e-8
 
 # Unit columns that coincide leave singular values of exactly 0, or about 1e-7 once
@@ -37,7 +38,7 @@ NEWTON_SCHULZ = (
     (2.8366, -3.0525, 1.2012),
 )
 
-# Entries that are converted to float64 at a time.
+# Entries that are converted to float64 at a time: 32 MB of them.
 FLOAT64_ENTRIES = 1 << 22
 
 
@@ -47,9 +48,9 @@ class Svd(NamedTuple):
     ``u`` and ``v`` hold vectors as columns, and may have fewer than there are values.
     """
 
-    u: Array
-    s: Array
-    v: Array
+    u: Float64[Array, "rows kept"]
+    s: Float64[Array, " rank"]
+    v: Float64[Array, "columns kept"]
 
     @property
     def rank(self) -> int:
@@ -57,7 +58,7 @@ class Svd(NamedTuple):
         return int(self.u.shape[1])
 
     @property
-    def kept(self) -> Array:
+    def kept(self) -> Float64[Array, " kept"]:
         """Singular values of the directions whose vectors are at hand."""
         return self.s[: self.rank]
 
@@ -70,24 +71,26 @@ class Svd(NamedTuple):
         s = self.s[self.s > floor]
         return self._replace(s=s).cut(len(s))
 
-    def dense(self) -> Array:
+    def dense(self) -> Float64[Array, "rows columns"]:
         """Multiply the factors at hand."""
         return (self.u * self.kept) @ self.v.T
 
 
 def svd(
-    matrix: Array, count: int | None = None, tolerance: float = RANK_TOLERANCE
+    matrix: Float[Array, "rows columns"],
+    count: int | None = None,
+    tolerance: float = RANK_TOLERANCE,
 ) -> Svd:
     """Decompose ``matrix`` up to its numerical rank, zero directions dropped.
 
-    Through the eigenvectors of the smaller Gram matrix: as accurate as needed in
-    float64, and faster than a singular value decomposition for every shape. Factors
-    are decomposed as they are: QR of one, then the other in this basis.
+    The eigenvectors of the smaller Gram matrix give it: in float64 as accurate as
+    needed, and faster than LAPACK's decomposition for every shape. Of factors one is
+    replaced by its QR, and the other is decomposed in this basis.
 
     Args:
         matrix: (rows, columns), dense or factored.
         count: Number of directions whose vectors are wanted; all by default.
-        tolerance: Singular values within this share of the largest count as zero.
+        tolerance: Singular values within this fraction of the largest count as zero.
 
     Example:
         >>> import numpy as np
@@ -112,8 +115,10 @@ def svd(
 
 
 def right(
-    products: Array, count: int | None = None, tolerance: float = RANK_TOLERANCE
-) -> tuple[Array, Array]:
+    products: Float64[Array, "columns columns"],
+    count: int | None = None,
+    tolerance: float = RANK_TOLERANCE,
+) -> tuple[Float64[Array, " rank"], Float64[Array, "columns kept"]]:
     """Return singular values and right vectors of a matrix, given its Gram matrix.
 
     Args:
@@ -135,15 +140,17 @@ def _svd_of_factors(delta: Factored, count: int | None, tolerance: float) -> Svd
     return part._replace(v=basis @ part.v)
 
 
-def polar(blocks: Sequence[Array], how: Orthogonaliser) -> Array:
+def polar(
+    blocks: Sequence[Float64[Array, "rows _"]], orthogonalise: Orthogonaliser
+) -> Float64[Array, "rows columns"]:
     """Return the polar factor of ``blocks`` side by side on the range of these.
 
-    The full polar factor is not unique where columns are collinear; this partial
-    isometry, zero on the null space, is, and moves little when the columns do.
+    The full polar factor is not unique where columns are collinear. This partial
+    isometry, zero on the null space, is unique, and moves little when the columns do.
 
     Args:
         blocks: float64, each with orthonormal columns if there is more than one.
-        how: ``svd`` and ``eigh`` are the same: through the Gram matrix.
+        orthogonalise: ``svd`` and ``eigh`` are one: both use the Gram matrix.
 
     Example:
         >>> import numpy as np
@@ -155,22 +162,28 @@ def polar(blocks: Sequence[Array], how: Orthogonaliser) -> Array:
         return blocks[0]
     if blocks[0].shape[0] < columns:
         wide = library(blocks[0]).concatenate(list(blocks), 1)
-        return polar([wide.T], how).T
+        return polar([wide.T], orthogonalise).T
     if len(blocks) > 2:
         blocks = [library(blocks[0]).concatenate(list(blocks), 1)]
-    return times(blocks, _whitening(*_spectrum(blocks), how))
+    return times(blocks, _whitening(*_spectrum(blocks), orthogonalise))
 
 
-def whitened(products: Array, how: Orthogonaliser) -> Array:
+def whitened(
+    products: Float64[Array, "n n"], orthogonalise: Orthogonaliser
+) -> Float64[Array, "n n"]:
     """Return what makes the polar factor of columns, given their Gram matrix."""
     if not len(products):
         return products
-    return _whitening(*_eigh(products, len(products)), how)
+    return _whitening(*_eigh(products, len(products)), orthogonalise)
 
 
-def _whitening(values: Array, vectors: Array, how: Orthogonaliser) -> Array:
+def _whitening(
+    values: Float64[Array, " n"],
+    vectors: Float64[Array, "n n"],
+    orthogonalise: Orthogonaliser,
+) -> Float64[Array, "n n"]:
     floor = NULL_TOLERANCE**2
-    if how == "newton_schulz":
+    if orthogonalise == "newton_schulz":
         gains = newton_schulz(values)
     else:
         gains = values.clip(floor) ** -0.5
@@ -179,11 +192,11 @@ def _whitening(values: Array, vectors: Array, how: Orthogonaliser) -> Array:
     return root @ root.T
 
 
-def newton_schulz(values: Array) -> Array:
+def newton_schulz(values: Float64[Array, " n"]) -> Float64[Array, " n"]:
     """Return what five Newton-Schulz steps multiply singular directions by.
 
     Args:
-        values: All squares of the singular values. The steps are polynomials in the
+        values: Squares of all singular values. The steps are odd polynomials of the
             matrix, so that they act on each singular value alone.
     """
     values = values.clip(0)
@@ -194,12 +207,14 @@ def newton_schulz(values: Array) -> Array:
     return gains
 
 
-def _spectrum(blocks: Sequence[Array]) -> tuple[Array, Array]:
+def _spectrum(
+    blocks: Sequence[Float64[Array, "rows _"]],
+) -> tuple[Float64[Array, " n"], Float64[Array, "n n"]]:
     """Return eigenvalues and eigenvectors of the Gram matrix of ``blocks``."""
     xp = library(blocks[0])
     if len(blocks) == 2 and blocks[0].shape == blocks[1].shape:
-        # Two orthonormal blocks: cosines of the angles between them say all. LAPACK's
-        # svd may fail where singular values repeat, as they do with duplicate tasks.
+        # Of two orthonormal blocks the cosines of the angles between them are enough.
+        # LAPACK's svd may fail where singular values repeat, as of duplicate tasks.
         with contextlib.suppress(xp.linalg.LinAlgError):
             p, cosines, qt = xp.linalg.svd(blocks[0].T @ blocks[1])
             halves = [xp.concatenate([p, sign * qt.T], 0) for sign in (1, -1)]
@@ -209,10 +224,12 @@ def _spectrum(blocks: Sequence[Array]) -> tuple[Array, Array]:
     return _eigh(products, len(products))
 
 
-def _eigh(matrix: Array, count: int, least: float = 0.0) -> tuple[Array, Array]:
+def _eigh(
+    matrix: Float64[Array, "n n"], count: int, least: float = 0.0
+) -> tuple[Float64[Array, " n"], Float64[Array, "n kept"]]:
     """Return all eigenvalues and the leading ``count`` eigenvectors, descending.
 
-    Vectors of eigenvalues below the share ``least`` of the largest may be left out.
+    Vectors of eigenvalues below ``least`` times the largest may be left out.
     """
     xp = library(matrix)
     if xp.__name__ == "numpy":
@@ -223,8 +240,10 @@ def _eigh(matrix: Array, count: int, least: float = 0.0) -> tuple[Array, Array]:
     return xp.flip(values, (0,)), xp.flip(vectors, (1,))[:, :count]
 
 
-def add(deltas: Iterable[Array]) -> Array:
-    """Sum the deltas in float64; where all have factors, put these side by side."""
+def add(
+    deltas: Iterable[Float[Array, "rows columns"]],
+) -> Float64[Array, "rows columns"]:
+    """Sum the deltas in float64; the sum of factors is their concatenation."""
     zero: Array = None
     dense: Array = None
     factored: list[Factored] = []
@@ -245,8 +264,12 @@ def add(deltas: Iterable[Array]) -> Array:
     return Factored(b, a, 1.0)
 
 
-def cut(matrix: Array, rank: int) -> tuple[Factored, float, float]:
-    """Return the best approximation of ``rank``, and its energy beside the whole.
+def cut(
+    matrix: Float[Array, "rows columns"], rank: int
+) -> tuple[Factored, float, float]:
+    """Return the best approximation of ``rank``, its energy, and that of the matrix.
+
+    Energy is the sum of the squared singular values.
 
     Args:
         matrix: (rows, columns), dense or factored.
@@ -259,7 +282,7 @@ def cut(matrix: Array, rank: int) -> tuple[Factored, float, float]:
     return factors, float(energy[: parts.rank].sum()), float(energy.sum())
 
 
-def norm(delta: Array) -> float:
+def norm(delta: Float[Array, "rows columns"]) -> float:
     """Return the Frobenius norm."""
     if isinstance(delta, Factored):
         squares = ((delta.b.T @ delta.b) * (delta.a @ delta.a.T)).sum()
@@ -267,7 +290,7 @@ def norm(delta: Array) -> float:
     return float(library(delta).linalg.matrix_norm(delta))
 
 
-def gram(blocks: Sequence[Array]) -> Array:
+def gram(blocks: Sequence[Float[Array, "rows _"]]) -> Float64[Array, "n n"]:
     """Return the products of all columns of ``blocks`` side by side, in float64."""
     total: Array = 0.0
     for _, rows in _rows(blocks):
@@ -275,7 +298,9 @@ def gram(blocks: Sequence[Array]) -> Array:
     return total
 
 
-def times(blocks: Sequence[Array], matrix: Array) -> Array:
+def times(
+    blocks: Sequence[Float[Array, "rows _"]], matrix: Float64[Array, "n columns"]
+) -> Float64[Array, "rows columns"]:
     """Multiply ``blocks`` side by side by ``matrix``, in float64."""
     first = blocks[0]
     xp = library(first)
@@ -286,7 +311,9 @@ def times(blocks: Sequence[Array], matrix: Array) -> Array:
     return out
 
 
-def _rows(blocks: Sequence[Array]) -> Iterator[tuple[int, Array]]:
+def _rows(
+    blocks: Sequence[Float[Array, "rows _"]],
+) -> Iterator[tuple[int, Float64[Array, "_ n"]]]:
     """Yield float64 rows of ``blocks`` side by side, as many as a chunk holds."""
     height = blocks[0].shape[0]
     step = max(1, FLOAT64_ENTRIES // max(1, sum(block.shape[1] for block in blocks)))
@@ -296,8 +323,8 @@ def _rows(blocks: Sequence[Array]) -> Iterator[tuple[int, Array]]:
         yield start, whole
 
 
-def library(array: Array) -> Any:  # noqa: ANN401
-    """Return numpy or torch, whichever the array is of; what both offer is used."""
+def library(array: Array) -> ModuleType:
+    """Return numpy or torch, whichever made the array; callers use what both offer."""
     import numpy as np
 
     if isinstance(array, np.ndarray):
@@ -307,19 +334,19 @@ def library(array: Array) -> Any:  # noqa: ANN401
     return torch
 
 
-def double(array: Array) -> Array:
+def double(array: Float[Array, "*shape"]) -> Float64[Array, "*shape"]:
     """Return the array in float64."""
     xp = library(array)
     return xp.asarray(array, dtype=xp.float64)
 
 
-def like(array: Array, delta: Array) -> Array:
+def like(
+    array: Float[Array, "*shape"], delta: Float[Array, "..."]
+) -> Float[Array, "*shape"]:
     """Return the array in the type of a delta, dense or factored."""
-    kind = delta.b.dtype if isinstance(delta, Factored) else delta.dtype
-    xp = library(array)
-    return xp.asarray(array, dtype=kind)
+    return library(array).asarray(array, dtype=delta.dtype)
 
 
-def on_cpu(array: Array) -> Array:
+def on_cpu(array: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """Return the array as numpy's."""
     return array if library(array).__name__ == "numpy" else array.cpu().numpy()

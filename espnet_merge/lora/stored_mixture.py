@@ -15,13 +15,13 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import WhisperForConditionalGeneration
 
+from espnet_merge.checkpoint.identity import MIXTURE_CONFIG as CONFIG
+from espnet_merge.checkpoint.identity import MIXTURE_WEIGHTS as WEIGHTS
 from espnet_merge.errors import InputError
 from espnet_merge.lora.adapter import base_digest, check_base
 from espnet_merge.lora.mixture import Mixture, build_mixture
 from espnet_merge.lora.mixture_conf import MixtureConf
 
-CONFIG = "mixture_config.json"
-WEIGHTS = "mixture.safetensors"
 FORMAT = 1
 PARTS = ("down", "up", "lora_A", "lora_B", "lora_gate")
 

@@ -1,42 +1,17 @@
-"""Many settings of methods, each with a name of its own."""
+"""Merges with many settings, each with a name of its own, made in one pass."""
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-import yaml
-
 from espnet_merge.errors import InputError
-
-
-def parse_grid(items: Iterable[str]) -> dict[str, list[Any]]:
-    """Return the values of each parameter in ``KEY=VALUE,VALUE,…``.
-
-    The values are those of a YAML list without its brackets, so that a list is one
-    value: ``weights=[1, 2],[2, 1]``.
-
-    Raises:
-        InputError: it is not of this form.
-
-    Example:
-        >>> parse_grid(["beta=0.1,0.3", "trim=tensor"])
-        {'beta': [0.1, 0.3], 'trim': ['tensor']}
-    """
-    grid: dict[str, list[Any]] = {}
-    for item in items:
-        key, equals, text = item.partition("=")
-        try:
-            values = yaml.safe_load(f"[{text}]")
-        except yaml.YAMLError as error:
-            raise InputError(f"--grid {item}: not valid YAML ({error}).") from error
-        if not (key and equals and values):
-            raise InputError(
-                f"--grid takes KEY=VALUE,VALUE,…, got {item!r}; write scale=0.3,0.5."
-            )
-        if key in grid:
-            raise InputError(f"--grid: {key} is given twice; give all values at once.")
-        grid[key] = values
-    return grid
+from espnet_merge.merging import estimate
+from espnet_merge.merging.loop import run
+from espnet_merge.merging.merge import Merge
+from espnet_merge.merging.planned import warn_of_rounding, warn_of_what_lacks
+from espnet_merge.methods import build_method
 
 
 def settings(
@@ -63,6 +38,64 @@ def settings(
         }
         for point in chosen
     }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sweep:
+    """Merges that are ready to be made in one pass; as text, how many.
+
+    Args:
+        merges: they differ in method and output alone.
+        output: parent of the results.
+        jobs: number of threads, >= 1; the results do not depend on it.
+        device: where matrices are decomposed: cpu or cuda.
+    """
+
+    merges: Sequence[Merge]
+    output: Path
+    jobs: int = 1
+    device: str = "cpu"
+
+    def __repr__(self) -> str:
+        seconds = estimate.seconds(self.merges, self.jobs)
+        return f"{len(self.merges)} merges, about {seconds:.0f} s -> {self.output}"
+
+    def run(self) -> list[Path]:
+        """Make all of them, or none; return where they are."""
+        warn_of_what_lacks(self.merges[0])
+        warn_of_rounding(self.merges[0].dtype)
+        run(self.merges, self.jobs, self.device)
+        return [merge.output for merge in self.merges]
+
+
+def merges_of(
+    starts: Iterable[tuple[str, str, Mapping[str, Any]]],
+    common: Mapping[str, Any],
+    grid: Mapping[str, Sequence[Any]],
+    output: Path,
+    **others: Any,  # noqa: ANN401
+) -> list[Merge]:
+    """Return a merge for each point of the grid of each start, all checked.
+
+    Args:
+        starts: name of the results, method, and parameters.
+        common: parameters of all.
+        grid: parameter to the values that it takes.
+        output: parent of the results.
+        others: what ``Merge`` takes beside method and output.
+
+    Raises:
+        InputError: two results have one name, or a merge is not possible.
+    """
+    merges: dict[str, Merge] = {}
+    for start, method, params in starts:
+        for label, values in settings(start, {**params, **common}, grid).items():
+            if label in merges:
+                raise InputError(f"{label}: two settings of one name; rename a file.")
+            merges[label] = Merge(
+                method=build_method(method, values), output=output / label, **others
+            )
+    return list(merges.values())
 
 
 def _shown(value: object) -> str:

@@ -21,7 +21,7 @@ NAMES = {
 }
 
 
-def build_method(name: str, params: Mapping[str, Any]) -> Method | ByTensor:
+def build_method(name: str, params: Mapping[Any, Any]) -> Method | ByTensor:
     """Return the method called ``name`` with the hyper-parameters ``params``.
 
     A value may be a mapping from regular expressions to values: then there is a method
@@ -43,7 +43,7 @@ def build_method(name: str, params: Mapping[str, Any]) -> Method | ByTensor:
         if key not in known:
             raise InputError(_unknown(f"parameter of {name}", str(key), known))
 
-    def build(plain: Mapping[str, Any]) -> Method:
+    def build(plain: Mapping[Any, Any]) -> Method:
         return method(**{k: _convert(k, v, hints[k]) for k, v in plain.items()})
 
     if any(isinstance(value, Mapping) for value in params.values()):

@@ -29,8 +29,8 @@ class ByTensor:
     """
 
     kind: type[Method]
-    build: Callable[[Mapping[str, Any]], Method]
-    given: Mapping[str, Any]
+    build: Callable[[Mapping[Any, Any]], Method]
+    given: Mapping[Any, Any]
     _of_names: dict[str, Method] = field(default_factory=dict, init=False)
     _distinct: dict[Method, Method] = field(default_factory=dict, init=False)
 

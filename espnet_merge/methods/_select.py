@@ -4,8 +4,9 @@ import math
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from espnet_merge.arrays import Array, Bool, ByExpert, Float
 from espnet_merge.methods._base import map_chunks
 from espnet_merge.methods._order_statistics import (
     Rows,
@@ -14,11 +15,8 @@ from espnet_merge.methods._order_statistics import (
     order_statistics,
 )
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
-
-def keep_largest(values: "NDArray[Any]", count: int) -> "NDArray[Any]":
+def keep_largest(values: Float[Array, "*shape"], count: int) -> Float[Array, "*shape"]:
     """Return ``values`` with all but the ``count`` largest magnitudes set to zero.
 
     Of entries tied at the threshold the first in memory order stay, so that exactly
@@ -47,29 +45,31 @@ def keep_largest(values: "NDArray[Any]", count: int) -> "NDArray[Any]":
 
 @dataclass(frozen=True)
 class Cut:
-    """The largest magnitudes of a tensor, told apart from the others.
+    """Which entries are the largest of a tensor by magnitude.
 
     Args:
-        threshold: The smallest of them.
+        threshold: The smallest of their magnitudes.
         end: Entries equal to the threshold belong to them before this index only.
     """
 
     threshold: Any
     end: int = sys.maxsize
 
-    def keeps(self, magnitude: "NDArray[Any]", start: int) -> "NDArray[Any]":
-        """Tell which entries of a flat piece, which begins at ``start``, are large."""
-        large: NDArray[Any] = magnitude >= self.threshold
+    def keeps(
+        self, magnitude: Float[Array, " entries"], start: int
+    ) -> Bool[Array, " entries"]:
+        """Tell which entries of a flat chunk, which begins at ``start``, are large."""
+        large = magnitude >= self.threshold
         if self.end < start + magnitude.size:
             rest = max(0, self.end - start)
             large[rest:] = magnitude[rest:] > self.threshold
         return large
 
     def parts(self, start: int, size: int) -> list[tuple[slice, Any]]:
-        """Return what magnitudes must reach in parts of a flat piece.
+        """Return parts of a flat chunk, and for each what magnitudes must reach.
 
         Args:
-            start: Where the piece begins.
+            start: Where the chunk begins.
             size: Number of its entries.
         """
         import numpy as np
@@ -87,8 +87,8 @@ NONE, ALL = Cut(math.inf), Cut(0)
 def cuts(stream: Rows, counts: Callable[[int], Sequence[int]]) -> list[list[Cut]]:
     """Return for each row the cuts that keep exactly so many of its magnitudes.
 
-    Of entries tied at the threshold the first stay. ``counts`` tells the numbers from
-    the size of a row; rows are those of one tensor.
+    Of entries tied at the threshold the first stay. ``counts`` gives the numbers for
+    the size of a row. The rows are those of one tensor.
 
     Example:
         >>> import numpy as np
@@ -120,7 +120,7 @@ def _cut(stream: Rows, row: int, least: Statistic, count: int) -> Cut:
 
     if count <= 0:
         return NONE
-    # What is equal to zero is worth nothing, kept or not.
+    # Whether zeros are kept makes no difference.
     if not least.before or not least.value:
         return Cut(least.value)
     where = least.where
@@ -150,14 +150,14 @@ def thresholds(stream: Rows, density: float) -> list[Any]:
 
 
 def merge_agreeing(
-    taus: Sequence["NDArray[Any]"],
+    taus: ByExpert,
     weights: Sequence[float],
     *,
     mean: bool,
-    votes: "NDArray[Any] | None" = None,
+    votes: Float[Array, "*shape"] | None = None,
     kept: Sequence[Cut] | None = None,
     start: int = 0,
-) -> "NDArray[Any]":
+) -> Float[Array, "*shape"]:
     """Sum or average at each entry the experts that have the elected sign.
 
     The sign is plus where the votes are zero. Zeros have no sign.
@@ -169,7 +169,7 @@ def merge_agreeing(
         votes: By default the weighted sum.
         kept: For each expert the entries that count, the others being zero; all by
             default.
-        start: Index of the first entry of flat pieces.
+        start: Index of the first entry of flat chunks.
 
     Example:
         >>> import numpy as np
@@ -203,5 +203,4 @@ def merge_agreeing(
     if mean:
         divisor += divisor == 0
         total /= divisor
-    merged: NDArray[Any] = total.reshape(shape)
-    return merged
+    return total.reshape(shape)

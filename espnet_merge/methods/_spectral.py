@@ -1,11 +1,11 @@
-"""What all methods share that decompose matrices and average all other tensors."""
+"""The base of methods that decompose matrices, and average all other tensors."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
-from espnet_merge.arrays import Array
+from espnet_merge.arrays import Array, ByExpert, Float, Float64, Matrices
 from espnet_merge.checkpoint.factored import Factored
 from espnet_merge.methods._base import (
     NO_INFO,
@@ -50,7 +50,9 @@ class Spectral(Method):
             return len(info.shape) == 2 and "text_projection" not in info.name
         return len(info.shape) == 2 and info.role == "linear"
 
-    def __call__(self, deltas: Sequence[Array], info: TensorInfo = NO_INFO, /) -> Array:
+    def __call__(
+        self, deltas: ByExpert, info: TensorInfo = NO_INFO, /
+    ) -> Float[Array, "*shape"]:
         """Merge ``deltas[i]``, expert ``i`` minus base; factored if the first is."""
         first = deltas[0]
         if not info.shape:
@@ -62,23 +64,23 @@ class Spectral(Method):
         return merged if isinstance(first, Factored) else merged.dense()
 
     @abstractmethod
-    def merged(self, deltas: Sequence[Array], info: TensorInfo) -> Factored:
+    def merged(self, deltas: Matrices, info: TensorInfo) -> Factored:
         """Merge matrices, in the type of the deltas, before they are scaled."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TiesInBasis(Spectral):
-    """A merge by TIES of what the tasks are in a basis that they share.
+    """A merge by TIES of the tasks' coordinates in a common basis.
 
     Args:
-        density: Share of entries kept of a task, in (0, 1].
+        density: Fraction of entries kept of a task, in (0, 1].
         consensus: ``mean`` over the agreeing experts or their ``sum``.
 
     Raises:
         InputError: a value is out of its range.
     """
 
-    # Selection by magnitude is numpy's.
+    # Entries are selected by numba, on the CPU.
     arrays: ClassVar[Literal["numpy", "torch"]] = "numpy"
 
     density: float = 0.2
@@ -89,6 +91,6 @@ class TiesInBasis(Spectral):
         super().__post_init__()
         check_range("density", self.density, 0, 1, open_low=True)
 
-    def ties(self, tasks: Sequence[Array]) -> Array:
-        """Merge matrices in the basis."""
+    def ties(self, tasks: Sequence[Float64[Array, "k l"]]) -> Float64[Array, "k l"]:
+        """Merge the tasks' coordinates."""
         return Ties(density=self.density, consensus=self.consensus)(tasks)

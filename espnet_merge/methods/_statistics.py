@@ -1,16 +1,14 @@
-"""What methods share that weight experts by statistics of their data."""
+"""What methods have in common that weight experts by statistics of their data."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
+from espnet_merge.checkpoint.statistics import Statistics, open_statistics
 from espnet_merge.errors import InputError
 from espnet_merge.methods._base import Method, check_finite, expert_weights
-
-if TYPE_CHECKING:
-    from espnet_merge.checkpoint.statistics import Statistics
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,15 +44,12 @@ class StatisticsMethod(Method):
         return tuple(file for opened in self.opened for file in opened.tensors.files)
 
     @cached_property
-    def opened(self) -> "tuple[Statistics, ...]":
+    def opened(self) -> tuple[Statistics, ...]:
         """The statistics, of which headers have been read."""
-        # At call time, because checkpoints import methods.
-        from espnet_merge.checkpoint.statistics import open_statistics
-
         paths = map(Path, self.statistics)
         return tuple(open_statistics(path, self.statistics_kind) for path in paths)
 
-    def shares(self, count: int) -> tuple[float, ...]:
+    def normalised_weights(self, count: int) -> tuple[float, ...]:
         """Return the weight of each of ``count`` experts, in sum 1."""
         weights = expert_weights(self.weights, count)
         return tuple(weight / sum(weights) for weight in weights)

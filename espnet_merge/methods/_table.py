@@ -1,5 +1,8 @@
 """The one table of methods: module name = configuration = row in the results."""
 
+from dataclasses import fields
+
+from espnet_merge.html import html_table
 from espnet_merge.methods._base import Method
 from espnet_merge.methods.boosted_tsv_m import BoostedTsvM
 from espnet_merge.methods.breadcrumbs import Breadcrumbs
@@ -7,7 +10,7 @@ from espnet_merge.methods.consensus import Consensus
 from espnet_merge.methods.core_space import CoreSpace
 from espnet_merge.methods.dare import Dare
 from espnet_merge.methods.della import Della
-from espnet_merge.methods.fisher import Fisher
+from espnet_merge.methods.fisher import FisherMean
 from espnet_merge.methods.iso_c import IsoC
 from espnet_merge.methods.iso_cts import IsoCts
 from espnet_merge.methods.karcher import Karcher
@@ -27,30 +30,66 @@ from espnet_merge.methods.ties import Ties
 from espnet_merge.methods.tsv_m import TsvM
 from espnet_merge.methods.wudi import Wudi
 
-METHODS: dict[str, type[Method]] = {
-    "soup": Soup,
-    "slerp": Slerp,
-    "karcher": Karcher,
-    "multi_slerp": MultiSlerp,
-    "model_stock": ModelStock,
-    "task_arithmetic": TaskArithmetic,
-    "lines": Lines,
-    "consensus": Consensus,
-    "ties": Ties,
-    "dare": Dare,
-    "della": Della,
-    "breadcrumbs": Breadcrumbs,
-    "pcb": Pcb,
-    "sce": Sce,
-    "iso_c": IsoC,
-    "iso_cts": IsoCts,
-    "tsv_m": TsvM,
-    "boosted_tsv_m": BoostedTsvM,
-    "lors": Lors,
-    "wudi": Wudi,
-    "knots": Knots,
-    "core_space": CoreSpace,
-    "selective_attention": SelectiveAttention,
-    "fisher": Fisher,
-    "regmean": RegMean,
-}
+
+class Methods(dict[str, type[Method]]):
+    """Name -> method; as text a line each: name, one sentence, defaults."""
+
+    @property
+    def rows(self) -> list[tuple[str, str, str]]:
+        """Name, sentence and defaults of each."""
+        return [
+            (name, (method.__doc__ or "").partition("\n")[0], _defaults(method))
+            for name, method in self.items()
+        ]
+
+    def __repr__(self) -> str:
+        return "\n".join(f"{name:16} {text} {rest}" for name, text, rest in self.rows)
+
+    def _repr_html_(self) -> str:
+        heads = ("method", "what it does", "defaults")
+        return "\n".join(html_table([heads, *self.rows]))
+
+
+def _defaults(method: type[Method]) -> str:
+    """Return the parameters as they are written in YAML."""
+    return " ".join(
+        f"{field.name}={_shown(field.default)}"
+        for field in fields(method)  # type: ignore[arg-type]
+    )
+
+
+def _shown(default: object) -> str:
+    if default == ():
+        return "[]"
+    return "null" if default is None else str(default).lower()
+
+
+METHODS = Methods(
+    {
+        "soup": Soup,
+        "slerp": Slerp,
+        "karcher": Karcher,
+        "multi_slerp": MultiSlerp,
+        "model_stock": ModelStock,
+        "task_arithmetic": TaskArithmetic,
+        "lines": Lines,
+        "consensus": Consensus,
+        "ties": Ties,
+        "dare": Dare,
+        "della": Della,
+        "breadcrumbs": Breadcrumbs,
+        "pcb": Pcb,
+        "sce": Sce,
+        "iso_c": IsoC,
+        "iso_cts": IsoCts,
+        "tsv_m": TsvM,
+        "boosted_tsv_m": BoostedTsvM,
+        "lors": Lors,
+        "wudi": Wudi,
+        "knots": Knots,
+        "core_space": CoreSpace,
+        "selective_attention": SelectiveAttention,
+        "fisher": FisherMean,
+        "regmean": RegMean,
+    }
+)

@@ -1,9 +1,8 @@
 """Breadcrumbs: drop the smallest and the largest entries of the task vectors."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
+from espnet_merge.arrays import Array, ByExpert, Float
 from espnet_merge.methods._base import (
     ElementwiseMerge,
     Stream,
@@ -15,9 +14,6 @@ from espnet_merge.methods._base import (
     weighted_sum,
 )
 from espnet_merge.methods._select import cuts, merge_agreeing
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,8 +33,8 @@ class Breadcrumbs(TwoPass):
     Departures from it: a tensor keeps at least one entry [ours].
 
     Args:
-        density: d, share of entries kept, in (0, 1].
-        gamma: Share of the largest entries dropped, in [0, 1].
+        density: d, fraction of entries kept, in (0, 1].
+        gamma: Fraction of entries, the largest, that are dropped, in [0, 1].
         sign_consensus: Drop the entries against the sign of the weighted sum.
         scale: :math:`\lambda`, no unit, finite.
         weights: One weight an expert, no unit, finite; ones by default.
@@ -70,7 +66,7 @@ class Breadcrumbs(TwoPass):
         """Find the entries of medium magnitude of each expert."""
         limits = cuts(stream, self._counts)
 
-        def merge(deltas: Sequence["NDArray[Any]"], info: TensorInfo) -> "NDArray[Any]":
+        def merge(deltas: ByExpert, info: TensorInfo) -> Float[Array, "*shape"]:
             weights = expert_weights(self.weights, len(deltas))
             kept = []
             for delta, (largest, stay) in zip(deltas, limits, strict=True):
@@ -79,8 +75,7 @@ class Breadcrumbs(TwoPass):
                 kept.append(delta * middle)
             if self.sign_consensus:
                 return self.scale * merge_agreeing(kept, weights, mean=False)
-            total: NDArray[Any] = self.scale * weighted_sum(weights, kept)
-            return total
+            return self.scale * weighted_sum(weights, kept)
 
         return merge
 

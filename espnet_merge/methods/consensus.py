@@ -1,9 +1,8 @@
 """Consensus: keep what several tasks need, and drop what one or none does."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
+from espnet_merge.arrays import Array, ByExpert, Float
 from espnet_merge.errors import InputError
 from espnet_merge.methods._base import (
     NO_INFO,
@@ -12,9 +11,6 @@ from espnet_merge.methods._base import (
     check_finite,
     check_range,
 )
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,12 +64,11 @@ class Consensus(Method):
             )
 
     def __call__(
-        self, deltas: Sequence["NDArray[Any]"], info: TensorInfo = NO_INFO, /
-    ) -> "NDArray[Any]":
+        self, deltas: ByExpert, info: TensorInfo = NO_INFO, /
+    ) -> Float[Array, "*shape"]:
         """Merge ``deltas[i]``, expert ``i`` minus base."""
         total = deltas[0] * 0
         for delta in deltas:
             total += delta
         votes = sum(abs(delta) > self.ratio * abs(total - delta) for delta in deltas)
-        merged: NDArray[Any] = self.scale * total * (votes >= self.agreement)
-        return merged
+        return self.scale * total * (votes >= self.agreement)

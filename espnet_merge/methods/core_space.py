@@ -1,9 +1,8 @@
 """Core Space: merge adapters as the small matrices that tell them apart."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from espnet_merge.arrays import Array
+from espnet_merge.arrays import Array, Float, Float64, Matrices
 from espnet_merge.checkpoint.factored import Factored
 from espnet_merge.linalg.decompose import double, library, like, svd
 from espnet_merge.methods._base import TensorInfo
@@ -37,7 +36,7 @@ class CoreSpace(TiesInBasis):
         scale: :math:`\lambda`, no unit, finite; the authors search it.
         spectral: Which tensors are decomposed: weights of attention and feed-forward
             (``linear``), or every matrix not named text_projection (``all_2d``).
-        density: Share of entries kept of a task, in (0, 1]; 0.1 in the code.
+        density: Fraction of entries kept of a task, in (0, 1]; 0.1 in the code.
         consensus: ``mean`` over the agreeing experts or their ``sum``.
 
     Raises:
@@ -53,14 +52,18 @@ class CoreSpace(TiesInBasis):
 
     density: float = 0.1
 
-    def merged(self, deltas: Sequence[Array], info: TensorInfo) -> Factored:
+    def merged(self, deltas: Matrices, info: TensorInfo) -> Factored:
         """Merge the core matrices; ``info`` keeps them."""
         first = deltas[0]
         u, cores, v = info.memoise(("core_space",), lambda: _cores(deltas))
         return Factored(like(u @ self.ties(cores), first), like(v.T, first), 1.0)
 
 
-def _cores(deltas: Sequence[Array]) -> tuple[Array, list[Array], Array]:
+def _cores(
+    deltas: Matrices,
+) -> tuple[
+    Float64[Array, "rows k"], list[Float64[Array, "k l"]], Float64[Array, "columns l"]
+]:
     """Return U, the core matrix of each task, and V."""
     tasks = [_factors(delta) for delta in deltas]
     concatenate = library(tasks[0].b).concatenate
@@ -69,7 +72,7 @@ def _cores(deltas: Sequence[Array]) -> tuple[Array, list[Array], Array]:
     return u, [task.scale * (u.T @ task.b) @ (task.a @ v) for task in tasks], v
 
 
-def _factors(delta: Array) -> Factored:
+def _factors(delta: Float[Array, "rows columns"]) -> Factored:
     if isinstance(delta, Factored):
         return Factored(double(delta.b), double(delta.a), delta.scale)
     part = svd(delta)

@@ -1,9 +1,8 @@
 """DARE: drop entries of the task vectors at random and rescale the rest."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
+from espnet_merge.arrays import Array, ByExpert, Float
 from espnet_merge.methods._base import (
     NO_INFO,
     Method,
@@ -13,9 +12,6 @@ from espnet_merge.methods._base import (
     expert_weights,
 )
 from espnet_merge.methods._random import random_bits
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +30,7 @@ class Dare(Method):
     mergekit rescales each tensor to its old L1 norm instead of by 1/d.
 
     Args:
-        density: d, share of entries kept, in (0, 1].
+        density: d, fraction of entries kept, in (0, 1].
         scale: :math:`\lambda`, no unit, finite.
         seed: Any whole number; another seed gives other masks.
         weights: One weight an expert, no unit, finite; ones by default.
@@ -60,8 +56,8 @@ class Dare(Method):
         check_finite("weights", *self.weights or ())
 
     def __call__(
-        self, deltas: Sequence["NDArray[Any]"], info: TensorInfo = NO_INFO, /
-    ) -> "NDArray[Any]":
+        self, deltas: ByExpert, info: TensorInfo = NO_INFO, /
+    ) -> Float[Array, "*shape"]:
         """Merge ``deltas[i]``, expert ``i`` minus base."""
         weights = expert_weights(self.weights, len(deltas))
         limit = round(self.density * 2**32)

@@ -1,9 +1,9 @@
 """DELLA: drop small entries more often than large ones, elect a sign, average."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Literal
 
+from espnet_merge.arrays import Array, ByExpert, Float
 from espnet_merge.errors import InputError
 from espnet_merge.methods._base import (
     NO_INFO,
@@ -16,9 +16,6 @@ from espnet_merge.methods._base import (
 )
 from espnet_merge.methods._random import random_bits
 from espnet_merge.methods._select import merge_agreeing
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +38,7 @@ class Della(Method):
     [ours]. mergekit rescales to the old L1 norm and takes a step of 2 epsilon.
 
     Args:
-        density: d, mean share of entries kept, in (0, 1].
+        density: d, mean fraction of entries kept, in (0, 1].
         epsilon: Span of the probabilities, >= 0, with d +- epsilon / 2 in (0, 1].
         scale: lambda, no unit, finite.
         seed: Any whole number; another seed gives other masks.
@@ -79,8 +76,8 @@ class Della(Method):
             )
 
     def __call__(
-        self, deltas: Sequence["NDArray[Any]"], info: TensorInfo = NO_INFO, /
-    ) -> "NDArray[Any]":
+        self, deltas: ByExpert, info: TensorInfo = NO_INFO, /
+    ) -> Float[Array, "*shape"]:
         """Merge ``deltas[i]``, expert ``i`` minus base."""
         weights = expert_weights(self.weights, len(deltas))
         kept = [self._drop(delta, info, i) for i, delta in enumerate(deltas)]
@@ -88,8 +85,8 @@ class Della(Method):
         return self.scale * merge_agreeing(kept, weights, mean=mean)
 
     def _drop(
-        self, delta: "NDArray[Any]", info: TensorInfo, expert: int
-    ) -> "NDArray[Any]":
+        self, delta: Float[Array, "*shape"], info: TensorInfo, expert: int
+    ) -> Float[Array, "*shape"]:
         import numpy as np
 
         rows = delta.reshape(-1, row_length(info.shape or delta.shape))
@@ -100,5 +97,4 @@ class Della(Method):
         keep = np.maximum(self.density + shift, 2.0**-32)
         bits = random_bits(self.seed, info, expert, delta.size).reshape(rows.shape)
         factor = (bits < keep * 2.0**32) / keep
-        kept: NDArray[Any] = rows * factor.astype(delta.dtype)
-        return kept.reshape(delta.shape)
+        return (rows * factor.astype(delta.dtype)).reshape(delta.shape)

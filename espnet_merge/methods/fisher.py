@@ -1,18 +1,15 @@
 """Fisher: the mean of the experts, weighted by how much each entry matters to each."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import ClassVar
 
+from espnet_merge.arrays import Array, ByExpert, Float
 from espnet_merge.methods._base import NO_INFO, TensorInfo, check_range
 from espnet_merge.methods._statistics import StatisticsMethod
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
 
 @dataclass(frozen=True, kw_only=True)
-class Fisher(StatisticsMethod):
+class FisherMean(StatisticsMethod):
     r"""Average each entry, weighted by the Fisher information of each expert.
 
     .. math::
@@ -26,8 +23,8 @@ class Fisher(StatisticsMethod):
     Source: Matena and Raffel, *Merging Models with Fisher-Weighted Averaging*, NeurIPS
     2022, Sec. 2, https://arxiv.org/abs/2111.09832 [paper]; the norm as in the authors'
     code [code].
-    Departures from it: the floor is a share of the mean of each expert's own F, and of
-    every expert alike; the authors' code takes 1e-6 as it is, for the first expert
+    Departures from it: the floor is a fraction of the mean of each expert's own F, and
+    of every expert alike; the authors' code takes 1e-6 as it is, for the first expert
     only. So neither the scale of the loss nor the order of experts matters [ours].
 
     Args:
@@ -55,20 +52,20 @@ class Fisher(StatisticsMethod):
         check_range("floor", self.floor, 0, 1, open_low=True)
 
     def __call__(
-        self, deltas: Sequence["NDArray[Any]"], info: TensorInfo = NO_INFO, /
-    ) -> "NDArray[Any]":
-        """Merge ``deltas[i]``, or the piece of them that begins at ``info.start``."""
+        self, deltas: ByExpert, info: TensorInfo = NO_INFO, /
+    ) -> Float[Array, "*shape"]:
+        """Merge ``deltas[i]``, or the chunk of them that begins at ``info.start``."""
         import numpy as np
 
-        shares = self.shares(len(deltas))
+        weights = self.normalised_weights(len(deltas))
         chunk = slice(info.start, info.start + deltas[0].size)
         merged, total = np.zeros_like(deltas[0]), np.zeros_like(deltas[0])
-        for delta, share, statistics in zip(deltas, shares, self.opened, strict=True):
+        for delta, weight, statistics in zip(deltas, weights, self.opened, strict=True):
             fisher = statistics.read(info.name, delta.dtype.name, chunk)
             mean, norm = statistics.facts["mean"], statistics.facts["norm"]
-            scale = share / norm if self.normalize else share
-            weight = np.maximum(fisher, self.floor * mean).reshape(delta.shape) * scale
-            merged += weight * delta
-            total += weight
+            scale = weight / norm if self.normalize else weight
+            entries = np.maximum(fisher, self.floor * mean).reshape(delta.shape) * scale
+            merged += entries * delta
+            total += entries
         merged /= total
         return merged

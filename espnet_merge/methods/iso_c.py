@@ -1,16 +1,15 @@
 """Iso-C: give all directions of the summed task vectors the same weight."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from espnet_merge.arrays import Array
+from espnet_merge.arrays import Matrices
 from espnet_merge.checkpoint.factored import Factored
 from espnet_merge.linalg.decompose import add, like, newton_schulz, norm, svd
 from espnet_merge.methods._base import TensorInfo
 from espnet_merge.methods._spectral import Spectral
 
-# Share of the largest that float64 arithmetic on a Gram matrix still resolves.
+# Fraction of the largest singular value that a Gram matrix of float64 still resolves.
 ROUNDING = 1e-7
 
 
@@ -52,17 +51,17 @@ class IsoC(Spectral):
 
     orthogonalise: Literal["svd", "eigh", "newton_schulz"] = "svd"
 
-    def merged(self, deltas: Sequence[Array], info: TensorInfo) -> Factored:
+    def merged(self, deltas: Matrices, info: TensorInfo) -> Factored:
         """Level the spectrum of the sum; ``info`` keeps it for other scales."""
         key = ("iso_c", self.orthogonalise)
         return info.memoise(key, lambda: self._level(deltas, info))
 
-    def _level(self, deltas: Sequence[Array], info: TensorInfo) -> Factored:
+    def _level(self, deltas: Matrices, info: TensorInfo) -> Factored:
         first, count = deltas[0], len(deltas)
         floor = ROUNDING * max(norm(delta) for delta in deltas)
         if info.base is not None:
-            share = count / min(first.shape) ** 0.5
-            floor = max(floor, 2**-24 * share * norm(info.base))
+            rounded = 2**-24 * count / min(first.shape) ** 0.5
+            floor = max(floor, rounded * norm(info.base))
         u, s, v = svd(add(deltas), tolerance=ROUNDING).above(floor)
         mean = float(s.sum()) / max(1, len(s))
         gains = (

@@ -1,10 +1,9 @@
-"""Iso-CTS: Iso-C with room for what only one task needs."""
+"""Iso-CTS: Iso-C that keeps directions of single tasks."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from espnet_merge.arrays import Array
+from espnet_merge.arrays import Array, Float, Float64, Matrices
 from espnet_merge.checkpoint.factored import Factored
 from espnet_merge.linalg.decompose import (
     RANK_TOLERANCE,
@@ -47,7 +46,7 @@ class IsoCts(Spectral):
         spectral: Which tensors are decomposed: weights of attention and feed-forward
             (``linear``), or every matrix not named text_projection (``all_2d``).
         orthogonalise: As for ``tsv_m``: ``svd``, ``eigh`` or ``newton_schulz``.
-        common_fraction: f, share of common directions, in [0, 1]; 0.8 in the paper.
+        common_fraction: f, fraction of common directions, in [0, 1]; 0.8 in the paper.
 
     Raises:
         InputError: a value is out of its range.
@@ -67,20 +66,20 @@ class IsoCts(Spectral):
         super().__post_init__()
         check_range("common_fraction", self.common_fraction, 0, 1)
 
-    def merged(self, deltas: Sequence[Array], info: TensorInfo) -> Factored:
+    def merged(self, deltas: Matrices, info: TensorInfo) -> Factored:
         """Level common and own directions; ``info`` keeps them for other scales."""
         key = ("iso_cts", self.orthogonalise, self.common_fraction)
         return info.memoise(key, lambda: self._level(deltas))
 
-    def _level(self, deltas: Sequence[Array]) -> Factored:
+    def _level(self, deltas: Matrices) -> Factored:
         first, count = deltas[0], len(deltas)
         full = min(first.shape)
         floor = RANK_TOLERANCE * max(norm(delta) for delta in deltas)
-        each = round((full - int(full * self.common_fraction)) / count)
-        each = min(each, full // count)
-        common = svd(add(deltas), full - each * count).above(floor)
+        own = round((full - int(full * self.common_fraction)) / count)
+        own = min(own, full // count)
+        common = svd(add(deltas), full - own * count).above(floor)
         parts = leading(
-            lambda i, k: svd(without(deltas[i], common.u), k).above(floor), count, each
+            lambda i, k: svd(without(deltas[i], common.u), k).above(floor), count, own
         )
         kept = [*parts, common]
         values = [float(part.kept.sum()) for part in kept]
@@ -90,7 +89,9 @@ class IsoCts(Spectral):
         return Factored(like(mean * u, first), like(v.T, first), 1.0)
 
 
-def without(delta: Array, u: Array) -> Array:
+def without(
+    delta: Float[Array, "rows columns"], u: Float64[Array, "rows k"]
+) -> Float[Array, "rows columns"]:
     """Project the columns of ``delta`` to what is orthogonal to those of ``u``."""
     if isinstance(delta, Factored):
         return replace(delta, b=without(delta.b, u))

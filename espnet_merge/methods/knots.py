@@ -1,9 +1,8 @@
-"""KnOTS: merge the tasks in a basis of outputs that they share."""
+"""KnOTS: merge the tasks in a common basis of outputs."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from espnet_merge.arrays import Array
+from espnet_merge.arrays import Array, Float64, Matrices
 from espnet_merge.checkpoint.factored import Factored
 from espnet_merge.linalg.decompose import library, like, svd
 from espnet_merge.methods._base import TensorInfo
@@ -33,7 +32,7 @@ class Knots(TiesInBasis):
         scale: :math:`\lambda`, no unit, finite; the authors search it.
         spectral: Which tensors are decomposed: weights of attention and feed-forward
             (``linear``), or every matrix not named text_projection (``all_2d``).
-        density: Share of entries kept of a task, in (0, 1]; 0.2 in the code.
+        density: Fraction of entries kept of a task, in (0, 1]; 0.2 in the code.
         consensus: ``mean`` over the agreeing experts or their ``sum``.
 
     Raises:
@@ -48,14 +47,16 @@ class Knots(TiesInBasis):
 
     density: float = 0.2
 
-    def merged(self, deltas: Sequence[Array], info: TensorInfo) -> Factored:
+    def merged(self, deltas: Matrices, info: TensorInfo) -> Factored:
         """Merge what the tasks are in the joint basis; ``info`` keeps that."""
         first = deltas[0]
         u, tasks = info.memoise(("knots",), lambda: _align(deltas))
         return Factored(like(u, first), like(self.ties(tasks), first), 1.0)
 
 
-def _align(deltas: Sequence[Array]) -> tuple[Array, list[Array]]:
+def _align(
+    deltas: Matrices,
+) -> tuple[Float64[Array, "rows k"], list[Float64[Array, "k columns"]]]:
     """Return U, and of each task its coordinates in it, Σ Vᵢᵀ."""
     parts = [svd(delta) for delta in deltas]
     lefts = [part.u * part.s for part in parts]

@@ -1,10 +1,9 @@
 """LoRS-Merging: a low-rank part and a sparse rest of each task vector."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
-from espnet_merge.arrays import Array
+from espnet_merge.arrays import Array, ByExpert, Float, Matrices
 from espnet_merge.checkpoint.factored import Factored
 from espnet_merge.linalg.decompose import add, double, library, like, svd
 from espnet_merge.methods._base import (
@@ -34,10 +33,10 @@ class Lors(Method):
 
     Args:
         scale: :math:`\lambda`, no unit, finite; 1/n in the paper.
-        rank_ratio: r as a share of the smaller side, in [0, 1]; 0 keeps the sparse
+        rank_ratio: r as a fraction of the smaller side, in [0, 1]; 0 keeps the sparse
             part alone.
         rank: r itself, >= 0; overrides ``rank_ratio``.
-        density: d, share of the residual's entries kept, in [0, 1].
+        density: d, fraction of the residual's entries kept, in [0, 1].
         compress: ``lors``, or an ablation: ``svp`` low rank only, ``mp`` the largest
             entries of the task vector only, ``none`` neither.
 
@@ -74,7 +73,9 @@ class Lors(Method):
         linear = len(info.shape) == 2 and info.role == "linear"
         return linear and self.compress != "none"
 
-    def __call__(self, deltas: Sequence[Array], info: TensorInfo = NO_INFO, /) -> Array:
+    def __call__(
+        self, deltas: ByExpert, info: TensorInfo = NO_INFO, /
+    ) -> Float[Array, "*shape"]:
         """Merge ``deltas[i]``, expert ``i`` minus base."""
         if not info.shape:
             info = replace(info, shape=tuple(deltas[0].shape))
@@ -83,7 +84,7 @@ class Lors(Method):
         key = ("lors", self.rank_ratio, self.rank, self.density, self.compress)
         return self.scale * info.memoise(key, lambda: self._sum(deltas))
 
-    def _sum(self, deltas: Sequence[Array]) -> Array:
+    def _sum(self, deltas: Matrices) -> Float[Array, "rows columns"]:
         first = deltas[0]
         full = min(first.shape)
         rank = int(full * self.rank_ratio) if self.rank is None else self.rank
@@ -96,19 +97,19 @@ class Lors(Method):
             part = svd(delta, rank)
             low = part.dense()
             total = total + low
-            # An adapter of that rank leaves no residual, and is not multiplied out.
+            # An adapter of no more rank leaves no residual: it is not multiplied out.
             if self.compress != "svp" and rank < len(part.s):
                 # In float64, so that the order of the residual's entries is right.
-                total += largest(double(dense(delta)) - low, self.density)
+                total += sparse(double(dense(delta)) - low, self.density)
         return like(total, first)
 
 
-def dense(delta: Array) -> Array:
+def dense(delta: Float[Array, "rows columns"]) -> Float[Array, "rows columns"]:
     """Multiply the factors, if there are any."""
     return delta.dense() if isinstance(delta, Factored) else delta
 
 
-def largest(x: Array, density: float) -> Array:
+def sparse(x: Float[Array, "*shape"], density: float) -> Float[Array, "*shape"]:
     """Zero all but the ``int(density * size)`` entries of largest magnitude."""
     import numpy as np
 

@@ -1,10 +1,10 @@
 """Model Stock: how far to trust the mean of the experts, told by their angles."""
 
 import logging
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import ClassVar
 
+from espnet_merge.arrays import Array, ByExpert, Float, Float64
 from espnet_merge.methods._base import (
     ElementwiseMerge,
     Scope,
@@ -13,10 +13,7 @@ from espnet_merge.methods._base import (
     TwoPass,
     check_range,
 )
-from espnet_merge.methods._sphere import gram
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from espnet_merge.methods._sphere import dot_products
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,23 +69,20 @@ class ModelStock(TwoPass):
         """Find t of the tensor, or leave it to each of its rows."""
         if self.filter_wise:
             return lambda deltas, info: self._move(deltas, self._of_rows(deltas, info))
-        dots = gram(stream)
+        dots = dot_products(stream)
         info, _ = next(iter(stream))
         ratio = self._ratio(dots[None], info)
         return lambda deltas, _: self._move(deltas, ratio)
 
     def _move(
-        self, deltas: Sequence["NDArray[Any]"], ratio: "NDArray[Any]"
-    ) -> "NDArray[Any]":
+        self, deltas: ByExpert, ratio: Float64[Array, " rows"]
+    ) -> Float[Array, " entries"]:
         first = deltas[0]
         mean = sum(deltas[1:], start=first) / first.dtype.type(len(deltas))
         rows = mean.reshape(len(ratio), -1) * ratio[:, None].astype(first.dtype)
-        merged: NDArray[Any] = rows.ravel()
-        return merged
+        return rows.ravel()
 
-    def _of_rows(
-        self, deltas: Sequence["NDArray[Any]"], info: TensorInfo
-    ) -> "NDArray[Any]":
+    def _of_rows(self, deltas: ByExpert, info: TensorInfo) -> Float64[Array, " rows"]:
         import numpy as np
 
         width = info.shape[-1] if info.shape else 1
@@ -96,7 +90,9 @@ class ModelStock(TwoPass):
         dots = np.einsum("rik,rjk->rij", rows, rows, dtype=np.float64)
         return self._ratio(dots, info)
 
-    def _ratio(self, dots: "NDArray[Any]", info: TensorInfo) -> "NDArray[Any]":
+    def _ratio(
+        self, dots: Float64[Array, "rows experts experts"], info: TensorInfo
+    ) -> Float64[Array, " rows"]:
         """Return t for each Gram matrix of ``dots``."""
         import numpy as np
 

@@ -1,10 +1,10 @@
 """Multi-SLERP: the mean of many directions in one step."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
+from espnet_merge.arrays import Array, ByExpert, Float, Float64
 from espnet_merge.errors import InputError
 from espnet_merge.methods._base import (
     ElementwiseMerge,
@@ -15,10 +15,7 @@ from espnet_merge.methods._base import (
     expert_weights,
     weighted_sum,
 )
-from espnet_merge.methods._sphere import all_equal, gram, norms_and_cosines
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from espnet_merge.methods._sphere import all_equal, dot_products, norms_and_cosines
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,12 +67,10 @@ class MultiSlerp(TwoPass):
 
     def statistics_pass(self, stream: Stream) -> ElementwiseMerge:
         """Find the coefficients of the experts, or of their deltas from the base."""
-        shares = self._shares(stream)
+        coefficients = self._coefficients(stream)
 
-        def merge(
-            experts: Sequence["NDArray[Any]"], info: TensorInfo
-        ) -> "NDArray[Any]":
-            merged: NDArray[Any] = weighted_sum(shares, self._vectors(info, experts))
+        def merge(experts: ByExpert, info: TensorInfo) -> Float[Array, "*shape"]:
+            merged = weighted_sum(coefficients, self._vectors(info, experts))
             if self._on_deltas(info):
                 merged += info.base
             return merged
@@ -85,18 +80,16 @@ class MultiSlerp(TwoPass):
     def _on_deltas(self, info: TensorInfo) -> bool:
         return self.on == "deltas" and info.base is not None
 
-    def _vectors(
-        self, info: TensorInfo, experts: Sequence["NDArray[Any]"]
-    ) -> Sequence["NDArray[Any]"]:
+    def _vectors(self, info: TensorInfo, experts: ByExpert) -> ByExpert:
         if self._on_deltas(info):
             return [expert - info.base for expert in experts]
         return experts
 
-    def _shares(self, stream: Stream) -> "NDArray[Any]":
+    def _coefficients(self, stream: Stream) -> Float64[Array, " experts"]:
         """Return the coefficient of each vector."""
         import numpy as np
 
-        dots = gram(stream, self._vectors)
+        dots = dot_products(stream, self._vectors)
         if all_equal(stream, self._vectors):
             return np.asarray(np.eye(len(dots))[0])
         weights = np.array(expert_weights(self.weights, len(dots)), float)

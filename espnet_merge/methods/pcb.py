@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
+from espnet_merge.arrays import Array, ByExpert, Float, Number
 from espnet_merge.methods._base import (
     ElementwiseMerge,
     Scope,
@@ -15,10 +16,7 @@ from espnet_merge.methods._base import (
 )
 from espnet_merge.methods._order_statistics import Mapped, order_statistics
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-# Share of the magnitudes that is clipped at either end.
+# Fraction of the magnitudes that is clipped at either end.
 CLIPPED = {"language": 0.0001, "vision": 0.01}
 
 
@@ -42,7 +40,7 @@ class Pcb(TwoPass):
     overflow; a constant is 0 after minmax [ours].
 
     Args:
-        density: d, share of entries that score above zero, in (0, 1].
+        density: d, fraction of entries that score above zero, in (0, 1].
         scale: :math:`\lambda`, no unit, finite; 1.2 in the authors' scripts.
         variant: The script that is followed, ``language`` or ``vision``.
 
@@ -80,27 +78,27 @@ class Pcb(TwoPass):
             scores, lambda size: [int(size * (1 - self.density)), size - 1]
         )
 
-        def merge(deltas: Sequence["NDArray[Any]"], info: TensorInfo) -> "NDArray[Any]":
+        def merge(deltas: ByExpert, info: TensorInfo) -> Float[Array, "*shape"]:
             total = deltas[0] * 0
             divisor = deltas[0] * 0
             parts = zip(deltas, self._scores(deltas, limits), limits, ends, strict=True)
             for delta, score, limit, end in parts:
-                share = _minmax(score, *end)
-                total += share * np.sign(delta) * abs(delta).clip(*limit)
-                divisor += share
+                weight = _minmax(score, *end)
+                total += weight * np.sign(delta) * abs(delta).clip(*limit)
+                divisor += weight
             total *= self.scale / divisor.clip(1e-12)
             return total
 
         return merge
 
     def _clipping(self, size: int) -> list[int]:
-        share = CLIPPED[self.variant]
-        low = int(size * share)
-        return [low, max(low, int(size * (1 - share) - 1))]
+        clipped = CLIPPED[self.variant]
+        low = int(size * clipped)
+        return [low, max(low, int(size * (1 - clipped) - 1))]
 
     def _scores(
-        self, deltas: Sequence["NDArray[Any]"], limits: Sequence[Sequence[Any]]
-    ) -> "Iterator[NDArray[Any]]":
+        self, deltas: ByExpert, limits: Sequence[Sequence[Any]]
+    ) -> Iterator[Float[Array, "*shape"]]:
         import numpy as np
 
         sizes = [_minmax(abs(d), *ends) for d, ends in zip(deltas, limits, strict=True)]
@@ -108,10 +106,12 @@ class Pcb(TwoPass):
         if self.variant == "vision":
             others = sum(np.sign(d) * s for d, s in zip(deltas, sizes, strict=True))
         for delta, size in zip(deltas, sizes, strict=True):
-            share = np.exp(len(deltas) * (size * size - 1))
-            yield share * np.tanh(delta * others)
+            intra = np.exp(len(deltas) * (size * size - 1))
+            yield intra * np.tanh(delta * others)
 
 
-def _minmax(x: "NDArray[Any]", low: float, high: float) -> "NDArray[Any]":
+def _minmax(
+    x: Float[Array, "*shape"], low: Number, high: Number
+) -> Float[Array, "*shape"]:
     """Clip to the limits, then map them to 0 and 1."""
     return (x.clip(low, high) - low) / (high - low or 1)

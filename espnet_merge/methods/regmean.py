@@ -1,16 +1,12 @@
 """RegMean: the linear layer whose outputs are nearest to those of all experts."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import ClassVar
 
+from espnet_merge.arrays import Array, ByExpert, Float, Float64
+from espnet_merge.checkpoint.statistics import Statistics
 from espnet_merge.methods._base import NO_INFO, TensorInfo, check_range
 from espnet_merge.methods._statistics import StatisticsMethod
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from espnet_merge.checkpoint.statistics import Statistics
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +36,7 @@ class RegMean(StatisticsMethod):
         statistics: Directories of kind gram, one an expert.
         weights: w, one an expert, no unit, >= 0, not all 0; ones by default.
         off_diagonal: alpha, no unit, in [0, 1]; the paper takes 0.9 [paper].
-        ridge: delta as a share of the mean diagonal of the sum, no unit, in (0, 1].
+        ridge: delta as a fraction of the mean diagonal of the sum, no unit, in (0, 1].
 
     Raises:
         InputError: a value is out of its range.
@@ -65,22 +61,22 @@ class RegMean(StatisticsMethod):
         return info.role == "linear"
 
     def __call__(
-        self, deltas: Sequence["NDArray[Any]"], info: TensorInfo = NO_INFO, /
-    ) -> "NDArray[Any]":
-        """Merge ``deltas[i]``: matrices at a linear layer, pieces elsewhere."""
+        self, deltas: ByExpert, info: TensorInfo = NO_INFO, /
+    ) -> Float[Array, "*shape"]:
+        """Merge ``deltas[i]``: matrices at a linear layer, chunks elsewhere."""
         import numpy as np
 
-        shares = self.shares(len(deltas))
+        weights = self.normalised_weights(len(deltas))
         mean = np.zeros_like(deltas[0])
-        for delta, share in zip(deltas, shares, strict=True):
-            mean += share * delta
+        for delta, weight in zip(deltas, weights, strict=True):
+            mean += weight * delta
         if not self.is_matrix(info) or mean.ndim != 2:
             return mean
         inputs = mean.shape[1]
         left, right = np.zeros((inputs, inputs)), np.zeros(mean.shape[::-1])
-        parts = zip(deltas, shares, self.opened, strict=True)
-        for delta, share, statistics in parts:
-            gram = share * self._gram(statistics, info.name, inputs)
+        parts = zip(deltas, weights, self.opened, strict=True)
+        for delta, weight, statistics in parts:
+            gram = weight * self._gram(statistics, info.name, inputs)
             left += gram
             right += gram @ (delta - mean).T
         # Where there was no input at all, any ridge leads to the mean.
@@ -88,7 +84,9 @@ class RegMean(StatisticsMethod):
         mean += np.linalg.solve(left, right).T
         return mean
 
-    def _gram(self, statistics: "Statistics", name: str, inputs: int) -> "NDArray[Any]":
+    def _gram(
+        self, statistics: Statistics, name: str, inputs: int
+    ) -> Float64[Array, "inputs inputs"]:
         """Return the Gram matrix of ``name``, its other entries scaled down."""
         import numpy as np
 

@@ -1,9 +1,8 @@
 """SCE: select where the experts differ, weight them, erase the minority's sign."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
+from espnet_merge.arrays import Array, ByExpert, Float, Float64
 from espnet_merge.methods._base import (
     ElementwiseMerge,
     Stream,
@@ -15,9 +14,6 @@ from espnet_merge.methods._base import (
 )
 from espnet_merge.methods._order_statistics import Mapped
 from espnet_merge.methods._select import Cut, cuts, merge_agreeing
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 # Below this sum of mean squares the code gives all experts one weight.
 SMALL = 1e-6
@@ -43,7 +39,7 @@ class Sce(TwoPass):
     Departures from it: a factor ``scale`` [ours].
 
     Args:
-        density: d, share of entries kept, in (0, 1].
+        density: d, fraction of entries kept, in (0, 1].
         scale: :math:`\lambda`, no unit, finite.
 
     Raises:
@@ -69,17 +65,13 @@ class Sce(TwoPass):
 
         kept = self._largest_variance(stream) if self.density < 1 else Cut(0)
 
-        def selected(
-            deltas: Sequence["NDArray[Any]"], info: TensorInfo
-        ) -> Sequence["NDArray[Any]"]:
+        def selected(deltas: ByExpert, info: TensorInfo) -> ByExpert:
             if self.density == 1:
                 return deltas
             mask = kept.keeps(_variance(deltas), info.start)
             return [delta * mask for delta in deltas]
 
-        def squares(
-            info: TensorInfo, deltas: Sequence["NDArray[Any]"]
-        ) -> "NDArray[Any]":
+        def squares(info: TensorInfo, deltas: ByExpert) -> Float64[Array, " numbers"]:
             sums = [np.sum(x * x, dtype=np.float64) for x in selected(deltas, info)]
             return np.array([deltas[0].size, *sums])
 
@@ -89,7 +81,7 @@ class Sce(TwoPass):
             energy = np.ones_like(energy)
         weights = (energy / energy.sum()).tolist()
 
-        def merge(deltas: Sequence["NDArray[Any]"], info: TensorInfo) -> "NDArray[Any]":
+        def merge(deltas: ByExpert, info: TensorInfo) -> Float[Array, "*shape"]:
             taus = selected(deltas, info)
             votes = sum(taus[1:], start=taus[0])
             return self.scale * merge_agreeing(taus, weights, votes=votes, mean=True)
@@ -105,8 +97,7 @@ class Sce(TwoPass):
         return cut
 
 
-def _variance(deltas: Sequence["NDArray[Any]"]) -> "NDArray[Any]":
+def _variance(deltas: ByExpert) -> Float[Array, "*shape"]:
     """Return the variance of the experts at each entry, times their number."""
     mean = sum(deltas[1:], start=deltas[0]) / len(deltas)
-    variance: NDArray[Any] = sum(((d - mean) ** 2 for d in deltas), start=mean * 0)
-    return variance
+    return sum(((d - mean) ** 2 for d in deltas), start=mean * 0)

@@ -1,11 +1,10 @@
 """SA-Merge: mix the attention of two experts, layer by layer."""
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from espnet_merge.arrays import Array
+from espnet_merge.arrays import Array, ByExpert, Float
 from espnet_merge.methods._base import NO_INFO, Method, TensorInfo, check_range
 
 # Query, key and value of Hugging Face, OpenAI and ESPnet names.
@@ -57,10 +56,12 @@ class SelectiveAttention(Method):
         check_range("ratio", self.ratio, 0, 1, open_low=True)
         check_range("decay", self.decay, 0, float("inf"))
 
-    def __call__(self, deltas: Sequence[Array], info: TensorInfo = NO_INFO, /) -> Array:
+    def __call__(
+        self, deltas: ByExpert, info: TensorInfo = NO_INFO, /
+    ) -> Float[Array, "*shape"]:
         """Merge ``deltas[0]`` and ``deltas[1]``, experts minus base."""
         first, second = deltas
-        share = 1.0
+        weight = 1.0
         if info.layer is not None and QUERY_KEY_VALUE.search(info.name):
-            share = self.ratio ** (self.decay * info.layer)
-        return share * first + (1 - share) * second
+            weight = self.ratio ** (self.decay * info.layer)
+        return weight * first + (1 - weight) * second

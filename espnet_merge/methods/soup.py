@@ -1,11 +1,10 @@
 """Soup: the weighted mean of the experts' weights."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from espnet_merge.arrays import Array
+from espnet_merge.arrays import Array, ByExpert, Float
 from espnet_merge.errors import InputError
 from espnet_merge.methods._base import (
     NO_INFO,
@@ -58,8 +57,8 @@ class Soup(Method):
             )
 
     def __call__(
-        self, experts: Sequence[Array], info: TensorInfo = NO_INFO, /
-    ) -> Array:
+        self, experts: ByExpert, info: TensorInfo = NO_INFO, /
+    ) -> Float[Array, "*shape"]:
         """Average ``experts[i]``, the weights themselves; the base is not used."""
         weights = expert_weights(self.weights, len(experts))
         total = weighted_sum(weights, experts)

@@ -1,10 +1,9 @@
 """Task arithmetic: the scaled sum of the task vectors."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from espnet_merge.arrays import Array
+from espnet_merge.arrays import Array, ByExpert, Float
 from espnet_merge.methods._base import (
     NO_INFO,
     Method,
@@ -50,7 +49,9 @@ class TaskArithmetic(Method):
         check_finite("scale", self.scale)
         check_finite("weights", *self.weights or ())
 
-    def __call__(self, deltas: Sequence[Array], info: TensorInfo = NO_INFO, /) -> Array:
+    def __call__(
+        self, deltas: ByExpert, info: TensorInfo = NO_INFO, /
+    ) -> Float[Array, "*shape"]:
         """Merge ``deltas[i]``, expert ``i`` minus base."""
         weights = expert_weights(self.weights, len(deltas))
         total = weighted_sum(weights, deltas)

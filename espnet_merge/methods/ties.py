@@ -1,9 +1,9 @@
 """TIES: trim, elect a sign, and merge what agrees with it."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Literal
 
+from espnet_merge.arrays import Array, ByExpert, Float
 from espnet_merge.errors import InputError
 from espnet_merge.methods._base import (
     ElementwiseMerge,
@@ -16,9 +16,6 @@ from espnet_merge.methods._base import (
     expert_weights,
 )
 from espnet_merge.methods._select import Cut, cuts, merge_agreeing, thresholds
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +37,7 @@ class Ties(TwoPass):
     is plus, as in mergekit; the authors take the majority sign of the model.
 
     Args:
-        density: d, share of entries kept, in (0, 1]; the paper takes 0.2.
+        density: d, fraction of entries kept, in (0, 1]; the paper takes 0.2.
         scale: :math:`\lambda`, no unit, finite.
         trim: The vector that is trimmed: each ``tensor`` or all of them (``global``).
         consensus: ``mean`` over the agreeing experts or their ``sum``.
@@ -86,7 +83,7 @@ class Ties(TwoPass):
             count = cuts(stream, lambda size: [max(1, int(self.density * size))])
             kept = [cut for (cut,) in count]
 
-        def merge(deltas: Sequence["NDArray[Any]"], info: TensorInfo) -> "NDArray[Any]":
+        def merge(deltas: ByExpert, info: TensorInfo) -> Float[Array, "*shape"]:
             weights, mean = expert_weights(self.weights, len(deltas)), self.consensus
             return self.scale * merge_agreeing(
                 deltas, weights, mean=mean == "mean", kept=kept, start=info.start

@@ -1,9 +1,8 @@
 """WUDI: the merge that disturbs least what each task does to its own inputs."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from espnet_merge.arrays import Array
+from espnet_merge.arrays import Matrices
 from espnet_merge.checkpoint.factored import Factored
 from espnet_merge.linalg.decompose import RANK_TOLERANCE, library, like, svd
 from espnet_merge.methods._align import largest
@@ -41,8 +40,8 @@ class Wudi(Spectral):
         spectral: Which tensors are decomposed: weights of attention and feed-forward
             (``linear``), or every matrix not named text_projection (``all_2d``).
 
-        ridge: :math:`\rho` as a share of the largest eigenvalue of H, in [0, 1]; 0 is
-            the shortest minimum of the loss alone. 0.01 is not tuned.
+        ridge: :math:`\rho` as a fraction of the largest eigenvalue of H, in [0, 1]; 0
+            is the shortest minimum of the loss alone. 0.01 is not tuned.
 
     Raises:
         InputError: a value is out of its range.
@@ -61,11 +60,11 @@ class Wudi(Spectral):
         super().__post_init__()
         check_range("ridge", self.ridge, 0, 1)
 
-    def merged(self, deltas: Sequence[Array], info: TensorInfo) -> Factored:
+    def merged(self, deltas: Matrices, info: TensorInfo) -> Factored:
         """Solve for the minimum; ``info`` keeps the result for other scales."""
         return info.memoise(("wudi", self.ridge), lambda: self._solve(deltas))
 
-    def _solve(self, deltas: Sequence[Array]) -> Factored:
+    def _solve(self, deltas: Matrices) -> Factored:
         first, parts = deltas[0], [svd(delta) for delta in deltas]
         # Each task weighs the same: one that is rounding alone must not.
         floor = RANK_TOLERANCE * largest(parts)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from espnet_merge.checkpoint.hf import is_hf, weight_files
 from espnet_merge.disk.digest import sha256
 
 PACKAGES = ("espnet_merge", "espnet", "torch", "transformers", "peft", "rapidfuzz")
@@ -30,7 +31,7 @@ def origin(command: str, base_model: Path | None) -> Iterator[tuple[str, str]]:
     yield "Git hash", _git("describe", "--always", "--dirty", "--abbrev=40")
     yield "Commit date", _git("log", "-1", "--format=%cI")
     yield "command", command
-    files = sorted(base_model.glob("*.safetensors")) if base_model else []
+    files = weight_files(base_model) if base_model and is_hf(base_model) else []
     for file in files:
         yield "base model", str(file)
         yield "SHA-256", sha256(file)

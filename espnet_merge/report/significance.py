@@ -9,12 +9,12 @@ import numpy as np
 from espnet_merge.report.results import Results
 from espnet_merge.score.bootstrap import Rates
 from espnet_merge.score.compare import (
-    Design,
     Difference,
     corrected,
     difference,
     p_value,
 )
+from espnet_merge.score.design import Design
 from espnet_merge.score.holm import holm
 from espnet_merge.score.parts import Part
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-RESAMPLES = 1000
+from espnet_merge.score import RESAMPLES
 
 type Counts = NDArray[np.signedinteger]
 type Rates = NDArray[np.float64]

@@ -1,59 +1,20 @@
 """Tested differences between two systems: on a set, and in the mean over sets."""
 
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 
-from espnet_merge.errors import InputError
 from espnet_merge.score.bootstrap import (
-    RESAMPLES,
     Rates,
     interval,
     rates_of,
-    resampled_rates,
 )
+from espnet_merge.score.design import Design
 from espnet_merge.score.holm import holm
 from espnet_merge.score.mapsswe import mapsswe
 from espnet_merge.score.parts import Part
 from espnet_merge.score.permutation import contributions, permutation_test
-
-
-@dataclass(frozen=True, kw_only=True)
-class Design:
-    """How differences are tested.
-
-    Attributes:
-        alpha: level of significance; intervals cover a fraction of ``1 - alpha``.
-        resamples: number of draws of the bootstrap and of the permutation test.
-        seed: of both tests.
-        sides: 2 for "differs", 1 for "is higher by more than the margin".
-        margin: in points, with one side.
-
-    Raises:
-        InputError: the seed is negative.
-    """
-
-    alpha: float = 0.05
-    resamples: int = RESAMPLES
-    seed: int = 0
-    sides: Literal[1, 2] = 2
-    margin: float = 0.0
-
-    def __post_init__(self) -> None:
-        if self.seed < 0:
-            raise InputError(f"seed must be >= 0; got {self.seed}.")
-
-    def draw(self, part: Part) -> Rates:
-        """Return the systems' resampled rates; seed and part name decide the draws."""
-        seed = self.seeds(part.name, part.metric)
-        return resampled_rates(part.errors, part.tokens, self.resamples, seed)
-
-    def seeds(self, name: str, metric: str) -> list[int]:
-        """Return the seed of a part; two parts never get the same draws."""
-        return [self.seed, zlib.crc32(f"{name} {metric}".encode())]
 
 
 @dataclass(frozen=True, kw_only=True)

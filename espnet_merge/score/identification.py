@@ -31,6 +31,22 @@ def confusion(
     }
 
 
+def heard_right(table: Confusion) -> float:
+    """Return in how many utterances the language that was spoken was heard, in percent.
+
+    >>> cell = {"utterances": 3}, {"utterances": 1}
+    >>> heard_right({"es": {"es": cell[0], "it": cell[1]}, "it": {"it": cell[1]}})
+    80.0
+    """
+    rows = [
+        (spoken == language, cell["utterances"])
+        for spoken, row in table.items()
+        for language, cell in row.items()
+    ]
+    right = sum(utterances for is_right, utterances in rows if is_right)
+    return float(100 * right / sum(utterances for _, utterances in rows))
+
+
 def check_named(
     hypothesis: Path,
     utterances: Iterable[ScoredUtterance],

@@ -6,7 +6,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from espnet_merge.score.bootstrap import RESAMPLES, Counts
+from espnet_merge.score import RESAMPLES
+from espnet_merge.score.bootstrap import Counts
 
 type Points = NDArray[np.float64]
 

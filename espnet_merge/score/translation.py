@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from espnet_merge.score.bootstrap import draw, interval
-from espnet_merge.score.compare import Design, Difference, corrected
+from espnet_merge.score.compare import Difference, corrected
+from espnet_merge.score.design import Design
 from espnet_merge.score.evaluate import corpus_scorer
 from espnet_merge.score.parts import by_task, read_sorted, sum_by_speaker
 from espnet_merge.score.permutation import CHUNK

@@ -34,11 +34,14 @@ class Decoded(NamedTuple):
     mode: the settings of decoding.
     languages: language that the model identified, by utterance; empty if the languages
         were given.
+    noted: language that the model would have identified, by utterance, where it was
+        given and this was noted.
     not_decoded: number of utterances without usable audio, by reason.
     """
 
     mode: dict[str, Any]
     languages: dict[str, str]
+    noted: dict[str, str]
     not_decoded: Counter[str]
 
 
@@ -82,7 +85,7 @@ def read_decoded(hypothesis: Path) -> Decoded:
     """
     path = hypothesis / TEXT_JSON
     if not path.exists():
-        return Decoded({}, {}, Counter())
+        return Decoded({}, {}, {}, Counter())
     try:
         content = json.loads(path.read_bytes(), object_hook=_without_text)
     except ValueError as error:
@@ -100,8 +103,9 @@ def read_decoded(hypothesis: Path) -> Decoded:
         for name, record in records.items()
         if identifies and "language" in record
     }
+    noted = {name: str(r["heard"]) for name, r in records.items() if "heard" in r}
     silent = (r["not_decoded"] for r in records.values() if "not_decoded" in r)
-    return Decoded(mode, languages, Counter(silent))
+    return Decoded(mode, languages, noted, Counter(silent))
 
 
 def normalized(
@@ -124,7 +128,8 @@ def _without_text(record: dict[str, Any]) -> dict[str, Any]:
     """Drop most keys of an utterance's record: there may be a million of them."""
     if "text" not in record:
         return record
-    return {key: record[key] for key in ("language", "not_decoded") if key in record}
+    kept = ("language", "heard", "not_decoded")
+    return {key: record[key] for key in kept if key in record}
 
 
 def _object(path: Path, content: object, key: str) -> dict[str, Any]:

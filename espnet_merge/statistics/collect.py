@@ -4,7 +4,6 @@ import hashlib
 import json
 import sys
 import time
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -15,80 +14,20 @@ from tqdm import tqdm
 from transformers import WhisperConfig
 
 from espnet_merge.checkpoint import open_checkpoint, open_expert
-from espnet_merge.checkpoint.identity import expert_digest
+from espnet_merge.checkpoint.identity import expert_digest, files_digest
 from espnet_merge.checkpoint.statistics import FILE, write_tensors
 from espnet_merge.decode.batches import batches
 from espnet_merge.decode.expert import check_expert, load_expert
 from espnet_merge.disk.atomic import check_output, whole_directory
-from espnet_merge.errors import InputError
-from espnet_merge.speech import check_seconds
+from espnet_merge.disk.digest import sha256_of_all
 from espnet_merge.statistics.fisher import FisherDiagonal
 from espnet_merge.statistics.gram import Gram
+from espnet_merge.statistics.settings import StatisticsSettings
 from espnet_merge.statistics.sums import as_array
 from espnet_merge.statistics.utterances import data_digest, evenly_spaced, read_targets
 from espnet_merge.whisper.prompt import load_tokenizer
 
 RECORD = "statistics.yaml"
-# Utterances in one forward pass. The Fisher needs the gradient of each utterance.
-BATCH_SIZES = {"fisher": 1, "gram": 8}
-LABELS = ("reference", "model")
-
-
-@dataclass(frozen=True, kw_only=True)
-class StatisticsSettings:
-    """What to collect, and how the expert sees the data.
-
-    Attributes:
-        kind: ``fisher`` or ``gram``.
-        labels: of the Fisher; ``reference``, or ``model`` to draw them from the model.
-        pad_to: seconds to pad each utterance to; 30 is Whisper's window, 0 the true
-            length.
-        tail: seconds of silence after each utterance, before it is padded.
-        batch_size: utterances in one forward pass.
-        utterances: number of utterances to use at most, evenly spaced over the data;
-            None uses all.
-        language: of all utterances; None reads it from ``utt2lang``.
-        task: of all utterances; None reads it from ``utt2task``.
-        device: ``cpu`` or ``cuda``.
-        threads: number of CPU threads.
-
-    Raises:
-        InputError: a value is out of range, or does not suit the kind.
-    """
-
-    kind: str
-    labels: str = "reference"
-    pad_to: float = 30.0
-    tail: float = 0.0
-    batch_size: int | None = None
-    utterances: int | None = None
-    language: str | None = None
-    task: str | None = None
-    device: str = "cpu"
-    threads: int = 1
-
-    def __post_init__(self) -> None:
-        check_seconds("pad_to", self.pad_to)
-        check_seconds("tail", self.tail)
-        for name in ("batch_size", "utterances", "threads"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise InputError(f"{name} must be 1 at least; got {value}.")
-        if self.kind == "fisher" and self.size > 1:
-            raise InputError(
-                f"batch_size must be 1 for fisher, which squares the gradient of each"
-                f" utterance; got {self.size}: leave it out."
-            )
-        if self.kind == "gram" and self.labels != "reference":
-            raise InputError(
-                f"labels are of the fisher, a gram needs none; got {self.labels}: leave"
-                " it out."
-            )
-
-    @property
-    def size(self) -> int:
-        """Utterances in one forward pass."""
-        return self.batch_size or BATCH_SIZES[self.kind]
 
 
 def collect(
@@ -126,7 +65,13 @@ def collect(
     targets = {x.utterance.name: x for x in evenly_spaced(found, settings.utterances)}
     base = open_checkpoint(model)
     expert = expert_digest(base, open_expert(adapter) if adapter else base)
-    record = _record(settings, expert, data_digest(list(targets.values())))
+    record = _record(settings) | {
+        "expert_sha256": expert,
+        "model_sha256": files_digest(model),
+        "adapter_sha256": adapter and files_digest(adapter),
+        "data_sha256": data_digest(list(targets.values())),
+        "audio_sha256": sha256_of_all(x.utterance.audio for x in targets.values()),
+    }
     if _is_there(output, record):
         print(f"{output}: already collected.", file=sys.stderr)
         return
@@ -171,11 +116,11 @@ def collect(
     kept.unlink(missing_ok=True)
 
 
-def _record(settings: StatisticsSettings, expert: str, data: str) -> dict[str, Any]:
-    """Return everything that determines the statistics."""
+def _record(settings: StatisticsSettings) -> dict[str, Any]:
+    """Return what of the settings determines the statistics."""
     values = vars(settings) | {"batch_size": settings.size}
     del values["threads"]
-    return values | {"expert_sha256": expert, "data_sha256": data}
+    return values
 
 
 def _versions() -> dict[str, str]:

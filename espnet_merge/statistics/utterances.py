@@ -72,10 +72,7 @@ def evenly_spaced(targets: Sequence[Target], count: int | None) -> list[Target]:
 
 
 def data_digest(targets: Sequence[Target]) -> str:
-    """Return the SHA-256 of the names, lengths and token ids of the utterances.
-
-    Recordings are not hashed; their length stands for them.
-    """
+    """Return the SHA-256 of what is taken as what, whatever the audio holds."""
     lines = [
         (item.utterance.name, item.utterance.samples, item.ids) for item in targets
     ]

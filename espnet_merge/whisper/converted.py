@@ -1,8 +1,11 @@
 """Convert models of other formats to Hugging Face directories, each only once."""
 
+import hashlib
 from pathlib import Path
 
 from espnet_merge.disk.cache import made_once
+from espnet_merge.files import CONFIG_JSON
+from espnet_merge.version import __version__
 from espnet_merge.whisper.fetched import CT2_FILE, is_ct2
 
 
@@ -10,9 +13,9 @@ def as_directory(model: Path, cache: Path) -> Path:
     """Return a model as a Hugging Face directory.
 
     Args:
-        model: a Hugging Face directory, which is returned as it is, or a CTranslate2
-            directory or OpenAI file, which is converted.
-        cache: directory of converted models, under the digests of their weights.
+        model: such a directory, which is returned, one of CTranslate2, or an OpenAI
+            file; these are converted once.
+        cache: where what was converted is kept, by the digest of what was read.
 
     Raises:
         InputError: the weights cannot be read, or are quantised.
@@ -28,4 +31,7 @@ def as_directory(model: Path, cache: Path) -> Path:
 
         fetch(str(model), place, cache)
 
-    return made_once(cache / "models" / sha256(file), make)
+    config = model / CONFIG_JSON
+    parts = [__version__, *(sha256(part) for part in (file, config) if part.is_file())]
+    key = hashlib.sha256(" ".join(parts).encode()).hexdigest()
+    return made_once(cache / "models" / key, make)

@@ -28,7 +28,7 @@ from espnet_merge.checkpoint.openai import read_openai
 from espnet_merge.checkpoint.stored import sizes_of
 from espnet_merge.disk.atomic import whole_directory
 from espnet_merge.errors import InputError
-from espnet_merge.files import CONFIG_JSON, FETCH_JSON
+from espnet_merge.files import CONFIG_JSON, FETCH_JSON, MERGES_TXT
 from espnet_merge.speech import LANGUAGES, TRANSCRIBE, TRANSLATE
 from espnet_merge.version import __version__
 from espnet_merge.whisper import packages
@@ -50,7 +50,7 @@ SIZES = {
 
 # An OpenAI file has no tokenizer; the size of its vocabulary tells which one fits.
 _TOKENIZER_OF = {ENGLISH_VOCABULARY: "base.en", 51865: "base", 51866: "large-v3"}
-_TOKENIZER_FILES = ["*.json", "merges.txt"]
+_TOKENIZER_FILES = ["*.json", MERGES_TXT]
 _MODEL_FILES = [*_TOKENIZER_FILES, "*.safetensors", "*.safetensors.index.json"]
 
 # In every Whisper vocabulary single bytes and byte pairs come first, then special

@@ -16,15 +16,9 @@ from transformers import GenerationConfig, WhisperTokenizer
 
 from espnet_merge.disk.atomic import check_output, whole_directory
 from espnet_merge.errors import InputError
-from espnet_merge.files import FETCH_JSON
+from espnet_merge.files import FETCH_JSON, GENERATION_JSON
 from espnet_merge.speech import LANGUAGES, code_of
-from espnet_merge.whisper.fetched import (
-    ENGLISH_ALONE,
-    GENERATION,
-    LIKE,
-    languages_of,
-    likes_of,
-)
+from espnet_merge.whisper.fetched import ENGLISH_ALONE, LIKE, languages_of, likes_of
 from espnet_merge.whisper.model import load_whisper
 from espnet_merge.whisper.prompt import check_language, language_id, load_tokenizer
 
@@ -119,7 +113,7 @@ def _write_generation(
     never: list[int],
 ) -> None:
     """Write the added languages into the generation configuration."""
-    path = directory / GENERATION
+    path = directory / GENERATION_JSON
     if not path.is_file():
         GenerationConfig().save_pretrained(directory)
     generation = json.loads(path.read_text("utf-8"))

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from safetensors.torch import load_file
 
 from espnet_merge.__main__ import main
-from espnet_merge.decode import transcribe
+from espnet_merge.decode import batches, transcribe
 from espnet_merge.lora.adapter import add_adapter, save_adapter
 from espnet_merge.whisper.model import load_whisper
 from tests.micro import write_micro_whisper
@@ -183,6 +184,23 @@ def test_the_language_is_heard(micro_whisper, data, tmp_path, capsys):
     assert "pass --language auto" in line
 
 
+def test_the_language_that_is_heard_is_noted_beside_the_one_given(
+    micro_whisper, data, tmp_path, capsys
+):
+    decode(micro_whisper, data, tmp_path / "given", *SHORT)
+    decode(micro_whisper, data, tmp_path / "noted", *SHORT, "--hear")
+    decode(micro_whisper, data, tmp_path / "auto", *SHORT, "--language", "auto")
+    given, noted, auto = (records(tmp_path / x) for x in ("given", "noted", "auto"))
+    for name, record in noted.items():
+        heard = record.pop("heard"), record.pop("heard_probability")
+        language, probability = (
+            auto[name][key] for key in ("language", "language_probability")
+        )
+        assert heard == (language, pytest.approx(probability, abs=2e-4))
+    # Nothing else has changed.
+    assert noted == given
+
+
 def test_timestamps_and_fallback(micro_whisper, data, tmp_path):
     out = tmp_path / "out"
     options = (*SHORT, "--timestamps", "--temperatures", "0.2,0.9")
@@ -242,6 +260,71 @@ def test_what_another_process_has_just_decoded_is_kept(
     assert [contents(output)] == before
 
 
+def binary(directory, source):
+    """Write ``source`` as transformers did before safetensors."""
+    shutil.copytree(source, directory, dirs_exist_ok=True)
+    torch.save(
+        load_file(directory / "model.safetensors"), directory / "pytorch_model.bin"
+    )
+    (directory / "model.safetensors").unlink()
+    return directory
+
+
+def other_weights(model):
+    shutil.rmtree(model)
+    binary(model, write_micro_whisper(model.with_name("other"), seed=7))
+
+
+def changed(name, old, new):
+    def change(model):
+        file = model / name
+        file.write_text(file.read_text("utf-8").replace(old, new, 1), "utf-8")
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        other_weights,
+        changed("generation_config.json", "{", '{"suppress_tokens": [1],'),
+        changed("merges.txt", "#version: 0.2", "#version: 0.2\nR R"),
+        changed("config.json", '"d_model"', '"_": 1, "d_model"'),
+    ],
+    ids=["weights", "generation", "tokenizer", "config"],
+)
+def test_a_model_that_has_changed_in_its_place_decodes_anew(
+    change, micro_whisper, data, tmp_path, capsys
+):
+    model, output = binary(tmp_path / "model", micro_whisper), tmp_path / "out"
+    decode(model, data, output, *SHORT)
+    (model / "trainer_state.json").write_text("{}")
+    decode(model, data, output, *SHORT)
+    assert "already decoded" in capsys.readouterr().err
+    before = records(output)
+    change(model)
+    elsewhere = model.with_name("elsewhere")
+    shutil.copytree(model, elsewhere)
+    assert "model_sha256" in refusal(capsys, elsewhere, data, output, *SHORT)
+    other_mode = (*SHORT, "--beam", "2")
+    assert "model_sha256" in refusal(capsys, model, data, output, *other_mode)
+    assert records(output) == before
+    decode(model, data, output, *SHORT)
+    assert "decoding anew (model_sha256: " in capsys.readouterr().err
+    assert change is not other_weights or records(output) != before
+
+
+def test_other_audio_under_the_same_names_is_compared(
+    micro_whisper, data, tmp_path, capsys
+):
+    output = tmp_path / "out"
+    decode(micro_whisper, data, output, *SHORT)
+    soundfile.write(data / "3.wav", np.zeros(int(0.7 * 16e3)), 16000)
+    line = refusal(capsys, micro_whisper, data, output, *SHORT)
+    assert "audio_sha256" in line
+    assert "data_sha256" not in line
+
+
 def test_a_model_that_is_not_what_its_record_says(
     micro_whisper, data, tmp_path, capsys
 ):
@@ -271,12 +354,12 @@ def test_other_settings_need_overwrite(micro_whisper, data, tmp_path, capsys):
     assert "data_sha256" in refusal(capsys, micro_whisper, data, output, *wider)
 
 
-def test_a_killed_run_goes_on_and_writes_the_same(micro_whisper, data, tmp_path):
+def test_a_killed_run_goes_on_and_writes_the_same(
+    micro_whisper, data, tmp_path, monkeypatch
+):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     decode(micro_whisper, data, whole, *SHORT)
     # The run stops at the second batch, where it waits for audio that never comes.
-    slow = data / "0.wav"
-    audio = slow.read_bytes()
     script = (
         "import sys, time; from espnet_merge.decode import batches as t\n"
         "read = t.read_audio\n"
@@ -297,13 +380,14 @@ def test_a_killed_run_goes_on_and_writes_the_same(micro_whisper, data, tmp_path)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     assert list(contents(killed)) == [".partial"]
-    assert slow.read_bytes() == audio
-    for longest in (2, 4):  # decoded before the kill: not read again
-        path = data / f"{longest}.wav"
-        samples = soundfile.info(path).frames
-        soundfile.write(path, np.zeros(samples), 16_000)
+    read, read_audio = [], batches.read_audio
+    monkeypatch.setattr(
+        batches, "read_audio", lambda u: read.append(u.name) or read_audio(u)
+    )
     decode(micro_whisper, data, killed, *SHORT)
     assert contents(killed) == contents(whole)
+    # Those of 1.5 and 1.2 s were decoded before the kill.
+    assert sorted(read) == ["utt-0", "utt-1", "utt-3"]
 
 
 def test_jobs_share_a_decoding(micro_whisper, data, tmp_path, capsys, monkeypatch):
@@ -419,7 +503,18 @@ def test_cuda_without_a_gpu(micro_whisper, data, tmp_path, capsys):
     assert "there is none: use cpu" in line
 
 
+@pytest.mark.gpu
+@pytest.mark.parametrize("beam", ["1", "3"])
+def test_a_gpu_says_what_the_cpu_says(micro_whisper, data, tmp_path, beam):
+    for device in ("cpu", "cuda"):
+        options = (*SHORT, "--beam", beam, "--device", device)
+        decode(micro_whisper, data, tmp_path / device, *options)
+    assert lines(tmp_path / "cuda" / "text") == lines(tmp_path / "cpu" / "text")
+
+
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
-def test_half_precision(micro_whisper, data, tmp_path, dtype):
-    decode(micro_whisper, data, tmp_path / "out", *SHORT, "--dtype", dtype)
+def test_half_precision(micro_whisper, data, tmp_path, dtype, device):
+    options = (*SHORT, "--dtype", dtype, "--device", device)
+    decode(micro_whisper, data, tmp_path / "out", *options)
     assert len((tmp_path / "out" / "text").read_text("utf-8").splitlines()) == 5

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from espnet_merge import installation as doctor
 from espnet_merge.__main__ import main
-from espnet_merge.bin import doctor
 
 ROOT = Path(__file__).resolve().parents[2]
 

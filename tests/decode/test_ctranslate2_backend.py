@@ -7,7 +7,7 @@ from typing import NamedTuple
 import pytest
 from torch import cuda
 
-from espnet_merge.decode import ctranslate2_backend
+from espnet_merge.decode import ctranslate2_backend, transcribe
 from espnet_merge.decode.ctranslate2_backend import (
     CTranslate2Backend,
     Group,
@@ -18,6 +18,7 @@ from espnet_merge.decode.recognize import Recognizer
 from espnet_merge.decode.search import Hypothesis
 from espnet_merge.decode.settings import Settings
 from espnet_merge.decode.torch_backend import TorchBackend
+from espnet_merge.decode.transcribe import load_backend
 from espnet_merge.errors import InputError
 from espnet_merge.whisper.model import load_whisper
 from espnet_merge.whisper.prompt import load_tokenizer
@@ -51,6 +52,32 @@ def both(model, max_new_tokens=12, **options):
     converted = convert(model, None, f"digest of {model}", "float32")
     yield Recognizer(reference)
     yield Recognizer(CTranslate2Backend(load_tokenizer(model), converted, settings))
+
+
+def test_each_model_has_a_converted_one_of_its_own(
+    model, micro_whisper, tmp_path, monkeypatch
+):
+    """The weights are in pytorch_model.bin, and one of the models has an adapter."""
+    monkeypatch.setenv("ESPNET_MERGE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(ctranslate2_backend, "_write", lambda *args: args[2].mkdir())
+    monkeypatch.setattr(transcribe, "CTranslate2Backend", lambda _, path, __: path)
+    adapter = tmp_path / "adapter"
+    adapter.mkdir()
+    (adapter / "adapter_config.json").write_text("{}")
+    (adapter / "adapter_model.bin").write_bytes(b"one")
+    settings, found = Settings(backend="ctranslate2"), []
+    for number, source in enumerate((model, micro_whisper)):
+        copy = tmp_path / str(number)
+        shutil.copytree(source, copy)
+        (copy / "model.safetensors").rename(copy / "pytorch_model.bin")
+        for side in copy.glob("*.json"):
+            side.write_text("{}")
+        found += [load_backend(copy, x, settings, None) for x in (None, adapter)]
+        (adapter / "adapter_model.bin").write_bytes(b"two")
+    assert len(set(found)) == 4
+    assert load_backend(copy, None, settings, None) == found[2]
+    monkeypatch.setattr(ctranslate2_backend, "version", lambda name: "newer")
+    assert load_backend(copy, None, settings, None) not in found
 
 
 @pytest.mark.parametrize("beam", [1, 5])

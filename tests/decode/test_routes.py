@@ -2,7 +2,7 @@ import pytest
 
 from espnet_merge.decode.identify import Heard
 from espnet_merge.decode.routes import Routes, read_routes
-from espnet_merge.decode.settings import Settings
+from espnet_merge.decode.settings import Settings, pairs
 from espnet_merge.errors import InputError
 
 AUTO = {"language": "auto", "languages": ["es", "it", "ru"]}
@@ -18,8 +18,8 @@ def dirs(tmp_path):
 
 
 def routes(dirs, fallback=None, **settings) -> Routes:
-    pairs = [f"es={dirs['a']}", f"it={dirs['b']}"]
-    return read_routes(pairs, fallback, Settings(**settings))
+    adapters = {"es": dirs["a"], "it": dirs["b"]}
+    return read_routes(adapters, fallback, Settings(**settings))
 
 
 def test_a_language_has_its_adapter(dirs):
@@ -67,7 +67,7 @@ def test_all_languages_need_an_adapter_or_a_fallback(dirs):
 )
 def test_a_pair_that_is_none(dirs, pair, rule):
     with pytest.raises(InputError, match=rule):
-        read_routes([f"it={dirs['b']}", pair.format(**dirs)], None, Settings())
+        read_routes(pairs([f"it={dirs['b']}", pair.format(**dirs)]), None, Settings())
 
 
 def test_ctranslate2_knows_no_routes(dirs):

@@ -3,22 +3,29 @@ from pathlib import Path
 import pytest
 import yaml
 
-from espnet_merge.checkpoint.padding import Padding
-from espnet_merge.decode.settings import Settings, read_settings
+from espnet_merge.bin.decode import Command
+from espnet_merge.decode.settings import Settings
 from espnet_merge.errors import InputError
+from espnet_merge.options import build, part, read_yaml
 
 SHIPPED = sorted(Path(__file__).parents[2].glob("conf/decode/*.yaml"))
 
 
+def read(path, **given):
+    settings = build(Settings, read_yaml(Settings, path) | given)
+    settings.check_languages()
+    return settings
+
+
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_shipped_configurations_are_what_they_state(path):
-    settings, stated = read_settings(path, {}), yaml.safe_load(path.read_text())
+    settings, stated = read(path), yaml.safe_load(path.read_text())
     assert stated
     assert {name: getattr(settings, name) for name in stated} == stated
 
 
 def test_the_named_modes_are_what_they_say():
-    modes = {path.stem: read_settings(path, {}) for path in SHIPPED}
+    modes = {path.stem: read(path) for path in SHIPPED}
     assert modes["padded"] == Settings(pad_to=30, beam=1)
     assert modes["true_length"] == Settings(pad_to=0, beam=1)
 
@@ -26,26 +33,31 @@ def test_the_named_modes_are_what_they_say():
 def test_the_command_line_stands_over_the_file(tmp_path):
     path = tmp_path / "mode.yaml"
     path.write_text("beam: 5\npad_to: 10\n")
-    assert read_settings(path, {"beam": 2}) == Settings(beam=2, pad_to=10)
+    assert read(path, beam=2) == Settings(beam=2, pad_to=10)
 
 
 def test_a_model_is_decoded_as_it_was_trained_unless_told_otherwise(tmp_path):
-    trained = Padding(0, 4)
+    (tmp_path / "whisper").mkdir()
+    (tmp_path / "export.yaml").write_text("{pad_to: 0, tail: 4}\n")
     path = tmp_path / "mode.yaml"
+
+    def settings(**given):
+        told = {"model": tmp_path, "data": ["d"], "output": ["o"], "config": path}
+        return part(build(Command, told | given), Settings)
+
     path.write_text("beam: 5\n")
-    assert read_settings(path, {}, trained=trained) == Settings(
-        beam=5, pad_to=0, tail=4
-    )
+    assert settings() == Settings(beam=5, pad_to=0, tail=4)
     # Who names one of the two means both.
-    assert read_settings(path, {"pad_to": 30.0}, trained=trained) == Settings(beam=5)
+    assert settings(pad_to=30.0) == Settings(beam=5)
+    assert settings(model=tmp_path / "whisper") == Settings(beam=5)
     path.write_text("tail: 1\n")
-    assert read_settings(path, {}, trained=trained) == Settings(tail=1)
+    assert settings() == Settings(tail=1)
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("beams: 5", "no setting is called 'beams' did you mean beam"),
+        ("beams: 5", "no setting is called 'beams'; did you mean beam"),
         ("beam: 0", "beam must be a whole number from 1"),
         ("beam: 1.5", "beam must be a whole number"),
         ("beam: yes", "beam must be a whole number"),
@@ -54,9 +66,9 @@ def test_a_model_is_decoded_as_it_was_trained_unless_told_otherwise(tmp_path):
         ("task: sing", "task must be one of transcribe, translate"),
         ("device: tpu", "device must be one of cpu, cuda"),
         ("language: spanish", "did you mean 'es'"),
-        ("language: no", "a code in quotes such as 'es'; got False"),
+        ("language: no", "language must be text in quotes; got False"),
         ("languages: [es]", "candidates of language auto; got language None"),
-        ("{language: auto, languages: es}", "must be a list of codes; got 'es'"),
+        ("{language: auto, languages: es}", "must be a list of texts; got 'es'"),
         ("{language: auto, languages: []}", "must be a list of codes"),
         ("{language: auto, languages: [es, xx]}", "Whisper's .* got 'xx'"),
         (
@@ -82,4 +94,4 @@ def test_wrong_files_are_refused(tmp_path, content, message):
     path = tmp_path / "mode.yaml"
     path.write_text(content)
     with pytest.raises(InputError, match=message):
-        read_settings(path, {})
+        read(path)

@@ -48,6 +48,26 @@ def test_what_was_just_written_is_not_remembered(file, tmp_path, monkeypatch):
     assert not (tmp_path / "cache").exists()
 
 
+def test_many_files_are_read_once_and_again_where_one_has_changed(
+    tmp_path, monkeypatch, file
+):
+    files = [tmp_path / name for name in ("a.wav", "b.wav")]
+    for path in files:
+        path.write_bytes(path.name.encode())
+    first = digest.sha256_of_all([*files, file])
+    parts = "\n".join(map(hash_of, [*files, file]))
+    assert first == hashlib.sha256(parts.encode()).hexdigest()
+    with monkeypatch.context() as patch:
+        patch.setattr(hashlib, "file_digest", None)
+        assert digest.sha256_of_all([*files, file]) == first
+    times = files[1].stat()
+    files[1].write_bytes(b"B.wav")
+    os.utime(files[1], ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert digest.sha256_of_all([*files, file]) != first
+    assert digest.sha256_of_all(files) != digest.sha256_of_all(files[::-1])
+    assert digest.sha256_of_all([]) == hashlib.sha256(b"").hexdigest()
+
+
 @pytest.mark.parametrize("content", ["", "[]", '{"state": 1}'])
 def test_a_broken_memory_is_mended(file, tmp_path, content):
     digest.sha256(file)

@@ -78,3 +78,8 @@ def test_boxes_of_a_floor_do_not_overlap(floor):
     places = sorted(rooms.PLACES[room][0] * rooms.STEP for room in floor)
     gaps = [b - a for a, b in pairwise(places)]
     assert all(gap > rooms.BOX for gap in gaps)
+
+
+def test_the_package_imports_nothing_that_is_not_installed_with_it():
+    outside = {"benchmarks", "docs", "egs2", "tests"}
+    assert outside & set().union(*IMPORTS.packages.values()) == set()

@@ -5,7 +5,8 @@ import subprocess
 import pytest
 import yaml
 
-from espnet_merge.decode.settings import read_settings
+from espnet_merge.decode.settings import Settings
+from espnet_merge.options import build, read_yaml
 from tests.recipes.tree import ROOT
 
 # What may differ on a larger machine, and with a paper or the number of experts.
@@ -40,7 +41,7 @@ def test_only_what_a_machine_or_a_paper_changes(file):
     "file", [f for f in FILES if f.parent.name == "decode"], ids=str
 )
 def test_settings_exist(file):
-    assert read_settings(file, {}).device == "cuda"
+    assert build(Settings, read_yaml(Settings, file)).device == "cuda"
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda s: "/".join(s.parts[-3::2]))

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from espnet_merge.score.compare import Design, difference, differences
+from espnet_merge.score.compare import difference, differences
+from espnet_merge.score.design import Design
 from espnet_merge.score.parts import Part, sum_by_speaker
 from espnet_merge.score.utterances import ScoredUtterance
 

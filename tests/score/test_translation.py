@@ -7,7 +7,7 @@ import pytest
 from sacrebleu.metrics import BLEU, CHRF
 from sacrebleu.significance import PairedTest, estimate_ci
 
-from espnet_merge.score.compare import Design
+from espnet_merge.score.design import Design
 from espnet_merge.score.holm import holm
 from espnet_merge.score.translation import (
     Translations,

@@ -178,6 +178,21 @@ def test_what_is_there_is_kept(micro_whisper, data, tmp_path, capsys):
     assert (out / FILE).stat() != before
 
 
+def test_other_audio_gives_other_statistics(micro_whisper, data, tmp_path, capsys):
+    out = tmp_path / "out"
+    first = collect("gram", micro_whisper, data, out, *SHORT)
+    before = yaml.safe_load((out / "statistics.yaml").read_text())
+    sound = next(data.glob("**/*.wav"))
+    samples, rate = soundfile.read(sound)
+    soundfile.write(sound, 0.5 * samples[::-1], rate)
+    line = refusal(capsys, "gram", micro_whisper, data, out, *SHORT)
+    assert "exists; give another --output or --overwrite" in line
+    second = collect("gram", micro_whisper, data, out, *SHORT, "--overwrite")
+    assert any(not np.array_equal(first[name], second[name]) for name in first)
+    after = yaml.safe_load((out / "statistics.yaml").read_text())
+    assert {name for name in after if after[name] != before[name]} == {"audio_sha256"}
+
+
 def test_tokens_may_be_drawn_from_the_model(micro_whisper, data, tmp_path):
     options = (*SHORT, "--labels", "model")
     one = collect("fisher", micro_whisper, data, tmp_path / "one", *options)

@@ -164,9 +164,18 @@ def test_any_file_of_a_model_is_converted_once(
     assert made.parent == cache / "models"
     assert torch.equal(logits(load(made)), logits(small))
     assert (made / "tokenizer.json").is_file()
-    monkeypatch.delattr(fetch, "fetch")
-    assert as_directory(model, cache) == made
-    assert as_directory(micro_whisper, cache) == micro_whisper
+    with monkeypatch.context() as patch:
+        patch.delattr(fetch, "fetch")
+        assert as_directory(model, cache) == made
+        assert as_directory(micro_whisper, cache) == micro_whisper
+    if kind == "ctranslate2":  # the same weights, another configuration
+        config["suppress_ids"] = [3]
+        (model / "config.json").write_text(
+            json.dumps({**config, "alignment_heads": [[0, 1]]})
+        )
+        other = as_directory(model, cache)
+        assert 3 in load(other).generation_config.suppress_tokens
+        assert 3 not in load(made).generation_config.suppress_tokens
 
 
 def test_ctranslate2_without_its_configuration(cache, small, tmp_path):
@@ -296,6 +305,20 @@ def test_output_that_is_there(micro_whisper, tmp_path, capsys):
     assert f"holds {micro_whisper}, not base" in error
     main(["fetch", str(micro_whisper), "--output", str(out), "--overwrite"])
     assert (out / "model.safetensors").stat().st_ino != before.st_ino
+
+
+@pytest.mark.parametrize("record", ["merge.yaml", "export.yaml"])
+def test_what_was_made_of_a_base_is_no_base(micro_whisper, tmp_path, capsys, record):
+    """Earlier versions copied the record of the base beside the result."""
+    out = tmp_path / "out"
+    main(["fetch", str(micro_whisper), "--output", str(out)])
+    (out / record).write_text("method: soup\n")
+    before = (out / "model.safetensors").stat()
+    error = run(capsys, micro_whisper, "--output", out)
+    assert "exists and holds something else" in error
+    error = run(capsys, micro_whisper, "--output", out, "--overwrite")
+    assert "was trained or merged, not fetched, and is not overwritten" in error
+    assert (out / "model.safetensors").stat() == before
 
 
 def test_output_that_is_not_ours_is_not_replaced(micro_whisper, tmp_path, capsys):

@@ -22,6 +22,7 @@ mixture_config=conf/train/mixture.yaml # training configuration of a mixture
 train_args=       # further options of whisper_train, as "--max_epoch 2"
 similarity_args="--pad-to 0 --tail 4" # how the base hears the new language
 decode_config=as_trained # name in conf/decode, or file
+hear=true         # note which language each system hears, though it is given
 decode_args=      # further options of "espnet-merge decode"
 normalizer=basic  # how text is normalised before the main scores
 nj=2              # data sets prepared at the same time

@@ -35,6 +35,7 @@ max_train_utterances= # number to keep of each training set, chosen by their nam
 similarity_args="--pad-to 0 --tail 4" # how the base hears the new languages
 decode_config=as_trained # name in conf/decode, or file
 base_decode_config=padded # how the base is decoded: as it was trained
+hear=true         # note which language each system hears, though it is given
 normalizer=basic  # how text is normalised before it is scored
 nj=2              # data sets prepared at the same time
 train_nj=1        # models trained at the same time
@@ -164,7 +165,7 @@ test_sets_of() { # SYSTEM or SEED/WAY/NAME: the test sets to decode with it
 }
 
 decode_model() { # SYSTEM or SEED/WAY/NAME
-  local place=$expdir/$1 name=${1##*/} config=$decode_config out model sets
+  local place=$expdir/$1 name=${1##*/} config=$decode_config out model sets more=()
   local adapter=(--model "$expdir/base" --adapter)
   mapfile -t sets < <(test_sets_of "$1")
   case $1 in
@@ -178,8 +179,9 @@ decode_model() { # SYSTEM or SEED/WAY/NAME
     *) model=("${adapter[@]}" "$place/lora_$name/model") ;;
   esac
   out=$place/inference_$(basename "$config" .yaml)
+  if [[ $hear == true ]]; then more=(--hear); fi
   decode_by_jobs "$inference_nj" "$out" "${model[@]}" --config "$config" --overwrite \
-    --data "${sets[@]/#/$dumpdir/}" --output "${sets[@]/#/$out/}"
+    "${more[@]}" --data "${sets[@]/#/$dumpdir/}" --output "${sets[@]/#/$out/}"
   log "decoded by $1"
 }
 

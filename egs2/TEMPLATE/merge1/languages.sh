@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # Source me. Functions of add_language.sh, remove_language.sh and expand.sh: one base has an
 # adapter for each language, and the hypotheses of the other languages must not change.
-# Expects the options expdir, dumpdir, decode_config, decode_args and inference_nj, and
-# local/decode.sh.
+# Expects the options expdir, dumpdir, decode_config, decode_args, hear and inference_nj,
+# and local/decode.sh.
 
 # other_experts NAME: all experts with an adapter, except NAME.
 other_experts() {
@@ -30,6 +30,7 @@ similarity_options() {
 decode_with_adapter() {
   local words
   read -ra words <<<"${decode_args?}"
+  if [[ ${hear:?} == true ]]; then words+=(--hear); fi
   decode_by_jobs "${inference_nj:?}" "$2" --model "$expdir/base" \
     --adapter "$expdir/lora_$1/model" --config "${decode_config:?}" \
     --data "${dumpdir:?}/${1}_test" --output "$2/${1}_test" "${words[@]}"

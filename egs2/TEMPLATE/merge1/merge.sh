@@ -37,6 +37,7 @@ statistics_args="--utterances 100" # options of "espnet-merge statistics", for f
 decode_configs=as_trained # names in conf/decode, or files, for all systems
 base_decode_config=padded # the same for the base, as it was trained; "" for decode_configs
 normalizer=basic  # how text is normalised for the main scores; raw scores are given as well
+hear=true         # note which language each system hears, though it is given
 decode_args=      # further options of "espnet-merge decode"
 nj=2              # data sets prepared at the same time
 train_nj=1        # experts trained at the same time
@@ -83,6 +84,7 @@ read -ra joint_kinds <<<"$joint"
 read -ra tests <<<"$test_sets"
 read -ra factors <<<"$speed_factors"
 read -ra decode_words <<<"$decode_args"
+if [[ $hear == true ]]; then decode_words+=(--hear); fi
 read -ra statistics_words <<<"$statistics_args"
 full_config=$(conf_file train "$full_config")
 lora_config=$(conf_file train "$lora_config")

@@ -13,6 +13,7 @@ stage=1           # first stage to run: 1 before
 stop_stage=3      # last stage to run: 2 remove 3 decode
 language=         # NAME of the expert to remove
 decode_config=as_trained # name in conf/decode, or file
+hear=true         # note which language each system hears, though it is given
 decode_args=      # further options of "espnet-merge decode"
 decode_nj=2       # languages decoded at the same time
 inference_nj=1    # jobs that share the decoding of a language

@@ -13,7 +13,7 @@ decode_system() { # SYSTEM
   read -ra ways <<<"$(modes_of "$1")"
   for mode in "${ways[@]}"; do
     out=$dir/inference_$mode
-    words="$(fingerprint "${decode_file[$mode]}") $decode_args $(fingerprint "$dir/.done")"
+    words="$(fingerprint "${decode_file[$mode]}") ${decode_words[*]} $(fingerprint "$dir/.done")"
     words+=" $(cd "$dumpdir" && fingerprint "${tests[@]/%//.done}")"
     if is_done "$out/.done" "$words"; then continue; fi
     decode_by_jobs "$inference_nj" "$out" "${model[@]}" --overwrite \

@@ -11,7 +11,7 @@ import librispeech
 from espnet_merge.data.archive import Corpus
 from espnet_merge.data.kaldi import KaldiUtterance
 from espnet_merge.data.sets import check_known, is_there, write_sets
-from espnet_merge.errors import InputError, told_in_one_line
+from espnet_merge.errors import InputError, one_line_error
 from espnet_merge.speech import TRANSCRIBE, TRANSLATE
 
 DATA = Path("data")
@@ -34,7 +34,7 @@ def main() -> None:
     parser.add_argument("--downloads", type=Path, required=True)
     parser.add_argument("--nj", type=int, required=True)
     args = parser.parse_args()
-    with told_in_one_line("data.sh", OSError):
+    with one_line_error("data.sh", OSError):
         check(args)
         prepare(args)
 

@@ -8,7 +8,7 @@ import mls
 
 from espnet_merge.data.archive import Corpus
 from espnet_merge.data.sets import check_known, is_there, write_sets
-from espnet_merge.errors import InputError, told_in_one_line
+from espnet_merge.errors import InputError, one_line_error
 
 DATA = Path("data")
 
@@ -27,7 +27,7 @@ def main() -> None:
     parser.add_argument("--downloads", type=Path, required=True)
     parser.add_argument("--nj", type=int, required=True)
     args = parser.parse_args()
-    with told_in_one_line("data.sh", OSError):
+    with one_line_error("data.sh", OSError):
         check(args)
         prepare(args)
 

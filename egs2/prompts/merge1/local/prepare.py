@@ -26,7 +26,7 @@ from espnet_merge.data.kaldi import KaldiUtterance, read_kaldi, write_kaldi
 from espnet_merge.data.sets import is_there
 from espnet_merge.disk.atomic import whole_directory
 from espnet_merge.disk.cache import default_cache
-from espnet_merge.errors import InputError, told_in_one_line
+from espnet_merge.errors import InputError, one_line_error
 from espnet_merge.files import UTT2LANG, UTT2SPK, UTT2TASK, WAV_SCP
 from espnet_merge.speech import SAMPLE_RATE
 
@@ -52,7 +52,7 @@ def main() -> None:
     parser.add_argument("--audio", type=Path, required=True)
     parser.add_argument("--cache", type=Path, default=default_cache())
     args = parser.parse_args()
-    with told_in_one_line("data.sh", OSError):
+    with one_line_error("data.sh", OSError):
         chosen = choose(args.domains, args.langs)
         check_translated(args.translate, chosen)
         for domain, language in chosen:

@@ -1,0 +1,91 @@
+"""Options that the commands share which look at base and experts, or merge them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from espnet_merge.merging.config import read_params
+from espnet_merge.options import AnyPath, Option, Options
+from espnet_merge.workers import cores
+
+
+@dataclass(frozen=True, kw_only=True)
+class Models(Options):
+    """Base and experts."""
+
+    base: Annotated[AnyPath, Option("where experts began", metavar="PATH")]
+    experts: Annotated[
+        Sequence[AnyPath],
+        Option(
+            "models or adapters of the base: Hugging Face or PEFT directories, OpenAI's"
+            " .pt, ESPnet's .pth",
+            metavar="PATH",
+        ),
+    ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Execution(Options):
+    """How a merge is made; the result does not depend on it."""
+
+    jobs: Annotated[
+        int,
+        Option(
+            "threads",
+            default="the cores that are there, at most 8",
+            least=1,
+            metavar="N",
+        ),
+    ] = field(default_factory=cores)
+    device: Annotated[
+        Literal["cpu", "cuda"], Option("where matrices are decomposed")
+    ] = "cpu"
+    overwrite: Annotated[bool, Option("replace an older merge in --output")] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inputs(Models, Execution):
+    """What is merged, and to what."""
+
+    params: Annotated[
+        Mapping[str, Any],
+        Option(
+            "parameters of the method; they stand over those of --config",
+            flag="--set",
+            nargs="+",
+            action="extend",
+            metavar="KEY=VALUE",
+            read=read_params,
+        ),
+    ] = field(default_factory=dict)
+    weights: Annotated[
+        Sequence[float] | None, Option("one weight an expert", metavar="W")
+    ] = None
+    dtype: Annotated[
+        Literal["float32", "float16", "bfloat16"], Option("type of the merged weights")
+    ] = "float32"
+    compute_dtype: Annotated[
+        Literal["float32", "float64"], Option("type of the arithmetic")
+    ] = "float32"
+    format: Annotated[
+        Literal["hf", "openai", "espnet"] | None,
+        Option("format of the output", default="that of the base"),
+    ] = None
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """Parameters of the method, the weights of the experts among them."""
+        weights = {} if self.weights is None else {"weights": list(self.weights)}
+        return {**self.params, **weights}
+
+    def opened(self) -> dict[str, Any]:
+        """Return what all merges of these inputs have, as ``Merge`` takes it."""
+        from espnet_merge.merging.planned import opened
+
+        return opened(Path(self.base), [Path(expert) for expert in self.experts]) | {
+            "format": self.format,
+            "dtype": self.dtype,
+            "compute_dtype": self.compute_dtype,
+            "overwrite": self.overwrite,
+        }

@@ -1,0 +1,118 @@
+"""The files of a report: tables, page, numbers and pictures."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import isfinite
+from pathlib import Path
+
+from espnet_merge.disk.atomic import one_writer, whole_file
+from espnet_merge.errors import InputError
+from espnet_merge.report import markdown, tables
+from espnet_merge.report.data import data
+from espnet_merge.report.environment import origin
+from espnet_merge.report.findings import Findings, find
+from espnet_merge.report.page import page
+from espnet_merge.report.plan import Plan
+from espnet_merge.report.record import record
+from espnet_merge.report.results import Results, by_task, read_results
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was written; as text, the main table of the first decoding mode.
+
+    Attributes:
+        modes: the scores of each decoding mode.
+        findings: mode -> what was found in them.
+        files: what to look at, ``RESULTS.md`` first.
+    """
+
+    modes: Sequence[Results]
+    findings: Mapping[str, Findings]
+    files: Sequence[Path]
+
+    def __str__(self) -> str:
+        main = self.modes[0]
+        lines = [*tables.terminal(main), self.findings[main.mode].summary, *self.files]
+        return "\n".join(map(str, lines))
+
+
+def write_report(
+    plan: Plan,
+    expdir: Path,
+    output: Path,
+    modes: Sequence[str],
+    *,
+    command: str,
+    base_mode: str | None = None,
+    inspect: Path | None = None,
+    utterances: int = 100,
+    megabytes: float = 8.0,
+) -> Report:
+    """Read all scores of some systems, and write the files.
+
+    Args:
+        plan: systems and sets.
+        expdir: directory of the systems.
+        output: directory of the files.
+        modes: decoding modes; the pictures show the first.
+        command: as it was called.
+        base_mode: that of the base, if not that of the others.
+        inspect: what ``espnet-merge inspect`` wrote, if anything.
+        utterances: of each set on the page, the worst first.
+        megabytes: of audio on the page; 0 for none.
+
+    Raises:
+        InputError: scores are missing, broken or cannot be compared, or a size is
+            negative.
+    """
+    _check_sizes(utterances, megabytes)
+    found = [read_results(expdir, plan, mode, base_mode) for mode in modes]
+    findings = {results.mode: find(results, expdir) for results in found}
+    facts = list(origin(command, found[0].base_model))
+    shown = record(
+        found,
+        findings,
+        expdir,
+        output,
+        origin=facts,
+        inspect=inspect,
+        utterances=utterances,
+        megabytes=megabytes,
+    )
+    transcribed, _ = by_task(found[0])
+    numbers = {r.mode: data(r, findings[r.mode]) for r in found}
+    with one_writer(output):
+        pictures = _draw(transcribed, output / "images") if transcribed.scores else []
+        _write(output / "results.json", json.dumps(numbers, indent=1) + "\n")
+        _write(output / "report.html", page(shown))
+        # Last: it links to the others.
+        lines = markdown.lines(facts, expdir, found, findings, output)
+        _write(output / "RESULTS.md", "\n".join(lines) + "\n")
+    return Report(
+        found, findings, [output / "RESULTS.md", output / "report.html", *pictures]
+    )
+
+
+def _check_sizes(utterances: int, megabytes: float) -> None:
+    if utterances < 0:
+        raise InputError(f"--utterances must be 0 or more; got {utterances}.")
+    if not (megabytes >= 0 and isfinite(megabytes)):
+        raise InputError(f"--clips must be 0 megabytes or more; got {megabytes}.")
+
+
+def _draw(results: Results, folder: Path) -> list[Path]:
+    # Imported late: matplotlib takes seconds to load, and bad input should not wait.
+    from espnet_merge.report.pictures import DPI, draw_rates, draw_retention
+
+    drawn = {"wer.png": draw_rates, "retention.png": draw_retention}
+    for name, draw in drawn.items():
+        with whole_file(folder / name) as part:
+            draw(results).savefig(part, dpi=DPI)
+    return [folder / name for name in drawn]
+
+
+def _write(path: Path, text: str) -> None:
+    with whole_file(path) as part:
+        part.write_text(text, encoding="utf-8")

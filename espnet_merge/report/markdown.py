@@ -1,0 +1,58 @@
+"""``RESULTS.md``: where results come from, and all tables of all decoding modes."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from espnet_merge.report import tables, translations
+from espnet_merge.report.environment import describe
+from espnet_merge.report.findings import Findings
+from espnet_merge.report.results import Results, by_task
+
+
+def lines(
+    facts: Iterable[tuple[str, str]],
+    expdir: Path,
+    modes: Sequence[Results],
+    findings: Mapping[str, Findings],
+    output: Path,
+) -> Iterator[str]:
+    """Yield the lines of the file.
+
+    Args:
+        facts: name and value of what the results come from.
+        expdir: directory of the systems.
+        modes: the scores of each decoding mode.
+        findings: mode -> what was found in its scores.
+        output: directory of the file, where its links start.
+    """
+    first = modes[0]
+    yield "# RESULTS"
+    yield "## Environments"
+    yield from describe(facts)
+    yield ""
+    yield "## Systems and sets"
+    yield ""
+    yield from tables.systems(first.plan, expdir, output)
+    yield from tables.sets(first)
+    if by_task(first)[0].scores:
+        yield "![Error rates](images/wer.png)"
+        yield ""
+        yield "![Differences to the base](images/retention.png)"
+    for results in modes:
+        yield from _mode(results, findings[results.mode])
+
+
+def _mode(results: Results, found: Findings) -> Iterator[str]:
+    transcribed, translated = by_task(results)
+    yield ""
+    yield f"## {results.mode}: {tables.how(results)}"
+    yield ""
+    yield found.summary
+    yield ""
+    if results.missing:
+        missing = ", ".join(results.missing)
+        yield f"Without a score, shown as {tables.MISSING}: {missing}."
+        yield ""
+    if transcribed.scores:
+        yield from tables.markdown(transcribed, found.transcribed)
+    yield from translations.markdown(translated, found.translated)
