@@ -241,8 +241,8 @@ def build_mixture(
         module = name.removesuffix(".weight")
         layer = whisper.get_submodule(module)
         stack = name.split(".")[1]
-        heard = whisper.config.d_model
-        columns = heard if contexts[stack].pools else layer.in_features
+        width = whisper.config.d_model
+        columns = width if contexts[stack].pools else layer.in_features
         mixed = MixtureLinear(layer, own, conf, contexts[stack], columns)
         whisper.set_submodule(module, mixed)
     return Mixture(whisper, conf, experts, base_sha256)

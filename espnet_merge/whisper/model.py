@@ -59,13 +59,13 @@ def join(parts: Sequence[Encoded]) -> Encoded:
         hidden = torch.finfo(mask.dtype).min
         masks.append(pad(mask, (0, missing), value=hidden))
         states.append(pad(part.states, (0, 0, 0, missing)))
-        whose = part.adapters
-        if whose is None:
-            whose = torch.zeros(rows, dtype=torch.long, device=mask.device)
-        adapters.append(whose)
+        indices = part.adapters
+        if indices is None:
+            indices = torch.zeros(rows, dtype=torch.long, device=mask.device)
+        adapters.append(indices)
     mask = torch.cat(masks) if any(mask.any() for mask in masks) else None
-    whose = torch.cat(adapters) if any(x.any() for x in adapters) else None
-    return Encoded(torch.cat(states), mask, whose)
+    indices = torch.cat(adapters) if any(x.any() for x in adapters) else None
+    return Encoded(torch.cat(states), mask, indices)
 
 
 def load_whisper(
