@@ -27,7 +27,7 @@ demo: setup ## train, merge, decode and score on real speech; half an hour on 2 
 test: setup ## all tests: shell, then Python
 	@tools/install_browser.sh
 	@$(BIN)/bats tests/shell
-	@$(BIN)/pytest -q
+	@$(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: setup ## ruff, mypy, import-linter, shellcheck
 	@$(BIN)/ruff check

@@ -1,18 +1,20 @@
-"""What many tests and doctests need: one thread, micro models made once."""
+"""Of tests and doctests alike: models, how warnings are judged, which file is first."""
 
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-
 import pytest
 
-from tests import typed
+from tests.warned import pytest_collection, pytest_runtest_protocol
 
-# Before any of its packages is imported.
-typed.install()
+__all__ = ["pytest_collection", "pytest_runtest_protocol"]
+LONGEST = "tests/recipes/test_merge1.py"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest, so that no process waits for it at the end."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -43,11 +45,9 @@ def finished_recipe(
 
 
 @pytest.fixture(autouse=True)
-def place_of_doctests(
-    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def directory_of_doctests(request: pytest.FixtureRequest) -> None:
     """Run the examples of commands in a copy of the recipe."""
-    node = request.node
+    node, get = request.node, request.getfixturevalue
     if isinstance(node, pytest.DoctestItem) and "espnet_merge.bin." in node.name:
-        recipe = request.getfixturevalue("finished_recipe")
-        monkeypatch.chdir(shutil.copytree(recipe, tmp_path / "recipe"))
+        copy = shutil.copytree(get("finished_recipe"), get("tmp_path") / "recipe")
+        get("monkeypatch").chdir(copy)

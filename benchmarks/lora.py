@@ -5,7 +5,8 @@
 
 The utterances take turns in eight languages, each with a random adapter of rank 32, so
 small that all texts are the base's and all ways take the same steps. One thread, CPU
-seconds, all ways in turn in one process; a ratio is the median of ratios within rounds.
+seconds (of a GPU, seconds), all ways in turn in one process; a ratio is the median of
+ratios within rounds.
 """
 
 import argparse
@@ -56,6 +57,8 @@ def main() -> None:
     add("--pad-to", type=float, default=30.0)
     add("--tail", type=float, default=0.0, help="of silence, not padded; seconds")
     add("--max-new-tokens", type=int, default=32)
+    add("--device", default="cpu", help="cpu or cuda")
+    add("--dtype", default="float32")
     add("--rounds", type=int, default=5)
     add("--positions", type=int, default=1500, help="in the batch of the mixture")
     args = parser.parse_args()
@@ -73,7 +76,7 @@ def write_adapters(model: Path, work: Path) -> dict[str, Path]:
     for directory in adapters.values():
         if not directory.exists():
             directory.mkdir(parents=True)
-            network = add_adapter(load_whisper(model), {})
+            network = add_adapter(load_whisper(model), {}, max_trainable_share=1.0)
             for name, weight in network.named_parameters():
                 if "lora_B" in name:
                     nn.init.normal_(weight, std=1e-6)
@@ -90,16 +93,20 @@ def decoders(
         beam=args.beam,
         batch_size=args.batch_size,
         max_new_tokens=args.max_new_tokens,
+        device=args.device,
+        dtype=args.dtype,
     )
+    place = {"device": args.device, "dtype": args.dtype}
     tokenizer = load_tokenizer(args.model)
 
     def recognizer(whisper: nn.Module, routes: Routes | None = None) -> Recognizer:
         return Recognizer(TorchBackend(whisper, tokenizer, settings), routes)
 
-    base = recognizer(load_expert(args.model))
-    routed = load_routed(args.model, list(adapters.values()))
+    base = recognizer(load_expert(args.model, **place))
+    routed = load_routed(args.model, list(adapters.values()), **place)
     mixed = recognizer(routed, Routes(adapters=adapters))
     network = switchable(args.model, adapters)
+    network.to(args.device, getattr(torch, args.dtype))
     switching = recognizer(network.get_base_model())
     read = read_utterances(args.data, language="es")
     chosen = read[:: max(1, len(read) // args.count)][: args.count]
@@ -147,7 +154,7 @@ def by_language(utterances: Sequence[Utterance]) -> list[list[Utterance]]:
 
 def texts(recognizer: Recognizer, todo: Sequence[list[Utterance]]) -> list[str]:
     return sorted(
-        f"{said.chunk.name} {said.hypothesis.tokens}"
+        f"{said.piece.name} {said.hypothesis.tokens}"
         for batch in todo
         for said in recognizer(batch)
     )
@@ -199,24 +206,32 @@ def run(layers: Sequence[nn.Module], positions: int, *, train: bool) -> list[str
 def measure(
     ways: dict[str, Callable[[], list[str]]], rounds: int
 ) -> tuple[dict[str, list[float]], dict[str, list[str]]]:
-    """Return CPU seconds of each round, and what was said, of each way."""
+    """Return seconds of each round, and what was said, of each way."""
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     said = {name: way() for name, way in ways.items()}  # to warm up
     names = list(ways)
     for number in range(rounds):
         for place in range(len(names)):
             name = names[(number + place) % len(names)]
-            start = time.process_time()
+            start = clock()
             ways[name]()
-            seconds[name].append(time.process_time() - start)
+            seconds[name].append(clock() - start)
     return seconds, said
+
+
+def clock() -> float:
+    """Return CPU seconds; where a GPU works, seconds, for the CPU waits for it."""
+    if not torch.cuda.is_initialized():
+        return time.process_time()
+    torch.cuda.synchronize()
+    return time.perf_counter()
 
 
 def print_table(
     measured: tuple[dict[str, list[float]], dict[str, list[str]]], unit: str
 ) -> None:
-    """Print CPU seconds, ratios to ``unit``, and how many texts are its own."""
-    print(f"\n| way | CPU seconds | of {unit} | same texts |\n|---|---|---|---|")
+    """Print seconds, ratios to ``unit``, and how many texts are its own."""
+    print(f"\n| way | seconds | of {unit} | same texts |\n|---|---|---|---|")
     times, said = measured
     for name, seconds in times.items():
         ratios = [a / b for a, b in zip(seconds, times[unit], strict=True)]

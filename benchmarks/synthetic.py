@@ -113,6 +113,36 @@ def task_vector(shape: tuple[int, ...], number: int, expert: int) -> np.ndarray:
     return noise + b @ a
 
 
+def random_whisper(directory: Path, size: str) -> Path:
+    """Write a whole Whisper, of the shapes of ``size``, that says what it likes."""
+    from transformers import WhisperConfig, WhisperForConditionalGeneration
+
+    from espnet_merge.whisper.prompt import load_tokenizer
+    from tests.micro import write_micro_whisper
+
+    write_micro_whisper(directory)
+    if size == "micro":
+        return directory
+    width, layers, heads, mels, vocabulary = SIZES[size]
+    known = len(load_tokenizer(directory))
+    config = WhisperConfig.from_pretrained(directory)
+    config.update({"d_model": width, "num_mel_bins": mels, "vocab_size": vocabulary})
+    for side in ("encoder", "decoder"):
+        config.update(
+            {
+                f"{side}_layers": layers,
+                f"{side}_attention_heads": heads,
+                f"{side}_ffn_dim": 4 * width,
+            }
+        )
+    small = WhisperForConditionalGeneration.from_pretrained(directory)
+    model = WhisperForConditionalGeneration(config)
+    model.generation_config = small.generation_config
+    model.generation_config.suppress_tokens = list(range(known, vocabulary))
+    model.save_pretrained(directory)
+    return directory
+
+
 def write_statistics(models: Sequence[Path], kind: str) -> list[Path]:
     """Write random statistics of experts, the models after the first, beside them."""
     base, *experts = (open_checkpoint(path) for path in models)

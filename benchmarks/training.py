@@ -115,9 +115,13 @@ def plain_loop(
 
 
 def espnet_loop(
-    model: WhisperModel, optimizer: torch.optim.Optimizer, data: Sequence[Batch]
+    model: WhisperModel,
+    optimizer: torch.optim.Optimizer,
+    data: Sequence[Batch],
+    *more: str,
+    scaler: torch.amp.GradScaler | None = None,
 ) -> None:
-    words = ["--output_dir", os.devnull, "--grad_clip", "1.0"]
+    words = ["--output_dir", os.devnull, "--grad_clip", "1.0", *more]
     options = WhisperTrainer.build_options(WhisperTask.get_parser().parse_args(words))
     reporter = Reporter()
     reporter.set_epoch(1)
@@ -127,7 +131,7 @@ def espnet_loop(
             iterator=data,
             optimizers=[optimizer],
             schedulers=[None],
-            scaler=None,
+            scaler=scaler,
             reporter=sub,
             summary_writer=None,
             options=options,

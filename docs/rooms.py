@@ -47,8 +47,8 @@ PLACES = {
     "options": (5.1, "declared once"),
     "errors": (0, "one line each"),
     "version": (1.02, "one number"),
-    "arrays": (2.04, "NumPy's, torch's"),
-    "files": (3.06, "shared names"),
+    "files": (2.04, "shared names"),
+    "arrays": (3.06, "NumPy's, torch's"),
     "html": (4.08, "tables"),
     "installation": (5.1, "is all there?"),
 }

@@ -1,9 +1,9 @@
 """Loops over single entries, compiled to machine code when they are first used.
 
-numpy takes a pass through memory for each operation; here an entry is read once. What
-is compiled is kept beside this file, or in the user's cache where that is read-only.
-Sums and roundings are those of numpy, entry by entry, so that the bits are the same on
-every processor. Arrays are flat; none of these holds Python's lock.
+numpy makes a pass through memory for each operation; these loops read an entry once.
+The compiled code is kept in the directory of this file, or in the user's cache where
+that is read-only. Sums and roundings are those of numpy, entry by entry, so that the
+bits are the same on every processor. Arrays are flat. No loop holds Python's lock.
 """
 
 from collections.abc import Callable
@@ -23,7 +23,8 @@ BIAS = np.int32(112 << 23)
 BIAS_FACTOR = np.float32(2.0**112)
 # From here on a float32 is infinite or NaN.
 INFINITE_F32 = np.int32(0x7F800000)
-# Entries that are looked through at a time, a multiple of 8.
+# Entries that ``within`` looks through at a time: a multiple of 8, and in float64 small
+# enough for the innermost cache.
 FINITE_CHECK_ENTRIES = 1024
 # The smallest float32 that is not subnormal as float16.
 SMALLEST_NORMAL = np.int32(113 << 23)
@@ -76,8 +77,8 @@ def half_to_float(
     """
     for i in range(stored.size):
         half = np.int32(stored[i])
-        # Sign, exponent and fraction go where float32 has them. The product mends the
-        # bias of the exponent, which is right where the number is subnormal too.
+        # Sign, exponent and fraction move to their places in float32. The product
+        # corrects the bias of the exponent, of subnormal numbers, too.
         value = _float_of((half << np.int32(13)) & np.int32(-0x70002000))
         value = value * BIAS_FACTOR
         if half & INFINITE == INFINITE:
@@ -93,7 +94,7 @@ def float_to_half(values: "NDArray[Any]", out: "NDArray[Any]") -> None:
         size = bits & np.int32(0x7FFFFFFF)
         odd = (size >> np.int32(13)) & np.int32(1)
         normal = (size + np.int32(0xFFF) + odd - BIAS) >> np.int32(13)
-        # The sum has the wanted fraction as its last bits, rounded by the processor.
+        # The processor rounds this sum to the last bits of a subnormal float16.
         sum_ = _float_of(size) + np.float32(0.5)
         subnormal = _bits_of(sum_) - _bits_of(np.float32(0.5))
         half = subnormal if size < SMALLEST_NORMAL else min(normal, INFINITE)

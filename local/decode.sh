@@ -1,8 +1,8 @@
 # shellcheck shell=bash
-# Source me. Decoding by one job, or by several that share it.
+# Source me. Decoding in one job, or in several parallel jobs.
 
-# decode_by_jobs N LOGS OPTION...: "espnet-merge decode" by N jobs, each with its share
-# of the batches; the last command puts together what they heard.
+# decode_by_jobs N LOGS OPTION...: run "espnet-merge decode" in N jobs, each on a part of
+# the batches; the last command combines their hypotheses.
 decode_by_jobs() {
   local count=$1 logs=$2
   shift 2

@@ -1,11 +1,12 @@
 # shellcheck shell=bash
 # Source me. Sets the options that the script declares between "# options" and
 # "# end of options" from "--name value" pairs; --help prints those lines, and
-# "--config FILE" reads lines of "name: value". The last word on an option counts.
+# "--config FILE" reads lines of "name: value". If an option is repeated, the last value
+# counts.
 #
-# A line "# of FILE: NAME..." there says that a file beside the script declares these
-# options; the script has sourced it. One of "# passed on to FILE: NAME..." says that it
-# takes what another script declares, and gives it to that one: "${passed_on[@]}".
+# A line "# of FILE: NAME..." says that a file next to the script declares these options;
+# the script has sourced it. A line "# passed on to FILE: NAME..." says that the script
+# takes options that another script declares, and passes them on: "${passed_on[@]}".
 
 _option_error() {
   echo "${0##*/}: error: $1" >&2

@@ -29,10 +29,11 @@ fail() {
   exit 2
 }
 
-# last_error LOG...: the last line that speaks of an error.
+# last_error LOG...: the last line that mentions an error.
 last_error() { cat "$@" | grep -i 'error' | tail -n 1 || echo "see $1"; }
 
-# conf_file GROUP NAME: the file of a configuration, the recipe's own before the shared.
+# conf_file GROUP NAME: path of a configuration; the recipe's own file comes before the
+# shared one.
 conf_file() {
   local file
   for file in "$2" "conf/$1/$2.yaml" "../../../conf/$1/$2.yaml" "../../../$2"; do
@@ -45,8 +46,8 @@ conf_file() {
     "$(cd ../../../conf && echo "$1"/*.yaml)"
 }
 
-# run_parallel N COMMAND ITEM...: COMMAND ITEM for every item, N at a time; ends with the status
-# of the last that failed, after all are done.
+# run_parallel N COMMAND ITEM...: run COMMAND ITEM for every item, N at a time. When all are
+# done, returns the status of the last that failed.
 run_parallel() {
   local limit=$1 command=$2 item failed=0 running=0
   shift 2
@@ -62,10 +63,10 @@ run_parallel() {
   return "$failed"
 }
 
-# follow LOG...: show the progress lines of ESPnet's training logs as they come, each
-# with its directory's name, until unfollow.
+# follow LOG...: print the progress lines of ESPnet's training logs as they appear, with
+# the names of their directories, until unfollow.
 follow() {
-  # Of one file alone, that is not there yet, tail would not say the name.
+  # /dev/null makes a second file: of a single file tail would not print the name.
   tail --pid=$$ -v -n 0 -F "$@" /dev/null 2>/dev/null | sed -unE '
     /^==> /{s|^==> .*/([^/]*)/[^/]* <==|\1|;h;}
     /epoch:train:/{
@@ -80,10 +81,10 @@ follow() {
 
 unfollow() { kill "$_follower" 2>/dev/null || true; }
 
-# is_done FILE WORDS: FILE says that this was finished with these very settings.
+# is_done FILE WORDS: whether FILE records that the work was done with settings WORDS.
 is_done() { [[ -f $1 && $(<"$1") == "$2" ]]; }
 
-# mark_done FILE WORDS: say so, in one step.
+# mark_done FILE WORDS: record that, atomically.
 mark_done() {
   local part="$1.$HOSTNAME.$BASHPID.part" # no other writer's
   printf '%s\n' "$2" >"$part"

@@ -9,7 +9,7 @@ with one DATADIR in DIR/text.
 
 For example:
   espnet-merge compare --ref dump/raw/es_test dump/raw/it_test \
-    --baseline exp/zero_shot/inference_padded --hyp exp/tsv_m/inference_tail
+    --baseline exp/zero_shot/inference_padded --hyp exp/tsv_m/inference_as_trained
 
 docs/scoring.md says what is counted and what is tested.
 """

@@ -90,7 +90,10 @@ class Command(Settings):
     ] = None
     overwrite: Annotated[
         bool,
-        Option("replace hypotheses made with other settings (same settings: kept)"),
+        Option(
+            "replace hypotheses made with other settings (same settings: kept, unless "
+            "the model has changed in its place)"
+        ),
     ] = False
     shard: Annotated[
         str | None,

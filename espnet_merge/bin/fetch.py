@@ -49,13 +49,11 @@ class Command(Options):
 
     def __call__(self) -> Path:
         """Fetch the model, unless it is there; return where it is."""
-        from espnet_merge.disk.atomic import check_output
-        from espnet_merge.files import FETCH_JSON
-        from espnet_merge.whisper.fetched import is_fetched
+        from espnet_merge.whisper.fetched import check_overwrite, is_fetched
 
         source, output = str(self.source), Path(self.output)
         if self.overwrite:
-            check_output(output, overwrite=True, mark=FETCH_JSON)
+            check_overwrite(output)
         elif is_fetched(source, output):
             print(f"{output}: holds {source} already", file=sys.stderr)
             return output

@@ -9,7 +9,7 @@ exit status 2.
 
 For example:
   espnet-merge gate --ref dump/raw/es_test dump/raw/it_test \
-    --baseline exp/released/inference_tail --candidate exp/tsv_m/inference_tail
+    --baseline exp/released/inference_padded --candidate exp/tsv_m/inference_padded
 """
 
 import sys

@@ -2,12 +2,14 @@ r"""Show systems that were trained with several seeds: mean and spread of their 
 
 A --row names a system and the directories of its scored hypotheses, each .../SET with a
 score.json of espnet-merge score; several of one SET are of its seeds. A --mean names a
-column and the sets that it averages, those of each metric apart.
+column and the sets that it averages, those of each metric apart. Scores of sets of
+another size are refused, and of models decoded otherwise, but for the silence that each
+was trained with.
 
 For example:
-  espnet-merge seeds --sets cs_test es_test it_test --mean old=es_test,it_test \
-    --row "from scratch" exp/seed*/scratch/cs/inference_tail/cs_test \
-    --row "full" exp/seed*/full/cs/inference_tail/{cs,es,it}_test --output table.md
+  espnet-merge seeds --sets cs_test it_test --mean old=it_test \
+    --row "from scratch" exp/seed*/scratch/cs/inference_as_trained/cs_test \
+    --row "full" exp/seed*/full/cs/inference_as_trained/{cs,it}_test --output table.md
 """
 
 from collections.abc import Mapping, Sequence

@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Annotated
 
 from espnet_merge.options import AnyPath, Option, part
-from espnet_merge.statistics.settings import Settings
+from espnet_merge.statistics.settings import StatisticsSettings
 
 
 @dataclass(frozen=True, kw_only=True)
-class Command(Settings):
+class Command(StatisticsSettings):
     """Collect the data statistics of an expert."""
 
     model: Annotated[AnyPath, Option("Hugging Face Whisper directory")]
@@ -43,7 +43,7 @@ class Command(Settings):
         model, output = Path(self.model), Path(self.output)
         adapter = Path(self.adapter) if self.adapter else None
         warn_of_labels([model, *filter(None, [adapter])])
-        settings = part(self, Settings)
+        settings = part(self, StatisticsSettings)
         collect(
             model,
             Path(self.data),

@@ -11,8 +11,8 @@ from espnet_merge.checkpoint.opened import Checkpoint, chunks
 from espnet_merge.errors import InputError
 from espnet_merge.files import TOKENIZER_JSON, VOCAB_JSON
 
-# Keys of config.json that change what the weights mean without changing their shapes,
-# or that say best why the shapes differ.
+# Keys of config.json that change the meaning of weights without changing shapes, or
+# that explain best why shapes differ.
 ARCHITECTURE = (
     "model_type",
     "vocab_size",

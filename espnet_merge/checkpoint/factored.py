@@ -40,7 +40,7 @@ class Factored:
         return (self.b @ self.a) * self.scale
 
     def chunk(self, chunk: slice) -> Any:  # noqa: ANN401
-        """Return a piece of the flat product; only its rows are multiplied out."""
+        """Return a chunk of the flat product; only its rows are multiplied out."""
         rows, columns = self.shape
         start, stop, _ = chunk.indices(rows * columns)
         first = start // columns
@@ -49,7 +49,7 @@ class Factored:
 
 
 def concatenate(parts: Sequence[tuple[float, Factored]]) -> Factored:
-    """Return the weighted sum of deltas, exactly, the factors side by side."""
+    """Return the weighted sum of deltas, exactly, by concatenation of the factors."""
     import numpy as np
 
     b = np.hstack([weight * delta.scale * delta.b for weight, delta in parts])

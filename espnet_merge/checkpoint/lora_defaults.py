@@ -1,4 +1,4 @@
-"""What a LoRA adapter is unless told; apart, so that a merge need not import peft."""
+"""Defaults of a LoRA adapter, in a file of their own: a merge need not import peft."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -122,7 +122,7 @@ ESPNET_TASK = Naming(
 
 
 def without_training[T](state: Mapping[str, T]) -> dict[str, T]:
-    """Return ``state`` without what ``ObjectivesTask`` carries beside the model.
+    """Return ``state`` without what ``ObjectivesTask`` adds to the model.
 
     Example:
         >>> without_training({"network.model.x": 1, "objectives.weights": 2})

@@ -81,7 +81,7 @@ def dims_of(
 
     Args:
         shapes: Shape of every tensor, under Hugging Face's names.
-        config: Says the number of heads, which no shape tells.
+        config: Gives the number of heads, which no shape tells.
         source: For the message.
 
     Raises:

@@ -15,12 +15,13 @@ if TYPE_CHECKING:
 
 type Format = Literal["hf", "openai", "espnet"]
 
+# Entries that are compared at a time: 4 MB of float32 of each of two models.
 COMPARED_ENTRIES = 1 << 20
 TIED = ("proj_out.weight", "model.decoder.embed_tokens.weight")
 
 
 def chunks(size: int) -> Iterator[slice]:
-    """Yield the pieces in which ``size`` entries are compared, in little memory."""
+    """Yield the chunks in which ``size`` entries are compared, in little memory."""
     for start in range(0, size, COMPARED_ENTRIES):
         yield slice(start, start + COMPARED_ENTRIES)
 
@@ -55,7 +56,7 @@ class Checkpoint:
         return {name: entry for name, entry in self.entries.items() if entry.is_float}
 
     def stored(self, name: str) -> "NDArray[Any]":
-        """Return the stored bits of the tensor, flat: a view of the file if it can."""
+        """Return the stored bits of a tensor, flat; a view of the file if possible."""
         import numpy as np
 
         entry = self.entries[name]
@@ -73,7 +74,7 @@ class Checkpoint:
     def read(
         self, name: str, compute: str = "float32", chunk: slice = slice(None)
     ) -> "NDArray[Any]":
-        """Return a flat piece of the tensor as floats; maybe a view: do not write."""
+        """Return a flat chunk of the tensor as floats; maybe a view: do not write."""
         return to_float(self.stored(name)[chunk], self.entries[name].dtype, compute)
 
     def _same_bits(self, name: str, other: str) -> bool:

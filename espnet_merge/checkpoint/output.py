@@ -97,7 +97,7 @@ class Output:
         return [file for file in config if self.format == "espnet" and file.is_file()]
 
     def copy_side_files(self, directory: Path, dtype: str) -> None:
-        """Copy what a model needs beside its weights."""
+        """Copy what a model needs except weights."""
         for file in self.side_files:
             shutil.copyfile(file, directory / file.name)
         if self.format == "hf" and self.template:

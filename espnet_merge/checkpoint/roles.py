@@ -1,4 +1,4 @@
-"""What a tensor does in the network, told by its name and shape."""
+"""The role of a tensor in the network, by its name and shape."""
 
 import re
 from typing import Literal

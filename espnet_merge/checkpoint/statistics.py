@@ -39,7 +39,7 @@ class Statistics:
     def read(
         self, name: str, compute: str, chunk: slice = slice(None)
     ) -> "NDArray[Any]":
-        """Return a flat piece of the tensor ``name``; do not write to it.
+        """Return a flat chunk of the tensor ``name``; do not write to it.
 
         Raises:
             InputError: there is none.

@@ -112,8 +112,8 @@ def _member(name: str) -> zipfile.ZipInfo:
 def _align(file: BinaryIO, member: zipfile.ZipInfo) -> None:
     """Pad the header of ``member``, next in ``file``, so that its content is aligned.
 
-    Padded in any case, so that the length of the header can be told beforehand; above
-    2 GiB ``zipfile`` adds a field of its own, and such a member starts where it may.
+    Every member is padded, so that the length of the header is known beforehand. Above
+    2 GiB ``zipfile`` adds a field of its own, and such a member is not aligned.
     """
     header = 30 + len(member.filename) + 4
     length = -(file.tell() + header) % ALIGNMENT

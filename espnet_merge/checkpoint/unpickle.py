@@ -57,7 +57,7 @@ class View(NamedTuple):
         return True
 
 
-# What a malformed pickle can raise, beside reading beyond its end.
+# What a malformed pickle can raise.
 BROKEN = (
     pickle.UnpicklingError,
     EOFError,

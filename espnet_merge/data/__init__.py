@@ -1,1 +1,1 @@
-"""Kaldi data directories: made of archives, read, checked, filtered, perturbed."""
+"""Kaldi data directories: made from archives, read, checked, filtered, perturbed."""

@@ -1,4 +1,4 @@
-"""Corpora as they are published: archives, downloaded and unpacked where needed."""
+"""Published corpora: archives that are downloaded and unpacked if needed."""
 
 import gzip
 import sys
@@ -19,10 +19,10 @@ class Archive:
     """One archive of a corpus.
 
     Args:
-        file: its place among the others of the corpus.
-        holds: the file or directory in it that is wanted.
-        address: where it is published; None if nobody may pass it on.
-        md5: of the archive, if its publishers say.
+        file: its path within the corpus.
+        holds: path of the wanted file or directory inside the archive.
+        address: URL of the archive; None if it may not be redistributed.
+        md5: MD5 of the archive, if its publishers give one.
     """
 
     file: str
@@ -32,19 +32,19 @@ class Archive:
 
     @property
     def folder(self) -> Path:
-        """Its place without the suffix: what it is unpacked into."""
+        """Directory that it is unpacked into: its path without the suffix."""
         stem = next(s for s in SUFFIXES if self.file.endswith(s))
         return Path(self.file.removesuffix(stem))
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """Where a corpus is: in a directory of the user's, and what is missing elsewhere.
+    """A corpus in a directory of the user's, or downloaded into one of ours.
 
     Args:
-        option: that names the directory, for messages.
-        given: the directory, which is only read; empty to download.
-        own: where archives are downloaded and unpacked.
+        option: name of the option that gives the user's directory, for messages.
+        given: the user's directory, which is only read; empty to download.
+        own: our directory, into which archives are downloaded and unpacked.
     """
 
     option: str
@@ -52,18 +52,18 @@ class Corpus:
     own: Path
 
     def find(self, archive: Archive) -> Path:
-        """Return what an archive holds, got and unpacked if it is not there.
+        """Return the path of an archive's content; download and unpack it if needed.
 
         Raises:
-            InputError: it is not in the user's directory, cannot be downloaded, or is
-                no whole archive of this content.
+            InputError: the archive is not in the user's directory, cannot be
+                downloaded, is damaged, or holds something else.
         """
         unpacked = self.own / archive.folder / archive.holds
         places = [unpacked]
         if self.given:
-            beside = Path(self.given, archive.file).parent
-            within = Path(self.given) / archive.folder
-            places = [beside / archive.holds, within / archive.holds, unpacked]
+            parent = Path(self.given, archive.file).parent
+            folder = Path(self.given) / archive.folder
+            places = [parent / archive.holds, folder / archive.holds, unpacked]
         for place in places:
             if place.exists():
                 return place
@@ -71,11 +71,11 @@ class Corpus:
         return unpacked
 
     def file(self, path: str, address: str) -> Path:
-        """Return a file that is published beside the archives.
+        """Return a single file that is published next to the archives.
 
         Args:
-            path: its place in the corpus.
-            address: of the corpus; that of the file is below it.
+            path: its path within the corpus.
+            address: URL of the corpus, which ``path`` is relative to.
 
         Raises:
             InputError: it is not in the user's directory, or cannot be downloaded.
@@ -91,7 +91,7 @@ class Corpus:
         return there
 
     def _packed(self, archive: Archive) -> Path:
-        """Return the archive itself."""
+        """Return the path of the archive file, downloaded if needed."""
         if self.given:
             packed = Path(self.given, archive.file)
             if not packed.is_file():
@@ -111,15 +111,15 @@ class Corpus:
 
 
 def unpack(archive: Path, output: Path, holds: str) -> None:
-    """Unpack a tar archive, and those in it, into a directory, whole or not at all.
+    """Unpack a tar archive and the archives inside it, completely or not at all.
 
     Args:
         archive: the file.
         output: the new directory.
-        holds: what must be in it.
+        holds: path that must exist in it afterwards.
 
     Raises:
-        InputError: the file is no archive, is cut off or damaged, names places outside
+        InputError: the file is no archive, is truncated or damaged, has paths outside
             of ``output``, or does not hold what it should.
     """
     print(f"data: unpacking {archive}", file=sys.stderr)
@@ -130,7 +130,7 @@ def unpack(archive: Path, output: Path, holds: str) -> None:
                 f"{archive}: must hold {holds}; it does not: it is another archive. "
                 "Delete it and run again."
             )
-        # Some corpora have an archive for each speaker in their archive.
+        # Some corpora have one archive for each speaker inside their archive.
         for inner in sorted(part.rglob("*.tar.gz")):
             _extract(inner, archive, inner.parent)
             inner.unlink()
@@ -140,7 +140,7 @@ def _extract(file: Path, archive: Path, output: Path) -> None:
     try:
         with tarfile.open(file) as opened:
             opened.extractall(output, filter="data")
-            # The checksum stands after what tar calls the end.
+            # tarfile stops before gzip's checksum: read on, so that it is verified.
             while opened.fileobj and opened.fileobj.read(1 << 20):
                 pass
     except (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error) as error:

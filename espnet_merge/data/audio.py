@@ -1,6 +1,7 @@
-"""Any recording as Whisper hears it: 16 kHz, one channel, 16 bits; checked on the way.
+"""Convert any recording to Whisper's format: 16 kHz, one channel, 16 bits.
 
-libsndfile reads what it knows the length of, FFmpeg the rest.
+The samples are checked on the way. libsndfile reads the files whose length it knows,
+FFmpeg all others.
 """
 
 import io
@@ -19,39 +20,41 @@ from espnet_merge.disk.atomic import whole_file
 from espnet_merge.errors import InputError
 from espnet_merge.speech import SAMPLE_RATE
 
-BLOCK = 1 << 20  # samples of all channels that are in memory at a time
-# Others are slips in a header: nobody can be understood below, nothing is heard above.
+BLOCK = 1 << 20  # samples, over all channels, that are in memory at a time
+# In Hz. Lower rates carry no intelligible speech, higher ones nothing audible: a rate
+# outside of these is an error in the header.
 RATES = (4_000, 384_000)
-# Times full scale. What is louder counts otherwise, as from -32768 to 32767.
+# Times full scale. Louder float samples are on another scale, such as -32768 to 32767.
 LOUDEST = 4.0
 HEADERLESS = (".raw", ".pcm")
-# What soundfile reads fast and exactly, by its names.
+# Formats that soundfile reads fast and exactly, by libsndfile's names.
 PLAIN = ("WAV", "WAVEX", "FLAC")
-UNKNOWN = 1 << 62  # libsndfile's number of samples where the header does not say
-# libsndfile's words on a file that ends before its header says, by format.
+UNKNOWN = 1 << 62  # libsndfile's number of samples if the header gives none
+# What libsndfile logs of a file that is shorter than its header says, by format.
 _CUT = re.compile(
     r"^ *(?:data|SSND|Data Size|Riff size|riff) *: (\d+) \(should be (\d+)\)", re.M
 )
 _CUT_OGG = "Junk after the last page"
-# Bytes, as headers may count themselves; sizes from here on mean a stream.
+# In bytes. Headers may count themselves (slack); sizes from STREAM on mean a stream of
+# unknown length.
 SLACK, STREAM = 1024, 0x7FFF_0000
 UNRECOGNISED, UNSUPPORTED = 1, 4  # libsndfile's errors
-# A ValueError: its rate or channels change on the way.
+# A ValueError is raised if rate or channels change within the file.
 _FFMPEG_ERRORS = (av.error.FFmpegError, IndexError, ValueError)
 
 type Samples = NDArray[np.float32]
 
 
 class AudioError(ValueError):
-    """Why a recording is of no use, in a few words."""
+    """A recording is unusable; the message says why in a few words."""
 
 
 class Header(NamedTuple):
-    """What a file says of itself.
+    """What the header of an audio file says.
 
-    frames: samples of a channel; None where only decoding tells.
-    rate: in Hz; 0 where only FFmpeg can tell.
-    channels: 0 where only FFmpeg can tell.
+    frames: samples per channel; None if the file must be decoded to know.
+    rate: in Hz; 0 if only FFmpeg can tell.
+    channels: number of channels; 0 if only FFmpeg can tell.
     kind: format and encoding, by libsndfile's names.
     """
 
@@ -62,16 +65,16 @@ class Header(NamedTuple):
 
     @property
     def is_plain(self) -> bool:
-        """Whether it is what Whisper hears, in a format that all can read."""
-        heard = (self.rate, self.channels) == (SAMPLE_RATE, 1)
-        return heard and self.frames is not None and self.kind[0] in PLAIN
+        """Whether it is 16 kHz, one channel, in a format that every tool reads."""
+        converted = (self.rate, self.channels) == (SAMPLE_RATE, 1)
+        return converted and self.frames is not None and self.kind[0] in PLAIN
 
 
 def read_header(path: Path) -> Header:
-    """Return what a file says of itself.
+    """Return what the header of an audio file says.
 
     Raises:
-        AudioError: it is no audio, has no header, or ends before its header says.
+        AudioError: it is no audio, has no header, or is shorter than its header says.
     """
     if not path.is_file():
         raise AudioError("no such file")
@@ -88,7 +91,7 @@ def read_header(path: Path) -> Header:
     if _is_cut(info.extra_info) or info.frames < _promised_by_sphere(path, info.format):
         raise AudioError("cut short")
     _check_rate(info.samplerate)
-    # A recorder that was stopped, or wrote into a pipe, leaves a length of zero.
+    # A recorder that was killed, or wrote into a pipe, leaves a length of zero.
     known = 0 < info.frames < UNKNOWN
     return Header(
         info.frames if known else None,
@@ -98,11 +101,11 @@ def read_header(path: Path) -> Header:
     )
 
 
-def heard_length(path: Path) -> int:
-    """Return the samples of a file that is as Whisper hears it, by its header.
+def whisper_length(path: Path) -> int:
+    """Return the number of samples, by its header, of a file in Whisper's format.
 
     Raises:
-        AudioError: it is another, or of no use.
+        AudioError: the file is not 16 kHz mono, or is unusable.
     """
     header = read_header(path)
     if header.rate == 0:
@@ -115,20 +118,20 @@ def heard_length(path: Path) -> int:
 
 
 def read_blocks(path: Path, speed: float = 1.0) -> Iterator[Samples]:
-    """Yield the samples as Whisper hears them, channels mixed down.
+    """Yield the samples of a file at 16 kHz, channels mixed down.
 
     Args:
         path: a file of any format that libsndfile or FFmpeg knows.
-        speed: 1.1 is ten percent faster and, as with a tape, higher.
+        speed: 1.1 is ten percent faster and, as with a tape, higher in pitch.
 
     Yields:
-        Samples in [-1, 1] at 16 kHz; of float files a bit more than that.
+        Samples in [-1, 1] at 16 kHz; float files may exceed that range a little.
 
     Raises:
-        AudioError: the recording is of no use. Some blocks may have come before.
+        AudioError: the recording is unusable. Some blocks may have been yielded before.
     """
     header = read_header(path)
-    # libsndfile loses its place in MP3 where it is read in blocks.
+    # libsndfile loses its position in MP3 files that are read in blocks.
     if header.frames is None or header.kind[0] == "MP3":
         rate, blocks = SAMPLE_RATE, _by_ffmpeg(path, header)
     else:
@@ -143,7 +146,7 @@ def read_blocks(path: Path, speed: float = 1.0) -> Iterator[Samples]:
 
 
 def flaw(samples: NDArray[Any]) -> str | None:
-    """Return why samples are of no use, if they are.
+    """Return why samples are unusable, or None if they are fine.
 
     >>> flaw(np.array([0.5, -1.2])), flaw(np.array([0, np.nan])), flaw(np.array([99.0]))
     (None, 'NaN or infinite samples', 'samples out of range')
@@ -155,16 +158,16 @@ def flaw(samples: NDArray[Any]) -> str | None:
 
 
 def write_flac(path: Path, blocks: Iterable[Samples]) -> int:
-    """Write samples, whole or not at all, and return their number.
+    """Write samples, completely or not at all, and return their number.
 
     Raises:
-        AudioError: there are none, or their source is of no use.
+        AudioError: there are none, or their source is unusable.
     """
     count = 0
     with whole_file(path) as part:
         with soundfile.SoundFile(part, "w", SAMPLE_RATE, 1, "PCM_16") as file:
             for block in blocks:
-                # By hand: libsndfile would not give back the 16 bits that it read.
+                # Rounded here: libsndfile would not reproduce the 16 bits that it read.
                 whole = np.rint(block * 32768).clip(-32768, 32767)
                 file.write(whole.astype(np.int16))
                 count += len(block)
@@ -176,12 +179,12 @@ def write_flac(path: Path, blocks: Iterable[Samples]) -> int:
 def decode(
     content: bytes, where: str, container: str | None = None
 ) -> NDArray[np.int16]:
-    """Return the samples of an audio file by FFmpeg.
+    """Decode an audio file with FFmpeg and return its samples.
 
     Args:
         content: the file.
         where: its name, for messages.
-        container: FFmpeg's name of the format, for files without a header.
+        container: FFmpeg's name of the format; only needed for files without a header.
 
     Raises:
         InputError: it cannot be decoded.
@@ -195,15 +198,15 @@ def decode(
     return np.concatenate(pieces)
 
 
-def _is_cut(said: str) -> bool:
-    sizes = [(int(promised), int(found)) for promised, found in _CUT.findall(said)]
-    return _CUT_OGG in said or any(
+def _is_cut(log: str) -> bool:
+    sizes = [(int(promised), int(found)) for promised, found in _CUT.findall(log)]
+    return _CUT_OGG in log or any(
         found + SLACK < promised < STREAM for promised, found in sizes
     )
 
 
 def _promised_by_sphere(path: Path, kind: str) -> int:
-    """Return the number of samples by a header of NIST, of which libsndfile is mute."""
+    """Return the number of samples in a NIST header, or 0 for other formats."""
     if kind != "NIST":
         return 0
     with path.open("rb") as file:
@@ -240,7 +243,7 @@ def _by_libsndfile(path: Path, header: Header) -> Iterator[Samples]:
 def _by_ffmpeg(path: Path, header: Header) -> Iterator[Samples]:
     count = 0
     try:
-        # Without its name, by which FFmpeg would take headerless samples for audio.
+        # FFmpeg does not get the name: by it, headerless samples would pass for audio.
         for block in _decoded(path.read_bytes(), None):
             count += len(block)
             yield np.float32(1 / 32768) * block
@@ -248,7 +251,7 @@ def _by_ffmpeg(path: Path, header: Header) -> Iterator[Samples]:
         raise AudioError("unreadable audio") from error
     if count == 0:
         raise AudioError("empty audio")
-    # MP3 may say nothing of its length: then it is a guess, too long by two frames.
+    # An MP3 may not state its length; libsndfile then guesses up to two frames more.
     if header.frames and count / SAMPLE_RATE < header.frames / header.rate - 0.1:
         raise AudioError("cut short")
 
@@ -258,10 +261,10 @@ def _decoded(content: bytes, container: str | None) -> Iterator[NDArray[np.int16
     frames = av.AudioFifo()
     with av.open(io.BytesIO(content), format=container) as file:
         for frame in file.decode(audio=0):
-            # The next sample is the next, whatever the file says of times.
+            # Samples are joined as they come, whatever the time stamps in the file.
             frame.pts = None
             frames.write(frame)
-            # Many at once: a call for each frame would take longer than decoding it.
+            # Resample many frames at once: one call each takes longer than decoding.
             if frames.samples >= BLOCK:
                 yield from _resampled(resampler, frames.read())
     last = frames.read()

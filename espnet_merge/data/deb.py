@@ -1,4 +1,4 @@
-"""Debian packages as archives of data: download, check, read. No root, no dpkg."""
+"""Debian packages as archives of data: download, check, read. Needs no root or dpkg."""
 
 import hashlib
 import io
@@ -22,13 +22,13 @@ MIRROR = "DEBIAN_MIRROR"
 
 
 @dataclass(frozen=True)
-class Package:
+class DebianPackage:
     """One known file of Debian's archive.
 
     Args:
         name: of the package.
-        version: exactly this one, so that every user has the same corpus.
-        source: the source package, which names the folder in the archive.
+        version: the exact version, so that every user has the same corpus.
+        source: the source package, which is the name of its folder on mirrors.
         sha256: of the file.
     """
 
@@ -39,18 +39,18 @@ class Package:
 
     @property
     def file(self) -> str:
-        """The file name; all data packages are for every architecture."""
+        """The file name; packages of data are the same for every architecture."""
         return f"{self.name}_{self.version}_all.deb"
 
 
-def get(package: Package, cache: Path) -> Path:
+def get(package: DebianPackage, cache: Path) -> Path:
     """Return the package's file in the cache, downloaded if it is not there.
 
-    ``$DEBIAN_MIRROR``, the base address of a mirror, is used when it is set, and
-    ``apt-get`` otherwise.
+    The mirror whose base address is in ``$DEBIAN_MIRROR`` is used if that is set,
+    otherwise ``apt-get``.
 
     Raises:
-        InputError: neither can deliver, or what they deliver is another file.
+        InputError: the package cannot be downloaded, or the file is another one.
     """
     path = cache / package.file
     if not path.exists():
@@ -67,7 +67,7 @@ def get(package: Package, cache: Path) -> Path:
 
 
 def members(path: Path) -> Iterator[tuple[str, bytes]]:
-    """Yield name and content of every file in a package; symbolic links are left out.
+    """Yield name and content of every file in a package, except symbolic links.
 
     Raises:
         InputError: the file is not a Debian package.
@@ -99,12 +99,12 @@ def _ar_member(data: bytes, prefix: str) -> bytes:
         offset += header
         if name.startswith(prefix):
             return data[offset : offset + size]
-        # Members begin at even places.
+        # Members begin at even offsets.
         offset += size + size % 2
     raise ValueError(f"no {prefix}")
 
 
-def _from_mirror(package: Package, mirror: str, part: Path) -> None:
+def _from_mirror(package: DebianPackage, mirror: str, part: Path) -> None:
     folder = f"pool/main/{package.source[0]}/{package.source}"
     address = f"{mirror.rstrip('/')}/{folder}/{package.file}"
     try:
@@ -120,7 +120,7 @@ def _from_mirror(package: Package, mirror: str, part: Path) -> None:
         ) from error
 
 
-def _from_apt(package: Package, part: Path) -> None:
+def _from_apt(package: DebianPackage, part: Path) -> None:
     remedy = (
         "Run 'apt-get update' as root, or set DEBIAN_MIRROR to the base address of a "
         "Debian mirror"
@@ -130,7 +130,7 @@ def _from_apt(package: Package, part: Path) -> None:
             f"{package.file}: there is no apt-get to download it. {remedy}."
         )
     with tempfile.TemporaryDirectory() as folder:
-        # apt's own user may not enter a private folder and warns about that only.
+        # apt runs as a user that may not enter a private folder; it only warns of that.
         run = subprocess.run(
             ["apt-get", "download", "--quiet", f"{package.name}={package.version}"],
             cwd=folder,
@@ -147,7 +147,7 @@ def _from_apt(package: Package, part: Path) -> None:
         shutil.copyfile(found[0], part)
 
 
-def _check(package: Package, path: Path) -> None:
+def _check(package: DebianPackage, path: Path) -> None:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     if digest != package.sha256:

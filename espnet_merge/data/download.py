@@ -1,4 +1,4 @@
-"""Download large files: taken up where they broke off, checked, whole or not there."""
+"""Download large files: resumed after an interruption, checked, complete or absent."""
 
 import hashlib
 import http.client
@@ -11,30 +11,30 @@ from pathlib import Path
 from espnet_merge.disk.lock import hold
 from espnet_merge.errors import InputError
 
-# Seconds without a byte after which a server is taken for gone.
+# Seconds without a byte after which the connection is given up.
 PATIENCE = 60
 
 
 def download(address: str, target: Path, md5: str | None = None) -> Path:
     """Return ``target``, downloaded if it is not there.
 
-    What arrived of a download that broke off stays beside it, as ``<name>.part``, and
-    the next one goes on from there. Of two at one time the second waits.
+    An interrupted download leaves ``<name>.part`` next to ``target``, and the next one
+    resumes from it. If two processes download the same file, the second waits.
 
     Args:
-        address: of the file.
-        target: where it goes.
-        md5: of the whole file, if its publishers say.
+        address: URL of the file.
+        target: path to download to.
+        md5: MD5 of the whole file, if its publishers give one.
 
     Raises:
-        InputError: it cannot be had, broke off, or is another file.
+        InputError: it cannot be downloaded, was interrupted, or is another file.
     """
     if target.exists():
         return target
     part = target.with_name(f"{target.name}.part")
     part.parent.mkdir(parents=True, exist_ok=True)
     with hold(part):
-        if target.exists():  # another process had it meanwhile
+        if target.exists():  # another process has downloaded it meanwhile
             part.unlink()
             return target
         print(f"data: downloading {address}", file=sys.stderr)
@@ -46,7 +46,7 @@ def download(address: str, target: Path, md5: str | None = None) -> Path:
 
 
 def _continue(address: str, part: Path) -> None:
-    """Append to ``part`` what is missing of the file; raise ``InputError`` if cut."""
+    """Append the rest of the file to ``part``; raise ``InputError`` if interrupted."""
     try:
         _append(address, part)
     except (
@@ -69,12 +69,12 @@ def _append(address: str, part: Path) -> None:
         answer = urllib.request.urlopen(request, timeout=PATIENCE)
     except urllib.error.HTTPError as error:
         error.close()
-        # Nothing is missing: only the last step was.
+        # The file is complete; only its renaming was interrupted.
         if error.headers.get("Content-Range") == f"bytes */{there}":
             return
         raise
     with answer:
-        # A server that cannot go on sends it all.
+        # A server that cannot resume sends the whole file.
         begin = there if answer.status == http.HTTPStatus.PARTIAL_CONTENT else 0
         with part.open("ab" if begin else "wb") as file:
             shutil.copyfileobj(answer, file, 1 << 20)
@@ -85,7 +85,7 @@ def _append(address: str, part: Path) -> None:
 
 def _check(part: Path, md5: str, address: str) -> None:
     with part.open("rb") as file:
-        # It guards against damage, and is what publishers of corpora give.
+        # MD5 is enough against damage, and it is what publishers of corpora give.
         found = hashlib.file_digest(file, "md5").hexdigest()
     if found != md5:
         part.unlink()

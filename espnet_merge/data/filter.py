@@ -1,10 +1,10 @@
-"""Drop the utterances that Whisper cannot use, and say how many and why."""
+"""Drop the utterances that Whisper cannot use, and report how many and why."""
 
 import hashlib
 from collections.abc import Callable, Collection
 from pathlib import Path
 
-from espnet_merge.data.audio import AudioError, heard_length, read_blocks
+from espnet_merge.data.audio import AudioError, read_blocks, whisper_length
 from espnet_merge.data.kaldi import (
     DEFECTS,
     NO_AUDIO,
@@ -34,15 +34,15 @@ def filter_data(
     """Write the usable utterances of ``data`` to the new directory ``output``.
 
     Args:
-        data: directory with one file an utterance, or ``None`` in place of it.
+        data: directory with one audio file for each utterance, or ``None`` for it.
         output: directory to write.
-        limits: what an utterance must keep to.
-        count_tokens: that its text takes; None: they are not counted.
+        limits: limits that an utterance must meet.
+        count_tokens: counts the tokens of a text; None does not count them.
         known: codes of the model's languages.
-        keep_all: write all utterances, and only report what is wrong with some.
+        keep_all: write all utterances, and only report which are unusable.
 
     Raises:
-        InputError: the directory is broken, or nothing is left of it.
+        InputError: the directory is broken, or no utterance is usable.
     """
     tables = read_formatted(data)
     report = Report.of(
@@ -83,7 +83,7 @@ def _judge(
     count_tokens: CountTokens | None,
     known: Collection[str],
 ) -> int | str:
-    """Return the number of samples, or why the utterance is of no use."""
+    """Return the number of samples, or why the utterance is unusable."""
     text = tables["text"].get(name, "")
     language = tables[UTT2LANG].get(name, "")
     task = tables[UTT2TASK].get(name, "")
@@ -99,8 +99,8 @@ def _judge(
     if count_tokens and count_tokens(text, language, task) > limits.max_tokens:
         return "too many tokens"
     try:
-        samples = heard_length(Path(audio))
-        # Of a long recording no more is read than its header.
+        samples = whisper_length(Path(audio))
+        # A recording that is too long by its header need not be decoded.
         if samples <= limits.max_seconds * SAMPLE_RATE:
             samples = sum(map(len, read_blocks(Path(audio))))
     except AudioError as error:

@@ -1,4 +1,4 @@
-"""A data directory with one file an utterance, as Whisper hears it."""
+"""Write a data directory with one file in Whisper's format for each utterance."""
 
 from pathlib import Path
 
@@ -15,25 +15,26 @@ from espnet_merge.disk.atomic import whole_directory
 
 
 def format_data(data: Path, output: Path) -> Report:
-    """Write ``data`` with its audio cut, run and converted as it must be.
+    """Write ``data`` with segments cut, commands run and audio converted.
 
-    No utterance is dropped: what has no usable audio has ``None`` in ``wav.scp``, and
+    No utterance is dropped. One without usable audio gets ``None`` in ``wav.scp`` and
     the reason in ``utt2defect``.
 
     Args:
-        data: directory with ``wav.scp``, ``text``, ``utt2lang``; ``segments`` if any.
-        output: new directory; audio that was written lies in its ``data/``.
+        data: directory with ``wav.scp``, ``text``, ``utt2lang`` and, optionally,
+            ``segments``.
+        output: new directory; converted audio is in its ``data/``.
 
     Raises:
-        InputError: the directory is broken, or not one recording is usable.
+        InputError: the directory is broken, or no recording is usable.
     """
     tables = read_kaldi(data)
     check_columns(data, tables)
-    heard = by_recording(data, tables)
+    recordings = by_recording(data, tables)
     known = tables.pop(DEFECTS, {})
     clips: dict[str, Clip] = {}
     with whole_directory(output) as part:
-        for audio, parts in heard.items():
+        for audio, parts in recordings.items():
             clips |= extract(audio, parts, part / AUDIO, output / AUDIO)
         for name, why in known.items():
             if name in clips and clips[name].defect:
@@ -43,6 +44,10 @@ def format_data(data: Path, output: Path) -> Report:
         )
         report.check(data)
         lengths = {name: str(clip.samples) for name, clip in clips.items()}
-        told = {**of_utterances(tables), **of_clips(clips), "utt2num_samples": lengths}
-        write_tables(told, part)
+        written = {
+            **of_utterances(tables),
+            **of_clips(clips),
+            "utt2num_samples": lengths,
+        }
+        write_tables(written, part)
     return report

@@ -1,4 +1,4 @@
-"""Kaldi data directories of this project: read with checks, written whole."""
+"""Read and write Kaldi data directories, with the tables that this project adds."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -14,15 +14,15 @@ from espnet_merge.speech import TRANSCRIBE
 # File name -> utterance -> value.
 Tables = dict[str, dict[str, str]]
 
-# What each utterance must have a line in.
+# Tables in which each utterance must have a line.
 COLUMNS = ("text", UTT2SPK, UTT2LANG, UTT2TASK)
-NO_AUDIO = "None"  # in wav.scp, as ESPnet writes it where there is nothing to hear
-DEFECTS = "utt2defect"  # why there is nothing
+NO_AUDIO = "None"  # in wav.scp, as in ESPnet: the utterance has no usable audio
+DEFECTS = "utt2defect"  # why it has none
 
 
 @dataclass(frozen=True)
-class Utterance:
-    """One line of every file of a data directory."""
+class KaldiUtterance:
+    """An utterance of a Kaldi data directory: its line in every table."""
 
     name: str
     audio: str
@@ -32,7 +32,7 @@ class Utterance:
     task: str = TRANSCRIBE
 
 
-def write_kaldi(utterances: Iterable[Utterance], output: Path) -> None:
+def write_kaldi(utterances: Iterable[KaldiUtterance], output: Path) -> None:
     """Write a data directory with ``utt2lang`` and ``utt2task``."""
     listed = list(utterances)
     tables = {
@@ -47,20 +47,20 @@ def write_kaldi(utterances: Iterable[Utterance], output: Path) -> None:
 
 
 def write_tables(tables: Mapping[str, Mapping[str, str]], directory: Path) -> None:
-    """Write tables, and ``spk2utt`` with them, sorted as Kaldi's tools demand.
+    """Write tables and ``spk2utt``, sorted as Kaldi's tools demand.
 
-    ``utt2defect`` is left out where nothing has a defect.
+    ``utt2defect`` is not written if no utterance has a defect.
     """
     tables = {**tables, "spk2utt": by_speaker(tables[UTT2SPK])}
     for name, table in tables.items():
         if table or name != DEFECTS:
-            # The order of the bytes, as of LC_ALL=C.
+            # Sorted by bytes, as with LC_ALL=C.
             ordered = {n: table[n] for n in sorted(table, key=_bytes)}
             write_table(directory / name, ordered)
 
 
 def by_speaker(utt2spk: Mapping[str, str]) -> dict[str, str]:
-    """Return ``spk2utt`` of ``utt2spk``.
+    """Return ``spk2utt``, the inverse of ``utt2spk``.
 
     Example:
         >>> by_speaker({"a-2": "a", "a-1": "a", "b-1": "b"})
@@ -75,10 +75,10 @@ def by_speaker(utt2spk: Mapping[str, str]) -> dict[str, str]:
 def read_kaldi(data: Path) -> Tables:
     """Return ``wav.scp``, ``text`` and every ``utt2*`` of a data directory.
 
-    With ``segments`` that is one of the tables, and ``wav.scp`` has recordings in place
-    of utterances. Languages have Whisper's codes, as far as Whisper knows them. Without
-    ``utt2spk`` every utterance is a speaker of its own, without ``utt2task`` all are to
-    be transcribed. A table may lack utterances.
+    If there is a ``segments`` file it is one of the tables, and ``wav.scp`` then lists
+    recordings, not utterances. Languages that Whisper knows are given by its codes.
+    Without ``utt2spk`` every utterance has its own speaker; without ``utt2task`` the
+    task of all is to transcribe. A table may lack utterances.
 
     Raises:
         InputError: a file is missing or broken.
@@ -106,7 +106,7 @@ def listed(tables: Tables) -> dict[str, str]:
 
 
 def of_utterances(tables: Tables) -> Tables:
-    """Return the tables that tell of utterances, but not where their audio is."""
+    """Return the tables that are indexed by utterance, except those of the audio."""
     names = listed(tables)
     return {
         file: {name: table[name] for name in names if name in table}
@@ -116,7 +116,7 @@ def of_utterances(tables: Tables) -> Tables:
 
 
 def read_formatted(data: Path) -> Tables:
-    """Return the tables of a directory with one file an utterance, or ``None``.
+    """Return the tables of a directory with one file, or ``None``, per utterance.
 
     Raises:
         InputError: a file is missing or broken, or there are segments or commands.
@@ -133,7 +133,7 @@ def read_formatted(data: Path) -> Tables:
 
 
 def check_columns(data: Path, tables: Tables) -> None:
-    """Raise ``InputError`` unless all tables that must list all utterances do."""
+    """Raise ``InputError`` unless the tables in ``COLUMNS`` list all utterances."""
     names = listed(tables)
     for column in COLUMNS:
         lacking = [name for name in names if name not in tables[column]]

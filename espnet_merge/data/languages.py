@@ -7,7 +7,7 @@ from espnet_merge.speech import code_of
 
 
 def read_languages(path: Path) -> dict[str, str]:
-    """Return ``utt2lang`` in Whisper's codes; what Whisper does not know as it stands.
+    """Return ``utt2lang`` with Whisper's codes; unknown languages are left unchanged.
 
     Raises:
         InputError: the table is broken.

@@ -1,4 +1,4 @@
-"""Copies of a data directory at other speeds."""
+"""Speed perturbation: copies of a data directory at other speeds."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,25 +15,26 @@ from espnet_merge.disk.atomic import whole_directory
 from espnet_merge.errors import InputError
 from espnet_merge.files import UTT2SPK, WAV_SCP
 
-# They hold lengths, which are others at another speed.
+# Tables of lengths, which change with the speed.
 _LENGTHS = ("utt2dur", "utt2num_frames", "utt2num_samples")
 
 
 def perturb_speed(data: Path, output: Path, factors: Sequence[float]) -> int:
-    """Write ``data`` once for every factor; return the number of utterances.
+    """Write a copy of ``data`` for each factor; return the number of utterances.
 
     As with a tape, pitch changes with speed. Utterances and speakers get a prefix such
-    as ``sp0.9-``; those of factor 1 stay as they are, unless they are cut out of
-    recordings. What has no usable audio has ``None`` in ``wav.scp``, and the reason in
-    ``utt2defect``.
+    as ``sp0.9-``, except with factor 1, whose audio files are reused unless they must
+    be cut by ``segments``. An utterance without usable audio gets ``None`` in
+    ``wav.scp`` and the reason in ``utt2defect``.
 
     Args:
-        data: directory with ``wav.scp``, ``text``, ``utt2lang``; ``segments`` if any.
-        output: new directory; audio that was written lies in its ``data/``.
+        data: directory with ``wav.scp``, ``text``, ``utt2lang`` and, optionally,
+            ``segments``.
+        output: new directory; converted audio is in its ``data/``.
         factors: 1.1 is ten percent faster.
 
     Raises:
-        InputError: a factor is out of range or twice there, or the tables are broken.
+        InputError: a factor is out of range or repeated, or the tables are broken.
     """
     for factor in factors:
         if not 0.5 <= factor <= 2:
@@ -51,24 +52,24 @@ def perturb_speed(data: Path, output: Path, factors: Sequence[float]) -> int:
             for file, table in of_utterances(tables).items():
                 own = prefix if file == UTT2SPK else ""
                 joined[file] |= {prefix + n: own + v for n, v in table.items()}
-            heard = _heard(data, tables, factor, prefix, (part, output))
-            for file, table in heard.items():
+            audio_tables = _audio_tables(data, tables, factor, prefix, (part, output))
+            for file, table in audio_tables.items():
                 joined.setdefault(file, {}).update(table)
         write_tables(joined, part)
     return len(joined[WAV_SCP])
 
 
-def _heard(
+def _audio_tables(
     data: Path, tables: Tables, speed: float, prefix: str, places: tuple[Path, Path]
 ) -> Tables:
-    """Return ``wav.scp`` at one speed, and why audio is of no use.
+    """Write audio at one speed; return its ``wav.scp`` and ``utt2defect``.
 
     Args:
         data: directory of the tables, for messages.
         tables: of all utterances.
         speed: of the copy.
-        prefix: of its names.
-        places: where it is written, and what that is going to be called.
+        prefix: of its utterances.
+        places: directory to write to, and the name that it gets at the end.
     """
     if speed == 1 and "segments" not in tables:
         return {WAV_SCP: tables[WAV_SCP]}

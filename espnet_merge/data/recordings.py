@@ -1,4 +1,4 @@
-"""The sound of utterances: recordings or parts of them, in files or out of commands."""
+"""Audio of utterances: whole recordings or segments, from files or commands."""
 
 import contextlib
 import math
@@ -22,8 +22,8 @@ from espnet_merge.errors import InputError
 from espnet_merge.files import WAV_SCP
 from espnet_merge.speech import SAMPLE_RATE
 
-AUDIO = "data"  # where the audio of a data directory goes
-# Seconds by which a part may end after its recording, as Kaldi allows.
+AUDIO = "data"  # folder of the audio in a data directory
+# Seconds by which a segment may end after its recording, as Kaldi allows.
 OVERSHOOT = 0.5
 
 
@@ -38,11 +38,11 @@ WHOLE = Part(0.0, math.inf)
 
 
 class Clip(NamedTuple):
-    """An utterance's sound as Whisper hears it, or why there is none.
+    """An utterance's audio in Whisper's format, or why there is none.
 
-    audio: for wav.scp.
-    samples: at 16 kHz.
-    defect: a few words; empty where all is well.
+    audio: its value in wav.scp.
+    samples: number of samples at 16 kHz.
+    defect: why it is unusable, in a few words; empty if it is usable.
     """
 
     audio: str
@@ -51,20 +51,23 @@ class Clip(NamedTuple):
 
 
 def by_recording(data: Path, tables: Tables) -> dict[str, dict[str, Part]]:
-    """Return what is heard in each recording: utterance -> its part.
+    """Return the utterances of each recording, with their place in it.
 
     Args:
         data: directory of the tables, for messages.
         tables: of a data directory.
 
+    Returns:
+        Value of wav.scp -> utterance -> its part of the recording.
+
     Raises:
-        InputError: ``segments`` is no such table, or names an unknown recording.
+        InputError: ``segments`` is malformed, or names an unknown recording.
     """
-    heard: dict[str, dict[str, Part]] = {}
+    recordings: dict[str, dict[str, Part]] = {}
     if "segments" not in tables:
         for name, audio in tables[WAV_SCP].items():
-            heard.setdefault(audio, {})[name] = WHOLE
-        return heard
+            recordings.setdefault(audio, {})[name] = WHOLE
+        return recordings
     for name, line in tables["segments"].items():
         recording, part = _parse(f"{data / 'segments'}: {name}", line)
         if recording not in tables[WAV_SCP]:
@@ -72,8 +75,8 @@ def by_recording(data: Path, tables: Tables) -> dict[str, dict[str, Part]]:
                 f"{data / 'segments'}: {name}: a recording must stand in wav.scp; "
                 f"{recording} does not."
             )
-        heard.setdefault(tables[WAV_SCP][recording], {})[name] = part
-    return heard
+        recordings.setdefault(tables[WAV_SCP][recording], {})[name] = part
+    return recordings
 
 
 def extract(
@@ -84,13 +87,13 @@ def extract(
     *,
     speed: float = 1.0,
 ) -> dict[str, Clip]:
-    """Return the clips of a recording, written where they are not plain files already.
+    """Return the clips of a recording; write those that must be cut or converted.
 
     Args:
         audio: value in wav.scp: a file, or a command that ends with ``|``.
-        parts: utterance -> where it is.
-        folder: to write to.
-        final: what ``folder`` is going to be called.
+        parts: utterance -> its part of the recording.
+        folder: directory to write to.
+        final: name that ``folder`` gets at the end.
         speed: 1.1 is ten percent faster.
     """
     try:
@@ -98,7 +101,7 @@ def extract(
             if set(parts.values()) != {WHOLE}:
                 return _cut(path, parts, folder, final, speed)
             if speed == 1 and not is_command(audio) and read_header(path).is_plain:
-                # Read nevertheless: only that proves it.
+                # Read it nevertheless: only that proves that it is not damaged.
                 clip = Clip(audio, sum(map(len, read_blocks(path))))
                 return dict.fromkeys(parts, clip)
             return {
@@ -110,7 +113,7 @@ def extract(
 
 
 def of_clips(clips: Mapping[str, Clip]) -> Tables:
-    """Return the tables that tell where clips are, and why some are not."""
+    """Return the ``wav.scp`` and ``utt2defect`` of clips."""
     return {
         WAV_SCP: {name: clip.audio for name, clip in clips.items()},
         DEFECTS: {name: clip.defect for name, clip in clips.items() if clip.defect},
@@ -123,7 +126,7 @@ def is_command(audio: str) -> bool:
 
 
 def file_name(utterance: str) -> str:
-    """Return a name of a file that no other utterance has.
+    """Return a file name that is unique to the utterance.
 
     >>> file_name("ana/7"), file_name("ana%2F7")
     ('ana%2F7.flac', 'ana%252F7.flac')
@@ -157,7 +160,7 @@ def _as_file(audio: str) -> Iterator[Path]:
         yield Path(audio)
         return
     with tempfile.NamedTemporaryFile() as file:
-        # What the user wrote into wav.scp, as Kaldi's and ESPnet's readers run it.
+        # The command is the user's own; Kaldi and ESPnet run it in a shell as well.
         done = subprocess.run(
             audio.removesuffix("|"),
             shell=True,
@@ -173,7 +176,7 @@ def _as_file(audio: str) -> Iterator[Path]:
 def _cut(
     path: Path, parts: Mapping[str, Part], folder: Path, final: Path, speed: float
 ) -> dict[str, Clip]:
-    """Return the parts of a recording, which is in memory as a whole meanwhile."""
+    """Write the parts of a recording, which is read into memory as a whole."""
     samples = np.concatenate([*read_blocks(path, speed)])
     clips = {}
     for name, part in parts.items():

@@ -1,4 +1,4 @@
-"""What became of the utterances of a data directory: how many, and why."""
+"""How many utterances of a data directory were kept or dropped, and why."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -11,14 +11,14 @@ from espnet_merge.speech import SAMPLE_RATE
 
 @dataclass
 class Report:
-    """Names and samples of the usable utterances, and names of the others by reason."""
+    """Usable utterances with their numbers of samples, and the others by reason."""
 
     kept: dict[str, int] = field(default_factory=dict)
     dropped: dict[str, list[str]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, verdicts: Mapping[str, int | str]) -> Self:
-        """Return the report on utterances of so many samples, or of no use for why."""
+        """Build a report from the number of samples, or defect, of each utterance."""
         report = cls()
         for name, verdict in verdicts.items():
             if isinstance(verdict, int):
@@ -28,12 +28,12 @@ class Report:
         return report
 
     def drop(self, name: str, why: str) -> None:
-        """Note that an utterance is of no use."""
+        """Record that an utterance is unusable."""
         self.kept.pop(name, None)
         self.dropped.setdefault(why, []).append(name)
 
     def check(self, data: Path) -> None:
-        """Raise ``InputError`` where no utterance of ``data`` is usable."""
+        """Raise ``InputError`` if no utterance of ``data`` is usable."""
         if not self.kept:
             counts = [f"{len(names)} {why}" for why, names in self.dropped.items()]
             raise InputError(
@@ -42,7 +42,7 @@ class Report:
             )
 
     def table(self, usable: str = "kept") -> Iterator[str]:
-        """Yield the lines of the table; ``usable`` is what the first is called."""
+        """Yield the lines of the table; ``usable`` is the label of the first line."""
         minutes = sum(self.kept.values()) / SAMPLE_RATE / 60
         yield f"{usable:22}{len(self.kept):7}{minutes:8.1f} min"
         for reason, names in sorted(self.dropped.items()):

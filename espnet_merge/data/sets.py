@@ -1,4 +1,4 @@
-"""From the utterances of a corpus to its data directories, checked before written."""
+"""Write the utterances of a corpus as data directories, after checking them."""
 
 import hashlib
 import sys
@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from espnet_merge.data.audio import AudioError, read_blocks, read_header, write_flac
-from espnet_merge.data.kaldi import Utterance, write_kaldi
+from espnet_merge.data.kaldi import KaldiUtterance, write_kaldi
 from espnet_merge.errors import InputError
 from espnet_merge.workers import Workers
 
@@ -18,14 +18,14 @@ SPLITS = ("train", "valid", TEST)
 
 
 def check_known(option: str, values: Collection[str], known: Collection[str]) -> None:
-    """Raise InputError unless all values of an option are known ones."""
+    """Raise ``InputError`` unless all values of an option are known."""
     for value in values:
         if value not in known:
             raise InputError(f"--{option} must be of {' '.join(known)}; got {value!r}.")
 
 
 def is_there(name: str, data: Path) -> bool:
-    """Return whether all splits of a set are there, and say so."""
+    """Return whether all splits of a set exist, and print a line if so."""
     there = all((data / f"{name}_{split}").is_dir() for split in SPLITS)
     if there:
         print(f"data: {name} is there already", file=sys.stderr)
@@ -34,27 +34,27 @@ def is_there(name: str, data: Path) -> bool:
 
 def write_sets(
     name: str,
-    splits: Mapping[str, Iterable[Utterance]],
+    splits: Mapping[str, Iterable[KaldiUtterance]],
     data: Path,
     audio: Path,
     jobs: int = 1,
 ) -> None:
-    """Write ``data/<name>_{train,valid,test}``, and say what was dropped and why.
+    """Write ``data/<name>_{train,valid,test}``, and print what was dropped and why.
 
-    Audio that is not WAV or FLAC of one channel at 16 kHz is converted. What was
-    converted by a run that was killed is not converted again. Of a test set only what
-    has no text is dropped: broken audio counts when it is decoded.
+    Audio that is not WAV or FLAC of one channel at 16 kHz is converted. Clips that a
+    killed run has converted are not converted again. From a test set only utterances
+    without text are dropped; broken audio stays and counts as deleted when scored.
 
     Args:
         name: of the set.
         splits: split -> its utterances.
-        data: where the data directories go.
-        audio: where converted audio goes.
+        data: directory to write the data directories into.
+        audio: directory to write converted audio into.
         jobs: number of threads.
 
     Raises:
-        InputError: clips are missing, two utterances have one name, or nothing is left
-            of a split. Then no data directory was written.
+        InputError: clips are missing, two utterances have the same name, or a split has
+            no usable utterance. No data directory is written then.
     """
     dropped: Counter[str] = Counter()
     named = {
@@ -77,19 +77,19 @@ def write_sets(
 
 
 def usable(
-    utterances: Iterable[Utterance],
+    utterances: Iterable[KaldiUtterance],
     dropped: Counter[str],
     *,
     split: str,
     wordless: bool = False,
-) -> Iterator[Utterance]:
-    """Yield the utterances with clean texts; count those without, and repeated ones.
+) -> Iterator[KaldiUtterance]:
+    """Yield utterances with cleaned texts; drop those without text and duplicates.
 
     Args:
-        utterances: as the corpus has them.
-        dropped: is counted up: reason and split -> utterances.
+        utterances: of the corpus.
+        dropped: counter of dropped utterances by reason and split; changed in place.
         split: of the utterances.
-        wordless: whether a text without a letter or digit, as "?!", is one.
+        wordless: whether to keep texts without a letter or digit, such as "?!".
     """
     seen = set()
     for utterance in utterances:
@@ -105,7 +105,7 @@ def usable(
 
 
 def clean(text: str) -> str:
-    r"""Return the text in NFC, with single plain spaces.
+    r"""Return the text in Unicode's NFC, with single plain spaces.
 
     >>> clean("uno\u00a0 dos\u2028 ")
     'uno dos'
@@ -114,12 +114,12 @@ def clean(text: str) -> str:
 
 
 def playable(source: Path, audio: Path) -> str | None:
-    """Return a file of a clip as Whisper hears it; None if the clip is broken.
+    """Return a file with the clip in Whisper's format; None if the clip is broken.
 
     Args:
         source: a file of any format.
-        audio: where it goes if it must be converted, under a name that no other file
-            gets, nor the same file when it has changed.
+        audio: directory for the converted file. Its name depends on path, size and
+            modification time of the source, so a changed source is converted again.
     """
     try:
         if read_header(source).is_plain:
@@ -136,18 +136,18 @@ def playable(source: Path, audio: Path) -> str | None:
 
 
 def _convert(
-    named: Mapping[str, list[Utterance]],
+    named: Mapping[str, list[KaldiUtterance]],
     audio: Path,
     jobs: int,
     dropped: Counter[str],
-) -> dict[str, list[Utterance]]:
-    """Return the utterances of each split with audio that can be played."""
-    # A clip may be of several utterances, and is converted once.
+) -> dict[str, list[KaldiUtterance]]:
+    """Convert the audio of all splits; drop utterances whose audio is broken."""
+    # Several utterances may share a clip, which is converted once.
     sources = list(dict.fromkeys(u.audio for own in named.values() for u in own))
     with Workers(jobs) as workers:
         files = workers.map(lambda source: playable(Path(source), audio), sources)
         found = dict(zip(sources, files, strict=True))
-    kept: dict[str, list[Utterance]] = {split: [] for split in named}
+    kept: dict[str, list[KaldiUtterance]] = {split: [] for split in named}
     for split, utterances in named.items():
         for utterance in utterances:
             file = found[utterance.audio]
@@ -158,8 +158,8 @@ def _convert(
     return kept
 
 
-def _check_names(name: str, named: Mapping[str, list[Utterance]]) -> None:
-    owners: dict[str, Utterance] = {}
+def _check_names(name: str, named: Mapping[str, list[KaldiUtterance]]) -> None:
+    owners: dict[str, KaldiUtterance] = {}
     for utterance in (u for split in named.values() for u in split):
         other = owners.setdefault(utterance.name, utterance)
         if other is not utterance:
@@ -170,7 +170,7 @@ def _check_names(name: str, named: Mapping[str, list[Utterance]]) -> None:
             )
 
 
-def _check_present(name: str, utterances: list[Utterance]) -> None:
+def _check_present(name: str, utterances: list[KaldiUtterance]) -> None:
     missing = [u.audio for u in utterances if not Path(u.audio).is_file()]
     if missing:
         raise InputError(

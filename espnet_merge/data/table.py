@@ -1,4 +1,4 @@
-"""Kaldi's two-column files: an id, then the rest of the line."""
+"""Kaldi's two-column files: each line is an id and a value."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,18 +6,18 @@ from pathlib import Path
 from espnet_merge.disk.atomic import whole_file
 from espnet_merge.errors import InputError
 
-MARK = "\ufeff"  # that some editors put before UTF-8
+MARK = "\ufeff"  # byte-order mark, which some editors put before UTF-8
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 def read_table(path: Path) -> dict[str, str]:
     """Return id -> value in the order of the file; a value may be empty.
 
-    A byte-order mark at the start of a line is no part of its id: files that begin with
-    one may have been put together.
+    A byte-order mark at the start of any line is dropped: the file may be a
+    concatenation of files that begin with one.
 
     Raises:
-        InputError: no such file, a line without an id, an id twice, or no UTF-8.
+        InputError: no such file, a line without an id, a repeated id, or no UTF-8.
     """
     table: dict[str, str] = {}
     try:
@@ -53,7 +53,7 @@ def read_table(path: Path) -> dict[str, str]:
 
 
 def write_table(path: Path, table: Mapping[str, str]) -> None:
-    """Write id and value of each entry, whole or not at all."""
+    """Write a line of id and value for each entry, completely or not at all."""
     with whole_file(path) as part:
         lines = (f"{name} {value}".rstrip() + "\n" for name, value in table.items())
         part.write_text("".join(lines), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Data directories checked before anything is made of them, without hearing them."""
+"""Check data directories before they are used, without reading the audio."""
 
 import re
 import subprocess
@@ -11,21 +11,21 @@ from espnet_merge.errors import InputError
 from espnet_merge.files import UTT2LANG, UTT2TASK, WAV_SCP
 from espnet_merge.speech import LANGUAGES, TASKS
 
-# What a command begins with, unless it is more than a program and its arguments.
+# The program that a command begins with; no match if the command is more complex.
 _PROGRAM = re.compile(r"\s*([\w.+/-]+)(?=[\s|])")
 
 
 def validate(directories: Sequence[Path], known: Collection[str] = LANGUAGES) -> None:
-    """Check data directories whose utterances are going to stand together.
+    """Check data directories whose utterances are going to be used together.
 
     Args:
         directories: Kaldi data directories.
         known: codes of the languages of the model that is going to be used.
 
     Raises:
-        InputError: a table is missing or broken, two do not list the same utterances,
-            a language or task is not the model's, audio is not there, or two
-            directories share an utterance's name.
+        InputError: a table is missing or broken, tables list different utterances, the
+            model does not know a language or task, audio is missing, or two directories
+            have an utterance of the same name.
     """
     owners: dict[str, Path] = {}
     for data in directories:
@@ -70,7 +70,7 @@ def _check_audio(scp: Path, recordings: Iterable[str]) -> None:
         elif audio != NO_AUDIO and not Path(audio).is_file():
             missing.append(audio)
     for program in sorted(programs):
-        # As the shell would find it, which has commands of its own.
+        # Let the shell look it up, since it has builtin commands as well.
         words = ["sh", "-c", 'command -v -- "$0"', program]
         if subprocess.run(words, stdout=subprocess.DEVNULL, check=False).returncode:
             raise InputError(

@@ -142,6 +142,12 @@ class CTranslate2Backend:
                 )
         return heard
 
+    def search_and_hear(
+        self, encoded: Sequence[Group], prompts: Sequence[list[int]]
+    ) -> tuple[list[Hypothesis], list[Heard]]:
+        """Return the best hypothesis of each utterance, and its language."""
+        return self.search(encoded, prompts), self.identify(encoded)
+
     def no_speech(self, encoded: Sequence[Group]) -> list[float]:
         """Return the probability that nobody speaks, of each utterance."""
         return [

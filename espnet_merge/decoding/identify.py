@@ -1,10 +1,11 @@
 """What the decoder says before the words: is it speech, in which language."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn.functional import linear
 from transformers import WhisperForConditionalGeneration, WhisperTokenizer
 
 from espnet_merge.errors import InputError
@@ -38,7 +39,26 @@ def identify(
         InputError: the tokenizer lacks a candidate.
     """
     codes = list(candidates or known_languages(tokenizer))
-    best = posterior(model, encoded, tokenizer, codes).max(-1)
+    return _best(posterior(model, encoded, tokenizer, codes), codes)
+
+
+@torch.inference_mode()
+def identify_after_start(
+    model: WhisperForConditionalGeneration, states: Tensor, languages: Mapping[str, int]
+) -> list[Heard]:
+    """Return the most probable language of each utterance, as ``identify`` does.
+
+    Args:
+        model: of which only the decoder is used.
+        states: (batch, d_model) of the decoder at ``<|startoftranscript|>``.
+        languages: candidates, with the ids of their tokens.
+    """
+    rows = model.model.decoder.embed_tokens.weight[list(languages.values())]
+    return _best(linear(states, rows).float().softmax(-1), list(languages))
+
+
+def _best(chances: Tensor, codes: Sequence[str]) -> list[Heard]:
+    best = chances.max(-1)
     return [
         Heard(codes[index], probability)
         for index, probability in zip(

@@ -16,7 +16,8 @@ from espnet_merge.decoding.search import Hypothesis
 from espnet_merge.decoding.settings import Settings
 from espnet_merge.decoding.utterances import Utterance
 from espnet_merge.speech import AUTO
-from espnet_merge.whisper.prompt import prompt_ids
+from espnet_merge.whisper.fetched import ENGLISH_ALONE
+from espnet_merge.whisper.prompt import languages_known, prompt_ids
 
 
 class Backend[Encoded](Protocol):
@@ -51,6 +52,11 @@ class Backend[Encoded](Protocol):
         prompts: Sequence[list[int]],
     ) -> list[Hypothesis]:
         """Return the best hypothesis of each utterance."""
+
+    def search_and_hear(
+        self, encoded: Encoded, prompts: Sequence[list[int]]
+    ) -> tuple[list[Hypothesis], list[Heard]]:
+        """Return the same, and the most probable language of each utterance."""
 
     def sample(
         self,
@@ -121,7 +127,11 @@ class Recognizer:
             )
             for piece, one in zip(batch, heard, strict=True)
         ]
-        found = self.backend.search(encoded, prompts)
+        noted: Sequence[Heard | None] = [None for _ in batch]
+        if self._notes():
+            found, noted = self.backend.search_and_hear(encoded, prompts)
+        else:
+            found = self.backend.search(encoded, prompts)
         silent = [0.0 for _ in batch]
         if self.settings.no_speech is not None:
             silent = self.backend.no_speech(encoded)
@@ -143,7 +153,10 @@ class Recognizer:
             else hypothesis
             for hypothesis, chance in zip(found, silent, strict=True)
         ]
-        return [Said(*each) for each in zip(batch, heard, found, adapters, strict=True)]
+        return [
+            Said(*each)
+            for each in zip(batch, heard, found, adapters, noted, strict=True)
+        ]
 
     def _listen(
         self, batch: Sequence[Utterance]
@@ -165,6 +178,12 @@ class Recognizer:
         if encoded is None or any(adapters):
             encoded = self.backend.encode(batch, adapters)
         return encoded, heard, names
+
+    def _notes(self) -> bool:
+        """Return whether to note which languages are heard, beside those given."""
+        settings = self.settings
+        given = settings.hear and settings.language != AUTO
+        return given and languages_known(self.tokenizer) != ENGLISH_ALONE
 
     def _is_to_be_drawn(self, hypothesis: Hypothesis, chance: float) -> bool:
         text = one_line(self.tokenizer, hypothesis.tokens)

@@ -18,12 +18,14 @@ class Said(NamedTuple):
     """A piece of an utterance, or the whole, and what was said in which language.
 
     ``adapter`` is the route's name, of ``routes``; None where there are no routes.
+    ``noted`` is the language that was heard, where another was given and it was asked.
     """
 
     piece: Utterance
     heard: Heard
     hypothesis: Hypothesis
     adapter: str | None = None
+    noted: Heard | None = None
 
 
 def describe(
@@ -52,6 +54,7 @@ def describe(
     record: Record = {
         "text": " ".join(filter(None, (one_line(tokenizer, ids) for ids in words))),
         **_language(utterance, said),
+        **_noted(said),
         **_adapter(said),
         "task": utterance.task,
         "tokens": sum(len(hypothesis.tokens) for hypothesis in hypotheses),
@@ -111,15 +114,27 @@ def _language(utterance: Utterance, said: Sequence[Said]) -> Record:
         return {"language": utterance.language}
     if not said:
         return {"language": None, "language_probability": 0.0}
+    language, share = _most([(one.heard, one.piece.samples) for one in said])
+    return {"language": language, "language_probability": share}
+
+
+def _noted(said: Sequence[Said]) -> Record:
+    """The same where another language was given, if it was asked for."""
+    found = [(one.noted, one.piece.samples) for one in said if one.noted]
+    if not found:
+        return {}
+    language, share = _most(found)
+    return {"heard": language, "heard_probability": share}
+
+
+def _most(found: Sequence[tuple[Heard, int]]) -> tuple[str, float]:
+    """Return the language of which most samples are, and its probability."""
     shares: dict[str, float] = defaultdict(float)
-    for one in said:
-        shares[one.heard.language] += one.heard.probability * one.piece.samples
+    for heard, samples in found:
+        shares[heard.language] += heard.probability * samples
     language = max(shares, key=shares.__getitem__)
-    total = sum(one.piece.samples for one in said)
-    return {
-        "language": language,
-        "language_probability": round(shares[language] / total, 4),
-    }
+    total = sum(samples for _, samples in found)
+    return language, round(shares[language] / total, 4)
 
 
 def _adapter(said: Sequence[Said]) -> Record:

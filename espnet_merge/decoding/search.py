@@ -4,6 +4,7 @@ The rules are those of transformers' ``generate`` with its default length penalt
 (1.0, the mean log-probability of a token), so that hypotheses equal its own.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -167,6 +168,7 @@ def search(
     beam: int = 1,
     *,
     early_stopping: bool = False,
+    first: Callable[[Tensor], object] | None = None,
 ) -> list[Hypothesis]:
     """Return the best hypothesis of each utterance.
 
@@ -178,6 +180,8 @@ def search(
         beam: texts kept open an utterance; 1 is greedy search.
         early_stopping: leave an utterance as soon as ``beam`` texts have ended, and not
             only when no open one has a better mean.
+        first: is called with the states (batch, d_model) of the first token of the
+            prompts, which tell the language that is heard.
     """
     decoder, cache = model.model.decoder, new_cache()
     rows = list(range(prompts.shape[0]))  # the utterance of each row still open
@@ -185,7 +189,10 @@ def search(
     texts: list[list[list[int]]] = [[[]] for _ in rows]
     scores = prompts.new_zeros((len(rows), 1), dtype=torch.float32)
     follows = prompts.new_ones((len(rows), 1, prompts.shape[1]), dtype=torch.bool)
-    states = decode(decoder, prompts, encoded, cache)[:, -1:]
+    states = decode(decoder, prompts, encoded, cache)
+    if first is not None:
+        first(states[:, 0])
+    states = states[:, -1:]
     for step in range(1, rules.max_new_tokens + 1):
         log_probs = rules.log_probs(logits(decoder, states), texts)
         best, parents, tokens = _candidates(scores, log_probs, beam)

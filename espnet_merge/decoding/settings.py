@@ -133,6 +133,9 @@ class Settings(ForwardPass):
         list[str] | None,
         Option("that auto chooses from, such as es,it,ru", default="all", read=codes),
     ] = None
+    hear: Annotated[
+        bool, Option("note in text.json which language the model hears, though given")
+    ] = False
     min_confidence: Annotated[
         float | None,
         Option(

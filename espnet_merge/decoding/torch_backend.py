@@ -1,21 +1,28 @@
 """Decoding by torch: the reference, with every option."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
+from torch import Tensor
 from transformers import WhisperForConditionalGeneration, WhisperTokenizer
 
 from espnet_merge.decoding.batches import encode_batch
-from espnet_merge.decoding.identify import Heard, identify, no_speech
+from espnet_merge.decoding.identify import (
+    Heard,
+    identify,
+    identify_after_start,
+    no_speech,
+)
 from espnet_merge.decoding.sample import sample
 from espnet_merge.decoding.search import Hypothesis, Rules, search
 from espnet_merge.decoding.settings import Settings
 from espnet_merge.decoding.utterances import Utterance
 from espnet_merge.speech import SAMPLE_RATE
 from espnet_merge.whisper.model import Encoded, join
-from espnet_merge.whisper.prompt import token_id
+from espnet_merge.whisper.prompt import known_languages, language_id, token_id
 
 # Seconds of sound that a CPU encodes at once: more leave its caches, and gain nothing.
 AT_ONCE = 30.0
@@ -69,6 +76,27 @@ class TorchBackend:
         self, encoded: Encoded, prompts: Sequence[list[int]]
     ) -> list[Hypothesis]:
         """Return the best hypothesis of each utterance."""
+        return self._search(encoded, prompts)
+
+    def search_and_hear(
+        self, encoded: Encoded, prompts: Sequence[list[int]]
+    ) -> tuple[list[Hypothesis], list[Heard]]:
+        """Return the same, and the most probable language of each, at no cost."""
+        states: list[Tensor] = []
+        found = self._search(encoded, prompts, states.append)
+        return found, identify_after_start(self.whisper, states[0], self._languages)
+
+    @cached_property
+    def _languages(self) -> dict[str, int]:
+        codes = known_languages(self.tokenizer)
+        return {code: language_id(self.tokenizer, code) for code in codes}
+
+    def _search(
+        self,
+        encoded: Encoded,
+        prompts: Sequence[list[int]],
+        first: Callable[[Tensor], object] | None = None,
+    ) -> list[Hypothesis]:
         ids = torch.tensor(prompts, device=self.whisper.device)
         return search(
             self.whisper,
@@ -77,6 +105,7 @@ class TorchBackend:
             self._rules(),
             self.settings.beam,
             early_stopping=self.settings.early_stopping,
+            first=first,
         )
 
     def sample(

@@ -48,6 +48,8 @@ from espnet_merge.whisper.prompt import load_tokenizer
 PACKAGES = ("espnet_merge", "torch", "transformers")  # and that of the backend
 # Of the mode, what names a place or a time and changes no result.
 NOT_COMPARED = ("model", "adapter", "adapters", "versions", KEY)
+# Of the mode, the digest of what is in a place, to the name of the place.
+PLACES = {f"{name}_sha256": name for name in ("model", "adapter", "adapters")}
 
 
 class Job(NamedTuple):
@@ -198,6 +200,7 @@ def _decode(
                         "heard": one.heard,
                         "hypothesis": one.hypothesis,
                         "adapter": one.adapter,
+                        "noted": one.noted,
                     }
                     for one in said
                 ],
@@ -219,7 +222,10 @@ def _records(
         for piece, record in zip(batch, decoded[number], strict=True):
             heard = Heard(*record["heard"])
             hypothesis = Hypothesis(*record["hypothesis"])
-            said[piece.name].append(Said(piece, heard, hypothesis, record["adapter"]))
+            noted = record["noted"] and Heard(*record["noted"])
+            said[piece.name].append(
+                Said(piece, heard, hypothesis, record["adapter"], noted)
+            )
     return {
         utterance.name: describe(
             utterance,
@@ -273,37 +279,48 @@ def _listed(utterances: Iterable[Utterance]) -> str:
 def _is_done(job: Job, *, overwrite: bool) -> bool:
     """Return whether the hypotheses are there already, and say so.
 
+    Those of a model that has changed in its place since are decoded anew.
+
     Raises:
         InputError: there are others, which are not to be replaced.
     """
-    differences = _compare(job)
-    if differences and not overwrite:
+    there = _mode_there(job.output)
+    if there is None:
+        return False
+    now = _compared(job.mode)
+    differ = {name for name in now if there.get(name) != now[name]}
+    if not differ:
+        print(f"{job.output}: already decoded.", file=sys.stderr)
+        return True
+    said = ", ".join(
+        f"{name}: {there.get(name)!s:.12} there, {now[name]!s:.12} now"
+        for name in now
+        if name in differ
+    )
+    said = said if there else "text.json is not ours"
+    same_place = all(there.get(name) == job.mode[name] for name in PLACES.values())
+    if same_place and differ <= PLACES.keys():
+        print(f"{job.output}: decoding anew ({said}).", file=sys.stderr)
+    elif not overwrite:
         raise InputError(
-            f"{job.output}: holds hypotheses made otherwise ({differences}): choose "
+            f"{job.output}: holds hypotheses made otherwise ({said}): choose "
             "another --output, or pass --overwrite to replace them."
         )
-    if differences == "":
-        print(f"{job.output}: already decoded.", file=sys.stderr)
-    return differences == ""
+    return False
 
 
-def _compare(job: Job) -> str | None:
-    """Say how the hypotheses in the output were made otherwise; None: there are none.
+def _mode_there(output: Path) -> Record | None:
+    """Return the mode of the hypotheses in a directory; None: there are none.
 
     ``text.json`` is written last: where it is, all is.
     """
-    path = job.output / TEXT_JSON
+    path = output / TEXT_JSON
     if not path.is_file():
         return None
     try:
-        there: dict[str, Any] = json.loads(path.read_text("utf-8"))["mode"]
+        return dict(json.loads(path.read_text("utf-8"))["mode"])
     except (ValueError, KeyError, TypeError):
-        return "text.json is not ours"
-    return ", ".join(
-        f"{name}: {there.get(name)!s:.12} there, {value!s:.12} now"
-        for name, value in _compared(job.mode).items()
-        if there.get(name) != value
-    )
+        return {}  # not ours
 
 
 def _write(job: Job, records: dict[str, Record]) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from espnet_merge.data.audio import AudioError, flaw, heard_length
+from espnet_merge.data.audio import AudioError, flaw, whisper_length
 from espnet_merge.data.kaldi import DEFECTS, NO_AUDIO
 from espnet_merge.data.languages import read_languages
 from espnet_merge.data.table import read_table
@@ -170,7 +170,7 @@ def _check_audio(where: str, audio: str) -> int:
             "filter first, which drops it."
         )
     try:
-        return heard_length(Path(audio))
+        return whisper_length(Path(audio))
     except AudioError as error:
         raise InputError(
             f"{where}: audio must be a readable wav or flac file of one channel at "

@@ -1,4 +1,4 @@
-"""How far experts moved, and how much they stand in each other's way."""
+"""How far experts moved from their base, and where they conflict."""
 
 from espnet_merge.inspection.inspection import Cell, Inspection, measure
 from espnet_merge.inspection.place import Place, labels

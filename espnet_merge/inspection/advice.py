@@ -2,10 +2,10 @@
 
 A warning needs two things: a value that random signs hardly give, and a size that
 matters. Random signs, independent from entry to entry, give a cosine of 0 and a
-conflict of 1/2 whatever the magnitudes, with the standard deviations that ``Moments``
-has. What matters is measured on the plain sum of two experts of equal length: with
-cosine c each keeps 1 + c of its own move. Gaussian task vectors of cosine c disagree
-in sign at arccos(c) / pi of their entries, so both limits are one.
+conflict of 1/2 whatever the magnitudes; ``Moments`` has the standard deviations. Size
+is judged by the plain sum of two experts of equal length: with cosine c each keeps 1 +
+c of its own move. Gaussian task vectors of cosine c disagree in sign at arccos(c) / pi
+of their entries, so that the limits of cosine and conflict are one.
 """
 
 import math
@@ -20,8 +20,8 @@ from espnet_merge.inspection.moments import Moments
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# So many standard deviations of random signs: one tensor in 30 000 exceeds them.
-SPREADS = 4.0
+# Standard deviations of random signs that one tensor in 30 000 exceeds.
+DEVIATIONS = 4.0
 # Each of two equal experts loses a tenth of its move in the sum.
 CLASH = -0.1
 CONFLICT = math.acos(CLASH) / math.pi
@@ -44,14 +44,14 @@ def advise(inspection: Inspection) -> list[str]:
 
 def clashes(moments: Moments) -> "NDArray[np.bool_]":
     """Tell for every pair whether the cosine is too low, by chance and by size."""
-    limit = np.minimum(CLASH, -SPREADS * moments.cosine_spread)
+    limit = np.minimum(CLASH, -DEVIATIONS * moments.cosine_spread)
     low: NDArray[np.bool_] = moments.cosine < limit
     return low
 
 
 def conflicts(moments: Moments) -> "NDArray[np.bool_]":
     """Tell for every pair whether too many entries conflict."""
-    limit = np.maximum(CONFLICT, 0.5 + SPREADS * moments.conflict_spread)
+    limit = np.maximum(CONFLICT, 0.5 + DEVIATIONS * moments.conflict_spread)
     high: NDArray[np.bool_] = moments.conflict > limit
     return high
 

@@ -19,13 +19,14 @@ from espnet_merge.inspection.spectrum import (
     Spectrum,
     Subspaces,
     compare,
-    leading,
+    subspaces_of,
 )
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# Entries of a piece: what is computed of all experts stays in cache, in float64.
+# Entries of a chunk: 128 KB of float64 per expert, so that what is computed of all
+# experts stays in the cache of a core.
 CHUNK_ENTRIES = 1 << 14
 
 type Reader = Callable[[slice], NDArray[Any]]
@@ -93,7 +94,7 @@ class Inspection:
 def measure(
     base: Checkpoint, experts: Sequence[Checkpoint | Adapter], rank: int = 16
 ) -> Inspection:
-    """Measure ``experts``, in memory of a few pieces and one matrix.
+    """Measure ``experts``, in the memory of a few chunks and one matrix.
 
     Args:
         base: Checkpoint that all experts started from.
@@ -116,7 +117,7 @@ def measure(
     with tqdm(total=size, desc="inspect", unit_scale=True, disable=None) as bar:
         for name, entry in floats.items():
             place = place_of(name, entry.shape)
-            # First, for it finds NaN and Inf.
+            # The moments come first, because they find NaN and Inf.
             moments = _moments(base, experts, name)
             spectra = _spectra(base, experts, name, rank) if _is_matrix(place) else ()
             cell = Cell(moments, spectra)
@@ -161,19 +162,19 @@ def _subspaces(
 ) -> Subspaces:
     if isinstance(expert, Adapter) and name in expert.scales:
         delta = expert.delta(name)
-        return leading(delta, rank)
+        return subspaces_of(delta, rank)
     matrix = _task_vector(base, expert, name)(slice(None))
-    return leading(matrix.reshape(base.entries[name].shape), rank)
+    return subspaces_of(matrix.reshape(base.entries[name].shape), rank)
 
 
 def _weights(source: Checkpoint, name: str) -> Reader:
-    """Return what reads flat pieces of a tensor."""
+    """Return what reads flat chunks of a tensor."""
     stored, dtype = source.stored(name), source.entries[name].dtype
     return lambda chunk: to_float(stored[chunk], dtype, "float32")
 
 
 def _task_vector(base: Checkpoint, expert: Checkpoint | Adapter, name: str) -> Reader:
-    """Return what reads flat pieces of an expert's task vector."""
+    """Return what reads flat chunks of an expert's task vector."""
     before = _weights(base, name)
     if isinstance(expert, Checkpoint):
         after = _weights(expert, name)

@@ -50,7 +50,7 @@ class Moments:
 
     @property
     def relative(self) -> "NDArray[Any]":
-        """Length of each task vector as a share of that of the base."""
+        """Length of each task vector as a fraction of that of the base."""
         return ratio(self.norms, np.full(len(self.norms), self.base) ** 0.5)
 
     @property
@@ -65,7 +65,7 @@ class Moments:
 
     @property
     def conflict(self) -> "NDArray[Any]":
-        """Share of the entries that both move at which they move apart, in [0, 1]."""
+        """Fraction, of the entries that both move, of those moved apart, in [0, 1]."""
         return ratio(self.both - self.signs, 2 * self.both)
 
     @property

@@ -1,4 +1,4 @@
-"""An inspection as one HTML page that needs nothing beside it."""
+"""An inspection as one HTML page that needs no other file."""
 
 from base64 import b64encode
 from collections.abc import Iterator, Mapping

@@ -154,7 +154,7 @@ def _draw_layers(
     stacks = {place.stack: 1 for place in values}
     for place in values:
         stacks[place.stack] = max(stacks[place.stack], (place.layer or 0) + 1)
-    # A single column beside deep stacks is still to be seen.
+    # A stack of one column stays visible next to deep stacks.
     widths = [max(depth, sum(stacks.values()) / 16) for depth in stacks.values()]
     grid = panel.subplots(
         1, len(stacks), sharey=True, squeeze=False, width_ratios=widths
@@ -190,14 +190,14 @@ def _finish(axes: Axes, stack: str, rows: Sequence[str]) -> None:
 
 
 def _draw_lengths(axes: Axes, inspection: Inspection) -> None:
-    shares = 100 * inspection.total.moments.relative
+    lengths = 100 * inspection.total.moments.relative
     names = _short(inspection)
-    axes.barh(range(len(names)), shares, color="#0072b2", height=0.7)
-    for position, share in enumerate(shares):
-        axes.text(share, position, f" {share:.3g}", va="center", fontsize=FONT)
+    axes.barh(range(len(names)), lengths, color="#0072b2", height=0.7)
+    for position, length in enumerate(lengths):
+        axes.text(length, position, f" {length:.3g}", va="center", fontsize=FONT)
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(len(names) - 0.5, -0.5)
-    axes.set_xlim(0, 1.25 * max(shares.max(), 1e-12))
+    axes.set_xlim(0, 1.25 * max(lengths.max(), 1e-12))
     axes.set_xlabel("% of the base's norm", fontsize=FONT)
     axes.set_title("Distance from the base", fontsize=FONT + 1, fontweight="bold")
     axes.tick_params(labelsize=FONT)

@@ -1,4 +1,4 @@
-"""Which cell of the picture a tensor belongs to, and what an expert is called."""
+"""The place of a tensor in the network, and short names of experts."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -53,7 +53,7 @@ def place_of(name: str, shape: tuple[int, ...]) -> Place:
 
 
 def labels(paths: Sequence[Path]) -> list[str]:
-    """Return what tells the paths apart, without what they have in common.
+    """Return short names of paths: without what all of them have in common.
 
     Example:
         >>> labels([Path("exp/full_es/model"), Path("exp/full_it/model")])
@@ -65,7 +65,7 @@ def labels(paths: Sequence[Path]) -> list[str]:
         return ["/".join(path.parts[-2:]) for path in paths]
     parts = [list(path.parts) for path in paths]
     for end in (-1, 0):
-        while min(map(len, parts)) > 1 and len({each[end] for each in parts}) == 1:
-            for each in parts:
-                del each[end]
-    return ["/".join(each) for each in parts]
+        while min(map(len, parts)) > 1 and len({part[end] for part in parts}) == 1:
+            for part in parts:
+                del part[end]
+    return ["/".join(part) for part in parts]

@@ -22,7 +22,7 @@ def record(inspection: Inspection) -> dict[str, Any]:
         "rank": inspection.rank,
         "definitions": definitions(),
         "limits": {
-            "spreads": advice.SPREADS,
+            "spreads": advice.DEVIATIONS,
             "cosine": advice.CLASH,
             "conflict": advice.CONFLICT,
             "same": advice.SAME,

@@ -1,4 +1,4 @@
-"""Singular subspaces of task vectors: how many directions, and whether shared."""
+"""Singular subspaces of task vectors: their stable rank, and their overlap."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -53,11 +53,11 @@ class Spectrum:
     right_random: "NDArray[Any]"
 
 
-def leading(matrix: "NDArray[Any] | Factored", rank: int) -> Subspaces:
+def subspaces_of(matrix: "NDArray[Any] | Factored", rank: int) -> Subspaces:
     """Return up to ``rank`` leading directions of ``matrix``, dense or factored.
 
     Example:
-        >>> found = leading(np.diag([3.0, 1.0, 0.0]), rank=3)
+        >>> found = subspaces_of(np.diag([3.0, 1.0, 0.0]), rank=3)
         >>> found.left.shape, round(found.stable_rank, 3)
         ((3, 2), 1.111)
     """
@@ -69,9 +69,9 @@ def leading(matrix: "NDArray[Any] | Factored", rank: int) -> Subspaces:
 
 def compare(found: Sequence[Subspaces]) -> Spectrum:
     """Return the overlap of the subspaces of every two experts."""
-    left, left_random = _overlaps([each.left for each in found])
-    right, right_random = _overlaps([each.right for each in found])
-    ranks = np.array([each.stable_rank for each in found])
+    left, left_random = _overlaps([subspaces.left for subspaces in found])
+    right, right_random = _overlaps([subspaces.right for subspaces in found])
+    ranks = np.array([subspaces.stable_rank for subspaces in found])
     return Spectrum(ranks, left, right, left_random, right_random)
 
 

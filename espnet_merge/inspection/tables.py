@@ -59,8 +59,8 @@ def _experts(inspection: Inspection) -> list[list[str]]:
     total = inspection.total
     rows = [["expert", "norm", "of the base", "stable rank"]]
     columns = total.moments.norms, total.moments.relative, total.mean("stable_rank")
-    for label, norm, share, rank in zip(inspection.labels, *columns, strict=True):
-        rows.append([label, _plain(norm), _percent(share), _plain(rank)])
+    for label, norm, relative, rank in zip(inspection.labels, *columns, strict=True):
+        rows.append([label, _plain(norm), _percent(relative), _plain(rank)])
     return rows
 
 

@@ -1,8 +1,8 @@
 """Decompositions in float64, shared by the spectral methods.
 
 Matrices are numpy arrays on the CPU, torch tensors on another device, or
-:class:`Factored`, which are never multiplied out here. Where the work is, numpy with
-OpenBLAS is as fast as torch, and imports in a tenth of the time.
+:class:`Factored`, which are never multiplied out here. On the CPU numpy with OpenBLAS
+is as fast as torch, and imports in a tenth of the time.
 """
 
 import contextlib
@@ -16,13 +16,13 @@ from espnet_merge.checkpoint.factored import Factored
 
 type Orthogonaliser = Literal["svd", "eigh", "newton_schulz"]
 
-# Directions below this share of the largest singular value are the rounding of float32
-# checkpoints (about 1e-6 of a task vector), not knowledge. The Gram matrix squares
-# it to 1e-10, which float64 still resolves to six digits.
+# Directions below this fraction of the largest singular value are the rounding of
+# float32 checkpoints (about 1e-6 of a task vector), not knowledge. The Gram matrix
+# squares it to 1e-10, which float64 still resolves to six digits.
 RANK_TOLERANCE = 1e-5
 
-# Smaller shares of the largest singular value cannot be told from 0 in a Gram matrix of
-# float64. What is cut off by rank loses nothing else.
+# A Gram matrix of float64 cannot tell smaller fractions of the largest singular value
+# from 0. A cut by rank drops no other directions.
 RESOLUTION = 1e-8
 
 # Unit columns that coincide leave singular values of exactly 0, or about 1e-7 once
@@ -38,7 +38,7 @@ NEWTON_SCHULZ = (
     (2.8366, -3.0525, 1.2012),
 )
 
-# Entries that are converted to float64 at a time.
+# Entries that are converted to float64 at a time: 32 MB of them.
 FLOAT64_ENTRIES = 1 << 22
 
 
@@ -83,14 +83,14 @@ def svd(
 ) -> Svd:
     """Decompose ``matrix`` up to its numerical rank, zero directions dropped.
 
-    Through the eigenvectors of the smaller Gram matrix: as accurate as needed in
-    float64, and faster than a singular value decomposition for every shape. Factors
-    are decomposed as they are: QR of one, then the other in this basis.
+    The eigenvectors of the smaller Gram matrix give it: in float64 as accurate as
+    needed, and faster than LAPACK's decomposition for every shape. Of factors one is
+    replaced by its QR, and the other is decomposed in this basis.
 
     Args:
         matrix: (rows, columns), dense or factored.
         count: Number of directions whose vectors are wanted; all by default.
-        tolerance: Singular values within this share of the largest count as zero.
+        tolerance: Singular values within this fraction of the largest count as zero.
 
     Example:
         >>> import numpy as np
@@ -141,16 +141,16 @@ def _svd_of_factors(delta: Factored, count: int | None, tolerance: float) -> Svd
 
 
 def polar(
-    blocks: Sequence[Float64[Array, "rows _"]], how: Orthogonaliser
+    blocks: Sequence[Float64[Array, "rows _"]], orthogonalise: Orthogonaliser
 ) -> Float64[Array, "rows columns"]:
     """Return the polar factor of ``blocks`` side by side on the range of these.
 
-    The full polar factor is not unique where columns are collinear; this partial
-    isometry, zero on the null space, is, and moves little when the columns do.
+    The full polar factor is not unique where columns are collinear. This partial
+    isometry, zero on the null space, is unique, and moves little when the columns do.
 
     Args:
         blocks: float64, each with orthonormal columns if there is more than one.
-        how: ``svd`` and ``eigh`` are the same: through the Gram matrix.
+        orthogonalise: ``svd`` and ``eigh`` are one: both use the Gram matrix.
 
     Example:
         >>> import numpy as np
@@ -162,26 +162,28 @@ def polar(
         return blocks[0]
     if blocks[0].shape[0] < columns:
         wide = library(blocks[0]).concatenate(list(blocks), 1)
-        return polar([wide.T], how).T
+        return polar([wide.T], orthogonalise).T
     if len(blocks) > 2:
         blocks = [library(blocks[0]).concatenate(list(blocks), 1)]
-    return times(blocks, _whitening(*_spectrum(blocks), how))
+    return times(blocks, _whitening(*_spectrum(blocks), orthogonalise))
 
 
 def whitened(
-    products: Float64[Array, "n n"], how: Orthogonaliser
+    products: Float64[Array, "n n"], orthogonalise: Orthogonaliser
 ) -> Float64[Array, "n n"]:
     """Return what makes the polar factor of columns, given their Gram matrix."""
     if not len(products):
         return products
-    return _whitening(*_eigh(products, len(products)), how)
+    return _whitening(*_eigh(products, len(products)), orthogonalise)
 
 
 def _whitening(
-    values: Float64[Array, " n"], vectors: Float64[Array, "n n"], how: Orthogonaliser
+    values: Float64[Array, " n"],
+    vectors: Float64[Array, "n n"],
+    orthogonalise: Orthogonaliser,
 ) -> Float64[Array, "n n"]:
     floor = NULL_TOLERANCE**2
-    if how == "newton_schulz":
+    if orthogonalise == "newton_schulz":
         gains = newton_schulz(values)
     else:
         gains = values.clip(floor) ** -0.5
@@ -194,7 +196,7 @@ def newton_schulz(values: Float64[Array, " n"]) -> Float64[Array, " n"]:
     """Return what five Newton-Schulz steps multiply singular directions by.
 
     Args:
-        values: All squares of the singular values. The steps are polynomials in the
+        values: Squares of all singular values. The steps are odd polynomials of the
             matrix, so that they act on each singular value alone.
     """
     values = values.clip(0)
@@ -211,8 +213,8 @@ def _spectrum(
     """Return eigenvalues and eigenvectors of the Gram matrix of ``blocks``."""
     xp = library(blocks[0])
     if len(blocks) == 2 and blocks[0].shape == blocks[1].shape:
-        # Two orthonormal blocks: cosines of the angles between them say all. LAPACK's
-        # svd may fail where singular values repeat, as they do with duplicate tasks.
+        # Of two orthonormal blocks the cosines of the angles between them are enough.
+        # LAPACK's svd may fail where singular values repeat, as of duplicate tasks.
         with contextlib.suppress(xp.linalg.LinAlgError):
             p, cosines, qt = xp.linalg.svd(blocks[0].T @ blocks[1])
             halves = [xp.concatenate([p, sign * qt.T], 0) for sign in (1, -1)]
@@ -227,7 +229,7 @@ def _eigh(
 ) -> tuple[Float64[Array, " n"], Float64[Array, "n kept"]]:
     """Return all eigenvalues and the leading ``count`` eigenvectors, descending.
 
-    Vectors of eigenvalues below the share ``least`` of the largest may be left out.
+    Vectors of eigenvalues below ``least`` times the largest may be left out.
     """
     xp = library(matrix)
     if xp.__name__ == "numpy":
@@ -241,7 +243,7 @@ def _eigh(
 def add(
     deltas: Iterable[Float[Array, "rows columns"]],
 ) -> Float64[Array, "rows columns"]:
-    """Sum the deltas in float64; where all have factors, put these side by side."""
+    """Sum the deltas in float64; the sum of factors is their concatenation."""
     zero: Array = None
     dense: Array = None
     factored: list[Factored] = []
@@ -265,7 +267,9 @@ def add(
 def cut(
     matrix: Float[Array, "rows columns"], rank: int
 ) -> tuple[Factored, float, float]:
-    """Return the best approximation of ``rank``, and its energy beside the whole.
+    """Return the best approximation of ``rank``, its energy, and that of the matrix.
+
+    Energy is the sum of the squared singular values.
 
     Args:
         matrix: (rows, columns), dense or factored.
@@ -320,7 +324,7 @@ def _rows(
 
 
 def library(array: Array) -> ModuleType:
-    """Return numpy or torch, whichever the array is of; what both offer is used."""
+    """Return numpy or torch, whichever made the array; callers use what both offer."""
     import numpy as np
 
     if isinstance(array, np.ndarray):

@@ -1,10 +1,10 @@
 """The leading eigenvectors of a symmetric matrix on the CPU.
 
-numpy finds all eigenvectors or none, and scipy's wrappers hold Python's lock while
-LAPACK works, so that threads would wait for each other. Here the LAPACK that scipy
-ships is called past its wrappers, and only wanted eigenvectors are computed: a leading
-quarter takes two fifths of numpy's time. Where this scipy does not offer the routines,
-numpy's eigenvectors are taken.
+numpy finds all eigenvectors or none. scipy's wrappers hold Python's lock while LAPACK
+works, so that threads would wait for each other. This file calls the LAPACK that scipy
+ships without its wrappers, for the wanted eigenvectors alone: a leading quarter takes
+two fifths of numpy's time. Where a scipy does not offer the routines, numpy's
+eigenvectors are taken.
 """
 
 import contextlib
@@ -18,20 +18,21 @@ from typing import Any
 
 from espnet_merge.arrays import Array, Float64
 
-# What is called of LAPACK. scipy has it for Cython, and promises neither these names
-# nor the width of their integers.
+# The routines of LAPACK that are called. scipy offers them to Cython, and promises
+# neither these names nor the width of their integers.
 ROUTINES = ("dsytrd", "dormtr", "dsterf", "dstedc", "dpttrf", "dlar1v")
 # How scipy's signature of a routine writes an integer of 32 bits.
 INT32 = re.compile(rb"[(, ]int \*")
-# Columns that LAPACK's blocked routines work on at once, at most.
+# Columns in a block of LAPACK's routines, at most (NBMAX in its dormql).
 BLOCK = 64
-# Rows that a matrix has more of in memory. Without them columns of 512 or 1024 entries
-# would all lie at the same places of the cache, and LAPACK take a quarter more time.
+# Rows that a matrix has in memory beyond its own. Without them columns of 512 or 1024
+# entries compete for the same lines of the cache, and LAPACK takes a quarter more time
+# (measured).
 PADDING = 24
-# Of smaller matrices all eigenvectors are computed.
+# All eigenvectors of smaller matrices are computed, which takes 0.2 ms.
 SMALL = 64
-# How far eigenvectors found one by one may be from orthonormal, and from solving their
-# equation, of which the largest eigenvalue is 1. Usual are 1e-12 and 1e-14.
+# Largest deviation of eigenvectors found one by one from orthonormality, and from their
+# equation, where the largest eigenvalue is 1. Usual are 1e-12 and 1e-14.
 ORTHONORMAL, SOLVED = 1e-10, 1e-12
 
 
@@ -43,7 +44,8 @@ def eigh(
     Args:
         matrix: (n, n), symmetric, float64.
         count: Number of eigenvectors, in [0, n].
-        least: Those of eigenvalues below this share of the largest may be left out.
+        least: Eigenvectors may be left out whose eigenvalues are below this fraction of
+            the largest.
 
     Raises:
         numpy.linalg.LinAlgError: LAPACK did not converge.
@@ -61,22 +63,23 @@ def eigh(
         return values[::-1], vectors[:, ::-1][:, :count]
     n = len(matrix)
     reflectors = _columns(n, n)
-    # The transpose, which is the same, lies in memory as the columns do.
+    # The matrix is symmetric: its rows are the columns that LAPACK wants.
     reflectors[:] = matrix.T
     height = n + PADDING
-    diagonal, beside, factors = np.empty(n), np.empty(n), np.empty(n)
+    diagonal, off_diagonal, factors = np.empty(n), np.empty(n), np.empty(n)
     work = np.empty(BLOCK * (n + BLOCK + 1))
-    room = work.size
-    _call("dsytrd", b"L", n, reflectors, height, diagonal, beside, factors, work, room)
-    values, vectors = _leading(diagonal, beside[: n - 1], count, least)
+    lwork = work.size
+    found = (diagonal, off_diagonal, factors)
+    _call("dsytrd", b"L", n, reflectors, height, *found, work, lwork)
+    values, vectors = _leading(diagonal, off_diagonal[: n - 1], count, least)
     count = vectors.shape[1]
     left = (b"L", b"L", b"N", n, count)
-    _call("dormtr", *left, reflectors, height, factors, vectors, height, work, room)
+    _call("dormtr", *left, reflectors, height, factors, vectors, height, work, lwork)
     return values[::-1], vectors[:, ::-1]
 
 
 def _columns(rows: int, count: int) -> Float64[Array, "rows count"]:
-    """Return room for a matrix, column after column as LAPACK wants it, and padded."""
+    """Return an empty matrix, stored by columns as LAPACK wants it, and padded."""
     import numpy as np
 
     return np.empty((rows + PADDING, count), order="F")[:rows]
@@ -84,53 +87,53 @@ def _columns(rows: int, count: int) -> Float64[Array, "rows count"]:
 
 def _leading(
     diagonal: Float64[Array, " n"],
-    beside: Float64[Array, " n-1"],
+    off_diagonal: Float64[Array, " n-1"],
     count: int,
     least: float,
 ) -> tuple[Float64[Array, " n"], Float64[Array, "n kept"]]:
     """Return all eigenvalues of a tridiagonal matrix and its last vectors, ascending.
 
-    A few vectors are found one by one, which takes little time where eigenvalues lie
-    apart. Where they do not, the vectors are not those of the matrix: all are computed.
+    Few vectors are computed one by one, which takes little time. That fails where
+    eigenvalues lie close together; then all vectors are computed.
     """
     import numpy as np
 
     n = len(diagonal)
     if n > SMALL and 2 * count <= n:
         values = diagonal.copy()
-        _call("dsterf", n, values, beside.copy())
+        _call("dsterf", n, values, off_diagonal.copy())
         if least:
             count = min(count, int((values > least * values[-1]).sum()))
         wanted = values[n - count :]
         with np.errstate(all="ignore"):
-            vectors = _one_by_one(diagonal, beside, wanted)
-            solved = _solve(vectors, diagonal, beside, wanted)
+            vectors = _one_by_one(diagonal, off_diagonal, wanted)
+            solved = _solve(vectors, diagonal, off_diagonal, wanted)
         if solved:
             return values, vectors
     vectors = _columns(n, n)
     work, counts = np.empty(1 + 4 * n + n * n), np.empty(3 + 5 * n, np.intc)
-    rooms = (work, work.size, counts, counts.size)
-    _call("dstedc", b"I", n, diagonal, beside, vectors, n + PADDING, *rooms)
+    workspace = (work, work.size, counts, counts.size)
+    _call("dstedc", b"I", n, diagonal, off_diagonal, vectors, n + PADDING, *workspace)
     return diagonal, vectors[:, n - count :]
 
 
 def _one_by_one(
     diagonal: Float64[Array, " n"],
-    beside: Float64[Array, " n-1"],
+    off_diagonal: Float64[Array, " n-1"],
     values: Float64[Array, " kept"],
 ) -> Float64[Array, "n kept"]:
     """Return a vector for each eigenvalue, by twisted factorisations.
 
-    They start from L D L' of the matrix, shifted so little that D becomes positive as
-    far as rounding goes.
+    They start from L D L' of the matrix. It is shifted so little that D becomes
+    positive within rounding.
     """
     import numpy as np
 
     n = len(diagonal)
     shift = n * np.finfo(np.float64).eps * abs(diagonal).max()
-    pivots, lower = diagonal + shift, beside.copy()
+    pivots, lower = diagonal + shift, off_diagonal.copy()
     vectors = _columns(n, len(values))
-    vectors[:] = 0  # which no check takes for vectors, where LAPACK gives up
+    vectors[:] = 0  # if LAPACK gives up, these fail the check of ``_solve``
     with contextlib.suppress(np.linalg.LinAlgError):
         _call("dpttrf", n, pivots, lower)
         once, twice = lower * pivots[:-1], lower**2 * pivots[:-1]
@@ -152,15 +155,15 @@ def _one_by_one(
 def _solve(
     vectors: Float64[Array, "n kept"],
     diagonal: Float64[Array, " n"],
-    beside: Float64[Array, " n-1"],
+    off_diagonal: Float64[Array, " n-1"],
     values: Float64[Array, " kept"],
 ) -> bool:
-    """Tell whether they are orthonormal eigenvectors of the tridiagonal matrix."""
+    """Tell whether the vectors are orthonormal and solve the tridiagonal problem."""
     import numpy as np
 
     rest = vectors * (diagonal[:, None] - values)
-    rest[1:] += beside[:, None] * vectors[:-1]
-    rest[:-1] += beside[:, None] * vectors[1:]
+    rest[1:] += off_diagonal[:, None] * vectors[:-1]
+    rest[:-1] += off_diagonal[:, None] * vectors[1:]
     angles = vectors.T @ vectors - np.eye(len(values))
     largest = abs(values).max(initial=0)
     return bool(
@@ -170,7 +173,7 @@ def _solve(
 
 
 def _call(name: str, *arguments: bytes | int | Array) -> None:
-    """Call a routine of LAPACK, everything by reference, and check how it ended."""
+    """Call a routine of LAPACK, all arguments by reference, and check its status."""
     import numpy as np
 
     info = ctypes.c_int()
@@ -180,7 +183,7 @@ def _call(name: str, *arguments: bytes | int | Array) -> None:
 
 
 def _references(*arguments: bytes | int | Array) -> list[Any]:
-    """Return what LAPACK takes for numbers, letters and arrays, which must live on."""
+    """Return the references that LAPACK takes; the arguments must outlive them."""
     return [_reference(argument) for argument in arguments]
 
 

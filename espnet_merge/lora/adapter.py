@@ -1,4 +1,4 @@
-"""Add, save and load LoRA adapters, in PEFT's format, never silently.
+"""Add, save and load LoRA adapters in PEFT's format; every mismatch is an error.
 
 Source: Hu et al., *LoRA: Low-Rank Adaptation of Large Language Models*, ICLR 2022,
 Sec. 4, through ``peft``. On Whisper: Song et al., *LoRA-Whisper*, Interspeech 2024,
@@ -36,12 +36,13 @@ def add_adapter(
 
     Args:
         model: a Whisper; changed in place.
-        conf: arguments of ``peft.LoraConfig`` over ours (r 32, q, k, v, fc1, fc2).
-        max_trainable_share: refuse more trainable weights than this share of all.
+        conf: arguments of ``peft.LoraConfig``; they override our defaults (r 32 on q,
+            k, v, fc1, fc2).
+        max_trainable_share: largest allowed fraction of trainable weights.
 
     Raises:
         InputError: an argument that peft does not take, modules that do not exist, an
-            initialisation that changes the base, or too large a trainable share.
+            initialisation that changes the base, or too many trainable weights.
     """
     if moves_base(conf):
         raise InputError(
@@ -55,11 +56,11 @@ def add_adapter(
         raise InputError(f"lora_conf must fit peft.LoraConfig: {error}") from error
     total = sum(p.numel() for p in model.parameters())
     trained = {n: p for n, p in model.named_parameters() if p.requires_grad}
-    share = sum(p.numel() for p in trained.values()) / total
-    if share > max_trainable_share or any("lora_" not in name for name in trained):
+    fraction = sum(p.numel() for p in trained.values()) / total
+    if fraction > max_trainable_share or any("lora_" not in name for name in trained):
         raise InputError(
             f"LoRA must leave the base frozen, at most {max_trainable_share:.0%} "
-            f"trainable; got {share:.0%}: lower lora_conf.r, or raise "
+            f"trainable; got {fraction:.0%}: lower lora_conf.r, or raise "
             "max_trainable_share if you mean it."
         )
     return peft_model
@@ -68,12 +69,12 @@ def add_adapter(
 def save_adapter(model: PeftModel, directory: Path, label_format: str = SPACED) -> None:
     """Write the adapter and the digest of its base into an existing directory.
 
-    ``peft`` reads it as its own: the digest is metadata of the weights' file.
+    ``peft`` can read the directory; the digest is in the metadata of the weights.
 
     Args:
         model: with one adapter.
-        directory: where to write.
-        label_format: of the labels that it was trained on.
+        directory: directory to write into.
+        label_format: format of the labels that the adapter was trained on.
     """
     weights = {
         name: tensor.detach().cpu().contiguous()
@@ -88,7 +89,7 @@ def save_adapter(model: PeftModel, directory: Path, label_format: str = SPACED) 
 
 
 def load_adapter(model: nn.Module, directory: Path) -> PeftModel:
-    """Put the adapter of ``directory`` on ``model`` and make it active, frozen.
+    """Add the adapter of ``directory`` to ``model``, active and frozen.
 
     Args:
         model: the Whisper that the adapter was trained on, in float32.
@@ -107,7 +108,7 @@ def load_adapter(model: nn.Module, directory: Path) -> PeftModel:
 def read_adapter(
     directory: Path, base: nn.Module
 ) -> tuple[LoraConfig, dict[str, Tensor]]:
-    """Return configuration and tensors of an adapter, which must be one of ``base``.
+    """Return configuration and tensors of an adapter that was trained on ``base``.
 
     Raises:
         InputError: files are missing or broken, or it was trained on another base.
@@ -121,12 +122,12 @@ def read_adapter(
 def fill(
     model: PeftModel, weights: Mapping[str, Tensor], origin: Path, name: str = "default"
 ) -> None:
-    """Put tensors into an adapter of ``model``, one to one.
+    """Copy tensors into an adapter of ``model``; they must match one to one.
 
     Args:
         model: has an adapter called ``name``.
-        weights: by the names of a PEFT file.
-        origin: where they are from, for messages.
+        weights: tensors by their names in a PEFT file.
+        origin: path that they come from, for messages.
         name: of the adapter.
 
     Raises:
@@ -150,12 +151,12 @@ def fill(
 
 
 def check_base(directory: Path, expected: str | None, found: str) -> None:
-    """Raise ``InputError`` where an adapter says that it is another base's.
+    """Raise ``InputError`` if an adapter was trained on another base.
 
     Args:
         directory: of the adapter.
-        expected: digest of the base that it was trained on, where it says.
-        found: ``base_digest`` of the base at hand.
+        expected: digest of the base that it was trained on; None if not recorded.
+        found: ``base_digest`` of the base in use.
     """
     if expected is not None and expected != found:
         raise InputError(
@@ -166,10 +167,10 @@ def check_base(directory: Path, expected: str | None, found: str) -> None:
 
 @torch.no_grad()
 def base_digest(model: nn.Module) -> str:
-    """Return the SHA-256 of the weights that are no adapter's, as float32.
+    """Return the SHA-256 of the base's weights, as float32.
 
-    Names as without an adapter, so that the digest is the same before and after one
-    is added; tied weights count once.
+    Names are those without an adapter, so that adding one does not change the digest.
+    Tied weights are hashed once.
     """
     digest = hashlib.sha256()
     named = {n.replace(".base_layer.", "."): p for n, p in model.named_parameters()}

@@ -1,4 +1,4 @@
-"""Proofs that training changes what it should, and nothing else."""
+"""Checks that training changes the intended weights and no others."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,31 +11,33 @@ from espnet_merge.lora.adapter import base_digest
 
 
 def check_gradients(model: nn.Module, batches: Sequence[Mapping[str, Tensor]]) -> None:
-    """Run batches forward and backward and look at every gradient.
+    """Run batches forward and backward and check every gradient.
 
-    A fresh LoRA has B = 0, so that A gets a zero gradient at first: it is looked at
-    once more after a step, which is taken back. Dropped or checkpointed layers that
-    would train nothing are found here.
+    A new LoRA adapter has B = 0, so that the gradient of A is zero at first. A is
+    checked again after a small step, which is then undone. The check finds dropped or
+    checkpointed layers that would not be trained.
 
     Raises:
         InputError: the loss is not finite, a trained tensor has no gradient, or a
             frozen one has.
     """
     model.train()
-    silent = _silent(model, batches)
-    if silent and all("lora_A" in name for name in silent):
+    untrained = _without_gradient(model, batches)
+    if untrained and all("lora_A" in name for name in untrained):
         with _stepped(model):
-            silent = _silent(model, batches)
-    if silent:
+            untrained = _without_gradient(model, batches)
+    if untrained:
         raise InputError(
-            f"{silent[0]} is to be trained but gets no gradient: turn off "
+            f"{untrained[0]} is to be trained but gets no gradient: turn off "
             "gradient_checkpointing, or leave the module out of target_modules."
         )
     model.zero_grad(set_to_none=True)
 
 
-def _silent(model: nn.Module, batches: Sequence[Mapping[str, Tensor]]) -> list[str]:
-    """Return the names of the trained tensors that the batches give no gradient."""
+def _without_gradient(
+    model: nn.Module, batches: Sequence[Mapping[str, Tensor]]
+) -> list[str]:
+    """Return the names of trained tensors that get no gradient from the batches."""
     model.zero_grad(set_to_none=True)
     for batch in batches:
         loss = model(**batch)[0]
@@ -61,7 +63,7 @@ def _silent(model: nn.Module, batches: Sequence[Mapping[str, Tensor]]) -> list[s
 
 @contextmanager
 def _stepped(model: nn.Module) -> Iterator[None]:
-    """Be one small step further along the gradients, as Adam's first step is."""
+    """Take one small step along the gradients, like Adam's first, and undo it."""
     moved = [p for p in model.parameters() if p.grad is not None]
     before = [p.detach().clone() for p in moved]
     with torch.no_grad():
@@ -77,10 +79,10 @@ def _stepped(model: nn.Module) -> Iterator[None]:
 
 @torch.no_grad()
 def check_adapter_acts(model: nn.Module, batch: Mapping[str, Tensor]) -> None:
-    """Compare the scores with the adapter and without.
+    """Check that the adapter changes the scores.
 
     Raises:
-        InputError: they are equal, so that the adapter does nothing.
+        InputError: the scores with and without it are equal.
     """
     model.eval()
     with_adapter = model.token_scores(**batch)  # type: ignore[operator]
@@ -94,7 +96,7 @@ def check_adapter_acts(model: nn.Module, batch: Mapping[str, Tensor]) -> None:
 
 
 def frozen_digest(model: nn.Module) -> str:
-    """Return the digest of the frozen base, or of nothing if all is trained."""
+    """Return the digest of the frozen base; empty if everything is trained."""
     if not model.has_adapter:
         return ""
     return base_digest(model.whisper)  # type: ignore[arg-type]

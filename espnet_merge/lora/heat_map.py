@@ -1,4 +1,4 @@
-"""A picture of which languages sound alike."""
+"""A heat map of the similarity of languages."""
 
 from collections.abc import Mapping
 
@@ -7,9 +7,9 @@ from matplotlib.figure import Figure
 
 DPI = 200
 FONT = 9.0
-# Logarithmic, for a language's own column would outshine all others.
+# Logarithmic, because a language's own column is far larger than the others.
 SCALE = LogNorm(1e-3, 1, clip=True)
-# From this share on the colour is dark.
+# Above this similarity the colour is dark.
 DARK = 0.15
 
 
@@ -17,7 +17,8 @@ def draw(similarity: Mapping[str, Mapping[str, float]]) -> Figure:
     """Draw a row for each language and a column for each candidate.
 
     Args:
-        similarity: language, candidate, share in [0, 1]; all have equal candidates.
+        similarity: language -> candidate -> probability in [0, 1]; all languages have
+            the same candidates.
     """
     rows = list(similarity)
     columns = list(next(iter(similarity.values())))

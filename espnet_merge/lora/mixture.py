@@ -1,9 +1,10 @@
 """A mixture of LoRA experts: frozen adapters and a new one, weighted by a gate.
 
 Source: Song et al., *LoRA-Whisper*, Interspeech 2024, https://arxiv.org/abs/2406.06619:
-a new language uses the adapters of similar languages beside its own.
+a new language uses the adapters of similar languages in addition to its own.
 Departures from it: the paper's gate could not be recovered. Ours is a softmax of a
-linear map in every layer, dense unless told, and zero at first: a uniform start.
+linear map in every layer. It is dense unless ``top_k`` is set, and starts at zero, so
+that all experts begin with equal weights.
 """
 
 import math
@@ -31,21 +32,23 @@ class MixtureLinear(nn.Module):
     .. math:: y = W x + c + \sum_{e=1}^{E+1} g_e s_e B_e A_e x,
         \quad g = \text{softmax}(W_g x)
 
-    It is one product down with all A side by side, the weights, and one product up.
+    All A are concatenated, and so are all B, so that it takes two matrix products.
 
     Args:
         base_layer: from (…, columns) to (…, rows).
-        ranks: of each frozen expert; 0 where it leaves this layer alone.
+        ranks: of each frozen expert; 0 if it does not change this layer.
         conf: of the mixture.
-        context: of the batch, for the gate of an utterance.
+        context: of the batch, for a gate on utterances.
+        gate_columns: size of the gate's input.
 
     Attributes:
         down: the experts' A, (sum of ranks, columns).
-        up: their B with their scales, (rows, sum of ranks).
-        lora_A: of the new adapter, random, (r, columns).
-        lora_B: of the new adapter, zero, (rows, r).
-        lora_gate: W_g, zero, (experts + 1, columns); of an utterance's gate in the
-            decoder (experts + 1, d_model), for it hears what the encoder does.
+        up: their B times their scales, (rows, sum of ranks).
+        lora_A: of the new adapter, initially random, (r, columns).
+        lora_B: of the new adapter, initially zero, (rows, r).
+        lora_gate: W_g, initially zero, (experts + 1, columns). In the decoder, a gate
+            on utterances is (experts + 1, d_model), for its input is the encoder's
+            output.
     """
 
     down: Tensor
@@ -85,20 +88,20 @@ class MixtureLinear(nn.Module):
         down, up = self._factors()
         weights = gates[..., self.owner]
         if self.conf.top_k is not None:
-            # What nobody uses is not computed; one expert alone is that adapter.
+            # Experts that no utterance uses are not computed.
             used = (gates > 0).flatten(0, -2).any(0)[self.owner]
             down, up, weights = down[used], up[:, used], weights[..., used]
         return outputs + linear(linear(inputs, down) * weights, up)
 
     def gates(self, inputs: Tensor) -> Tensor:
-        """Return (batch, positions or 1, experts + 1): the weights, of sum 1."""
+        """Return the weights (batch, positions or 1, experts + 1), which sum to 1."""
         if self.conf.gate == "frame":
-            heard = inputs
+            gate_inputs = inputs
         elif self.context.pooled is not None:
-            heard = self.context.pooled
+            gate_inputs = self.context.pooled
         else:
-            heard = masked_mean(inputs, self.context.mask)
-        scores = linear(heard, self.lora_gate)
+            gate_inputs = masked_mean(inputs, self.context.mask)
+        scores = linear(gate_inputs, self.lora_gate)
         if self.conf.top_k is not None:
             frozen, new = scores[..., :-1], scores[..., -1:]
             best = frozen.topk(self.conf.top_k, dim=-1)
@@ -108,7 +111,7 @@ class MixtureLinear(nn.Module):
         return scores.softmax(-1)
 
     def _factors(self) -> tuple[Tensor, Tensor]:
-        """Return A and B of all, put side by side once where nothing is trained."""
+        """Return all A and all B, concatenated; cached if nothing is trained."""
         if self._wide is not None and not self.lora_A.requires_grad:
             return self._wide
         scale = self.conf.lora_alpha / self.conf.r
@@ -121,7 +124,7 @@ class MixtureLinear(nn.Module):
 
 
 class Mixture(nn.Module):
-    """A Whisper whose layers are mixtures, trained and saved as a ``PeftModel`` is.
+    """A Whisper with ``MixtureLinear`` layers; has the interface of a ``PeftModel``.
 
     Args:
         whisper: frozen, with ``MixtureLinear`` in it.
@@ -146,7 +149,7 @@ class Mixture(nn.Module):
         return self.whisper
 
     def layers(self) -> dict[str, MixtureLinear]:
-        """Return the mixtures by the names of their weights."""
+        """Return the ``MixtureLinear`` layers by the names of their weights."""
         return {
             f"{name}.weight": module
             for name, module in self.whisper.named_modules()
@@ -155,7 +158,7 @@ class Mixture(nn.Module):
 
     @contextmanager
     def disable_adapter(self) -> Iterator[None]:
-        """Let the base alone decode, for a while."""
+        """Compute with the base alone inside this context."""
         for layer in self.layers().values():
             layer.enabled = False
         try:
@@ -170,9 +173,9 @@ def add_mixture(
     adapters: Sequence["Adapter"],
     conf: MixtureConf,
 ) -> Mixture:
-    """Freeze ``whisper``, put the experts on it, and a new adapter and gates to train.
+    """Freeze ``whisper``; add the frozen experts, a new adapter and gates to train.
 
-    The new adapter is on every layer that one of the experts changes.
+    The new adapter is on every layer that at least one expert changes.
 
     Args:
         whisper: the base of all adapters, in float32; changed in place.
@@ -180,8 +183,8 @@ def add_mixture(
         conf: of the mixture.
 
     Raises:
-        InputError: there is no expert; one was trained on another base, or does not fit
-            it; or there are less than ``top_k``.
+        InputError: there is no expert, or fewer than ``top_k``; or one was trained on
+            another base, or does not fit it.
     """
     if not adapters:
         raise InputError(
@@ -216,13 +219,13 @@ def build_mixture(
     experts: Sequence[str],
     base_sha256: str,
 ) -> Mixture:
-    """Put empty mixtures into ``whisper``, frozen but for the new adapter and gates.
+    """Add layers with zero experts to ``whisper``; only new adapter and gates train.
 
     Args:
         whisper: the base; changed in place.
-        ranks: name of each weight that is changed, to the rank of each expert there.
+        ranks: name of each changed weight -> rank of each expert there.
         conf: of the mixture.
-        experts: their names.
+        experts: names of the experts.
         base_sha256: digest of the base.
     """
     whisper.requires_grad_(False)

@@ -1,4 +1,4 @@
-"""What a mixture of LoRA experts is made of; ``mixture_conf`` in training."""
+"""Configuration of a mixture of LoRA experts; ``mixture_conf`` in training."""
 
 import hashlib
 import math
@@ -16,16 +16,16 @@ LEVELS = ("frame", "utterance")
 
 @dataclass(frozen=True, kw_only=True)
 class MixtureConf:
-    """What a mixture is, beside its experts; ``mixture_conf`` in training.
+    """Configuration of a mixture, except its experts.
 
     Attributes:
         r: rank of the new adapter.
-        lora_alpha: its alpha; the delta is scaled by alpha / r.
-        gate: ``frame`` weights the experts anew at each position, ``utterance`` once,
-            by the mean over the positions of the encoder.
-        top_k: frozen experts of the largest weights that are used, beside the new one,
-            which always is; None for all. With ``frame`` the choice may turn on
-            rounding where two weights are equal.
+        lora_alpha: alpha of the new adapter; its delta is scaled by alpha / r.
+        gate: ``frame`` computes the weights at each position, ``utterance`` once for an
+            utterance, from the mean over the positions of the encoder.
+        top_k: number of frozen experts to use, those with the largest weights; None for
+            all. The new adapter is always used. With ``frame``, rounding may decide
+            between two equal weights.
 
     Raises:
         InputError: a value of the wrong type, out of range or unknown.
@@ -55,16 +55,16 @@ class MixtureConf:
 
 
 def open_experts(conf: Mapping[str, Any]) -> tuple[list[Adapter], MixtureConf]:
-    """Return what ``mixture_conf`` says: the frozen experts, and the rest.
+    """Return the frozen experts of ``mixture_conf``, and the rest of it.
 
     Args:
-        conf: ``adapters``, a list of PEFT directories; ``sha256`` of each, by
-            ``experts_sha256``, where they must not have changed; and the arguments of
+        conf: ``adapters``, a list of PEFT directories; optionally ``sha256``, their
+            digests by ``experts_sha256``, which are then checked; and the arguments of
             ``MixtureConf``.
 
     Raises:
         InputError: an argument that a mixture does not take, a wrong value, or an
-            adapter that is broken or not the one that was meant.
+            adapter that is broken or has changed.
     """
     values = dict(conf)
     paths, digests = values.pop("adapters", []), values.pop("sha256", None)

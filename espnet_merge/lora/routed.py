@@ -1,8 +1,8 @@
-"""Many adapters on one frozen Whisper: each utterance of a batch has its own.
+"""Many adapters on one frozen Whisper, one for each utterance of a batch.
 
 Source: Song et al., *LoRA-Whisper*, Interspeech 2024, https://arxiv.org/abs/2406.06619:
-to decode a language is to activate its adapter, and no other.
-Departure from it: one batch may hold many languages, in one pass over the base.
+a language is decoded with its own adapter and no other.
+Departure from it: a batch may hold many languages and takes one pass over the base.
 """
 
 from collections.abc import Sequence
@@ -29,15 +29,15 @@ class RoutedLinear(nn.Module):
 
     .. math:: y_i = W x_i + c + s_k B_k A_k x_i, \quad k = \text{adapter of } i
 
-    The factors of all adapters are stacked, those of lower rank filled up with zeros.
-    Those of a batch are gathered once and kept for the decoder's next token. Then it is
-    one batched product down and one up, of the rank of one adapter; one wide product
-    with the rank of all of them together, masked, is several times the work.
+    The factors of all adapters are stacked; lower ranks are padded with zeros. The
+    factors for a batch are gathered once and reused for the decoder's next tokens. Two
+    batched products of the rank of one adapter then suffice. Masked products of the
+    rank of all adapters together would take several times the work.
 
     Args:
         base_layer: from (…, columns) to (…, rows).
-        deltas: of each adapter, or None where it leaves this layer alone.
-        context: says whose adapter each utterance of the batch has; ``BASE`` is none.
+        deltas: of each adapter, or None if it does not change this layer.
+        context: holds the index of each utterance's adapter; ``BASE`` means none.
     """
 
     down: Tensor  # (1 + adapters, columns, rank)
@@ -81,15 +81,15 @@ class RoutedLinear(nn.Module):
 def add_routed(
     whisper: WhisperForConditionalGeneration, adapters: Sequence["Adapter"]
 ) -> None:
-    """Put the adapters on ``whisper``, changed in place; ``encode`` takes the routes.
+    """Add the adapters to ``whisper`` in place; ``encode`` takes their indices.
 
     Args:
-        whisper: the base of all of them, in float32, with no adapter yet.
+        whisper: the base of all adapters, in float32, without an adapter.
         adapters: of any ranks, scales and layers; the first has index 1.
 
     Raises:
-        InputError: an adapter was trained on another base, or changes a layer that the
-            base lacks or has in another shape.
+        InputError: an adapter was trained on another base, or changes a layer that is
+            missing from the base or has another shape there.
     """
     check_bases(whisper, adapters)
     contexts = {
@@ -107,7 +107,7 @@ def add_routed(
 def check_bases(
     whisper: WhisperForConditionalGeneration, adapters: Sequence["Adapter"]
 ) -> str:
-    """Return the digest of the base, which must be that of every adapter."""
+    """Return the digest of the base; check that all adapters were trained on it."""
     digest = base_digest(whisper)
     for adapter in adapters:
         check_base(adapter.path, adapter.base_sha256, digest)
@@ -117,7 +117,7 @@ def check_bases(
 def linear_of(
     whisper: WhisperForConditionalGeneration, name: str, adapters: Sequence["Adapter"]
 ) -> nn.Linear:
-    """Return the layer whose weight is ``name``, checked to fit every adapter."""
+    """Return the layer with weight ``name``; check that every adapter fits it."""
     layer = dict(whisper.named_modules()).get(name.removesuffix(".weight"))
     for adapter in adapters:
         if name not in adapter.scales:

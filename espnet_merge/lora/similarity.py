@@ -1,4 +1,4 @@
-r"""How alike languages sound to a frozen Whisper.
+r"""Similarity of languages, as a frozen Whisper hears them.
 
 .. math::
     s(a, b) = \frac{1}{|D_a|} \sum_{x \in D_a} p(b \mid x), \qquad
@@ -9,9 +9,9 @@ r"""How alike languages sound to a frozen Whisper.
 
 Source: Song et al., *LoRA-Whisper*, Interspeech 2024, Sec. 3.2,
 https://arxiv.org/abs/2406.06619: warm start from the most similar trained language.
-Departures: the paper gives no formula that could be read; this one is ours. Where a is
-a candidate itself, it takes most of the mass, and the order of the others comes from
-the utterances that the model doubts. Without it each utterance counts alike.
+Departures: the paper gives no legible formula; this one is ours. If a is a candidate
+itself, it takes most of the probability, and the utterances on which the model is
+unsure decide the order of the others. Without a, all utterances count equally.
 """
 
 import json
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 
 
 class Nearest(NamedTuple):
-    """A language, and its share of the similarity to all asked for."""
+    """A language, and its fraction of the similarity to all requested languages."""
 
     language: str
-    share: float
+    fraction: float
 
 
 def mean_posterior(batches: "Iterable[ArrayLike]") -> "NDArray[np.float64]":
-    """Average over utterances, in memory of one batch.
+    """Return the mean over utterances; only one batch is in memory.
 
     Args:
         batches: each (utterances, candidates), with rows that sum to one.
@@ -61,14 +61,14 @@ def ranked(row: Mapping[str, float], among: Collection[str]) -> list[Nearest]:
 
     Args:
         row: similarity of one language to each candidate, in [0, 1].
-        among: languages to choose from; equals stand in the order of their codes.
+        among: languages to choose from; ties are in the order of their codes.
 
     Raises:
         InputError: a language is no candidate, or there is none to choose from.
 
     Example:
         >>> ranked({"es": 0.125, "it": 0.375, "ru": 0.5}, ["es", "it"])[0]
-        Nearest(language='it', share=0.75)
+        Nearest(language='it', fraction=0.75)
     """
     if not among:
         raise InputError("the most similar language needs some to choose from: none.")
@@ -84,7 +84,7 @@ def ranked(row: Mapping[str, float], among: Collection[str]) -> list[Nearest]:
 
 
 def read_similarity(path: Path) -> dict[str, Any]:
-    """Return what ``espnet-merge similarity`` wrote.
+    """Read the file that ``espnet-merge similarity`` wrote.
 
     Raises:
         InputError: the file is missing or of another kind.

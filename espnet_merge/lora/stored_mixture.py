@@ -1,8 +1,8 @@
-"""A mixture on disk: one directory, whole without the adapters it was made from.
+"""A mixture on disk: a directory that does not need the adapters it was made from.
 
-``mixture.safetensors`` holds the factors of the frozen experts side by side, the new
-adapter and the gates; ``mixture_config.json`` the ranks, what the gate is, and the
-digest of the base.
+``mixture.safetensors`` holds the concatenated factors of the frozen experts, the new
+adapter and the gates. ``mixture_config.json`` holds the ranks, the kind of gate, and
+the digest of the base.
 """
 
 import json
@@ -46,11 +46,11 @@ def save_mixture(mixture: Mixture, directory: Path) -> None:
 
 
 def load_mixture(whisper: WhisperForConditionalGeneration, directory: Path) -> Mixture:
-    """Put the mixture of ``directory`` on ``whisper``, frozen.
+    """Add the mixture of ``directory`` to ``whisper``, frozen.
 
     Args:
         whisper: the Whisper that it was trained on, in float32; changed in place.
-        directory: that ``save_mixture`` wrote.
+        directory: written by ``save_mixture``.
 
     Raises:
         InputError: files are missing or broken, it was trained on another base, or its
@@ -88,7 +88,7 @@ def load_mixture(whisper: WhisperForConditionalGeneration, directory: Path) -> M
 
 
 def _parts(mixture: Mixture) -> dict[str, Tensor]:
-    """Return every tensor that is not the base's, by the name it has on disk."""
+    """Return every tensor that is not the base's, by its name on disk."""
     return {
         f"{name}.{part}": getattr(layer, part).detach()
         for name, layer in mixture.layers().items()

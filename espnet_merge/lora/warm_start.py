@@ -1,18 +1,18 @@
-r"""Start the adapter of a new language from that of a trained one.
+r"""Initialise the adapter of a new language from that of a trained language.
 
 .. math::
     A' = \begin{pmatrix} A \\ A_0 \end{pmatrix}, \qquad
     B' = \frac{s}{s'} \begin{pmatrix} B & 0 \end{pmatrix}, \qquad
     s' B' A' = s B A
 
-A is (r, columns) and B (rows, r) of the trained adapter, s its scale :math:`\alpha / r`
-(:math:`\alpha / \sqrt r` for rsLoRA); :math:`A_0` holds the rows that the new adapter
-has more, as LoRA initialises them, so that they learn from the first step on. With
-equal rank and scale A and B are copied, bit by bit.
+A (r, columns) and B (rows, r) are those of the trained adapter, s is its scale
+:math:`\alpha / r` (:math:`\alpha / \sqrt r` for rsLoRA). :math:`A_0` holds the
+additional rows of the new adapter. They are initialised as by LoRA, so that they learn
+from the first step on. With equal rank and scale A and B are copied bit by bit.
 
 Source: Song et al., *LoRA-Whisper*, Interspeech 2024, Sec. 3.2,
-https://arxiv.org/abs/2406.06619. Departures: other ranks and scales, of which the paper
-does not speak; a smaller rank is refused, for it would lose a part of the adapter.
+https://arxiv.org/abs/2406.06619. Departures: other ranks and scales, which the paper
+does not mention. A smaller rank is refused, because it would lose part of the adapter.
 """
 
 from collections.abc import Collection, Mapping
@@ -28,19 +28,19 @@ from espnet_merge.errors import InputError
 from espnet_merge.lora.adapter import base_digest, fill, read_adapter
 from espnet_merge.lora.similarity import Nearest, ranked, read_similarity
 
-NEW, SOURCE = "default", "source"  # of the two adapters, while there are two
+NEW, SOURCE = "default", "source"  # peft's names of the two adapters
 
 
 def warm_start(model: PeftModel, directory: Path) -> None:
-    """Let the fresh adapter of ``model`` compute what the trained one does.
+    """Make the new adapter of ``model`` compute what the trained one does.
 
     Args:
-        model: with a fresh adapter, which stays as trainable as it is.
-        directory: PEFT adapter directory, of the same base.
+        model: with a new adapter, which stays trainable.
+        directory: PEFT adapter directory, trained on the same base.
 
     Raises:
-        InputError: bad files, another base or one that it moves, other modules or
-            kind, or a larger rank than the new adapter's.
+        InputError: the files are bad; the trained adapter has another base, changes its
+            base, has other modules or another kind; or its rank is larger.
     """
     config, weights = read_adapter(directory, model.get_base_model())
     if moves_base(vars(config)):
@@ -72,10 +72,10 @@ def ranking(
         language: the new one.
         trained: languages that have an adapter.
         similarity: what ``espnet-merge similarity`` wrote.
-        base: the Whisper that it must have been measured with.
+        base: the Whisper that the similarity must have been measured with.
 
     Raises:
-        InputError: the similarity is of another base, or not known of a language.
+        InputError: the similarity is of another base, or a language is missing.
     """
     measured = read_similarity(similarity)
     if measured["base_sha256"] != (found := base_digest(base)):

@@ -20,13 +20,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-# Entries of a piece: base, experts and result together stay in cache.
+# Entries of a chunk: 1 MB of float32, so that base, experts and result of a chunk stay
+# in the cache of a core together.
 CHUNK_ENTRIES = 1 << 18
 
-# Reads a flat piece of a stored tensor as floats, minus others where these are given.
+# Reads a flat chunk of a stored tensor as floats, and subtracts others if given.
 type Reader = Callable[[slice, Any], NDArray[Any]]
-# Reads a piece of an expert, given the base there, if that is needed: its task vector,
-# or its weights.
+# Reads a chunk of an expert, given the same chunk of the base if needed: the task
+# vector if asked for, else the weights.
 type ExpertReader = Callable[[slice, Any, bool], NDArray[Any]]
 
 
@@ -61,11 +62,11 @@ class OpenTensor:
     """One tensor of all inputs, opened.
 
     Args:
-        site: What is known of it before it is read.
+        info: What is known of it before it is read.
         base: Reads it in the base.
         experts: Read it in the experts.
         factors: The deltas of those experts that are adapters and change it.
-        models: Whether no expert is an adapter, whose weights need the base.
+        models: Whether no expert is an adapter; the weights of one need the base.
         device: Where torch's arrays are made.
     """
 
@@ -77,13 +78,13 @@ class OpenTensor:
     device: str
 
     def chunks(self) -> list[slice]:
-        """Return the flat pieces in which the tensor is read."""
+        """Return the flat chunks in which the tensor is read."""
         step, size = chunk_size(self.info.shape), math.prod(self.info.shape)
         starts = range(0, size, step)
         return [slice(start, min(size, start + step)) for start in starts]
 
     def chunk(self, chunk: slice, method: Method) -> tuple[TensorInfo, list[Array]]:
-        """Read a piece of all inputs, in the form that ``method`` takes."""
+        """Read a chunk of all inputs, in the form that ``method`` takes."""
         deltas = method.space == "deltas"
         needed = deltas or method.base or not self.models
         base = self.base(chunk, None) if needed else None
@@ -95,11 +96,11 @@ class OpenTensor:
     def matrix(
         self, method: Method, cache: dict[Hashable, Any]
     ) -> tuple[TensorInfo, LazyArrays]:
-        """Read the base; the experts are read one by one when asked for.
+        """Read the base whole. The experts are read one by one when asked for.
 
         Args:
-            method: Says in which form it takes arrays.
-            cache: Where ``TensorInfo.memoise`` keeps what methods share.
+            method: Its class says in which form it takes arrays.
+            cache: Where ``TensorInfo.memoise`` keeps results for other methods.
         """
         whole, form = slice(None), self._form(method)
         deltas, base = method.space == "deltas", self.base(whole, None)
@@ -130,7 +131,7 @@ class Inputs:
         experts: Models and adapters that belong to it.
         compute: Type of the arithmetic: float32 or float64.
         device: Where torch's arrays are made.
-        workers: Threads that read the model while a method surveys it.
+        workers: Threads that read the model in a statistics pass.
     """
 
     base: Checkpoint
@@ -149,7 +150,7 @@ class Inputs:
 
     @cached_property
     def alone(self) -> "Inputs":
-        """The same, for surveys in the thread that asks."""
+        """The same, with statistics passes in the calling thread."""
         return replace(self, workers=Workers())
 
     def elementwise(
@@ -160,7 +161,7 @@ class Inputs:
         Args:
             method: The plain method for it.
             name: One of ``names``.
-            cache: Where ``TensorInfo.memoise`` keeps what surveys of this tensor share.
+            cache: Where ``TensorInfo.memoise`` keeps results for other methods.
         """
         if not isinstance(method, TwoPass) or method.is_matrix(self.info(name)):
             return method
@@ -198,7 +199,7 @@ class Inputs:
     def parts(
         self, method: Method, name: str
     ) -> Iterator[tuple[TensorInfo, Sequence[Array]]]:
-        """Yield the tensor ``name`` as ``method`` takes it: a matrix, or pieces."""
+        """Yield the tensor ``name`` as ``method`` takes it: a matrix, or chunks."""
         tensor = self.open(name)
         if method.is_matrix(tensor.info):
             yield tensor.matrix(method, {})
@@ -206,7 +207,7 @@ class Inputs:
             yield from Chunks(self, method, [name])
 
     def info(self, name: str) -> TensorInfo:
-        """Return what names and shapes tell of the tensor ``name``."""
+        """Return what name and shape tell of the tensor ``name``."""
         stack, layer = layer_of(name)
         shape = self.base.entries[name].shape
         return TensorInfo(
@@ -267,13 +268,13 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Chunks:
-    """The pieces of some tensors; iterate as often as a survey needs them.
+    """The chunks of some tensors, which can be iterated several times.
 
     Args:
-        sites: All tensors.
-        method: Says in which form it takes them.
-        names: Which of them.
-        cache: Where ``TensorInfo.memoise`` keeps what surveys share.
+        inputs: All tensors.
+        method: Its class says in which form it takes them.
+        names: Names of the tensors.
+        cache: Where ``TensorInfo.memoise`` keeps results for other methods.
     """
 
     inputs: Inputs
@@ -297,31 +298,31 @@ class Chunks:
         )
 
     def map[R](
-        self, function: Callable[[TensorInfo, Sequence[Array]], R], share: int = 1
+        self, function: Callable[[TensorInfo, Sequence[Array]], R], one_in: int = 1
     ) -> Iterator[R]:
-        """Yield ``function(info, tensors)`` of each piece, computed by the workers.
+        """Yield ``function(info, tensors)`` for each chunk, computed by the workers.
 
         Args:
             function: What to compute.
-            share: Of so many parts of each piece, read but the first.
+            one_in: Read only the first ``1 / one_in`` of each chunk.
         """
-        reads = self._reads(share)
+        reads = self._reads(one_in)
         return self.inputs.workers.map(lambda read: function(*read()), reads)
 
     def _reads(
-        self, share: int = 1
+        self, one_in: int = 1
     ) -> Iterator[Callable[[], tuple[TensorInfo, list[Array]]]]:
         for name in self.names:
             tensor = self.inputs.open(name)
             tensor = replace(tensor, info=replace(tensor.info, cache=self.cache))
             for chunk in tensor.chunks():
-                stop = chunk.start - (chunk.start - chunk.stop) // share
+                stop = chunk.start - (chunk.start - chunk.stop) // one_in
                 part = slice(chunk.start, stop)
                 yield partial(tensor.chunk, part, self.method)
 
 
 def chunk_size(shape: tuple[int, ...]) -> int:
-    """Return the entries of a piece: as many whole rows as fit, at least one."""
+    """Return the entries of a chunk: as many whole rows as fit, at least one."""
     row = max(1, row_length(shape))
     return row * max(1, CHUNK_ENTRIES // row)
 

@@ -21,8 +21,8 @@ from espnet_merge.merging.inputs import Inputs
 from espnet_merge.merging.merge import Merge
 from espnet_merge.merging.provenance import (
     Record,
-    describe,
     digests,
+    record_of,
     result_of,
     write_record,
 )
@@ -39,8 +39,9 @@ from espnet_merge.workers import Workers
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# A tensor of at most so many chunks goes through both passes in one thread, while the
-# others work on other tensors: 8 chunks of 2^18 entries are the largest matrix of base.
+# A tensor of at most so many chunks goes through both passes in one thread, while other
+# threads work on other tensors. 8 chunks are 2^21 entries: the matrices of base, 2^20,
+# are below.
 CHUNKS_OF_ONE_THREAD = 8
 
 
@@ -67,8 +68,8 @@ class Target:
     overwrite: bool = False
 
 
-# For each target its number, the name of a tensor, and stored bits of it or of its next
-# chunk.
+# Stored bits of a tensor or of its next chunk, for each target: the number of the
+# target, the name of the tensor, the bits.
 type Bits = list[tuple[int, str, NDArray[Any]]]
 # Merges a tensor or its next chunk.
 type Step = Callable[[], Bits]
@@ -78,10 +79,10 @@ type Step = Callable[[], Bits]
 def opened(
     merges: Sequence[Merge], jobs: int, device: str
 ) -> Iterator[tuple[Inputs, list[Record]]]:
-    """Check and open the inputs that some merges share; give their records, too.
+    """Check and open the common inputs of some merges; give their records, too.
 
     Args:
-        merges: They differ in method and output alone.
+        merges: Merges that differ in method and output alone.
         jobs: Number of threads.
         device: Where torch's arrays are made: cpu or cuda.
 
@@ -98,7 +99,7 @@ def opened(
     with Workers(jobs) as workers, limits:
         hashes = digests(first, workers)
         inputs = Inputs(first.base, first.experts, first.compute_dtype, device, workers)
-        yield inputs, [describe(merge, hashes) for merge in merges]
+        yield inputs, [record_of(merge, hashes) for merge in merges]
 
 
 def run(
@@ -110,7 +111,7 @@ def run(
     """Write the results of several merges of the same inputs in one pass over them.
 
     Args:
-        merges: They differ in method and output alone.
+        merges: Merges that differ in method and output alone.
         jobs: Number of threads; the bytes do not depend on it.
         device: Where torch's arrays are made: cpu or cuda.
         check: Looks at the record of each: before the merge, then with its result.
@@ -200,8 +201,8 @@ def merged(
 ) -> Iterator[Step]:
     """Yield the steps that merge the tensors ``names``, chunk by chunk.
 
-    Methods that take a whole matrix follow one another, and share what they compute of
-    it; the others take the chunks as they are read.
+    Methods that take a whole matrix run one after another, so that what one computes of
+    it is there for the next. The others take the chunks as they are read.
     """
     for name in names:
         entry = inputs.base.entries[name]
@@ -245,7 +246,7 @@ def _steps(inputs: Inputs, merges: Sequence[Merge], name: str) -> Iterator[Step]
             try:
                 bits = _bits(merges[i], elementwise, *forms[form])
             except InputError:
-                # It may have been in an input already, which is to be named then.
+                # If NaN or Inf was in an input already, that input is to be named.
                 inputs.open(name).chunk(chunk, methods[i])
                 raise
             parts.append((i, name, bits))

@@ -85,7 +85,7 @@ class Merge:
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """Files that the methods read beside the checkpoints."""
+        """Files that the methods read in addition to the checkpoints."""
         return tuple(dict.fromkeys(f for x in self._on_statistics for f in x.files))
 
     @property

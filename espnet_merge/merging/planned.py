@@ -8,6 +8,7 @@ from typing import Any
 
 from espnet_merge.checkpoint import open_checkpoint, open_expert
 from espnet_merge.checkpoint.labels import warn_of_labels
+from espnet_merge.checkpoint.side_files import has_tokenizer
 from espnet_merge.errors import InputError, warn
 from espnet_merge.job_array import Shard
 from espnet_merge.merging import estimate
@@ -74,12 +75,8 @@ class PlannedMerge:
                 " them out."
             )
         _ = self.adapter
-        written = self.merge.written
-        if not self.adapter and written.format == "espnet" and not written.template:
-            warn(
-                "no input has ESPnet's config.yaml; the result is weights alone, under"
-                " the names of ESPnet's own Whisper."
-            )
+        if not self.adapter:
+            warn_of_what_lacks(self.merge)
 
     @cached_property
     def adapter(self) -> AdapterMerge | None:
@@ -144,6 +141,21 @@ def opened(base: Path, experts: Sequence[Path]) -> dict[str, Any]:
     }
     warn_of_labels(experts, merged=True)
     return found
+
+
+def warn_of_what_lacks(merge: Merge) -> None:
+    """Say so where a result lacks a configuration or a tokenizer."""
+    written = merge.written
+    if written.format == "espnet" and not written.template:
+        warn(
+            "no input has ESPnet's config.yaml; the result is weights alone, under the"
+            " names of ESPnet's own Whisper."
+        )
+    if written.format == "hf" and not has_tokenizer(written.side_files):
+        warn(
+            "no input has a tokenizer; the result cannot decode before you copy one"
+            " into it."
+        )
 
 
 def warn_of_rounding(dtype: str) -> None:

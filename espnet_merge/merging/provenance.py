@@ -1,4 +1,4 @@
-"""What determines the bytes of a merge, as it is written beside the result."""
+"""The record of a merge: what determines its bytes, written with the result."""
 
 from importlib.metadata import version
 from pathlib import Path
@@ -27,10 +27,10 @@ def digests(merge: Merge, workers: Workers) -> list[dict[str, str]]:
     return [{file.name: files[file] for file in x.files} for x in inputs]
 
 
-def describe(merge: Merge, inputs: list[dict[str, str]]) -> Record:
-    """Return what determines the bytes of the result; no time, no host.
+def record_of(merge: Merge, inputs: list[dict[str, str]]) -> Record:
+    """Return the record of a merge before it is run: no time, no host.
 
-    And how the experts were trained, for the result is to be decoded so.
+    It also says how the experts were trained, for the result is decoded in that way.
 
     Args:
         merge: The merge.
@@ -40,10 +40,11 @@ def describe(merge: Merge, inputs: list[dict[str, str]]) -> Record:
 
     versions = {"espnet_merge": __version__, "numpy": np.__version__}
     if merge.kind.factored:
-        # They decompose: with scipy on the CPU, with torch elsewhere.
+        # These methods decompose with scipy on the CPU, with torch elsewhere.
         versions |= {name: version(name) for name in ("scipy", "torch")}
     names = {kind: name for name, kind in METHODS.items()}
     files = {str(path): sha256(path) for path in merge.files}
+    copied = {str(path): sha256(path) for path in merge.written.side_files}
     padding = common_padding([expert.path for expert in merge.experts])
     trained = {} if padding is None else {KEY: padding._asdict()}
     return {
@@ -62,11 +63,15 @@ def describe(merge: Merge, inputs: list[dict[str, str]]) -> Record:
         ],
         "versions": versions,
         **trained,
-    } | ({"files": files} if files else {})
+    } | {
+        name: digests
+        for name, digests in (("files", files), ("copied", copied))
+        if digests
+    }
 
 
 def result_of(crc32: int) -> Record:
-    """Return what a record says of the result: a checksum of all stored tensors."""
+    """Return the part of a record on the result: a checksum of all stored tensors."""
     return {"result": {"crc32": f"{crc32:08x}"}}
 
 

@@ -113,6 +113,9 @@ def check_inputs(record: Record, now: Record) -> None:
         )
     ]
     sources.append(("files", record.get("files", {}), now.get("files", {})))
+    # Records of older versions do not say what was copied.
+    if "copied" in record:
+        sources.append(("copied", record["copied"], now.get("copied", {})))
     for path, old, new in sources:
         for name in sorted(old.keys() | new.keys()):
             if old.get(name) != new.get(name):

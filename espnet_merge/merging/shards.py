@@ -33,14 +33,14 @@ def parts_of(output: Path) -> Path:
 
 
 def names_of(merge: Merge, number: int, count: int) -> list[str]:
-    """Return the tensors of a part, so that all parts have about the same work."""
+    """Return the tensors of a part; all parts have about the same work."""
     inputs = Inputs(merge.base, merge.experts)
     work = {name: _work(inputs, merge, name) for name in merge.plan}
-    loads, shares = [0] * count, {}
+    loads, parts = [0] * count, {}
     for name in sorted(work, key=lambda name: (-work[name], name)):
-        shares[name] = loads.index(min(loads))
-        loads[shares[name]] += work[name]
-    return [name for name in merge.plan if shares[name] == number - 1]
+        parts[name] = loads.index(min(loads))
+        loads[parts[name]] += work[name]
+    return [name for name in merge.plan if parts[name] == number - 1]
 
 
 def _work(inputs: Inputs, merge: Merge, name: str) -> int:

@@ -10,7 +10,7 @@ from espnet_merge.errors import InputError
 from espnet_merge.merging import estimate
 from espnet_merge.merging.loop import run
 from espnet_merge.merging.merge import Merge
-from espnet_merge.merging.planned import warn_of_rounding
+from espnet_merge.merging.planned import warn_of_rounding, warn_of_what_lacks
 from espnet_merge.methods import build_method
 
 
@@ -62,6 +62,7 @@ class Sweep:
 
     def run(self) -> list[Path]:
         """Make all of them, or none; return where they are."""
+        warn_of_what_lacks(self.merges[0])
         warn_of_rounding(self.merges[0].dtype)
         run(self.merges, self.jobs, self.device)
         return [merge.output for merge in self.merges]

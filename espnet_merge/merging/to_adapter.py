@@ -27,7 +27,7 @@ from espnet_merge.methods._base import scope_of
 
 # Methods whose result is a sum of the deltas, which factors can hold exactly.
 LINEAR = ("soup", "task_arithmetic")
-# Share of the merged energy that is rounding.
+# Fraction of the merged energy that may be lost to rounding.
 LOST = 1e-9
 
 
@@ -98,7 +98,7 @@ class AdapterMerge:
         device: str = "cpu",
         check: Callable[[Record], None] = accept,
     ) -> float:
-        """Write the adapter, or nothing; return the share of energy that it keeps.
+        """Write the adapter, or nothing; return the fraction of energy that it keeps.
 
         Args:
             jobs: Number of threads; the bytes do not depend on it.
@@ -107,6 +107,7 @@ class AdapterMerge:
         """
         energies: dict[str, tuple[float, float]] = {}
         with opened([self.merge], jobs, device) as (inputs, (record,)):
+            record.pop("copied", None)
             record |= {
                 "format": "adapter",
                 "rank": "exact" if self.rank is None else self.rank,
@@ -209,7 +210,7 @@ class AdapterMerge:
         return concatenate(parts)
 
     def _whole(self, inputs: Inputs, name: str) -> "Factored | Array":
-        """Merge by any method; those that work on factors may return some."""
+        """Merge by any method; one that works on factors may return factors."""
         import numpy as np
 
         method = self.merge.at(name)

@@ -1,8 +1,8 @@
 """The leading directions of all tasks at a matrix, side by side and decorrelated.
 
-Matrices too large to be held, such as embeddings, come as pieces of rows. What is
-computed of these is no larger than a row is long, squared; of left vectors only that is
-kept which makes them of rows.
+Matrices too large to be held, such as embeddings, come in chunks of rows. What is kept
+of these is no larger than columns x columns: of left vectors only the matrix is kept
+that makes them of rows.
 """
 
 import contextlib
@@ -28,11 +28,12 @@ from espnet_merge.linalg.decompose import (
 )
 from espnet_merge.methods._base import Stream, TensorInfo, map_chunks
 
-# Entries of a matrix that may be held a few times over.
+# Entries of a matrix that may be in memory a few times: 64 MB of float32. All matrices
+# of attention and feed-forward in large-v3 are smaller, token embeddings are larger.
 LARGE = 1 << 24
 
-# Columns of a factor that come closer to the others than this share of their length are
-# too close for its Gram matrix: rounding in there must not pass for a direction, which
+# The Gram matrix of a factor is not used where a column is closer to the span of the
+# others than this fraction of its length: rounding must not pass for a direction, which
 # has a square above 1e-12 of the largest. Adapters of Whisper have 0.2 and more.
 COLLINEAR = 0.1
 
@@ -40,8 +41,8 @@ COLLINEAR = 0.1
 class Aligned(NamedTuple):
     """Decorrelated directions of all tasks side by side, the spectra task by task.
 
-    Of a tall matrix ``u`` is what makes them of the tasks' left vectors, and ``bases``
-    what makes these of rows.
+    For a tall matrix ``bases`` makes the tasks' left vectors of rows, and ``u`` makes
+    the decorrelated ones of these.
     """
 
     u: Float[Array, "rows kept"]
@@ -61,35 +62,39 @@ def is_tall(shape: Sequence[int]) -> bool:
     return len(shape) == 2 and shape[0] > shape[1] and math.prod(shape) > LARGE
 
 
-def align(deltas: Matrices, fraction: float | None, how: Orthogonaliser) -> Aligned:
-    """Align matrices that are there whole, or as factors.
+def align(
+    deltas: Matrices, fraction: float | None, orthogonalise: Orthogonaliser
+) -> Aligned:
+    """Align matrices that are in memory whole, or as factors.
 
     Args:
         deltas: One a task.
-        fraction: Share of the full rank that a task keeps, 1/n by default.
-        how: As for ``polar``.
+        fraction: Fraction of the full rank that a task keeps, 1/n by default.
+        orthogonalise: As for ``polar``.
     """
-    if tasks := _align_factors(deltas, fraction, how):
+    if tasks := _align_factors(deltas, fraction, orthogonalise):
         return tasks
     first, count = deltas[0], len(deltas)
-    each = _share(min(first.shape), count, fraction)
-    parts = leading(lambda i, k: svd(deltas[i], k), count, each)
-    u, v = polar([part.u for part in parts], how), polar([x.v for x in parts], how)
+    per_task = _directions_per_task(min(first.shape), count, fraction)
+    parts = leading(lambda i, k: svd(deltas[i], k), count, per_task)
+    u = polar([part.u for part in parts], orthogonalise)
+    v = polar([part.v for part in parts], orthogonalise)
     spectra, ranks = [part.s for part in parts], [part.rank for part in parts]
     return Aligned(like(u, first), spectra, ranks, like(v, first))
 
 
 def _align_factors(
-    deltas: Matrices, fraction: float | None, how: Orthogonaliser
+    deltas: Matrices, fraction: float | None, orthogonalise: Orthogonaliser
 ) -> Aligned | None:
-    """Align factors by their Gram matrices, no larger than all ranks together.
+    """Align factors by their Gram matrices, of as many rows as all ranks together.
 
-    None where these are too large to gain by it, or factors too close to collinear.
+    Returns None where that does not pay, or where columns of a factor are nearly
+    collinear.
     """
     factored = [delta for delta in deltas if isinstance(delta, Factored)]
     ranks = [delta.a.shape[0] for delta in factored]
-    each = _share(min(deltas[0].shape), len(deltas), fraction)
-    if len(factored) < len(deltas) or max(ranks) > each:
+    per_task = _directions_per_task(min(deltas[0].shape), len(deltas), fraction)
+    if len(factored) < len(deltas) or max(ranks) > per_task:
         return None
     xp = library(factored[0].b)
     b = xp.concatenate([delta.b for delta in factored], 1)
@@ -102,20 +107,20 @@ def _align_factors(
         return None
 
     def decompose(task: int, count: int) -> Svd:
-        # What multiplies b and a' to directions: b = q l', with q orthonormal.
+        # b = q l', with q orthonormal. The result makes directions of b and of a'.
         left, right = roots[task], roots[len(factored) + task]
         u, s, v = svd(factored[task].scale * left.T @ right, count)
         return Svd(xp.linalg.solve(left.T, u), s, xp.linalg.solve(right.T, v))
 
-    parts = leading(decompose, len(deltas), each)
+    parts = leading(decompose, len(deltas), per_task)
 
     def decorrelate(
         factors: Float[Array, "side ranks"],
         whole: Float64[Array, "ranks ranks"],
         blocks: Sequence[Float64[Array, "_ _"]],
     ) -> Float[Array, "side kept"]:
-        matrix = whitened(_by_block(_by_block(whole, blocks).T, blocks), how)
-        # It is symmetric: this is what mixes the blocks, and no longer than they are.
+        matrix = whitened(_by_block(_by_block(whole, blocks).T, blocks), orthogonalise)
+        # ``matrix`` is symmetric. The product has as many rows as all factors columns.
         mixing = _by_block(matrix, [block.T for block in blocks]).T
         return factors @ like(mixing, deltas[0])
 
@@ -128,7 +133,7 @@ def _align_factors(
 def _roots(
     products: Float64[Array, "n n"], blocks: Sequence[slice]
 ) -> Iterator[Float64[Array, "_ _"]]:
-    """Yield Cholesky factors of the blocks, and none where columns are collinear."""
+    """Yield Cholesky factors of those blocks whose columns are not collinear."""
     linalg = library(products).linalg
     for block in blocks:
         with contextlib.suppress(linalg.LinAlgError):
@@ -141,62 +146,67 @@ def _roots(
 def _by_block(
     matrix: Float64[Array, "rows _"], blocks: Sequence[Float64[Array, "_ _"]]
 ) -> Float64[Array, "rows _"]:
-    """Multiply by the matrix that has these blocks on its diagonal."""
+    """Multiply by the block-diagonal matrix of ``blocks``."""
     ends = list(itertools.accumulate(len(block) for block in blocks))
     pairs = zip(ends, blocks, strict=True)
     parts = [matrix[:, end - len(block) : end] @ block for end, block in pairs]
     return library(matrix).concatenate(parts, 1)
 
 
-def align_tall(stream: Stream, fraction: float | None, how: Orthogonaliser) -> Aligned:
-    """Align tall matrices, given as a stream of rows; otherwise as ``align``."""
+def align_tall(
+    stream: Stream, fraction: float | None, orthogonalise: Orthogonaliser
+) -> Aligned:
+    """Align tall matrices that come as a stream of rows; see ``align``."""
     grams = _sum(stream, lambda info, x: [gram([rows]) for rows in _rows(x, info)])
 
     def decompose(task: int, count: int) -> Svd:
         s, v = right(grams[task], count)
         return Svd(v / s[: v.shape[1]], s, v)
 
-    each = _share(len(grams[0]), len(grams), fraction)
-    parts = leading(decompose, len(grams), each)
+    per_task = _directions_per_task(len(grams[0]), len(grams), fraction)
+    parts = leading(decompose, len(grams), per_task)
     ranks, bases = [part.rank for part in parts], [part.u for part in parts]
     (total,) = _sum(stream, lambda info, x: [gram([left(x, info, bases)])])
-    # As in ``svd``: more exact than the roots of eigenvalues where these are small.
+    # As in ``svd``, lengths are more exact than roots of small eigenvalues.
     lengths, spectra = total.diagonal() ** 0.5, []
     for part, end in zip(parts, itertools.accumulate(ranks), strict=True):
         own = part.kept * lengths[end - part.rank : end]
         spectra.append(library(own).concatenate([own, part.s[part.rank :]], 0))
-    mixing = whitened(total / (lengths[:, None] * lengths), how) / lengths[:, None]
-    return Aligned(
-        mixing, spectra, ranks, polar([part.v for part in parts], how), bases
-    )
+    cosines = total / (lengths[:, None] * lengths)
+    mixing = whitened(cosines, orthogonalise) / lengths[:, None]
+    v = polar([part.v for part in parts], orthogonalise)
+    return Aligned(mixing, spectra, ranks, v, bases)
 
 
 def left(
     deltas: ByExpert, info: TensorInfo, bases: Sequence[Float64[Array, "columns _"]]
 ) -> Float64[Array, "rows kept"]:
-    """Return rows of the left vectors of all tasks side by side, from rows of these."""
+    """Return rows of the left vectors of all tasks, made of rows of the matrices."""
     pairs = zip(_rows(deltas, info), bases, strict=True)
     blocks = [double(rows) @ basis for rows, basis in pairs]
     return library(blocks[0]).concatenate(blocks, 1)
 
 
-def leading(decompose: Callable[[int, int], Svd], tasks: int, each: int) -> list[Svd]:
-    """Give each task its share of ``each * tasks`` directions.
+def leading(
+    decompose: Callable[[int, int], Svd], tasks: int, per_task: int
+) -> list[Svd]:
+    """Distribute ``per_task * tasks`` directions over the tasks.
 
-    Rank that a task leaves free goes to the others: each keeps min(rank, L) directions
-    for the largest L within the budget, its rank counted above ``RANK_TOLERANCE`` of
-    the largest singular value over the tasks.
+    A task of lower rank leaves directions to the others: each keeps min(rank, L)
+    directions for the largest L within the budget. Ranks count singular values above
+    ``RANK_TOLERANCE`` of the largest over the tasks.
 
     Args:
         decompose: Decomposes task number ``i`` with so many vectors.
         tasks: Number of tasks.
-        each: Directions of a task, >= 1, where none leaves rank free.
+        per_task: Directions of a task, >= 1, where no task has a lower rank.
     """
-    parts = [decompose(task, each) for task in range(tasks)]
+    parts = [decompose(task, per_task) for task in range(tasks)]
     floor = RANK_TOLERANCE * largest(parts)
     ranks = [int((part.s > floor).sum()) for part in parts]
-    level = each
-    while level < max(ranks) and sum(min(r, level + 1) for r in ranks) <= each * tasks:
+    level = per_task
+    budget = per_task * tasks
+    while level < max(ranks) and sum(min(r, level + 1) for r in ranks) <= budget:
         level += 1
     for task, rank in enumerate(min(rank, level) for rank in ranks):
         if rank > parts[task].rank:
@@ -210,8 +220,8 @@ def largest(parts: Sequence[Svd]) -> float:
     return max((float(part.s[0]) for part in parts if len(part.s)), default=0.0)
 
 
-def _share(full: int, count: int, fraction: float | None) -> int:
-    """Return the number of directions of a task where none leaves rank free."""
+def _directions_per_task(full: int, count: int, fraction: float | None) -> int:
+    """Return the directions that a task keeps where no task has a lower rank."""
     return max(1, full // count if fraction is None else int(full * fraction))
 
 

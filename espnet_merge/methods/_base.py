@@ -1,4 +1,4 @@
-"""The interface of every merge method, and the checks they share.
+"""The interface of every merge method, and the checks that methods share.
 
 Modules of this package import numpy and torch inside functions: listing the methods
 or rejecting a parameter must not cost an import of either.
@@ -19,16 +19,16 @@ type Scope = Literal["entry", "tensor", "model"]
 
 @dataclass(frozen=True, kw_only=True)
 class TensorInfo:
-    """Where a tensor sits: what a method may know beside the tensors it merges.
+    """What a method may know of a tensor besides its values in the experts.
 
     Args:
         name: Name of the tensor in the checkpoint.
         role: What the tensor does in the network; spectral methods ask for it.
-        base: The tensor in the base model, or the piece of it that is at hand.
+        base: The tensor in the base model, or the chunk of it that is merged.
         shape: Shape of the whole tensor.
-        start: Index of the first entry, where the tensor comes in flat pieces.
+        start: Index of the first entry of a flat chunk.
         layer: Number of the layer in its stack, from 0; None outside the layers.
-        depth: Number of layers of that stack.
+        depth: Number of layers in that stack.
         cache: Where ``memoise`` keeps its values; None keeps nothing.
     """
 
@@ -44,11 +44,11 @@ class TensorInfo:
     )
 
     def memoise[T](self, key: Hashable, make: Callable[[], T]) -> T:
-        """Return ``make()``, computed once a tensor for all methods of one pass.
+        """Return ``make()``, computed once per tensor for all methods of one pass.
 
         Args:
             key: Names the computation and all of its parameters.
-            make: Computes it from the tensors at this site.
+            make: Computes it from this tensor of all experts.
         """
         if self.cache is None:
             return make()
@@ -58,12 +58,17 @@ class TensorInfo:
         return value
 
 
-# For a call without a site: nothing is kept from one call to the next.
+# For a call of which nothing is known. It keeps nothing for the next one.
 NO_INFO = TensorInfo(cache=None)
 
 
 def row_length(shape: Sequence[int]) -> int:
-    """Return the entries of a slice of the first axis; a vector is one row."""
+    """Return the number of entries in a row: a slice of the first axis, or a vector.
+
+    Example:
+        >>> row_length((8, 4, 3)), row_length((5,))
+        (12, 5)
+    """
     return math.prod(shape[1:] if len(shape) > 1 else shape)
 
 
@@ -73,23 +78,23 @@ type Stream = Iterable[tuple[TensorInfo, ByExpert]]
 def map_chunks[R](
     stream: Iterable[tuple[TensorInfo, Any]],
     function: Callable[[TensorInfo, Any], R],
-    share: int = 1,
+    one_in: int = 1,
 ) -> Iterator[R]:
-    """Yield ``function(info, tensors)`` over the stream, by its workers if it has any.
+    """Yield ``function(info, tensors)`` for each chunk, in threads if the stream can.
 
     Args:
-        stream: Pieces of tensors.
+        stream: Chunks of tensors.
         function: It must be pure, for it may run in many threads.
-        share: Of so many parts of each piece, read but the first.
+        one_in: Read only the first ``1 / one_in`` of each chunk.
     """
     if hasattr(stream, "map"):
-        yield from stream.map(function, share)
-    elif share == 1:
+        yield from stream.map(function, one_in)
+    elif one_in == 1:
         yield from (function(*chunk) for chunk in stream)
     else:
         for info, tensors in stream:
             flat = [tensor.ravel() for tensor in tensors]
-            yield function(info, [x[: -(-x.size // share)] for x in flat])
+            yield function(info, [x[: -(-x.size // one_in)] for x in flat])
 
 
 type ElementwiseMerge = Callable[[ByExpert, TensorInfo], Float[Array, "*shape"]]

@@ -1,4 +1,4 @@
-"""Entries of a stream by their places in ascending order, exact, in little memory."""
+"""Order statistics of a stream: exact, and in little memory."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -8,31 +8,34 @@ from typing import Any, NamedTuple
 from espnet_merge.arrays import Array, Float, Int
 from espnet_merge.methods._base import TensorInfo, map_chunks
 
-# Entries of a row that are kept to look for the wanted one among them.
+# Candidates of a row that are kept at most: 16 MB of float32, and twice that of
+# indices.
 MOST = 1 << 22
-# A first sample is of the begin of each piece, one part of so many.
-SHARE = 16
-# Its size, by the number of entries: one of so many of them, least and most.
+# The first sample is taken from the first sixteenth of each chunk, so that a sixteenth
+# of the files is read for it.
+SAMPLED_ONE_IN = 16
+# Sample size: one entry in 64, at least 4096, at most 2^20.
 SAMPLE = (64, 1 << 12, 1 << 20)
-# How far the quantiles of a sample are off at most, in all likelihood.
+# Half the width of the interval around the quantile of a sample, in standard
+# deviations. A sample of single entries misses it once in 10^9 times.
 DEVIATIONS = 6
-# Neighbours are alike, so that a sample of pieces misses more often than one of single
-# entries. Then the entry lies beside the interval, within so many times its width.
+# Neighbours are alike, so that a sample of chunks misses more often. The next interval
+# lies beyond the missed one, and is so many times as wide.
 FURTHER = 8
 
-# The pieces of some vectors, the rows, with their site.
+# Chunks of some vectors, the rows.
 type Rows = Iterable[tuple[TensorInfo, Iterable[Float[Array, "..."]]]]
 
 
 @dataclass(frozen=True)
 class Mapped:
-    """A stream of deltas, seen through a function, as often as it is needed."""
+    """A stream of the rows that a function makes of each chunk of another stream."""
 
     stream: Rows
     function: Callable[[Any], Iterable[Float[Array, "..."]]]
 
     def __iter__(self) -> Iterator[tuple[TensorInfo, Iterable[Float[Array, "..."]]]]:
-        """Yield what the function makes of the deltas at each site."""
+        """Yield what the function makes of each chunk."""
         for info, deltas in self.stream:
             yield info, self.function(deltas)
 
@@ -45,23 +48,23 @@ class Mapped:
         return _entries(self.stream)
 
     def map[R](
-        self, function: Callable[[TensorInfo, Any], R], share: int = 1
+        self, function: Callable[[TensorInfo, Any], R], one_in: int = 1
     ) -> Iterator[R]:
         """Yield ``function(info, rows)`` as ``map_chunks`` does."""
 
         def seen(info: TensorInfo, deltas: Any) -> R:  # noqa: ANN401 - as the stream has them
             return function(info, self.function(deltas))
 
-        return map_chunks(self.stream, seen, share)
+        return map_chunks(self.stream, seen, one_in)
 
 
 class Statistic(NamedTuple):
-    """An entry found by its place in ascending order.
+    """An entry that was found by its place in ascending order.
 
     Args:
         value: The entry.
         before: Number of entries equal to it whose place is lower.
-        where: Indices of all entries equal to it, where they were kept.
+        where: Indices of all entries equal to it; None where they were not kept.
     """
 
     value: Any
@@ -74,13 +77,14 @@ def order_statistics(
 ) -> list[list[Any]]:
     """Return entries of each row of the stream by their places in ascending order.
 
-    Exact, and in little memory: a sample tells between which values an entry lies, a
-    look at all entries which of them lie there, and so on until they can be sorted.
+    A sample gives an interval in which an entry probably lies. A pass over all entries
+    counts those below the interval and keeps those inside. This is repeated until the
+    entries inside are few enough to be sorted.
 
     Args:
-        stream: The rows, in pieces.
-        places: Tells the places from the size of a row.
-        magnitudes: Whether the entries are taken without their signs.
+        stream: The rows, in chunks.
+        places: Gives the places for the size of a row.
+        magnitudes: Whether to order by magnitude.
 
     Example:
         >>> import numpy as np
@@ -103,10 +107,10 @@ def find_statistics(
     """As ``order_statistics``, with all that is known of each entry.
 
     Args:
-        stream: The rows, in pieces.
-        places: Tells the places from the size of a row.
-        magnitudes: Whether the entries are taken without their signs.
-        where: Whether indices are kept of entries equal to it, if they are few.
+        stream: The rows, in chunks.
+        places: Gives the places for the size of a row.
+        magnitudes: Whether to order by magnitude.
+        where: Whether to keep the indices of equal entries, if these are few.
     """
     import numpy as np
 
@@ -114,7 +118,7 @@ def find_statistics(
     if not size:
         return []
     rate, least, most = SAMPLE
-    step = max(1, size // SHARE // min(most, max(least, size // rate)))
+    step = max(1, size // SAMPLED_ONE_IN // min(most, max(least, size // rate)))
 
     def sample(
         _: TensorInfo, rows: Iterable[Float[Array, "..."]]
@@ -123,7 +127,7 @@ def find_statistics(
         found = [row.ravel()[::step] for row in rows]
         return [abs(part) if magnitudes else part.copy() for part in found]
 
-    parts = map_chunks(stream, sample, SHARE)
+    parts = map_chunks(stream, sample, SAMPLED_ONE_IN)
     samples = [np.concatenate(row) for row in zip(*parts, strict=True)]
     searches = [[_Search(p, magnitudes) for p in places(size)] for _ in samples]
     for row, values in zip(searches, samples, strict=True):
@@ -152,7 +156,7 @@ def find_statistics(
 
 
 class _Seen(NamedTuple):
-    """What a search sees of a piece: entries below its interval, and those inside."""
+    """What a search sees in a chunk: entries below its interval, and those inside."""
 
     below: int
     inside: int
@@ -164,7 +168,7 @@ class _Seen(NamedTuple):
 class _Search:
     """A search for an entry by its place in ascending order.
 
-    It lies in [floor, ceiling] for certain, and in [low, high] in all likelihood.
+    The entry lies in [floor, ceiling] for certain, and in [low, high] probably.
     """
 
     place: int
@@ -175,13 +179,13 @@ class _Search:
     high: Any = math.inf
     found: Statistic | None = None
 
-    def narrow(self, sample: Float[Array, " entries"], share: float) -> None:
-        """Set the interval around the quantile of an ascending sample."""
+    def narrow(self, sample: Float[Array, " entries"], quantile: float) -> None:
+        """Set the interval around a quantile, in [0, 1], of an ascending sample."""
         count = len(sample)
         if not count:
             return
-        middle = min(int(share * count), count - 1)
-        spread = 1 + int(DEVIATIONS * math.sqrt(count * share * (1 - share)))
+        middle = min(int(quantile * count), count - 1)
+        spread = 1 + int(DEVIATIONS * math.sqrt(count * quantile * (1 - quantile)))
         first, last = middle - spread, middle + spread
         self.low = sample[first] if first >= 0 else self.floor
         self.high = sample[last] if last < count else self.ceiling
@@ -189,9 +193,9 @@ class _Search:
     def look(
         self, row: Float[Array, " entries"], start: int | None, most: int
     ) -> _Seen:
-        """Look at a piece of the row, keeping at most about ``most`` entries.
+        """Look at a chunk of the row, keeping at most about ``most`` entries.
 
-        Their indices are kept as well where the piece is told its ``start``.
+        Indices are kept where ``start``, the place of the chunk, is given.
         """
         import numpy as np
 
@@ -207,7 +211,7 @@ class _Search:
         return _Seen(below, inside, values, kept)
 
     def conclude(self, parts: Iterable[_Seen]) -> None:
-        """Find the entry among those inside, or a better interval."""
+        """Find the entry among those inside the interval, or a better interval."""
         import numpy as np
 
         belows, insides, values, where = zip(*parts, strict=True)

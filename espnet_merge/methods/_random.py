@@ -5,7 +5,7 @@ import hashlib
 from espnet_merge.arrays import Array, UInt32
 from espnet_merge.methods._base import TensorInfo
 
-# Philox makes four words of 64 bits, eight of ours, at each value of its counter.
+# Philox makes four words of 64 bits, thus eight of 32, at each value of its counter.
 BLOCK = 8
 
 
@@ -15,7 +15,7 @@ def random_bits(
     """Return ``size`` uniform integers of 32 bits for the entries at ``info``.
 
     They are a function of the seed, the number of the expert, the name of the tensor
-    and the index of the entry: neither order nor pieces nor workers change a bit.
+    and the index of the entry. Order, chunks and workers do not change a bit.
     """
     import numpy as np
 

@@ -45,10 +45,10 @@ def keep_largest(values: Float[Array, "*shape"], count: int) -> Float[Array, "*s
 
 @dataclass(frozen=True)
 class Cut:
-    """The largest magnitudes of a tensor, told apart from the others.
+    """Which entries are the largest of a tensor by magnitude.
 
     Args:
-        threshold: The smallest of them.
+        threshold: The smallest of their magnitudes.
         end: Entries equal to the threshold belong to them before this index only.
     """
 
@@ -58,7 +58,7 @@ class Cut:
     def keeps(
         self, magnitude: Float[Array, " entries"], start: int
     ) -> Bool[Array, " entries"]:
-        """Tell which entries of a flat piece, which begins at ``start``, are large."""
+        """Tell which entries of a flat chunk, which begins at ``start``, are large."""
         large = magnitude >= self.threshold
         if self.end < start + magnitude.size:
             rest = max(0, self.end - start)
@@ -66,10 +66,10 @@ class Cut:
         return large
 
     def parts(self, start: int, size: int) -> list[tuple[slice, Any]]:
-        """Return what magnitudes must reach in parts of a flat piece.
+        """Return parts of a flat chunk, and for each what magnitudes must reach.
 
         Args:
-            start: Where the piece begins.
+            start: Where the chunk begins.
             size: Number of its entries.
         """
         import numpy as np
@@ -87,8 +87,8 @@ NONE, ALL = Cut(math.inf), Cut(0)
 def cuts(stream: Rows, counts: Callable[[int], Sequence[int]]) -> list[list[Cut]]:
     """Return for each row the cuts that keep exactly so many of its magnitudes.
 
-    Of entries tied at the threshold the first stay. ``counts`` tells the numbers from
-    the size of a row; rows are those of one tensor.
+    Of entries tied at the threshold the first stay. ``counts`` gives the numbers for
+    the size of a row. The rows are those of one tensor.
 
     Example:
         >>> import numpy as np
@@ -120,7 +120,7 @@ def _cut(stream: Rows, row: int, least: Statistic, count: int) -> Cut:
 
     if count <= 0:
         return NONE
-    # What is equal to zero is worth nothing, kept or not.
+    # Whether zeros are kept makes no difference.
     if not least.before or not least.value:
         return Cut(least.value)
     where = least.where
@@ -169,7 +169,7 @@ def merge_agreeing(
         votes: By default the weighted sum.
         kept: For each expert the entries that count, the others being zero; all by
             default.
-        start: Index of the first entry of flat pieces.
+        start: Index of the first entry of flat chunks.
 
     Example:
         >>> import numpy as np

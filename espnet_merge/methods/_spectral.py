@@ -1,4 +1,4 @@
-"""What all methods share that decompose matrices and average all other tensors."""
+"""The base of methods that decompose matrices, and average all other tensors."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -70,17 +70,17 @@ class Spectral(Method):
 
 @dataclass(frozen=True, kw_only=True)
 class TiesInBasis(Spectral):
-    """A merge by TIES of what the tasks are in a basis that they share.
+    """A merge by TIES of the tasks' coordinates in a common basis.
 
     Args:
-        density: Share of entries kept of a task, in (0, 1].
+        density: Fraction of entries kept of a task, in (0, 1].
         consensus: ``mean`` over the agreeing experts or their ``sum``.
 
     Raises:
         InputError: a value is out of its range.
     """
 
-    # Selection by magnitude is numpy's.
+    # Entries are selected by numba, on the CPU.
     arrays: ClassVar[Literal["numpy", "torch"]] = "numpy"
 
     density: float = 0.2
@@ -92,5 +92,5 @@ class TiesInBasis(Spectral):
         check_range("density", self.density, 0, 1, open_low=True)
 
     def ties(self, tasks: Sequence[Float64[Array, "k l"]]) -> Float64[Array, "k l"]:
-        """Merge matrices in the basis."""
+        """Merge the tasks' coordinates."""
         return Ties(density=self.density, consensus=self.consensus)(tasks)

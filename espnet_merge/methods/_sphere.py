@@ -1,7 +1,7 @@
-"""Geometry of experts as directions: all of it follows from their dot products.
+"""Geometry of the experts as directions, which follows from their dot products.
 
-A mean of directions is a linear combination of the experts, so that one Gram matrix
-in float64, whatever the size of the tensor, gives its coefficients.
+A mean of directions is a linear combination of the experts. One Gram matrix in float64
+gives its coefficients, whatever the size of the tensor.
 """
 
 from collections.abc import Callable
@@ -12,16 +12,16 @@ from espnet_merge.methods._base import Stream, TensorInfo, map_chunks
 type Vectors = Callable[[TensorInfo, ByExpert], ByExpert]
 
 
-def gram(
+def dot_products(
     stream: Stream, vectors: Vectors = lambda info, tensors: tensors
 ) -> Float64[Array, "experts experts"]:
-    """Return the dot products of flat tensors that come in pieces, in float64.
+    """Return the dot products of flat tensors that come in chunks, in float64.
 
     In float32 the angle between two experts of one base, often 1e-3, would be noise.
 
     Args:
-        stream: The pieces.
-        vectors: What is to be multiplied, made of the tensors at a site.
+        stream: The chunks.
+        vectors: Makes what is multiplied of a chunk.
     """
     import numpy as np
 
@@ -33,18 +33,18 @@ def gram(
 
 
 def norms_and_cosines(
-    gram: Float64[Array, "experts experts"],
+    dots: Float64[Array, "experts experts"],
 ) -> tuple[Float64[Array, " experts"], Float64[Array, "experts experts"]]:
     """Split a Gram matrix; a zero tensor has no direction, its cosines are 0."""
     import numpy as np
 
-    norms = np.sqrt(gram.diagonal())
+    norms = np.sqrt(dots.diagonal())
     divisor = np.where(norms > 0, norms, 1)
-    return norms, gram / divisor / divisor[:, None]
+    return norms, dots / divisor / divisor[:, None]
 
 
 def all_equal(stream: Stream, vectors: Vectors = lambda info, tensors: tensors) -> bool:
-    """Tell whether there is but one tensor, which then needs no arithmetic."""
+    """Tell whether all experts have the same tensor, which then needs no arithmetic."""
     chunks = (vectors(info, tensors) for info, tensors in stream)
     return all(
         bool((tensor == chunk[0]).all()) for chunk in chunks for tensor in chunk[1:]

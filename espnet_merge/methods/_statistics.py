@@ -1,4 +1,4 @@
-"""What methods share that weight experts by statistics of their data."""
+"""What methods have in common that weight experts by statistics of their data."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -49,7 +49,7 @@ class StatisticsMethod(Method):
         paths = map(Path, self.statistics)
         return tuple(open_statistics(path, self.statistics_kind) for path in paths)
 
-    def shares(self, count: int) -> tuple[float, ...]:
+    def normalised_weights(self, count: int) -> tuple[float, ...]:
         """Return the weight of each of ``count`` experts, in sum 1."""
         weights = expert_weights(self.weights, count)
         return tuple(weight / sum(weights) for weight in weights)

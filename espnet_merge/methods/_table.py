@@ -10,7 +10,7 @@ from espnet_merge.methods.consensus import Consensus
 from espnet_merge.methods.core_space import CoreSpace
 from espnet_merge.methods.dare import Dare
 from espnet_merge.methods.della import Della
-from espnet_merge.methods.fisher import Fisher
+from espnet_merge.methods.fisher import FisherMean
 from espnet_merge.methods.iso_c import IsoC
 from espnet_merge.methods.iso_cts import IsoCts
 from espnet_merge.methods.karcher import Karcher
@@ -97,7 +97,7 @@ METHODS = Methods(
         "knots": Knots,
         "core_space": CoreSpace,
         "selective_attention": SelectiveAttention,
-        "fisher": Fisher,
+        "fisher": FisherMean,
         "regmean": RegMean,
     }
 )

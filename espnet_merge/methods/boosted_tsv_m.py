@@ -31,8 +31,8 @@ class BoostedTsvM(TsvM):
         spectral: As for ``tsv_m``: ``linear`` or ``all_2d``.
         orthogonalise: As for ``tsv_m``: ``svd``, ``eigh`` or ``newton_schulz``.
         rank_fraction: As for ``tsv_m``, in (0, 1]; 1/n by default.
-        beta: :math:`\beta`, share of the energy above the floor, in (0, 1]; the paper
-            searches [0.1, 1] and takes 0.3. 1 boosts nothing.
+        beta: :math:`\beta`, fraction of the energy above the floor, in (0, 1]; the
+            paper searches [0.1, 1] and takes 0.3. 1 boosts nothing.
         energy: e, ``linear`` or ``squared``.
 
     Raises:
@@ -61,7 +61,7 @@ class BoostedTsvM(TsvM):
         if not len(s):
             return s
         energy = s if self.energy == "linear" else s**2
-        shares = energy.cumsum(0) / energy.sum()
-        # In floating point the last share may miss 1: then the last is the floor.
-        floor = min(int((shares < self.beta).sum()), len(s) - 1)
+        cumulative = energy.cumsum(0) / energy.sum()
+        # In floating point the last may miss 1: then the last value is the floor.
+        floor = min(int((cumulative < self.beta).sum()), len(s) - 1)
         return s.clip(float(s[floor]))

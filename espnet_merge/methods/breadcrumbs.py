@@ -33,8 +33,8 @@ class Breadcrumbs(TwoPass):
     Departures from it: a tensor keeps at least one entry [ours].
 
     Args:
-        density: d, share of entries kept, in (0, 1].
-        gamma: Share of the largest entries dropped, in [0, 1].
+        density: d, fraction of entries kept, in (0, 1].
+        gamma: Fraction of entries, the largest, that are dropped, in [0, 1].
         sign_consensus: Drop the entries against the sign of the weighted sum.
         scale: :math:`\lambda`, no unit, finite.
         weights: One weight an expert, no unit, finite; ones by default.

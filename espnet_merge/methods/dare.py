@@ -30,7 +30,7 @@ class Dare(Method):
     mergekit rescales each tensor to its old L1 norm instead of by 1/d.
 
     Args:
-        density: d, share of entries kept, in (0, 1].
+        density: d, fraction of entries kept, in (0, 1].
         scale: :math:`\lambda`, no unit, finite.
         seed: Any whole number; another seed gives other masks.
         weights: One weight an expert, no unit, finite; ones by default.

@@ -38,7 +38,7 @@ class Della(Method):
     [ours]. mergekit rescales to the old L1 norm and takes a step of 2 epsilon.
 
     Args:
-        density: d, mean share of entries kept, in (0, 1].
+        density: d, mean fraction of entries kept, in (0, 1].
         epsilon: Span of the probabilities, >= 0, with d +- epsilon / 2 in (0, 1].
         scale: lambda, no unit, finite.
         seed: Any whole number; another seed gives other masks.

@@ -9,7 +9,7 @@ from espnet_merge.methods._statistics import StatisticsMethod
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fisher(StatisticsMethod):
+class FisherMean(StatisticsMethod):
     r"""Average each entry, weighted by the Fisher information of each expert.
 
     .. math::
@@ -23,8 +23,8 @@ class Fisher(StatisticsMethod):
     Source: Matena and Raffel, *Merging Models with Fisher-Weighted Averaging*, NeurIPS
     2022, Sec. 2, https://arxiv.org/abs/2111.09832 [paper]; the norm as in the authors'
     code [code].
-    Departures from it: the floor is a share of the mean of each expert's own F, and of
-    every expert alike; the authors' code takes 1e-6 as it is, for the first expert
+    Departures from it: the floor is a fraction of the mean of each expert's own F, and
+    of every expert alike; the authors' code takes 1e-6 as it is, for the first expert
     only. So neither the scale of the loss nor the order of experts matters [ours].
 
     Args:
@@ -54,18 +54,18 @@ class Fisher(StatisticsMethod):
     def __call__(
         self, deltas: ByExpert, info: TensorInfo = NO_INFO, /
     ) -> Float[Array, "*shape"]:
-        """Merge ``deltas[i]``, or the piece of them that begins at ``info.start``."""
+        """Merge ``deltas[i]``, or the chunk of them that begins at ``info.start``."""
         import numpy as np
 
-        shares = self.shares(len(deltas))
+        weights = self.normalised_weights(len(deltas))
         chunk = slice(info.start, info.start + deltas[0].size)
         merged, total = np.zeros_like(deltas[0]), np.zeros_like(deltas[0])
-        for delta, share, statistics in zip(deltas, shares, self.opened, strict=True):
+        for delta, weight, statistics in zip(deltas, weights, self.opened, strict=True):
             fisher = statistics.read(info.name, delta.dtype.name, chunk)
             mean, norm = statistics.facts["mean"], statistics.facts["norm"]
-            scale = share / norm if self.normalize else share
-            weight = np.maximum(fisher, self.floor * mean).reshape(delta.shape) * scale
-            merged += weight * delta
-            total += weight
+            scale = weight / norm if self.normalize else weight
+            entries = np.maximum(fisher, self.floor * mean).reshape(delta.shape) * scale
+            merged += entries * delta
+            total += entries
         merged /= total
         return merged

@@ -9,7 +9,7 @@ from espnet_merge.linalg.decompose import add, like, newton_schulz, norm, svd
 from espnet_merge.methods._base import TensorInfo
 from espnet_merge.methods._spectral import Spectral
 
-# Share of the largest that float64 arithmetic on a Gram matrix still resolves.
+# Fraction of the largest singular value that a Gram matrix of float64 still resolves.
 ROUNDING = 1e-7
 
 
@@ -60,8 +60,8 @@ class IsoC(Spectral):
         first, count = deltas[0], len(deltas)
         floor = ROUNDING * max(norm(delta) for delta in deltas)
         if info.base is not None:
-            share = count / min(first.shape) ** 0.5
-            floor = max(floor, 2**-24 * share * norm(info.base))
+            rounded = 2**-24 * count / min(first.shape) ** 0.5
+            floor = max(floor, rounded * norm(info.base))
         u, s, v = svd(add(deltas), tolerance=ROUNDING).above(floor)
         mean = float(s.sum()) / max(1, len(s))
         gains = (

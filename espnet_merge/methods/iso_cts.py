@@ -1,4 +1,4 @@
-"""Iso-CTS: Iso-C with room for what only one task needs."""
+"""Iso-CTS: Iso-C that keeps directions of single tasks."""
 
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -46,7 +46,7 @@ class IsoCts(Spectral):
         spectral: Which tensors are decomposed: weights of attention and feed-forward
             (``linear``), or every matrix not named text_projection (``all_2d``).
         orthogonalise: As for ``tsv_m``: ``svd``, ``eigh`` or ``newton_schulz``.
-        common_fraction: f, share of common directions, in [0, 1]; 0.8 in the paper.
+        common_fraction: f, fraction of common directions, in [0, 1]; 0.8 in the paper.
 
     Raises:
         InputError: a value is out of its range.
@@ -75,11 +75,11 @@ class IsoCts(Spectral):
         first, count = deltas[0], len(deltas)
         full = min(first.shape)
         floor = RANK_TOLERANCE * max(norm(delta) for delta in deltas)
-        each = round((full - int(full * self.common_fraction)) / count)
-        each = min(each, full // count)
-        common = svd(add(deltas), full - each * count).above(floor)
+        own = round((full - int(full * self.common_fraction)) / count)
+        own = min(own, full // count)
+        common = svd(add(deltas), full - own * count).above(floor)
         parts = leading(
-            lambda i, k: svd(without(deltas[i], common.u), k).above(floor), count, each
+            lambda i, k: svd(without(deltas[i], common.u), k).above(floor), count, own
         )
         kept = [*parts, common]
         values = [float(part.kept.sum()) for part in kept]

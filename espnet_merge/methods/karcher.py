@@ -11,7 +11,7 @@ from espnet_merge.methods._base import (
     check_range,
     weighted_sum,
 )
-from espnet_merge.methods._sphere import all_equal, gram, norms_and_cosines
+from espnet_merge.methods._sphere import all_equal, dot_products, norms_and_cosines
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,13 +63,13 @@ class Karcher(TwoPass):
 
         if all_equal(stream):
             return lambda experts, _: weighted_sum([1.0], experts[:1])
-        norms, cosines = norms_and_cosines(gram(stream))
+        norms, cosines = norms_and_cosines(dot_products(stream))
         directions = norms > 0
         mean = np.zeros(len(norms))
         mean[directions] = self._mean(cosines[np.ix_(directions, directions)])
         mean[directions] /= norms[directions]
-        shares = mean * norms.mean()
-        return lambda experts, _: weighted_sum(shares, experts)
+        coefficients = mean * norms.mean()
+        return lambda experts, _: weighted_sum(coefficients, experts)
 
     def _mean(
         self, cosines: Float64[Array, "experts experts"]
@@ -88,7 +88,7 @@ class Karcher(TwoPass):
         for _ in range(self.max_iter):
             dots = np.clip(cosines @ mean, -1, 1)
             sines = np.sqrt(1 - dots**2)
-            # At the antipode every direction is as short: it has no say.
+            # At the antipode all directions are equally short: it has no influence.
             ratio = np.where(sines > self.tol, np.arccos(dots), dots > 0)
             ratio = ratio / np.where(sines > self.tol, sines, 1) / count
             step = ratio - (ratio @ dots) * mean

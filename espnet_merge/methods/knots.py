@@ -1,4 +1,4 @@
-"""KnOTS: merge the tasks in a basis of outputs that they share."""
+"""KnOTS: merge the tasks in a common basis of outputs."""
 
 from dataclasses import dataclass
 
@@ -32,7 +32,7 @@ class Knots(TiesInBasis):
         scale: :math:`\lambda`, no unit, finite; the authors search it.
         spectral: Which tensors are decomposed: weights of attention and feed-forward
             (``linear``), or every matrix not named text_projection (``all_2d``).
-        density: Share of entries kept of a task, in (0, 1]; 0.2 in the code.
+        density: Fraction of entries kept of a task, in (0, 1]; 0.2 in the code.
         consensus: ``mean`` over the agreeing experts or their ``sum``.
 
     Raises:

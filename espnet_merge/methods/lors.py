@@ -33,10 +33,10 @@ class Lors(Method):
 
     Args:
         scale: :math:`\lambda`, no unit, finite; 1/n in the paper.
-        rank_ratio: r as a share of the smaller side, in [0, 1]; 0 keeps the sparse
+        rank_ratio: r as a fraction of the smaller side, in [0, 1]; 0 keeps the sparse
             part alone.
         rank: r itself, >= 0; overrides ``rank_ratio``.
-        density: d, share of the residual's entries kept, in [0, 1].
+        density: d, fraction of the residual's entries kept, in [0, 1].
         compress: ``lors``, or an ablation: ``svp`` low rank only, ``mp`` the largest
             entries of the task vector only, ``none`` neither.
 
@@ -97,10 +97,10 @@ class Lors(Method):
             part = svd(delta, rank)
             low = part.dense()
             total = total + low
-            # An adapter of that rank leaves no residual, and is not multiplied out.
+            # An adapter of no more rank leaves no residual: it is not multiplied out.
             if self.compress != "svp" and rank < len(part.s):
                 # In float64, so that the order of the residual's entries is right.
-                total += largest(double(dense(delta)) - low, self.density)
+                total += sparse(double(dense(delta)) - low, self.density)
         return like(total, first)
 
 
@@ -109,7 +109,7 @@ def dense(delta: Float[Array, "rows columns"]) -> Float[Array, "rows columns"]:
     return delta.dense() if isinstance(delta, Factored) else delta
 
 
-def largest(x: Float[Array, "*shape"], density: float) -> Float[Array, "*shape"]:
+def sparse(x: Float[Array, "*shape"], density: float) -> Float[Array, "*shape"]:
     """Zero all but the ``int(density * size)`` entries of largest magnitude."""
     import numpy as np
 

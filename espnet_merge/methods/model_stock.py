@@ -13,7 +13,7 @@ from espnet_merge.methods._base import (
     TwoPass,
     check_range,
 )
-from espnet_merge.methods._sphere import gram
+from espnet_merge.methods._sphere import dot_products
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +69,7 @@ class ModelStock(TwoPass):
         """Find t of the tensor, or leave it to each of its rows."""
         if self.filter_wise:
             return lambda deltas, info: self._move(deltas, self._of_rows(deltas, info))
-        dots = gram(stream)
+        dots = dot_products(stream)
         info, _ = next(iter(stream))
         ratio = self._ratio(dots[None], info)
         return lambda deltas, _: self._move(deltas, ratio)

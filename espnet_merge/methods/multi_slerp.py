@@ -15,7 +15,7 @@ from espnet_merge.methods._base import (
     expert_weights,
     weighted_sum,
 )
-from espnet_merge.methods._sphere import all_equal, gram, norms_and_cosines
+from espnet_merge.methods._sphere import all_equal, dot_products, norms_and_cosines
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,10 +67,10 @@ class MultiSlerp(TwoPass):
 
     def statistics_pass(self, stream: Stream) -> ElementwiseMerge:
         """Find the coefficients of the experts, or of their deltas from the base."""
-        shares = self._shares(stream)
+        coefficients = self._coefficients(stream)
 
         def merge(experts: ByExpert, info: TensorInfo) -> Float[Array, "*shape"]:
-            merged = weighted_sum(shares, self._vectors(info, experts))
+            merged = weighted_sum(coefficients, self._vectors(info, experts))
             if self._on_deltas(info):
                 merged += info.base
             return merged
@@ -85,11 +85,11 @@ class MultiSlerp(TwoPass):
             return [expert - info.base for expert in experts]
         return experts
 
-    def _shares(self, stream: Stream) -> Float64[Array, " experts"]:
+    def _coefficients(self, stream: Stream) -> Float64[Array, " experts"]:
         """Return the coefficient of each vector."""
         import numpy as np
 
-        dots = gram(stream, self._vectors)
+        dots = dot_products(stream, self._vectors)
         if all_equal(stream, self._vectors):
             return np.asarray(np.eye(len(dots))[0])
         weights = np.array(expert_weights(self.weights, len(dots)), float)

@@ -16,7 +16,7 @@ from espnet_merge.methods._base import (
 )
 from espnet_merge.methods._order_statistics import Mapped, order_statistics
 
-# Share of the magnitudes that is clipped at either end.
+# Fraction of the magnitudes that is clipped at either end.
 CLIPPED = {"language": 0.0001, "vision": 0.01}
 
 
@@ -40,7 +40,7 @@ class Pcb(TwoPass):
     overflow; a constant is 0 after minmax [ours].
 
     Args:
-        density: d, share of entries that score above zero, in (0, 1].
+        density: d, fraction of entries that score above zero, in (0, 1].
         scale: :math:`\lambda`, no unit, finite; 1.2 in the authors' scripts.
         variant: The script that is followed, ``language`` or ``vision``.
 
@@ -83,18 +83,18 @@ class Pcb(TwoPass):
             divisor = deltas[0] * 0
             parts = zip(deltas, self._scores(deltas, limits), limits, ends, strict=True)
             for delta, score, limit, end in parts:
-                share = _minmax(score, *end)
-                total += share * np.sign(delta) * abs(delta).clip(*limit)
-                divisor += share
+                weight = _minmax(score, *end)
+                total += weight * np.sign(delta) * abs(delta).clip(*limit)
+                divisor += weight
             total *= self.scale / divisor.clip(1e-12)
             return total
 
         return merge
 
     def _clipping(self, size: int) -> list[int]:
-        share = CLIPPED[self.variant]
-        low = int(size * share)
-        return [low, max(low, int(size * (1 - share) - 1))]
+        clipped = CLIPPED[self.variant]
+        low = int(size * clipped)
+        return [low, max(low, int(size * (1 - clipped) - 1))]
 
     def _scores(
         self, deltas: ByExpert, limits: Sequence[Sequence[Any]]
@@ -106,8 +106,8 @@ class Pcb(TwoPass):
         if self.variant == "vision":
             others = sum(np.sign(d) * s for d, s in zip(deltas, sizes, strict=True))
         for delta, size in zip(deltas, sizes, strict=True):
-            share = np.exp(len(deltas) * (size * size - 1))
-            yield share * np.tanh(delta * others)
+            intra = np.exp(len(deltas) * (size * size - 1))
+            yield intra * np.tanh(delta * others)
 
 
 def _minmax(

@@ -36,7 +36,7 @@ class RegMean(StatisticsMethod):
         statistics: Directories of kind gram, one an expert.
         weights: w, one an expert, no unit, >= 0, not all 0; ones by default.
         off_diagonal: alpha, no unit, in [0, 1]; the paper takes 0.9 [paper].
-        ridge: delta as a share of the mean diagonal of the sum, no unit, in (0, 1].
+        ridge: delta as a fraction of the mean diagonal of the sum, no unit, in (0, 1].
 
     Raises:
         InputError: a value is out of its range.
@@ -63,20 +63,20 @@ class RegMean(StatisticsMethod):
     def __call__(
         self, deltas: ByExpert, info: TensorInfo = NO_INFO, /
     ) -> Float[Array, "*shape"]:
-        """Merge ``deltas[i]``: matrices at a linear layer, pieces elsewhere."""
+        """Merge ``deltas[i]``: matrices at a linear layer, chunks elsewhere."""
         import numpy as np
 
-        shares = self.shares(len(deltas))
+        weights = self.normalised_weights(len(deltas))
         mean = np.zeros_like(deltas[0])
-        for delta, share in zip(deltas, shares, strict=True):
-            mean += share * delta
+        for delta, weight in zip(deltas, weights, strict=True):
+            mean += weight * delta
         if not self.is_matrix(info) or mean.ndim != 2:
             return mean
         inputs = mean.shape[1]
         left, right = np.zeros((inputs, inputs)), np.zeros(mean.shape[::-1])
-        parts = zip(deltas, shares, self.opened, strict=True)
-        for delta, share, statistics in parts:
-            gram = share * self._gram(statistics, info.name, inputs)
+        parts = zip(deltas, weights, self.opened, strict=True)
+        for delta, weight, statistics in parts:
+            gram = weight * self._gram(statistics, info.name, inputs)
             left += gram
             right += gram @ (delta - mean).T
         # Where there was no input at all, any ridge leads to the mean.

@@ -39,7 +39,7 @@ class Sce(TwoPass):
     Departures from it: a factor ``scale`` [ours].
 
     Args:
-        density: d, share of entries kept, in (0, 1].
+        density: d, fraction of entries kept, in (0, 1].
         scale: :math:`\lambda`, no unit, finite.
 
     Raises:

@@ -61,7 +61,7 @@ class SelectiveAttention(Method):
     ) -> Float[Array, "*shape"]:
         """Merge ``deltas[0]`` and ``deltas[1]``, experts minus base."""
         first, second = deltas
-        share = 1.0
+        weight = 1.0
         if info.layer is not None and QUERY_KEY_VALUE.search(info.name):
-            share = self.ratio ** (self.decay * info.layer)
-        return share * first + (1 - share) * second
+            weight = self.ratio ** (self.decay * info.layer)
+        return weight * first + (1 - weight) * second

@@ -13,7 +13,7 @@ from espnet_merge.methods._base import (
     check_range,
     weighted_sum,
 )
-from espnet_merge.methods._sphere import gram, norms_and_cosines
+from espnet_merge.methods._sphere import dot_products, norms_and_cosines
 
 # Beyond this cosine the arc is a line, and the sine too small to divide by.
 COLLINEAR = 0.9995
@@ -61,16 +61,16 @@ class Slerp(TwoPass):
 
     def statistics_pass(self, stream: Stream) -> ElementwiseMerge:
         """Measure the angle between the two experts; the base is not used."""
-        norms, cosines = norms_and_cosines(gram(stream))
+        norms, cosines = norms_and_cosines(dot_products(stream))
         cosine = float(cosines[0, 1])
         if abs(cosine) > COLLINEAR or not norms.all():
             return self._line
         angle = math.acos(cosine)
         near, far = math.sin((1 - self.t) * angle), math.sin(self.t * angle)
-        shares = near / math.sin(angle), far / math.sin(angle)
-        return lambda experts, _: weighted_sum(shares, experts)
+        coefficients = near / math.sin(angle), far / math.sin(angle)
+        return lambda experts, _: weighted_sum(coefficients, experts)
 
     def _line(self, experts: ByExpert, _: TensorInfo) -> Float[Array, "*shape"]:
-        # So written, what the experts share stays as it is to the last bit.
+        # Where the experts are equal, this form keeps the value to the last bit.
         first, second = experts
         return first + self.t * (second - first)

@@ -37,7 +37,7 @@ class Ties(TwoPass):
     is plus, as in mergekit; the authors take the majority sign of the model.
 
     Args:
-        density: d, share of entries kept, in (0, 1]; the paper takes 0.2.
+        density: d, fraction of entries kept, in (0, 1]; the paper takes 0.2.
         scale: :math:`\lambda`, no unit, finite.
         trim: The vector that is trimmed: each ``tensor`` or all of them (``global``).
         consensus: ``mean`` over the agreeing experts or their ``sum``.

@@ -47,7 +47,7 @@ class TsvM(Spectral, TwoPass):
             (``linear``), or every matrix not named text_projection (``all_2d``).
         orthogonalise: The polar factor, ``svd`` or ``eigh``, which are computed in
             one way, or its approximation ``newton_schulz``.
-        rank_fraction: Share of the full rank kept for a task, in (0, 1]; 1/n by
+        rank_fraction: Fraction of the full rank kept for a task, in (0, 1]; 1/n by
             default. Above 1/n the columns cannot stay orthonormal: tune scale again.
 
     Raises:
@@ -71,7 +71,7 @@ class TsvM(Spectral, TwoPass):
 
     @property
     def scope(self) -> Scope:
-        """The survey is of a tensor where some may be tall."""
+        """A tall matrix needs a pass over its rows."""
         return "tensor" if self.spectral == "all_2d" else "entry"
 
     def is_matrix(self, info: TensorInfo) -> bool:
@@ -80,18 +80,18 @@ class TsvM(Spectral, TwoPass):
 
     def merged(self, deltas: Matrices, info: TensorInfo) -> Factored:
         """Put the aligned directions together; ``info`` keeps them for other scales."""
-        how = self.rank_fraction, self.orthogonalise
-        tasks = info.memoise(("tsv_m", *how), lambda: align(deltas, *how))
+        options = self.rank_fraction, self.orthogonalise
+        tasks = info.memoise(("tsv_m", *options), lambda: align(deltas, *options))
         s = self._spectrum(tasks)
         return Factored(tasks.u * like(s, tasks.u), tasks.v.T, 1.0)
 
     def statistics_pass(self, stream: Stream) -> ElementwiseMerge:
-        """Align the directions of a tall matrix; all else is merged as it comes."""
+        """Align the directions of a tall matrix; other tensors need no pass."""
         info, _ = next(iter(stream))
         if not self.decomposes(info):
             return self
-        how = self.rank_fraction, self.orthogonalise
-        tasks = info.memoise(("tall", *how), lambda: align_tall(stream, *how))
+        options = self.rank_fraction, self.orthogonalise
+        tasks = info.memoise(("tall", *options), lambda: align_tall(stream, *options))
         core = self.scale * (tasks.u * self._spectrum(tasks)) @ tasks.v.T
 
         def merge(deltas: ByExpert, info: TensorInfo) -> Float[Array, "*shape"]:
@@ -100,7 +100,7 @@ class TsvM(Spectral, TwoPass):
         return merge
 
     def spectrum(self, s: Float64[Array, " rank"]) -> Float64[Array, " rank"]:
-        """Return the singular values to use in place of a task's ``s``, of all."""
+        """Return what replaces the singular values ``s`` of a task, all of them."""
         return s
 
     def _spectrum(self, tasks: Aligned) -> Float64[Array, " kept"]:

@@ -40,8 +40,8 @@ class Wudi(Spectral):
         spectral: Which tensors are decomposed: weights of attention and feed-forward
             (``linear``), or every matrix not named text_projection (``all_2d``).
 
-        ridge: :math:`\rho` as a share of the largest eigenvalue of H, in [0, 1]; 0 is
-            the shortest minimum of the loss alone. 0.01 is not tuned.
+        ridge: :math:`\rho` as a fraction of the largest eigenvalue of H, in [0, 1]; 0
+            is the shortest minimum of the loss alone. 0.01 is not tuned.
 
     Raises:
         InputError: a value is out of its range.

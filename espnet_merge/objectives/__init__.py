@@ -1,1 +1,1 @@
-"""Training on several objectives at once: solvers, soups, conflict by layer."""
+"""Training on several objectives at once: losses, solvers, conflict by layer."""

@@ -1,4 +1,4 @@
-"""BEST-RQ: learn from speech alone by naming what was masked."""
+"""BEST-RQ: learn from speech alone by predicting the labels of masked frames."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from espnet_merge.errors import InputError
 from espnet_merge.whisper.model import encode
 
 STACK = 2  # mel frames of one encoder position
-NOISE = 0.1  # of what stands in for masked frames, in deviations of a mel bin
+NOISE = 0.1  # deviation of the noise in masked frames, relative to that of a mel bin
 
 Sum = Callable[[Tensor], Tensor]
 
@@ -22,13 +22,13 @@ class BestRQConf:
     """Sizes and masks of BEST-RQ.
 
     Args:
-        codebook_size: number of labels, at least 2.
+        codebook_size: number of codes, at least 2.
         code_dim: size of a code.
-        mask_probability: of a span to begin, for each frame, in (0, 1].
+        mask_probability: probability that a span begins at a frame, in (0, 1].
         mask_frames: length of a span, in frames of 10 ms.
-        seed: of projection and codebook; they are made anew and not saved.
-        floor: least perplexity of the labels, in [0, 1], of what it could be: of the
-            number of codes, or of labels where those are fewer.
+        seed: of projection and codebook, which are not saved but drawn again.
+        floor: lowest allowed perplexity of the labels, as a fraction in [0, 1] of its
+            maximum: the number of codes, or of labels if that is smaller.
 
     Raises:
         InputError: a value out of range.
@@ -57,25 +57,26 @@ class BestRQConf:
 
 
 class BestRQ(nn.Module):
-    r"""Cross entropy of the quantised features at masked positions.
+    r"""BEST-RQ's loss: cross entropy of the quantised features at masked positions.
 
     .. math:: y_t = \arg\min_k \left\| \frac{c_k}{\|c_k\|}
         - \frac{A x_t}{\|A x_t\|} \right\|, \quad
         \ell_u = -\frac{1}{|T|} \sum_{t \in T} \log p(y_t \mid \tilde{x})
 
-    x are mel frames, each bin with mean 0 and deviation 1 over the corpus, two stacked
-    to an encoder position; projection A and codebook c are random and never trained.
-    Spans of frames T begin with a small probability at each frame and are replaced by
-    noise of mean 0 and deviation 0.1. Without the normalisation a few codes take all.
+    x are mel frames, normalised to mean 0 and deviation 1 of each bin over the corpus;
+    two frames are stacked to one encoder position. The projection A and the codebook c
+    are random and never trained. Spans of frames T begin with a small probability at
+    each frame and are replaced by noise of mean 0 and deviation 0.1. Without the
+    normalisation nearly all frames would get one of a few codes.
 
     Source: Chiu et al., *Self-Supervised Learning with Random-Projection Quantizer for
     Speech Recognition*, ICML 2022, Sec. 3, https://arxiv.org/abs/2202.01855.
-    Departures from it: two frames are stacked in place of four, for Whisper's encoder
-    halves the frame rate; mean and deviation are of a sample of the corpus, which
-    ``measure`` takes; digital silence, where all mel bins are equal, is neither masked
-    nor predicted, for it stands behind every utterance; an utterance in which no span
-    begins gets one. Objective Soups names BEST-RQ, its authors' code has CPC in this
-    place: see ``objectives.cpc``.
+    Departures from it: two frames are stacked, not four, because Whisper's encoder
+    halves the frame rate. Mean and deviation are those of a sample of the corpus, see
+    ``measure``. Digital silence, where all mel bins are equal, is neither masked nor
+    predicted, because it follows every utterance. An utterance in which no span begins
+    gets one. The paper Objective Soups names BEST-RQ, but its authors' code has CPC in
+    its place: see ``objectives.cpc``.
 
     Args:
         n_mels: mel bins of the features.
@@ -110,22 +111,22 @@ class BestRQ(nn.Module):
         lengths: Tensor,
         drawn: Tensor | None = None,
     ) -> tuple[Tensor, dict[str, Tensor], int]:
-        """Return the loss, statistics, and the number of positions they are of.
+        """Return the loss, statistics, and the number of masked positions.
 
         Args:
             encoder: ``model.model.encoder``.
             features: (batch, frames, n_mels), an even number of frames.
             lengths: (batch,) valid frames.
-            drawn: the mask of ``draw``; None draws it here.
+            drawn: the mask returned by ``draw``; None draws it here.
 
         Returns:
-            Statistics: ``acc``, the share of positions named right, and
+            Statistics: ``acc``, the fraction of positions predicted correctly, and
             ``perplexity`` of the labels of this batch.
         """
         masked = self.draw(features, lengths) if drawn is None else drawn
         noise = self.mean + self.deviation * NOISE * torch.randn_like(features)
-        heard = torch.where(masked[..., None], noise, features)
-        states = encode(encoder, heard, lengths).states
+        masked_features = torch.where(masked[..., None], noise, features)
+        states = encode(encoder, masked_features, lengths).states
         predicted = positions(masked)
         labels = self.labels(features)[predicted]
         scores = self.head(states[predicted])
@@ -137,30 +138,30 @@ class BestRQ(nn.Module):
         return cross_entropy(scores.float(), labels), stats, len(labels)
 
     def draw(self, features: Tensor, lengths: Tensor) -> Tensor:
-        """Return (batch, frames): spans of masked frames of a batch."""
+        """Draw the mask (batch, frames) of a batch: spans of masked frames."""
         return self.draw_mask(audible(features, lengths))
 
     def weigh(self, drawn: Tensor) -> int:
-        """Return the number of positions that are predicted under a mask."""
+        """Return the number of positions to predict under a mask."""
         return int(positions(drawn).sum())
 
     def labels(self, features: Tensor) -> Tensor:
-        """Return (batch, positions): the nearest code of each stack of frames."""
+        """Return the labels (batch, positions): the nearest code of each position."""
         normal = (features - self.mean) / self.deviation
         stacked = normal.reshape(len(normal), -1, len(self.projection))
-        # Among unit vectors the nearest is that of the largest inner product.
+        # Among unit vectors the nearest has the largest inner product.
         return (stacked @ self.projection @ self.codebook.T).argmax(-1)
 
     @torch.no_grad()
     def measure(self, sample: Sequence[tuple[Tensor, Tensor]], total: Sum) -> str:
-        """Learn mean and deviation of each mel bin, and say how the labels are spread.
+        """Estimate mean and deviation of each mel bin; describe the labels they give.
 
         Args:
             sample: features and lengths of batches.
-            total: adds up a tensor over all processes.
+            total: sums a tensor over all processes.
 
         Raises:
-            InputError: the labels are too few codes to learn from.
+            InputError: the labels use too few codes to learn from.
         """
         device = self.mean.device
         frames = torch.cat([f[audible(f, n)] for f, n in sample]).double()
@@ -172,30 +173,30 @@ class BestRQ(nn.Module):
         self.deviation.copy_((second / counted - mean**2).clamp(min=1e-10).sqrt())
         counts = self.projection.new_zeros(len(self.codebook), dtype=torch.float64)
         for features, lengths in sample:
-            heard = positions(audible(features, lengths)).to(device)
-            labels = self.labels(features.to(device))[heard]
+            valid = positions(audible(features, lengths)).to(device)
+            labels = self.labels(features.to(device))[valid]
             counts += torch.bincount(labels, minlength=len(counts))
-        return self._judge(total(counts))
+        return self._check_perplexity(total(counts))
 
-    def _judge(self, counts: Tensor) -> str:
+    def _check_perplexity(self, counts: Tensor) -> str:
         found, labels = float(perplexity(counts)), int(counts.sum())
         least = self.conf.floor * min(len(counts), labels)
-        said = (
+        summary = (
             f"perplexity {found:.0f} of {len(counts)} codes, the commonest "
             f"{float(counts.max() / counts.sum()):.1%}, over {labels} positions"
         )
         if not found >= least:
             raise InputError(
                 f"best_rq must have labels of a perplexity from {least:.0f} on; got "
-                f"{said}: take data with more speech, or a lower best_rq.floor."
+                f"{summary}: take data with more speech, or a lower best_rq.floor."
             )
-        return said
+        return summary
 
     def draw_mask(self, audible: Tensor) -> Tensor:
-        """Return (batch, frames): spans of masked frames, from the global generator."""
+        """Draw the mask (batch, frames) with torch's global generator."""
         chance = torch.rand(audible.shape, device=audible.device)
         chance = chance.masked_fill(~audible, 2.0)
-        # The least chance begins a span even where none is small enough.
+        # If no number is small enough, the span begins at the smallest.
         begins = (chance < self.conf.mask_probability) | (
             chance == chance.amin(1, keepdim=True)
         )
@@ -207,7 +208,7 @@ class BestRQ(nn.Module):
 
 
 def positions(masked: Tensor) -> Tensor:
-    """Return (batch, positions): where all frames of a position are masked.
+    """Return whether all frames of a position are masked, (batch, positions).
 
     Args:
         masked: (batch, frames).
@@ -216,17 +217,17 @@ def positions(masked: Tensor) -> Tensor:
 
 
 def audible(features: Tensor, lengths: Tensor) -> Tensor:
-    """Return (batch, frames): valid and not digital silence."""
+    """Return whether frames are valid and not digital silence, (batch, frames)."""
     places = torch.arange(features.shape[1], device=features.device)
     silent = features.amax(-1) == features.amin(-1)
     return (places < lengths[:, None]) & ~silent
 
 
 def perplexity(counts: Tensor) -> Tensor:
-    r"""Return :math:`\exp(-\sum p \log p)`: how many codes it is as if there were.
+    r"""Return :math:`\exp(-\sum p \log p)`, the effective number of codes.
 
     >>> perplexity(torch.tensor([5, 5, 0])), perplexity(torch.tensor([0, 7]))
     (tensor(2., dtype=torch.float64), tensor(1., dtype=torch.float64))
     """
-    shares = counts[counts > 0].double() / counts.sum()
-    return (-(shares * shares.log()).sum()).exp()
+    probabilities = counts[counts > 0].double() / counts.sum()
+    return (-(probabilities * probabilities.log()).sum()).exp()

@@ -15,7 +15,7 @@ from espnet_merge.objectives.solvers import MODO, Solver, build_solver
 TEXT = "text"
 BEST_RQ = "best_rq"
 CPC = "cpc"
-OF_SPEECH = (BEST_RQ, CPC)  # alone; each has a head of its own
+OF_SPEECH = (BEST_RQ, CPC)  # losses without text; each has its own head
 LOSSES = (TEXT, *OF_SPEECH)
 ANY = ".*"
 
@@ -30,9 +30,9 @@ class Objective:
         task: regular expression for the whole of the utterance's task.
         language: the same for its language.
         loss: ``text``, ``best_rq`` or ``cpc``.
-        own: regular expression, found in the names of the parameters that this
-            objective alone trains; empty for none.
-        by_language: whether it stands for one objective in each language.
+        own: regular expression, searched in parameter names; only this objective trains
+            the parameters that match. Empty for none.
+        by_language: whether it stands for one objective for each language.
     """
 
     task: str = ANY
@@ -50,13 +50,13 @@ class Objective:
             check_pattern(name, getattr(self, name))
 
     def takes(self, task: str, language: str) -> bool:
-        """Tell whether an utterance of ``task`` and ``language`` belongs to it."""
+        """Return whether utterances of ``task`` and ``language`` belong to it."""
         return bool(
             re.fullmatch(self.task, task) and re.fullmatch(self.language, language)
         )
 
     def owns(self, parameter: str) -> bool:
-        """Tell whether it alone trains the parameter of that name."""
+        """Return whether only this objective trains the parameter of that name."""
         head = rf"^objectives\.{self.loss}\." if self.loss in OF_SPEECH else ""
         pattern = self.own or head
         return bool(pattern and re.search(pattern, parameter))
@@ -68,8 +68,9 @@ class Schedule:
 
     .. math:: \eta_e = \min(first + (e - 1) \cdot rise, cap)
 
-    Source: Saif et al. 2025: eta from 0 and eta_1 from 0.1, rising by 0.02, capped,
-    which takes 75 epochs; ``Conf.pace`` lets a short run see it all.
+    Source: Saif et al. 2025. There eta starts at 0 and eta_1 at 0.1; both rise by 0.02
+    per epoch up to a cap, which takes 75 epochs. ``Conf.pace`` fits the schedule into a
+    shorter run.
 
     Example:
         >>> [Schedule(first=0.1, rise=0.02, cap=0.13).at(epoch) for epoch in (1, 2, 3)]
@@ -105,9 +106,9 @@ class Layers:
     """Where the solver acts.
 
     Args:
-        select: on conflicting layers only; otherwise on all shared ones.
-        every: steps in which each layer is measured once.
-        warm_up: steps before the solver acts at all.
+        select: act only on conflicting layers; if false, on all shared layers.
+        every: number of steps in which each layer's conflict is measured once.
+        warm_up: number of steps before the solver acts.
     """
 
     select: bool = True
@@ -124,9 +125,9 @@ class Layers:
 
 @dataclass(frozen=True, kw_only=True)
 class Conf:
-    """All that ``objectives_conf`` says, with objectives by language spelled out.
+    """The content of ``objectives_conf``, with objectives by language expanded.
 
-    ``pace`` is how many epochs of the levels' schedules an epoch stands for.
+    ``pace`` is the number of epochs of the levels' schedules in one epoch of training.
     """
 
     objectives: dict[str, Objective]
@@ -156,9 +157,9 @@ class Conf:
         return next(level for level in self.levels if index in level.members)
 
     def samples(self, index: int) -> int:
-        """Return how many batches of an objective a step takes.
+        """Return the number of batches of an objective in a step.
 
-        Alone in its level it has nothing to be weighed against.
+        It is 1 if the objective is alone in its level, which then needs no solver.
         """
         if self.solver is None or len(self.level_of(index).members) == 1:
             return 1
@@ -176,15 +177,15 @@ class Conf:
 
 
 def read_conf(given: Mapping[str, Any], kinds: Collection[Kind]) -> Conf:
-    """Return what ``objectives_conf`` declares.
+    """Return the configuration that ``objectives_conf`` declares.
 
     Args:
-        given: as it stands in the YAML file.
-        kinds: task and language of the utterances that there are.
+        given: content of the YAML file.
+        kinds: task and language of all training utterances.
 
     Raises:
         InputError: a key, name or value that is not allowed, or an objective without
-            data, with the remedy.
+            data.
     """
     rest = dict(given)
     declared = {
@@ -214,7 +215,7 @@ def read_conf(given: Mapping[str, Any], kinds: Collection[Kind]) -> Conf:
 
 
 def build[T](class_: type[T], what: str, values: Any) -> T:  # noqa: ANN401
-    """Return ``class_(**values)``, or say which keys there are.
+    """Return ``class_(**values)``; an error lists the allowed keys.
 
     Raises:
         InputError: an unknown key, no mapping, or a value of the wrong type.

@@ -1,4 +1,4 @@
-"""Which layers conflict: gradients of objectives that point away from each other."""
+"""Which layers conflict: where gradients of objectives have a negative cosine."""
 
 import itertools
 from collections.abc import Iterable, Sequence
@@ -15,15 +15,15 @@ def mean_cosine(gram: Tensor, groups: Iterable[Sequence[int]]) -> float:
     .. math:: \frac{1}{|P|} \sum_{(i, j) \in P}
         \frac{\langle g_i, g_j \rangle}{\|g_i\| \|g_j\|}
 
-    A layer whose mean is negative conflicts. Source: Saif et al. 2025; that pairs are
-    those of one level, which the solver weighs together, is our choice.
+    A layer conflicts if its mean is negative. Source: Saif et al. 2025. Pairing only
+    objectives of the same level, which the solver weights together, is our choice.
 
     Args:
         gram: (M, M) inner products of the gradients on one layer.
         groups: objectives by index, level by level.
 
     Returns:
-        A number in [-1, 1]; NaN without a pair of gradients other than zero.
+        A number in [-1, 1]; NaN if there is no pair of nonzero gradients.
     """
     lengths = gram.diagonal().clamp(min=0).sqrt()
     cosines = gram / torch.outer(lengths, lengths)
@@ -33,10 +33,10 @@ def mean_cosine(gram: Tensor, groups: Iterable[Sequence[int]]) -> float:
 
 
 def due_layers(step: int, count: int, every: int) -> set[int]:
-    """Return the layers whose turn it is to be measured.
+    """Return the layers to measure in this step.
 
-    They take turns, so that each is measured once in ``every`` steps and no step has to
-    keep the gradients of all layers.
+    Layers take turns: each is measured once in ``every`` steps, and no step must store
+    the gradients of all layers.
 
     Args:
         step: counts from 0.
@@ -54,9 +54,9 @@ def solved_layers(layers: Layers, step: int, cosines: Tensor) -> set[int]:
     """Return the layers on which the solver acts in this step.
 
     Args:
-        layers: where the configuration lets it act.
+        layers: configuration of the solver's layers.
         step: counts from 0.
-        cosines: (layers,) of their last measurement; NaN where there was none.
+        cosines: (layers,) mean cosine when last measured; NaN if never measured.
     """
     if step < layers.warm_up:
         return set()

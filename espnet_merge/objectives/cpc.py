@@ -1,4 +1,4 @@
-"""CPC: learn from speech alone by telling what comes next from what does not."""
+"""CPC: learn from speech alone by telling the true future from other futures."""
 
 from dataclasses import dataclass
 
@@ -17,8 +17,8 @@ class CPCConf:
     """Sizes of CPC.
 
     Args:
-        steps: positions of 20 ms that are predicted, at least 1.
-        temperature: of the cosines, positive.
+        steps: number of positions of 20 ms to predict, at least 1.
+        temperature: divides the cosines, positive.
 
     Raises:
         InputError: a value out of range.
@@ -36,23 +36,24 @@ class CPCConf:
 
 
 class ContrastivePrediction(nn.Module):
-    r"""Cross entropy of the true future among the futures of the batch.
+    r"""CPC's loss: cross entropy of the true future among all futures of the batch.
 
     .. math:: \ell_u = -\frac{1}{BK} \sum_{b, k} \log
         \frac{\exp(\cos(W_k c_b, z_{b,k}) / T)}{\sum_{b', k'}
         \exp(\cos(W_k c_b, z_{b',k'}) / T)}
 
-    An utterance is cut at a random position. c is the encoder's state of the last
-    position before it, z are its K states of what follows, encoded apart, for Whisper's
-    encoder would look ahead. The other futures of a batch are the negatives, so that,
-    other than of a mean over tokens, a step depends on how utterances are batched.
+    An utterance is cut at a random position. c is the encoder's state at the last
+    position before the cut, z are the K states after it. Both parts are encoded
+    separately, because Whisper's encoder would otherwise see the future. The other
+    futures of the batch are the negatives. So, unlike a mean over tokens, the loss
+    depends on how utterances are batched.
 
     Source: van den Oord et al., *Representation Learning with Contrastive Predictive
-    Coding*, 2018, Sec. 2, https://arxiv.org/abs/1807.03748 (a linear map a step), as it
-    is the self-supervised loss in the code of Saif et al., *Objective Soups*, 2025
-    (context and future encoded apart, cosines at a temperature of 0.1).
-    Departures from the latter, which lets one map predict step after step from its own
-    prediction. Utterances with less than K positions on each side are left out [ours].
+    Coding*, 2018, Sec. 2, https://arxiv.org/abs/1807.03748 (one linear map per step);
+    the self-supervised loss in the code of Saif et al., *Objective Soups*, 2025
+    (context and future encoded separately, cosines at a temperature of 0.1).
+    Departures from that code: it predicts each step from its last prediction, with one
+    map for all. Utterances with fewer than K positions on a side are left out [ours].
 
     Args:
         d_model: size of the encoder's states.
@@ -71,13 +72,13 @@ class ContrastivePrediction(nn.Module):
         lengths: Tensor,
         drawn: Tensor | None = None,
     ) -> tuple[Tensor, dict[str, Tensor], int]:
-        """Return the loss, the share of futures told right, and their number.
+        """Return the loss, the fraction of futures found, and the number of futures.
 
         Args:
             encoder: ``model.model.encoder``.
             features: (batch, frames, n_mels), an even number of frames.
             lengths: (batch,) valid frames.
-            drawn: positions of ``draw``; None draws them here.
+            drawn: positions returned by ``draw``; None draws them here.
         """
         cuts = self.draw(features, lengths) if drawn is None else drawn
         features, cuts = features[cuts > 0], cuts[cuts > 0]
@@ -100,16 +101,16 @@ class ContrastivePrediction(nn.Module):
         return cross_entropy(scores, true), {"acc": right}, len(true)
 
     def draw(self, features: Tensor, lengths: Tensor) -> Tensor:
-        """Return (batch,): the position each utterance is cut at, 0 if it is short."""
-        # What follows the last audible frame is the silence that was added.
-        heard = audible(features, lengths)
-        frames = torch.arange(heard.shape[1], device=heard.device)
-        ends = ((frames + 1) * heard).amax(1) // STACK
-        room = ends - 2 * self.conf.steps
+        """Draw the position (batch,) to cut each utterance at; 0 if it is too short."""
+        # After the last audible frame comes added silence.
+        audible_frames = audible(features, lengths)
+        frames = torch.arange(audible_frames.shape[1], device=audible_frames.device)
+        ends = ((frames + 1) * audible_frames).amax(1) // STACK
+        spare = ends - 2 * self.conf.steps
         chance = torch.rand(len(ends), device=ends.device)
-        cuts = self.conf.steps + (chance * (room + 1)).floor().long()
-        return cuts.masked_fill(room < 0, 0)
+        cuts = self.conf.steps + (chance * (spare + 1)).floor().long()
+        return cuts.masked_fill(spare < 0, 0)
 
     def weigh(self, drawn: Tensor) -> int:
-        """Return the number of futures that are predicted."""
+        """Return the number of futures to predict."""
         return int((drawn > 0).sum()) * self.conf.steps

@@ -1,8 +1,9 @@
-"""Gradients of several objectives, side by side, on the layers that need them.
+"""Gradients of several objectives, stored separately for the layers that need them.
 
-A layer that is *kept* has a matrix with a row for each objective and one more. During
-a backward pass the ``grad`` of its parameters are views of one row, so that autograd
-itself writes there and nothing is copied. Other parameters sum all passes in ``grad``.
+A *kept* layer has a matrix with a row for each objective and one more. During a
+backward pass the ``grad`` of its parameters are views of one row, so that autograd
+writes there directly and nothing is copied. All other parameters sum the gradients of
+all passes in ``grad``.
 """
 
 import re
@@ -19,13 +20,13 @@ LAYER = re.compile(r"(?:en|de)coder\.(?:layers\.\d+|\w+)")
 def layers_of(
     model: nn.Module, is_shared: Callable[[str], bool]
 ) -> dict[str, list[nn.Parameter]]:
-    """Return the trained parameters that are shared, by their names, layer by layer.
+    """Return the trained parameters whose names are shared, layer by layer.
 
-    A layer that is frozen is there, and empty: what is counted by layer stays the same
-    when ESPnet's ``freeze_param`` freezes one.
+    A frozen layer is listed, with no parameters. So the numbering of layers does not
+    change when ESPnet's ``freeze_param`` freezes one.
 
     Raises:
-        InputError: there is none.
+        InputError: no trained parameter is shared.
     """
     layers: dict[str, list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
@@ -45,7 +46,7 @@ def layers_of(
 
 
 class LayerGradients:
-    """Rows of gradients of one layer.
+    """The gradients of all objectives on one layer, a row for each.
 
     Args:
         parameters: of the layer.
@@ -60,11 +61,11 @@ class LayerGradients:
         self.rows = parameters[0].new_zeros((count + 1, size))
 
     def clear(self, row: int | slice = slice(None)) -> None:
-        """Set a row, or all, to zero."""
+        """Set one row, or all rows, to zero."""
         self.rows[row].zero_()
 
     def attach(self, row: int) -> None:
-        """Let the next backward passes add to ``row``."""
+        """Make the next backward passes add to ``row``."""
         start = 0
         for parameter in self.parameters:
             part = self.rows[row, start : start + parameter.numel()]
@@ -72,24 +73,24 @@ class LayerGradients:
             start += parameter.numel()
 
     def gram(self) -> Tensor:
-        """Return (M, M): inner products of the rows."""
+        """Return the inner products of the rows, (M, M)."""
         matrix = self.rows[: self.count]
         return matrix @ matrix.T
 
     def against_last(self) -> Tensor:
-        """Return (M,): inner products of the rows with the last one."""
+        """Return the inner products of the rows with the last row, (M,)."""
         return self.rows[: self.count] @ self.rows[self.count]
 
     def combine(self, factors: Tensor) -> None:
-        """Leave in ``grad`` the sum of the rows, each times its factor (M,)."""
+        """Set ``grad`` to the sum of the rows, each times its factor (M,)."""
         matrix, direction = self.rows[: self.count], self.rows[self.count]
         torch.mv(matrix.T, factors.to(matrix), out=direction)
         self.attach(self.count)
 
     def drop_if_zero(self) -> None:
-        """Take away ``grad`` if no objective left a gradient.
+        """Set ``grad`` to None if all rows are zero.
 
-        The optimiser must not touch such parameters, not even by weight decay.
+        The optimiser must not change such parameters, not even by weight decay.
         """
         if not self.rows[: self.count].any():
             for parameter in self.parameters:
@@ -97,6 +98,6 @@ class LayerGradients:
 
 
 def sum_over_processes(tensors: Iterable[Tensor]) -> None:
-    """Add up each tensor over all processes, in place."""
+    """Sum each tensor over all processes, in place."""
     for work in [torch.distributed.all_reduce(t, async_op=True) for t in tensors]:
         work.wait()

@@ -1,4 +1,4 @@
-"""Conflict by layer over time: a table that grows, and its picture."""
+"""The history of conflict by layer: a table that grows each epoch, and its plot."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,9 +12,9 @@ FONT = 9.0
 
 
 def add_epoch(path: Path, epoch: int, measured: Sequence[Measured]) -> list[Measured]:
-    """Write what was measured in ``epoch`` behind earlier epochs; return all of it.
+    """Append the measurements of ``epoch`` to the table; return the whole table.
 
-    Later epochs, of a run that was cut and resumed, are dropped.
+    Rows of this epoch and later ones, left by a run that was killed, are dropped.
     """
     lines = path.read_text("utf-8").splitlines()[1:] if path.exists() else []
     rows = [line.split("\t") for line in lines]
@@ -29,10 +29,10 @@ def add_epoch(path: Path, epoch: int, measured: Sequence[Measured]) -> list[Meas
 
 
 def draw_history(measured: Sequence[Measured], path: Path) -> None:
-    """Draw a row for each layer, a column for each of its measurements.
+    """Draw a row for each layer and a column for each of its measurements.
 
-    Cosines of large models lie near zero, so the colours end at the largest one, and a
-    dot marks what conflicts, however little.
+    Cosines of large models are near zero, so the colours are scaled to the largest one.
+    A dot marks every conflict, however small.
     """
     import numpy as np
     from matplotlib.figure import Figure

@@ -1,4 +1,4 @@
-"""MoDo: weights of objectives that follow the least conflict, by double sampling."""
+"""MoDo: weights of objectives that minimise conflict, by double sampling."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -11,25 +11,26 @@ from espnet_merge.errors import InputError
 
 @dataclass(frozen=True, kw_only=True)
 class MoDo:
-    r"""One step of the weights towards the shortest convex combination of gradients.
+    r"""Move the weights one step towards the shortest convex combination of gradients.
 
     .. math:: \lambda \leftarrow \Pi_\Delta\left(\lambda
         - \gamma \left[G_2 G_1^\top \lambda + \rho (\lambda - 1/M)\right]\right)
 
     G1 and G2 (M, P) hold the gradients of M objectives on independent batches, so that
-    their product is an unbiased estimate; the projection is on the simplex. The weights
-    begin uniform and are carried from step to step. The model then moves along
+    their product is an unbiased estimate. The projection is onto the simplex. The
+    weights start uniform and are kept from step to step. The model then moves along
     :math:`\lambda^\top G_1`.
 
     Source: Chen et al., *Three-Way Trade-Off in Multi-Objective Learning*, JMLR 2024,
-    Eq. 2.9; as the engine of Saif et al., *Objective Soups*, 2025,
+    Eq. 2.9; the solver of Saif et al., *Objective Soups*, 2025,
     https://arxiv.org/abs/2508.09228.
-    Departures from it: the regulariser pulls to the uniform weights, which after the
-    projection is the same as Chen et al.'s pull to zero.
+    Departures from it: the regulariser pulls towards uniform weights. After the
+    projection this equals Chen et al.'s pull towards zero.
 
     Args:
-        gamma: step of the weights, positive; in units of one over a squared gradient.
-        rho: pull to uniform weights, at least 0.
+        gamma: step size of the weights, positive; its unit is one over a squared
+            gradient.
+        rho: strength of the pull towards uniform weights, at least 0.
 
     Raises:
         InputError: a value out of range.
@@ -64,7 +65,7 @@ def project_on_simplex(point: Tensor) -> Tensor:
     .. math:: \Pi_\Delta(v) = \max(v - \theta, 0), \quad
         \theta = \frac{1}{k}\left(\sum_{i \le k} v_{(i)} - 1\right)
 
-    with v sorted downwards and k the last place where :math:`v_{(k)} > \theta_k`.
+    with v in descending order and k the last index with :math:`v_{(k)} > \theta_k`.
 
     Source: Duchi et al., *Efficient Projections onto the l1-Ball*, ICML 2008, Fig. 1.
 

@@ -1,4 +1,4 @@
-"""How the objectives of a level are weighed, by name."""
+"""Solvers, which weight the objectives of a level, by name."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,11 +14,12 @@ MODO = "modo"
 
 
 class Solver(Protocol):
-    """New weights of M objectives, from the old ones and products of gradients.
+    """Computes new weights of M objectives from old ones and products of gradients.
 
     Attributes:
-        samples: batches of each objective in a step. With 2, ``gram`` is ``G2 @ G1.T``
-            of independent ones; with 1, the Gram matrix ``G @ G.T``.
+        samples: number of batches of each objective in a step. With 2, they are
+            independent and ``gram`` is ``G2 @ G1.T``; with 1, it is the Gram matrix
+            ``G @ G.T``.
     """
 
     samples: ClassVar[int]
@@ -29,7 +30,7 @@ class Solver(Protocol):
 
 @dataclass(frozen=True)
 class Aggregated:
-    """Weights by an aggregator of TorchJD, which knows the Gram matrix alone.
+    """Weights by an aggregator of TorchJD that needs only the Gram matrix.
 
     Source: Quinton and Rey, *Jacobian Descent for Multi-Objective Optimization*, 2024,
     https://arxiv.org/abs/2406.16232; each aggregator's own paper in
@@ -40,7 +41,7 @@ class Aggregated:
     samples: ClassVar[int] = 1
 
     def __call__(self, weights: Tensor, gram: Tensor) -> Tensor:
-        """Return the aggregator's weights; the old ones do not matter."""
+        """Return the aggregator's weights, which do not depend on the old ones."""
         return self.weighting(gram.double()).to(weights)
 
 
@@ -48,8 +49,8 @@ def build_solver(name: str, conf: Mapping[str, Any]) -> Solver | None:
     """Return the solver of that name; None for static weights.
 
     Raises:
-        InputError: no such solver, a parameter that it does not have, or a package that
-            it needs is missing.
+        InputError: the solver or a parameter is unknown, or a package that it needs is
+            missing.
     """
     if name == STATIC and not conf:
         return None
@@ -72,10 +73,10 @@ def build_solver(name: str, conf: Mapping[str, Any]) -> Solver | None:
 
 
 def _aggregators() -> dict[str, Callable[..., Any]]:
-    """Return TorchJD's aggregators that weigh by the Gram matrix and keep no state.
+    """Return TorchJD's aggregators that need only the Gram matrix and have no state.
 
-    The others would need all gradients side by side, or lose their state in a resumed
-    training.
+    The others would need all gradients at once, or lose their state when a training is
+    resumed.
     """
     from torchjd import Stateful, aggregation
 

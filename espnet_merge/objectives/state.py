@@ -1,4 +1,4 @@
-"""What a training on several objectives carries from step to step."""
+"""The state that training on several objectives keeps from step to step."""
 
 from collections.abc import Mapping
 
@@ -9,14 +9,14 @@ from espnet_merge.objectives.conf import Conf
 
 
 class State(nn.Module):
-    """Part of the model, so that each checkpoint holds it.
+    """State of the objectives; a part of the model, so that checkpoints hold it.
 
     Attributes:
-        weights: (M,) lambda, which begins uniform in each level.
-        cosines: (layers,) mean cosine when last measured, NaN before.
-        step: steps made.
-        skipped: (M,) steps in a row that each objective was left out of.
-        best_rq, cpc: heads of the losses of speech alone, where an objective has one.
+        weights: (M,) lambda, initially uniform in each level.
+        cosines: (layers,) mean cosine when last measured; NaN before.
+        step: number of steps made.
+        skipped: (M,) number of successive steps without each objective.
+        best_rq, cpc: heads of the losses without text, if an objective has one.
     """
 
     weights: Tensor
@@ -37,12 +37,12 @@ class State(nn.Module):
         for name, head in (heads or {}).items():
             self.add_module(name, head)
 
-    def describe(self, names: list[str], layers: Mapping[str, object]) -> str:
-        """Return the weights, and the layers that conflict, as one line."""
+    def log_line(self, names: list[str], layers: Mapping[str, object]) -> str:
+        """Return a line for the log: the weights, and the conflicting layers."""
         weights = zip(names, self.weights.tolist(), strict=True)
-        shares = ", ".join(f"{name} {weight:.3f}" for name, weight in weights)
+        listed = ", ".join(f"{name} {weight:.3f}" for name, weight in weights)
         cosines = zip(layers, self.cosines.tolist(), strict=True)
         found = ", ".join(
             f"{layer} {value:.2f}" for layer, value in cosines if value < 0
         )
-        return f"weights: {shares}; conflicting layers: {found or 'none'}"
+        return f"weights: {listed}; conflicting layers: {found or 'none'}"

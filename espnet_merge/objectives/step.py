@@ -1,4 +1,4 @@
-"""One step over all objectives: gradients, conflict, weights, direction."""
+"""One training step on all objectives: gradients, conflict, weights, direction."""
 
 import logging
 import math
@@ -19,39 +19,40 @@ from espnet_merge.objectives.gradients import LayerGradients, sum_over_processes
 from espnet_merge.objectives.state import State
 
 Batch = tuple[list[str], dict[str, Any]]
-# By name: value times share, and share, of each part.
+# Name of a statistic -> (value * fraction, fraction) of each part of a sample.
 Stats = dict[str, list[tuple[Tensor, Tensor]]]
 
 
 class ObjectivesStep(nn.Module):
-    r"""Stands where ESPnet's trainer expects a model, and leaves the direction in grad.
+    r"""Stands in for the model in ESPnet's trainer; sets ``grad`` to the direction.
 
     .. math:: d = \sum_\ell \eta_\ell \sum_{i \in \ell} \lambda_i g_i
 
-    on the shared layers that conflict, with lambda from the solver of each level l;
-    :math:`\lambda_i = 1 / M_\ell` on all others. Every loss is scaled by its static
-    weight, so that without a conflict a step is that of joint training; the solver only
-    weighs the rows again.
+    On the shared layers that conflict, lambda comes from the solver of each level l; on
+    all others :math:`\lambda_i = 1 / M_\ell`. Every loss is scaled by its static
+    weight, so that without a conflict a step equals that of joint training. The solver
+    only weights the rows again.
 
     Source: Saif et al., *Objective Soups*, 2025, https://arxiv.org/abs/2508.09228: VS,
-    VC and VM by the levels of ``conf``.
-    Our choice where it is silent: parameters that are not solved for use both samples
-    of MoDo; a level of weight 0 is not solved; a batch whose loss is not finite is left
-    out, and the weights stay as they are in that step; what several objectives own, as
-    those of a language each, follows the mean of their gradients.
+    VC and VM are chosen by the levels of ``conf``.
+    Our choices where the paper says nothing: Parameters outside of the solved layers
+    use both samples of MoDo. A level of weight 0 is not solved. A batch whose loss is
+    not finite is left out, and the weights do not change in that step. A parameter that
+    several objectives own, such as those of one language each, follows the mean of
+    their gradients.
 
-    A loss is the mean over the tokens, or the masked positions, of a sample: those of
-    all its parts in all processes.
+    A loss is the mean over all tokens, or masked positions, of a sample: over all its
+    parts in all processes.
 
     Args:
-        model: gives (loss, statistics, weight) of a batch; its ``weighed`` tells the
-            weight before.
-        state: carried from step to step; changed in place.
+        model: returns (loss, statistics, weight) of a batch; its ``weighed`` returns
+            the weight beforehand.
+        state: kept from step to step; changed in place.
         conf: objectives and levels.
         layers: the shared parameters, layer by layer.
-        epoch: counts from 1; says the weights of the levels.
-        scaler: of mixed precision.
-        distributed: whether each process sees its share of every batch.
+        epoch: counts from 1; decides the weights of the levels.
+        scaler: for mixed precision.
+        distributed: whether each process gets a part of every batch.
     """
 
     def __init__(
@@ -82,7 +83,7 @@ class ObjectivesStep(nn.Module):
             ]
             for o in conf.objectives.values()
         ]
-        # A level of weight 0 trains nothing but own parameters, by the plain loss.
+        # A level of weight 0 trains only its own parameters, with an unscaled loss.
         self.scales = [weight or 1.0 for weight in static]
         self.frozen = [self._frozen(i, own_only=not w) for i, w in enumerate(static)]
         self.owned: dict[nn.Parameter, float] = defaultdict(float)  # its owners' scales
@@ -97,16 +98,16 @@ class ObjectivesStep(nn.Module):
         batches: Sequence[Sequence[Sequence[Batch]]],
         **_: Any,  # noqa: ANN401 - ESPnet adds the utterances' names
     ) -> tuple[Tensor, dict[str, Tensor], Tensor]:
-        """Make the gradients of a step.
+        """Compute the gradients of a step.
 
         Args:
             batches: by objective, sample and part of an accumulated batch.
 
         Returns:
-            A loss whose own gradient is nothing, statistics, and number of utterances.
+            A loss without gradient, statistics, and the number of utterances.
 
         Raises:
-            InputError: an objective was left out of too many steps in a row.
+            InputError: an objective was left out of too many successive steps.
         """
         step = int(self.state.step)
         due, solved = self._plan(step)
@@ -135,7 +136,7 @@ class ObjectivesStep(nn.Module):
         return self._report(stats, batches)
 
     def _plan(self, step: int) -> tuple[set[int], set[int]]:
-        """Return the layers to measure and to solve on; keep gradients of both."""
+        """Return the layers to measure and to solve; prepare their gradient rows."""
         if self.conf.solver is None:
             return set(), set()
         parameters = list(self.layers.values())
@@ -152,37 +153,39 @@ class ObjectivesStep(nn.Module):
         return due, solved
 
     def _attach(self, index: int, second: set[int]) -> None:
-        """Point ``grad`` at the objective's rows, or at the last ones in ``second``."""
+        """Point ``grad`` at the objective's row, or at the last row in ``second``."""
         for layer, gradients in self.kept.items():
             if layer in second:
                 gradients.clear(gradients.count)
             gradients.attach(gradients.count if layer in second else index)
 
     def _backward(self, index: int, parts: Sequence[Batch], stats: Stats) -> bool:
-        """Add the gradient of an objective on a sample; tell whether all was finite."""
+        """Add the gradient of an objective on a sample; return if all was finite."""
         name = self.conf.names[index]
         scale = self.scales[index] / self.conf.samples(index)
         finite = True
         with _without_gradient(self.frozen[index]):
-            for batch, share in self._with_shares(parts):
+            for batch, fraction in self._with_fractions(parts):
                 with autocast("cuda", enabled=self.scaler is not None, **autocast_args):
                     loss, values, _ = self.model(**batch)
                 if self._summed((~loss.detach().isfinite()).sum()):
                     finite = False
                     continue
                 for key, value in values.items():
-                    stats[f"{key}_{name}"].append((value.detach().sum() * share, share))
-                scaled = loss.sum() * scale * share
+                    stats[f"{key}_{name}"].append(
+                        (value.detach().sum() * fraction, fraction)
+                    )
+                scaled = loss.sum() * scale * fraction
                 if self.scaler is not None:
                     scaled = self.scaler.scale(scaled)
                 if scaled.requires_grad:
                     scaled.backward()
         return finite
 
-    def _with_shares(
+    def _with_fractions(
         self, parts: Sequence[Batch]
     ) -> list[tuple[dict[str, Any], Tensor]]:
-        """Return each part and its share of the sample's weight in all processes."""
+        """Return each part with its fraction of the sample's weight, over processes."""
         weighed = [self.model.weighed(batch) for _, batch in parts]  # type: ignore[operator]
         device = self.state.weights.device
         weights = torch.tensor([float(weight) for _, weight in weighed], device=device)
@@ -210,14 +213,14 @@ class ObjectivesStep(nn.Module):
                 self.state.cosines[layer] = cosine
                 self.measured.append((step, names[layer], cosine))
         if self.conf.solver and (step + 1) % self.conf.layers.every == 0:
-            logging.info(self.state.describe(self.conf.names, self.layers))
+            logging.info(self.state.log_line(self.conf.names, self.layers))
 
     def _solve(self, gram: Tensor, solved: set[int]) -> None:
-        """Let the solver move the weights of each level."""
+        """Update the weights of each level with the solver."""
         assert self.conf.solver is not None
         if self.conf.solver.samples == 1:
             gram = torch.stack([self.kept[layer].gram() for layer in solved]).sum(0)
-        # Rows hold gradients times their scales; the solver wants the gradients.
+        # Rows are gradients times their scales; the solver needs plain gradients.
         parts = [s / self.conf.samples(i) for i, s in enumerate(self.scales)]
         scales = torch.tensor(parts) * (self.scaler.get_scale() if self.scaler else 1.0)
         gram = gram.cpu() / torch.outer(scales, scales)
@@ -231,7 +234,7 @@ class ObjectivesStep(nn.Module):
                 self.state.weights[members] = new.to(self.state.weights)
 
     def _leave(self, solved: set[int], *, all_finite: bool) -> None:
-        """Leave in ``grad`` what the optimiser is to follow."""
+        """Set ``grad`` to the direction that the optimiser follows."""
         sizes = [len(self.conf.level_of(i).members) for i in range(len(self.own))]
         samples = [self.conf.samples(i) for i in range(len(self.own))]
         factors = self.state.weights.cpu() * torch.tensor(sizes) * torch.tensor(samples)
@@ -294,18 +297,18 @@ class ObjectivesStep(nn.Module):
         return nothing, means, torch.tensor([utterances], device=device)
 
     def _means(self, stats: Stats) -> dict[str, Tensor]:
-        """Return each statistic by the shares of the parts that it is of."""
+        """Return the weighted mean of each statistic over the parts."""
         if not stats:
             return {}
         pairs = [
             torch.stack([torch.stack(pair) for pair in values]).sum(0)
             for values in stats.values()
         ]
-        sums, shares = self._summed(torch.stack(pairs)).T
-        return dict(zip(stats, (sums / shares)[:, None], strict=True))
+        sums, fractions = self._summed(torch.stack(pairs)).T
+        return dict(zip(stats, (sums / fractions)[:, None], strict=True))
 
     def _frozen(self, index: int, *, own_only: bool) -> list[nn.Parameter]:
-        """Return the trained parameters that a pass of the objective must not reach."""
+        """Return the trained parameters that the objective must not change."""
         own = {id(parameter) for parameter in self.own[index]}
         others = {id(p) for parameters in self.own for p in parameters} - own
         return [

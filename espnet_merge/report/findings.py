@@ -6,7 +6,7 @@ from typing import NamedTuple
 from espnet_merge.report import significance, translations
 from espnet_merge.report.results import Results, by_task
 from espnet_merge.report.significance import Tested
-from espnet_merge.report.tables import summary
+from espnet_merge.report.summary import summary
 
 
 class Findings(NamedTuple):

@@ -17,6 +17,7 @@ from espnet_merge.report.plan import Plan, language_of
 from espnet_merge.report.scores import (
     Utterances,
     error_rate,
+    identified,
     read_score,
     read_utterances,
 )
@@ -212,6 +213,17 @@ class Results:
             return _percent(gap_closed(self.rate(system, name), expert, base))
 
         return self._grid(cell, ["trained"])
+
+    def heard_right(self) -> Grid:
+        """Return in how many utterances the right language was heard, in percent.
+
+        None where the languages that were heard were not noted.
+        """
+
+        def cell(system: str, name: str) -> float | None:
+            return identified(self.scores.get((system, name), {}))
+
+        return self._grid(cell)
 
     def label(self, name: str) -> str:
         """Return the language where it has one set only, else the set's name."""

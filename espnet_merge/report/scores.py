@@ -13,6 +13,7 @@ from espnet_merge.scoring import bootstrap
 from espnet_merge.scoring.counts import Counts
 from espnet_merge.scoring.current import check_rules
 from espnet_merge.scoring.evaluate import ERROR_RATES, METRICS, headline, main_metric
+from espnet_merge.scoring.identification import heard_right
 from espnet_merge.scoring.result import read_counts
 
 
@@ -28,6 +29,15 @@ def error_rate(score: Mapping[str, Any]) -> str:
     """Return the error rate of a score that counts, beside BLEU too."""
     main = str(score["main"])
     return main if main in ERROR_RATES else main_metric(score["languages"])
+
+
+def identified(score: Mapping[str, Any]) -> float | None:
+    """Return in how many utterances the right language was heard, in percent.
+
+    None where that was not noted.
+    """
+    table = score.get("identification")
+    return heard_right(table) if table else None
 
 
 def read_score(path: Path) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 from espnet_merge.errors import InputError
 from espnet_merge.files import SCORE_JSON
 from espnet_merge.report.modes import SETTINGS, compared, silence
+from espnet_merge.report.scores import identified
 from espnet_merge.report.tables import MISSING, best_of, markdown_table
 from espnet_merge.scoring.current import check_rules
 from espnet_merge.scoring.evaluate import CORPUS_SCORES, headline, main_reading
@@ -30,12 +31,15 @@ class Scores:
         rows: system -> its scores.
         silences: system -> what it heard after each utterance; empty where all heard
             the same.
+        identified: system -> in how many utterances the right language was heard, in
+            percent, where that was noted.
     """
 
     metrics: Mapping[str, str]
     normalizer: str
     rows: Mapping[str, Row]
     silences: Mapping[str, str]
+    identified: Mapping[str, Row]
 
 
 def read_scores(rows: Mapping[str, Sequence[Path]], base: str | None = None) -> Scores:
@@ -70,14 +74,17 @@ def read_scores(rows: Mapping[str, Sequence[Path]], base: str | None = None) -> 
     _check_sets(scored, metrics)
     _check_modes(scored, base)
     table: dict[str, dict[str, list[float]]] = {system: {} for system in rows}
+    heard: dict[str, dict[str, list[float]]] = {system: {} for system in rows}
     for system, place, score in scored:
         main = score["main"]
         measured = score["metrics"][main][main_reading(main)]
         table[system].setdefault(place.name, []).append(headline(measured))
+        if (right := identified(score)) is not None:
+            heard[system].setdefault(place.name, []).append(right)
     silences = {s: silence(score.get("mode", {})) for s, _, score in scored}
     if len(set(silences.values())) == 1:
         silences = {}
-    return Scores(metrics, next(iter(normalizers)), table, silences)
+    return Scores(metrics, next(iter(normalizers)), table, silences, heard)
 
 
 def markdown(
@@ -124,6 +131,25 @@ def markdown(
         "deviation where a system was trained with several seeds "
         f"({', '.join(map(str, counts))} runs). "
         "**Bold**: best mean."
+    )
+    yield from _identified(scores, sets, means)
+
+
+def _identified(
+    scores: Scores, sets: Sequence[str], means: Mapping[str, Sequence[str]]
+) -> Iterator[str]:
+    if not any(scores.identified.values()):
+        return
+    columns = {**{name: [name] for name in sets}, **means}
+    yield ""
+    yield "Language heard, right in % of the utterances:"
+    yield ""
+    yield from markdown_table(
+        ["system", *columns],
+        [
+            [system, *(_show(_mean(row, members)) for members in columns.values())]
+            for system, row in scores.identified.items()
+        ],
     )
 
 

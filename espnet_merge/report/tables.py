@@ -1,4 +1,4 @@
-"""The tables of RESULTS.md and of the terminal, and the sentence that sums them up."""
+"""The tables of RESULTS.md and of the terminal."""
 
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -9,8 +9,7 @@ from espnet_merge.files import CONFIG_YAML, MERGE_YAML
 from espnet_merge.report.modes import PADDING, describe
 from espnet_merge.report.plan import Plan
 from espnet_merge.report.results import Grid, Results, by_task
-from espnet_merge.report.significance import DESIGN, Tested, mean_difference
-from espnet_merge.scoring.compare import Difference
+from espnet_merge.report.significance import DESIGN, Tested
 from espnet_merge.scoring.identification import describe_cell
 
 MISSING = "–"
@@ -66,6 +65,7 @@ def markdown(results: Results, tested: Tested) -> Iterator[str]:
     yield MARKS
     yield ""
     yield from identification(results)
+    yield from heard_right(results)
     yield f"### Insertions / utterances with a loop, {clean}, {mode}"
     yield ""
     yield from table_of_systems(
@@ -83,6 +83,7 @@ def identification(results: Results) -> Iterator[str]:
     cells = {
         (system, name, spoken): row
         for (system, name), score in results.scores.items()
+        if not score["mode"].get("hear")  # there the language was given
         for spoken, row in score.get("identification", {}).items()
     }
     if not cells:
@@ -100,6 +101,14 @@ def identification(results: Results) -> Iterator[str]:
             for place, row in cells.items()
         ],
     )
+
+
+def heard_right(results: Results) -> Iterator[str]:
+    """Yield in how many utterances each system hears the right language, if known."""
+    grid = results.heard_right()
+    if any(cell is not None for row in grid.rows.values() for cell in row):
+        title = f"Language heard: right in % of the utterances, {how(results)}"
+        yield from section(title, results, grid, best=max)
 
 
 def systems(plan: Plan, expdir: Path, output: Path) -> Iterator[str]:
@@ -165,53 +174,6 @@ def _columns(title: str, grid: Grid) -> Iterator[str]:
     for system, row in grid.rows.items():
         cells = zip(row, sizes, strict=True)
         yield f"{system:{width}}" + "".join(f"{_n(c):>{size}}" for c, size in cells)
-
-
-def summary(results: Results, tested: Tested) -> str:
-    """Say which merge is best on the trained languages, and what it gained and lost.
-
-    Args:
-        results: of transcribed sets.
-        tested: their differences to the base.
-    """
-    plan, grid = results.plan, results.rates()
-    if "trained" not in grid.columns:
-        return "No set of a trained language: no merge can be called best."
-    trained = grid.column("trained")
-    best = best_of(trained, plan.merges)
-    if best is None:
-        return "No merge has scores for all trained languages."
-    languages = ", ".join(map(results.label, plan.averages["trained"]))
-    said = [
-        f"Best merge: {best}, macro {results.metric_name} {trained[best]:.1f} over "
-        f"{languages}"
-    ]
-    joint = best_of(trained, plan.joint)
-    if "trained" in tested[best]:
-        zero_shot = f"zero-shot ({plan.base}, {trained[plan.base]:.1f})"
-        said.append(_verdict(tested[best]["trained"], zero_shot))
-    if joint is not None:
-        change = mean_difference(results, best, joint, plan.averages["trained"])
-        said.append(_verdict(change, f"joint ({joint}, {trained[joint]:.1f})"))
-    changes = {
-        system: tested[system]["untrained"]
-        for system in (best, joint)
-        if system is not None and "untrained" in tested[system]
-    }
-    if changes:
-        languages = ", ".join(map(results.label, plan.averages["untrained"]))
-        told = ", ".join(
-            f"{system} {change.points:+.1f} ({_p(change.p)})"
-            for system, change in changes.items()
-        )
-        said.append(f"change on {languages}, not trained: {told} points")
-    chosen = (
-        f" The best of {len(plan.merges)} merges was chosen on these sets, which"
-        " favours it."
-        if len(plan.merges) > 1
-        else ""
-    )
-    return f"{'; '.join(said)}. {INTERVALS}{chosen}"
 
 
 def best_of(
@@ -330,23 +292,6 @@ def _signs(results: Results, system: str, name: str) -> str:
     if counts is None:
         return MISSING
     return f"{counts['insertions']} / {results.scores[system, name]['loops']}"
-
-
-def _verdict(tested: Difference, other: str) -> str:
-    points, low, high = tested.points, tested.low, tested.high
-    if abs(points) < 0.05:
-        return f"it equals {other} ([{low:+.1f}, {high:+.1f}], {_p(tested.p)})"
-    verb = "loses to"
-    if points < 0:
-        verb, points, low, high = "beats", -points, -high, -low
-    return (
-        f"it {verb} {other} by {points:.1f} ([{low:.1f}, {high:.1f}], {_p(tested.p)})"
-    )
-
-
-def _p(p: float) -> str:
-    verdict = "" if p < DESIGN.alpha else ", not significant"
-    return ("p < 0.001" if p < 0.001 else f"p {p:.3f}") + verdict
 
 
 def _n(value: float | None, form: str = "z.1f") -> str:

@@ -18,7 +18,7 @@ class Interval(NamedTuple):
     Attributes:
         low: lower end, in percentage points.
         high: upper end.
-        improved: share of the resamples in which the difference is negative.
+        improved: fraction of the resamples in which the difference is negative.
     """
 
     low: float
@@ -49,20 +49,20 @@ def resampled_rates(
               (n_1^b, \dots, n_n^b) \sim \mathrm{Multinomial}(n; 1/n, \dots, 1/n)
 
     for unit i with :math:`w_i` tokens in the reference and :math:`e_{is}` errors of
-    system s. All systems are rated on the same draws, so differences are paired. One
-    draw is in memory at a time.
+    system s. All systems are scored on the same draws, so differences are paired. Only
+    one draw is in memory at a time.
 
     Source: Bisani and Ney, *Bootstrap Estimates for Confidence Intervals in ASR
     Performance Evaluation*, ICASSP 2004, section 3.
 
-    Departures from it: a draw of units without one token has no rate and is drawn
-    again.
+    Departures from it: a draw whose references have no token at all has no rate and is
+    drawn again.
 
     Args:
         errors: of each unit (row: an utterance, or a speaker) and system (column).
         tokens: in the reference of each unit; not all 0.
-        resamples: how many sets are drawn.
-        seed: of numpy's default generator; the order of units matters, too.
+        resamples: number of sets to draw.
+        seed: of numpy's default generator; the draws also depend on the order of units.
 
     Returns:
         Rates in percent, of each resample (row) and system (column).
@@ -78,20 +78,20 @@ def resampled_rates(
 
 
 def draw(units: int, generator: np.random.Generator) -> Counts:
-    """Return how often each unit is in a set of as many, drawn with replacement."""
+    """Draw as many units as there are, with replacement; return the count of each."""
     return np.bincount(generator.integers(units, size=units), minlength=units)
 
 
 def interval(differences: Rates, alpha: float) -> Interval:
-    """Return the percentile interval that covers a share of ``1 - alpha``.
+    """Return the percentile interval that covers a fraction ``1 - alpha`` of resamples.
 
     Bisani and Ney (2004), sections 3 and 4; *improved* is their probability of
     improvement. With few units the interval is too short: a percentile bootstrap
-    divides by n where a variance is divided by n - 1. So no p is made of it.
+    divides by n where a variance is divided by n - 1. So it gives no p-value here.
 
     Args:
         differences: of two systems' rates, in each resample.
-        alpha: share of the resamples outside.
+        alpha: fraction of the resamples outside the interval.
 
     >>> interval(np.array([-3.0, -2.0, -1.0, 0.0, 1.0]), alpha=0.5)
     Interval(low=-2.0, high=0.0, improved=0.6)

@@ -1,12 +1,12 @@
-"""The one table of characters that nobody sees, and of letters typed in two ways.
+"""The table of invisible characters, and of letters that can be typed in two ways.
 
 Each row says what is changed before a text is normalised, in which languages, and why.
-Patterns are regular expressions on composed text (NFC). At each position the first row
-that fits wins: what joins two letters into another one stands before what is dropped.
+Patterns are regular expressions on composed text (NFC). At each position the first
+matching row applies, so rows that join letters stand before rows that drop characters.
 
-The Unicode Standard is cited by its chapters ("Unicode 9.2"), its annexes by their
-numbers (UAX, UTS), Nisaba for Johny et al., "Finite-state script normalization and
-processing utilities: The Nisaba Brahmic library", EACL 2021.
+The Unicode Standard is cited by chapter ("Unicode 9.2"), its annexes by number (UAX,
+UTS). Nisaba stands for Johny et al., "Finite-state script normalization and processing
+utilities: The Nisaba Brahmic library", EACL 2021.
 """
 
 import functools
@@ -21,13 +21,13 @@ EVERY: frozenset[str] = frozenset()
 
 
 class Row(NamedTuple):
-    """Characters that are changed alike, for one reason.
+    """Characters that are changed for the same reason.
 
     Attributes:
-        what: they are, in words.
-        changes: pattern -> what it becomes; patterns have no groups of their own.
-        why: it is the same word, and who says so.
-        languages: codes of Whisper's that it holds for; ``EVERY`` for all.
+        what: description of the characters.
+        changes: pattern -> replacement; patterns contain no groups.
+        why: why the word stays the same, and the source that says so.
+        languages: Whisper's codes of the languages concerned; ``EVERY`` for all.
     """
 
     what: str
@@ -292,7 +292,9 @@ TABLE = (*JOINED, *INVISIBLE, *LETTERS)
 
 @functools.cache
 def visible(language: str) -> Callable[[str], str]:
-    """Return what makes two texts equal that differ in nothing seen or heard.
+    """Return the function that applies the table to a text of a language.
+
+    Texts that look and sound the same become equal.
 
     >>> visible("tr")("IŞIK"), visible("uk")("пʼять"), visible("ar")("كتـــاب")
     ('ıŞıK', "п'ять", 'كتاب')
@@ -303,7 +305,7 @@ def visible(language: str) -> Callable[[str], str]:
     becomes = [after for _, after in changes]
 
     def change(match: re.Match[str]) -> str:
-        # The number of the group is that of the pattern that fits.
+        # Each pattern is one group, so the group number is the row number.
         return becomes[(match.lastindex or 0) - 1]
 
     return lambda text: pattern.sub(change, unicodedata.normalize("NFC", text))

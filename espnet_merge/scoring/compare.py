@@ -14,14 +14,14 @@ from espnet_merge.scoring.design import Design
 from espnet_merge.scoring.holm import holm
 from espnet_merge.scoring.mapsswe import mapsswe
 from espnet_merge.scoring.parts import Part
-from espnet_merge.scoring.permutation import permutation_test, shares
+from espnet_merge.scoring.permutation import contributions, permutation_test
 
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """System b against system a, in percent and percentage points.
+    """The difference of system b from system a, in percent and percentage points.
 
-    Of error rates less is better, of BLEU and chrF more.
+    Lower is better for error rates, higher for BLEU and chrF.
 
     Attributes:
         name: of the part, or ``mean``.
@@ -29,14 +29,17 @@ class Difference:
         units: utterances or speakers.
         a: the first system's error rate or score.
         b: the second's.
-        points: b less a.
-        low: lower end of the bootstrap interval of the points.
+        points: b minus a.
+        low: lower end of the bootstrap interval of ``points``.
         high: its upper end.
-        improved: share of the resamples in which b is better.
-        p: of the permutation test; of a part by Holm's correction over all parts.
-        p_mapsswe: of MAPSSWE, corrected likewise; None for a mean over sets.
-        segments: of MAPSSWE.
-        p_bootstrap: of the paired bootstrap, corrected likewise; of BLEU and chrF.
+        improved: fraction of the resamples in which b is better.
+        p: p-value of the permutation test; for a part, after Holm's correction over all
+            parts.
+        p_mapsswe: p-value of MAPSSWE, corrected in the same way; None for a mean over
+            sets.
+        segments: number of segments of MAPSSWE.
+        p_bootstrap: p-value of the paired bootstrap, corrected in the same way; only
+            for BLEU and chrF.
     """
 
     name: str
@@ -54,21 +57,22 @@ class Difference:
     p_bootstrap: float | None = None
 
 
-# Attributes that Holm's correction is of, each by itself.
+# Attributes that Holm's correction is applied to, each separately.
 P_VALUES = ("p", "p_bootstrap")
 
 
 def p_value(parts: Sequence[Part], a: int, b: int, design: Design) -> float:
-    """Return the p of the difference of the parts' mean rates, by permutation.
+    """Return the permutation test's p-value for the difference of mean rates.
 
     Args:
-        parts: one, or those to average over; each is swapped by itself.
+        parts: one part, or those to average over; systems are swapped in each part
+            separately.
         a: column of the first system.
         b: column of the second.
         design: how to test.
     """
     points = [
-        shares(part.errors[:, a], part.errors[:, b], part.tokens, design.margin)
+        contributions(part.errors[:, a], part.errors[:, b], part.tokens, design.margin)
         for part in parts
     ]
     return permutation_test(
@@ -82,16 +86,16 @@ def p_value(parts: Sequence[Part], a: int, b: int, design: Design) -> float:
 def difference(
     parts: Sequence[Part], drawn: Sequence[Rates], a: int, b: int, design: Design
 ) -> Difference:
-    r"""Return the difference of the parts' mean rates: a set's own if there is one.
+    r"""Return the difference of the parts' mean rates; of one part, of its rates.
 
     .. math:: \Delta = \frac{1}{K} \sum_{k=1}^{K} (W_{bk} - W_{ak})
 
-    Sets are drawn, and swapped, apart from each other: the question is how the systems
-    differ on more speech of these K sets, not on other sets.
+    Each set is resampled, and its systems swapped, on its own: the test is about more
+    speech of these K sets, not about other sets.
 
     Args:
-        parts: one, or those to average over.
-        drawn: what :meth:`Design.draw` makes of each.
+        parts: one part, or those to average over.
+        drawn: what :meth:`Design.draw` returned for each.
         a: column of the first system.
         b: column of the second.
         design: how to test.
@@ -115,11 +119,11 @@ def difference(
 def differences(
     parts: Sequence[Part], drawn: Sequence[Rates], a: int, b: int, design: Design
 ) -> list[Difference]:
-    """Return the difference on each part, with p by Holm's correction over them.
+    """Return the difference on each part, with p-values after Holm's correction.
 
     Args:
         parts: of all sets.
-        drawn: what :meth:`Design.draw` makes of each.
+        drawn: what :meth:`Design.draw` returned for each.
         a: column of the first system.
         b: column of the second.
         design: how to test.
@@ -132,10 +136,10 @@ def differences(
 
 
 def corrected(rows: Sequence[Difference]) -> list[Difference]:
-    """Return differences with p, and the bootstrap's p, by Holm's correction over them.
+    """Return the differences with their p-values after Holm's correction.
 
     Args:
-        rows: one a part, all or none of them with the bootstrap's p.
+        rows: one for each part; all or none of them with ``p_bootstrap``.
     """
     names = [n for n in P_VALUES if all(getattr(row, n) is not None for row in rows)]
     columns = [holm([getattr(row, name) for row in rows]) for name in names]
@@ -151,7 +155,7 @@ def with_mapsswe(
     """Return the rows of :func:`differences` with MAPSSWE, corrected in the same way.
 
     Args:
-        rows: one a part.
+        rows: one for each part.
         parts: with the systems' slots.
         a: column of the first system.
         b: column of the second.

@@ -7,7 +7,7 @@ from operator import eq
 
 from rapidfuzz.distance import Levenshtein
 
-# A reference token beside its hypothesis; None where one side has nothing.
+# A reference token and the hypothesis token aligned with it; None where one is missing.
 Pair = tuple[str | None, str | None]
 
 _SPLIT: Mapping[str, Callable[[str], Sequence[str]]] = {
@@ -50,9 +50,9 @@ class Counts:
 def align(reference: str, hypothesis: str, metric: str) -> list[Pair]:
     """Return the alignment with the fewest errors, token by token.
 
-    ``metric`` is ``wer`` for words between spaces, ``cer`` for characters, the space
-    being one. All three errors cost the same, as in the definition of both rates;
-    sclite's weights (4, 3, 3) can count an error more where nearly nothing matches.
+    ``metric`` is ``wer`` for words between spaces, or ``cer`` for characters, of which
+    a space is one. All three kinds of error cost 1, as in the definition of both rates.
+    sclite's weights (4, 3, 3) can count one error more where nearly nothing matches.
 
     >>> align("a b c", "a x", "wer")
     [('a', 'a'), ('b', 'x'), ('c', None)]

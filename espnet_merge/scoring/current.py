@@ -1,4 +1,4 @@
-"""Whether a ``score.json`` is what its texts would be given now, by these rules."""
+"""Whether a ``score.json`` is current: same texts, and the rules of this version."""
 
 import functools
 import hashlib
@@ -20,9 +20,9 @@ from espnet_merge.files import (
 )
 from espnet_merge.scoring.evaluate import ERROR_RATES, usual_metrics
 
-# What decides a rate. By content: nobody can forget to count a change.
+# Modules that decide a rate. Their content is hashed, so no change is overlooked.
 _OWN = ("characters", "counts", "evaluate", "languages", "normalize", "signs")
-# Whose rules and tables a normaliser takes.
+# Packages whose rules and tables a normaliser uses.
 _PACKAGES = {
     "whisper": ("transformers", "whisper-normalizer"),
     "simplified": ("opencc",),
@@ -33,10 +33,10 @@ _HYPOTHESIS = ("text", TEXT_JSON)
 
 @functools.cache
 def rules_digest(normalizer: str) -> str:
-    """Return the digest of all that makes a rate of two texts.
+    """Return the digest of everything that decides the rate of two given texts.
 
-    That is this package's rules and tables, those of the packages that the normaliser
-    takes, and Unicode's.
+    It covers the rules and tables of this package, the versions of the packages that
+    the normaliser uses, and the version of Unicode.
     """
     own = [_of_file(Path(__file__).with_name(f"{name}.py")) for name in _OWN]
     others = [f"{name} {version(name)}" for name in _PACKAGES.get(normalizer, ())]
@@ -53,13 +53,13 @@ def inputs_digest(reference: Path, hypothesis: Path) -> str:
 def is_current(
     reference: Path, hypothesis: Path, normalizer: str, metrics: Sequence[str] | None
 ) -> bool:
-    """Return whether scoring would write again what is there.
+    """Return whether scoring again would write the score that is already there.
 
     Args:
         reference: Kaldi data directory.
-        hypothesis: directory with the hypotheses and, perhaps, their score.
-        normalizer: that is asked for.
-        metrics: that are asked for; None for the usual ones.
+        hypothesis: directory with the hypotheses, and their score if there is one.
+        normalizer: name of the requested normaliser.
+        metrics: requested metrics; None for the usual ones.
     """
     try:
         score = json.loads((hypothesis / SCORE_JSON).read_bytes())
@@ -83,10 +83,10 @@ def is_current(
 
 
 def check_rules(path: Path, score: Mapping[str, Any]) -> None:
-    """Check that a score was made by the rules that its normaliser has now.
+    """Check that a score was computed by the current rules of its normaliser.
 
     Raises:
-        InputError: it was made by another version of them.
+        InputError: it was computed by other rules.
     """
     name = score.get("normalizer")
     if score.get("rules_digest") != rules_digest(str(name)):
@@ -102,5 +102,5 @@ def _of_file(path: Path) -> str:
 
 
 def _of_all(parts: Sequence[str]) -> str:
-    # Half of it is enough to tell versions apart, and can be compared by eye.
+    # Half of the digest is enough to tell versions apart, and can be compared by eye.
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]

@@ -20,7 +20,11 @@ from espnet_merge.scoring.evaluate import ERROR_RATES, evaluate, main_metric
 from espnet_merge.scoring.identification import check_named, confusion
 from espnet_merge.scoring.result import Result
 from espnet_merge.scoring.tables import Score
-from espnet_merge.scoring.utterances import Utterance, read_decoded, read_utterances
+from espnet_merge.scoring.utterances import (
+    ScoredUtterance,
+    read_decoded,
+    read_utterances,
+)
 
 
 @dataclass(frozen=True)
@@ -127,26 +131,28 @@ def _score(
     metrics: Sequence[str] | None,
     results: Mapping[str, Result],
 ) -> dict[str, Any]:
-    counted: defaultdict[str, list[tuple[Utterance, Counts]]] = defaultdict(list)
+    counted: defaultdict[str, list[tuple[ScoredUtterance, Counts]]] = defaultdict(list)
 
     def note(
-        metric: str, utterance: Utterance, pairs: Sequence[Pair], counts: Counts
+        metric: str, utterance: ScoredUtterance, pairs: Sequence[Pair], counts: Counts
     ) -> None:
         results[metric].add(utterance.name, utterance.speaker, pairs, counts)
-        if heard:
+        if heard or noted:
             counted[metric].append((utterance, counts))
 
     watch = note if results else None
     # Before anything is read: a file that changes meanwhile is not what was scored.
     inputs = inputs_digest(reference, hypothesis)
     # First, for it is long, and nothing of it stays but this.
-    mode, heard, not_decoded = read_decoded(hypothesis)
+    mode, heard, noted, not_decoded = read_decoded(hypothesis)
     utterances = read_utterances(reference, hypothesis)
     if heard:
         check_named(hypothesis, utterances, heard)
     score = evaluate(utterances, normalizer, metrics, watch)
     if errors := counted[main_metric(score["languages"])]:
-        score["identification"] = confusion(heard, errors)
+        # What had no usable audio was not heard.
+        silent = {u.name: "none" for u in utterances}
+        score["identification"] = confusion({**silent, **noted, **heard}, errors)
     return {
         "reference": str(reference),
         "mode": mode,

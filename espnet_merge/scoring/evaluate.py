@@ -1,4 +1,4 @@
-"""Scores of one decoded set: error rates, BLEU and the signs of hallucination."""
+"""Scores of one decoded set: error rates, BLEU, chrF and signs of hallucination."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -10,7 +10,7 @@ from espnet_merge.scoring.counts import Counts, Pair, align, count
 from espnet_merge.scoring.languages import CHINESE, UNSEGMENTED
 from espnet_merge.scoring.normalize import rule_for
 from espnet_merge.scoring.signs import has_loop, is_too_long
-from espnet_merge.scoring.utterances import Utterance, normalized
+from espnet_merge.scoring.utterances import ScoredUtterance, normalized
 from espnet_merge.speech import TRANSLATE
 
 if TYPE_CHECKING:
@@ -20,27 +20,27 @@ ERROR_RATES = ("wer", "cer")
 CORPUS_SCORES = ("bleu", "chrf")
 METRICS = (*ERROR_RATES, *CORPUS_SCORES)
 
-type Watch = Callable[[str, Utterance, Sequence[Pair], Counts], None]
+type Watch = Callable[[str, ScoredUtterance, Sequence[Pair], Counts], None]
 
 
 def evaluate(
-    utterances: Sequence[Utterance],
+    utterances: Sequence[ScoredUtterance],
     normalizer: str,
     metrics: Sequence[str] | None = None,
     watch: Watch | None = None,
 ) -> dict[str, Any]:
-    """Score a set, raw and normalised: the content of ``score.json``.
+    """Score a set, raw and normalised, and return the content of ``score.json``.
 
-    An utterance whose reference is empty, as it is or once normalised, adds its
-    hypothesis as insertions.
+    If a reference is empty, raw or after normalisation, all tokens of its hypothesis
+    count as insertions.
 
     Args:
-        utterances: of the set, as they were written.
-        normalizer: name of the rules.
-        metrics: of ``METRICS``; None for error rates, and for translations BLEU and
-            chrF before them.
-        watch: is called with the metric, the normalised utterance, its alignment and
-            the counts in it, one after the other: nobody need align again.
+        utterances: of the set, with unnormalised texts.
+        normalizer: name of the normaliser.
+        metrics: of ``METRICS``; None for error rates, preceded by BLEU and chrF if the
+            set has translations.
+        watch: called for each utterance with the metric, the normalised utterance, its
+            alignment and its counts, so that callers need not align again.
 
     Raises:
         InputError: unknown normaliser or metric, or not one reference has text.
@@ -82,9 +82,9 @@ def evaluate(
 
 
 def usual_metrics(tasks: Iterable[str]) -> tuple[str, ...]:
-    """Return what is measured of a set with utterances to transcribe or translate.
+    """Return the usual metrics of a set whose utterances have these tasks.
 
-    Translations have error rates, too: they tell which texts differ most.
+    Translations get error rates as well; they show which texts differ most.
 
     >>> usual_metrics(["transcribe"]), usual_metrics(["transcribe", "translate"])
     (('wer', 'cer'), ('bleu', 'chrf', 'wer', 'cer'))
@@ -93,16 +93,17 @@ def usual_metrics(tasks: Iterable[str]) -> tuple[str, ...]:
 
 
 def headline(values: Mapping[str, Any]) -> float:
-    """Return the one number of a metric: its error rate or its score."""
+    """Return the number that sums up a metric: its error rate or its score."""
     value: float = values["rate"] if "rate" in values else values["score"]
     return value
 
 
 def main_reading(metric: str) -> str:
-    """Return of which text a metric's number is that counts, of two in ``score.json``.
+    """Return which of a metric's two values in ``score.json`` is the main one.
 
-    Error rates are of normalised text. BLEU and chrF are of raw text: sacreBLEU does
-    what its signature says, and papers print that.
+    For error rates it is the value on normalised text. For BLEU and chrF it is the
+    value on raw text, as papers print it: sacreBLEU's signature names its own
+    tokenisation.
     """
     return "raw" if metric in CORPUS_SCORES else "normalized"
 
@@ -117,29 +118,29 @@ def main_metric(languages: Mapping[str, int]) -> str:
 
 
 def aligned(
-    utterances: Sequence[Utterance], metric: str
-) -> Iterator[tuple[Utterance, list[Pair]]]:
-    """Yield each utterance with its alignment, one at a time to keep memory flat."""
+    utterances: Sequence[ScoredUtterance], metric: str
+) -> Iterator[tuple[ScoredUtterance, list[Pair]]]:
+    """Yield each utterance with its alignment; only one is in memory at a time."""
     for utterance in utterances:
         reference, hypothesis = utterance.reference, utterance.hypothesis
         if metric == "cer" and utterance.language in UNSEGMENTED:
-            # A space in such a script is layout; nobody hears it.
+            # In such scripts a space is layout and not part of what is spoken.
             reference, hypothesis = map(_without_spaces, (reference, hypothesis))
         yield utterance, align(reference, hypothesis, metric)
 
 
-def corpus_scorer(utterances: Sequence[Utterance], metric: str) -> "Metric":
-    """Return sacreBLEU's metric, for BLEU with the tokens that fit the language."""
+def corpus_scorer(utterances: Sequence[ScoredUtterance], metric: str) -> "Metric":
+    """Return sacreBLEU's metric; BLEU gets the tokeniser that fits the language."""
     from sacrebleu.metrics import BLEU, CHRF
 
     if metric == "chrf":
         return CHRF()
-    # force: punctuation split off by a normaliser is meant, not a mistake.
+    # force: do not warn of tokenised text; a normaliser splits punctuation off.
     return BLEU(tokenize=_bleu_tokens(utterances), force=True)
 
 
 def _measure(
-    utterances: Sequence[Utterance], metric: str, watch: Watch | None
+    utterances: Sequence[ScoredUtterance], metric: str, watch: Watch | None
 ) -> dict[str, Any]:
     if metric not in ERROR_RATES:
         return _sacrebleu(utterances, metric)
@@ -152,7 +153,7 @@ def _measure(
     return {"rate": total.rate, "reference": total.reference, **asdict(total)}
 
 
-def _sacrebleu(utterances: Sequence[Utterance], metric: str) -> dict[str, Any]:
+def _sacrebleu(utterances: Sequence[ScoredUtterance], metric: str) -> dict[str, Any]:
     scorer = corpus_scorer(utterances, metric)
     hypotheses = [utterance.hypothesis for utterance in utterances]
     references = [utterance.reference for utterance in utterances]
@@ -160,18 +161,18 @@ def _sacrebleu(utterances: Sequence[Utterance], metric: str) -> dict[str, Any]:
     return {"score": score.score, "signature": str(scorer.get_signature())}
 
 
-def _bleu_tokens(utterances: Sequence[Utterance]) -> str:
+def _bleu_tokens(utterances: Sequence[ScoredUtterance]) -> str:
     languages = {utterance.language for utterance in utterances}
     if languages <= CHINESE:
         return "zh"
     return "char" if languages & UNSEGMENTED else "13a"
 
 
-def _loops(utterance: Utterance) -> bool:
+def _loops(utterance: ScoredUtterance) -> bool:
     """Return whether the hypothesis loops and its reference does not."""
     split = list if utterance.language in UNSEGMENTED else str.split
-    said, heard = split(utterance.reference), split(utterance.hypothesis)
-    return has_loop(heard) and not has_loop(said)
+    reference, hypothesis = split(utterance.reference), split(utterance.hypothesis)
+    return has_loop(hypothesis) and not has_loop(reference)
 
 
 def _without_spaces(text: str) -> str:

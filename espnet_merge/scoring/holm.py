@@ -8,13 +8,13 @@ from espnet_merge.errors import InputError
 
 
 def holm(values: Sequence[float]) -> list[float]:
-    r"""Return p-values that hold for all the tests together.
+    r"""Return p-values that are corrected for the number of tests.
 
     .. math:: \tilde p_{(i)} = \max_{j \le i} \min(1, (m - j + 1)\, p_{(j)})
 
-    for the p of m tests in ascending order. Rejecting where :math:`\tilde p < \alpha`
-    rejects any true hypothesis with a probability of at most alpha, however the tests
-    depend on each other.
+    for the p-values of m tests in ascending order. If every hypothesis with
+    :math:`\tilde p < \alpha` is rejected, the probability that any true one is among
+    them is at most alpha, whatever the dependence between the tests.
 
     Source: Holm, *A Simple Sequentially Rejective Multiple Test Procedure*,
     Scandinavian Journal of Statistics 6, 1979. Departures from it: none.
@@ -30,10 +30,10 @@ def holm(values: Sequence[float]) -> list[float]:
 
 
 def check_resamples(resamples: int, alpha: float, tests: int) -> None:
-    """Refuse a number of resamples with which no test could be significant.
+    """Check that there are enough resamples for a test to become significant.
 
     Raises:
-        InputError: alpha is no share, or the resamples are too few for alpha.
+        InputError: alpha is outside (0, 1), or there are too few resamples for alpha.
     """
     if not 0 < alpha < 1:
         raise InputError(f"alpha must lie in (0, 1); got {alpha}: take 0.05.")

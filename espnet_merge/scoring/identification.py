@@ -1,4 +1,4 @@
-"""Which languages were heard in which, and what it costs to hear the wrong one."""
+"""Confusion of spoken and identified languages, with the error rate of each cell."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -7,41 +7,59 @@ from typing import Any
 
 from espnet_merge.errors import InputError
 from espnet_merge.scoring.counts import Counts
-from espnet_merge.scoring.utterances import Utterance
+from espnet_merge.scoring.utterances import ScoredUtterance
 
-# Spoken language -> language that was heard -> what ``cell`` returns.
+# Spoken language -> identified language -> what ``_cell`` returns.
 type Confusion = dict[str, dict[str, dict[str, Any]]]
 
 
 def confusion(
-    heard: Mapping[str, str], counted: Iterable[tuple[Utterance, Counts]]
+    identified: Mapping[str, str], counted: Iterable[tuple[ScoredUtterance, Counts]]
 ) -> Confusion:
-    """Return the table of spoken and heard languages, with the errors in each cell.
+    """Return the confusion matrix of languages, with the errors in each cell.
 
     Args:
-        heard: language that was identified in each utterance, by its name.
+        identified: language that the model identified, by the utterance's name.
         counted: the utterances, with the errors in each.
     """
     cells: dict[str, dict[str, Counts]] = defaultdict(lambda: defaultdict(Counts))
     for utterance, counts in counted:
-        cells[utterance.spoken][heard[utterance.name]] += counts
+        cells[utterance.spoken][identified[utterance.name]] += counts
     return {
         spoken: {language: _cell(row[language]) for language in sorted(row)}
         for spoken, row in sorted(cells.items())
     }
 
 
+def heard_right(table: Confusion) -> float:
+    """Return in how many utterances the language that was spoken was heard, in percent.
+
+    >>> cell = {"utterances": 3}, {"utterances": 1}
+    >>> heard_right({"es": {"es": cell[0], "it": cell[1]}, "it": {"it": cell[1]}})
+    80.0
+    """
+    rows = [
+        (spoken == language, cell["utterances"])
+        for spoken, row in table.items()
+        for language, cell in row.items()
+    ]
+    right = sum(utterances for is_right, utterances in rows if is_right)
+    return float(100 * right / sum(utterances for _, utterances in rows))
+
+
 def check_named(
-    hypothesis: Path, utterances: Iterable[Utterance], heard: Mapping[str, str]
+    hypothesis: Path,
+    utterances: Iterable[ScoredUtterance],
+    identified: Mapping[str, str],
 ) -> None:
-    """Raise ``InputError`` where no language was identified in an utterance.
+    """Raise ``InputError`` unless a language was identified in every utterance.
 
     Args:
         hypothesis: directory with ``text.json``.
         utterances: of the set.
-        heard: language by the utterance's name.
+        identified: language by the utterance's name.
     """
-    if missing := [u.name for u in utterances if u.name not in heard]:
+    if missing := [u.name for u in utterances if u.name not in identified]:
         raise InputError(
             f"{hypothesis}/text.json: must name the language that was identified in "
             f"each utterance, as other systems' do; lacks {len(missing)} "
@@ -50,18 +68,20 @@ def check_named(
 
 
 def describe_row(spoken: str, row: Mapping[str, Mapping[str, Any]]) -> str:
-    """Say in a line what was heard in a language.
+    """Return one row of the confusion matrix as a line of text.
 
     >>> describe_row("es", {"es": {"utterances": 8, "rate": 9.0},
     ...                     "it": {"utterances": 2, "rate": None}})
     'es is heard as es 8 (9.0 %), it 2 (–)'
     """
-    cells = ", ".join(f"{heard} {describe_cell(cell)}" for heard, cell in row.items())
+    cells = ", ".join(
+        f"{language} {describe_cell(cell)}" for language, cell in row.items()
+    )
     return f"{spoken} is heard as {cells}"
 
 
 def describe_cell(cell: Mapping[str, Any]) -> str:
-    """Return utterances, and the error rate in them."""
+    """Return the number of utterances and their error rate, as text."""
     rate = "–" if cell["rate"] is None else f"{cell['rate']:.1f} %"
     return f"{cell['utterances']} ({rate})"
 
@@ -71,6 +91,6 @@ def _cell(counts: Counts) -> dict[str, Any]:
         "utterances": counts.sentences,
         "errors": counts.errors,
         "reference": counts.reference,
-        # Of references without text there is no rate.
+        # References without text have no error rate.
         "rate": counts.rate if counts.reference else None,
     }

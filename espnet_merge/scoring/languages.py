@@ -1,4 +1,4 @@
-"""What scoring must know about languages: one table for each fact."""
+"""What scoring must know about languages; each fact has one table."""
 
 # Written without spaces between words: the character is the unit of error.
 UNSEGMENTED = frozenset({"zh", "yue", "ja", "th", "lo", "my", "km"})

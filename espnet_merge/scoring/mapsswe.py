@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from espnet_merge.scoring.counts import Pair
 
-# Tokens that both systems have right between two segments, as in sc_stats.
+# Tokens between two segments that both systems have right, as in sc_stats.
 MIN_CORRECT = 2
 
 type Slots = NDArray[np.signedinteger]
@@ -19,11 +19,11 @@ class Mapsswe(NamedTuple):
     """Result of the test of system b against system a.
 
     Attributes:
-        segments: that hold an error of either system.
-        mean: errors of b less errors of a, in a segment.
-        z: the mean in units of its standard error; infinite where all differences
-            are the same, and 0 where all are 0.
-        p: of "the mean is 0", on both sides.
+        segments: number of segments with an error of either system.
+        mean: errors of b minus errors of a, per segment.
+        z: the mean in units of its standard error; infinite if all differences are the
+            same, and 0 if all are 0.
+        p: two-sided p-value of "the mean is 0".
     """
 
     segments: int
@@ -33,11 +33,11 @@ class Mapsswe(NamedTuple):
 
 
 def errors_by_slot(pairs: Sequence[Pair]) -> list[int]:
-    """Return an utterance's errors where they happened.
+    """Return the number of errors of an utterance at each place of its reference.
 
-    Slot 2k + 1 is the reference's token k: 1 where it is substituted or deleted. The
-    even slots are the gaps around the tokens, each with the insertions in it. So n
-    tokens have 2n + 1 slots, whatever the hypothesis.
+    Slot 2k + 1 stands for token k of the reference: it is 1 if the token is substituted
+    or deleted. The even slots are the gaps around the tokens and hold the number of
+    insertions there. So n tokens have 2n + 1 slots, whatever the hypothesis.
 
     >>> errors_by_slot([("a", "a"), (None, "x"), ("b", None)])
     [0, 0, 1, 1, 0]
@@ -59,24 +59,25 @@ def mapsswe(a: Slots, b: Slots, lengths: Slots) -> Mapsswe:
               s^2 = \frac{1}{n-1} \sum_{i=1}^{n} (d_i - \bar d)^2, \quad
               p = 2\,(1 - \Phi(|z|))
 
-    where :math:`d_i` is errors of b less errors of a in segment i. A segment is a
-    stretch with errors of either system, and ends where both have two tokens right in
-    a row, or with the utterance; stretches so far apart count as independent.
+    where :math:`d_i` is the errors of b minus the errors of a in segment i. A segment
+    is a stretch with errors of either system. It ends where both systems have two
+    tokens in a row right, or with the utterance. Segments count as independent of each
+    other.
 
     Source: Gillick and Cox, *Some Statistical Issues in the Comparison of Speech
     Recognition Algorithms*, ICASSP 1989, section 4; segments and variance as in NIST's
     ``sc_stats``.
 
     Departures from it: insertions after the last token are counted for both systems
-    (``sc_stats`` overlooks those of the second where the first has none). Where all
-    differences are the same, s is 0; p is then the exact one, :math:`2^{1-n}`, if they
-    are not 0 (``sc_stats``: 1). Alignments have the fewest errors, not sclite's
-    weighted ones.
+    (``sc_stats`` overlooks those of the second if the first has none). If all
+    differences are the same, s is 0; unless they are 0, p is then the exact value
+    :math:`2^{1-n}` (``sc_stats``: 1). Alignments are those with the fewest errors, not
+    sclite's weighted ones.
 
     Args:
-        a: errors of the first system by slot, utterance after utterance.
-        b: the same of the second system.
-        lengths: slots of each utterance.
+        a: errors of the first system by slot, all utterances in a row.
+        b: the same for the second system.
+        lengths: number of slots of each utterance.
     """
     where = np.flatnonzero(a | b)
     if not len(where):

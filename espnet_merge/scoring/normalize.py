@@ -1,4 +1,4 @@
-"""Text normalisers by name, with a rule of its own for a language that needs one."""
+"""Text normalisers by name; some have a special rule for some languages."""
 
 import functools
 import json
@@ -22,7 +22,7 @@ _WHOLE_LETTERS = str.maketrans(
     {"œ": "oe", "ø": "o", "æ": "ae", "ß": "ss", "đ": "d", "ð": "d", "þ": "th", "ł": "l"}
 )
 
-# Marks without a letter: NFKC makes a space and a mark of an accent typed alone.
+# Marks without a letter: NFKC turns an accent typed alone into a space and a mark.
 _STRAY_MARKS = re.compile(r"(?<!\S)[\u0300-\u036f\u3099\u309a]+")
 
 
@@ -52,7 +52,7 @@ def basic(text: str) -> str:
 
 
 def fold(text: str) -> str:
-    """Do as :func:`basic` and drop the diacritics too: ``está`` equals ``esta``.
+    """Apply :func:`basic` and drop diacritics as well: ``está`` equals ``esta``.
 
     >>> fold("¿Está aquí el niño?")
     'esta aqui el nino'
@@ -74,10 +74,10 @@ def english(text: str) -> str:
 
 
 def simplified(text: str) -> str:
-    """Do as :func:`basic`, with the characters of simplified Chinese.
+    """Apply :func:`basic` after converting to simplified Chinese characters.
 
-    By OpenCC, from the traditional forms of Hong Kong, which are those of Taiwan and a
-    few more. Words stay what they are: 軟體 becomes 软体, not 软件.
+    OpenCC converts from the traditional characters of Hong Kong, which are those of
+    Taiwan and a few more. Words are not replaced: 軟體 becomes 软体, not 软件.
 
     >>> simplified("他們說：「發展」。"), simplified("他们说发展")
     ('他们说 发展', '他们说发展')
@@ -91,8 +91,8 @@ def _english() -> Rule:
     # Imported late: transformers takes seconds to load, and only this rule needs it.
     from transformers.models.whisper.english_normalizer import EnglishTextNormalizer
 
-    # The rules are OpenAI's to the letter; its spelling table comes with a model there.
-    # The package has that table, but its rules have been changed since.
+    # transformers has OpenAI's rules unchanged, but its table of spellings comes with a
+    # model. whisper-normalizer has that table, but its rules have been changed since.
     table = files("whisper_normalizer") / "normalizers" / "english.json"
     rule: Rule = EnglishTextNormalizer(json.loads(table.read_text("utf-8")))
     return rule
@@ -105,7 +105,7 @@ def _opencc() -> "OpenCC":
     return OpenCC("hk2s")
 
 
-# name -> language -> rule; "*" is every language not named.
+# name -> language -> rule; "*" stands for every other language.
 NORMALIZERS: Mapping[str, Mapping[str, Rule]] = {
     "none": {"*": none},
     "basic": {"*": basic},
@@ -119,7 +119,7 @@ NORMALIZERS: Mapping[str, Mapping[str, Rule]] = {
 def rule_for(name: str, language: str) -> Rule:
     """Return the rule of the normaliser ``name`` for a language.
 
-    Every rule but ``none`` begins with the table of characters that nobody sees.
+    Every rule but ``none`` first applies the table of ``characters``.
 
     Raises:
         InputError: no normaliser has this name.

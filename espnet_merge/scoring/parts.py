@@ -1,4 +1,4 @@
-"""Errors of several systems on the same utterances, for tests of their differences."""
+"""Errors of several systems on the same utterances, for significance tests."""
 
 from array import array
 from collections import defaultdict
@@ -15,7 +15,7 @@ from espnet_merge.scoring.evaluate import aligned, main_metric
 from espnet_merge.scoring.identification import check_named
 from espnet_merge.scoring.mapsswe import Slots, errors_by_slot
 from espnet_merge.scoring.utterances import (
-    Utterance,
+    ScoredUtterance,
     normalized,
     read_decoded,
     read_utterances,
@@ -28,12 +28,12 @@ class Part:
     """A set, or one language and task of it, as decoded by several systems.
 
     Attributes:
-        name: of the set; with language and task where a set has several.
+        name: of the set; with language and task if the set has several.
         metric: ``wer``, ``cer``, or ``language`` for wrongly identified languages.
-        tokens: in the reference of each unit, an utterance or a speaker.
-        errors: of each unit (row) and system (column).
-        slots: of each system, its errors by slot, utterance after utterance.
-        lengths: slots of each utterance.
+        tokens: number of reference tokens of each unit (an utterance or a speaker).
+        errors: number of errors of each unit (row) and system (column).
+        slots: errors by slot of each system, all utterances in a row.
+        lengths: number of slots of each utterance.
     """
 
     name: str
@@ -56,22 +56,22 @@ def read_parts(
 
     Args:
         reference: Kaldi data directory.
-        hypotheses: a directory of each system, with ``text``.
-        normalizer: of the text.
+        hypotheses: one directory for each system, with ``text``.
+        normalizer: name of the normaliser.
         metric: ``wer`` or ``cer``; None for the one that fits the language.
-        by_speaker: the unit is the speaker, for sets with many utterances of few.
+        by_speaker: the unit is the speaker, for sets with few speakers.
 
     Returns:
-        One part for each language and task in the set. One more for the languages
-        that the models identified, where they were to do so.
+        One part for each language and task in the set, and one for language
+        identification if the models identified the languages.
 
     Raises:
         InputError: a file is missing or broken, ids differ, a part has no text, or
             languages were given to one system and found by another.
     """
-    heard = [read_decoded(path).languages for path in hypotheses]
+    identified = [read_decoded(path).languages for path in hypotheses]
     slots: dict[str, list[tuple[Slots, Slots]]] = defaultdict(list)
-    # One system's texts at a time: fifty need no more memory than one.
+    # The texts of one system at a time, so that memory does not grow with systems.
     for path in hypotheses:
         read = read_sorted(reference, path, normalizer)
         for name, utterances in by_task(reference, read):
@@ -82,10 +82,12 @@ def read_parts(
     for name, utterances in by_task(reference, read):
         unit = metric or main_metric({utterances[0].language: 1})
         parts.append(_part(name, unit, utterances, slots[name], by_speaker))
-    return parts + _identification(reference, hypotheses, heard, read, by_speaker)
+    return parts + _identification(reference, hypotheses, identified, read, by_speaker)
 
 
-def read_sorted(reference: Path, hypothesis: Path, normalizer: str) -> list[Utterance]:
+def read_sorted(
+    reference: Path, hypothesis: Path, normalizer: str
+) -> list[ScoredUtterance]:
     """Return a set's utterances as a system recognised them, sorted by name.
 
     Raises:
@@ -98,10 +100,10 @@ def read_sorted(reference: Path, hypothesis: Path, normalizer: str) -> list[Utte
 
 
 def by_task(
-    reference: Path, utterances: Iterable[Utterance]
-) -> Iterator[tuple[str, list[Utterance]]]:
+    reference: Path, utterances: Iterable[ScoredUtterance]
+) -> Iterator[tuple[str, list[ScoredUtterance]]]:
     """Yield name and utterances of every language and task in a set."""
-    members: dict[tuple[str, str], list[Utterance]] = defaultdict(list)
+    members: dict[tuple[str, str], list[ScoredUtterance]] = defaultdict(list)
     for utterance in utterances:
         members[utterance.spoken, utterance.task].append(utterance)
     for (spoken, task), own in sorted(members.items()):
@@ -114,25 +116,25 @@ def by_task(
 def _identification(
     reference: Path,
     hypotheses: Sequence[Path],
-    heard: Sequence[Mapping[str, str]],
-    utterances: Sequence[Utterance],
+    identified: Sequence[Mapping[str, str]],
+    utterances: Sequence[ScoredUtterance],
     by_speaker: bool,
 ) -> list[Part]:
-    if not any(heard):
+    if not any(identified):
         return []
-    for path, languages in zip(hypotheses, heard, strict=True):
+    for path, languages in zip(hypotheses, identified, strict=True):
         check_named(path, utterances, languages)
-    # An utterance is a token, which is right or wrong.
+    # Each utterance counts as one token, which is right or wrong.
     slots = [
         _flat([0, int(languages[u.name] != u.spoken), 0] for u in utterances)
-        for languages in heard
+        for languages in identified
     ]
     name = reference.absolute().name
     return [_part(name, "language", utterances, slots, by_speaker)]
 
 
 def _flat(utterances: Iterable[Sequence[int]]) -> tuple[Slots, Slots]:
-    """Return the slots of utterance after utterance, and the number of each."""
+    """Return the slots of all utterances in a row, and the number of each."""
     slots, lengths = array("i"), array("i")
     for own in utterances:
         slots.extend(own)
@@ -143,7 +145,7 @@ def _flat(utterances: Iterable[Sequence[int]]) -> tuple[Slots, Slots]:
 def _part(
     name: str,
     metric: str,
-    utterances: Sequence[Utterance],
+    utterances: Sequence[ScoredUtterance],
     systems: Sequence[tuple[Slots, Slots]],
     by_speaker: bool,
 ) -> Part:
@@ -170,12 +172,12 @@ def _part(
 
 
 def sum_by_speaker[Number: np.number](
-    counts: NDArray[Number], utterances: Sequence[Utterance]
+    counts: NDArray[Number], utterances: Sequence[ScoredUtterance]
 ) -> NDArray[Number]:
     """Return the counts of every speaker (row), sorted by name.
 
     Args:
-        counts: of each utterance (row).
+        counts: one row for each utterance.
         utterances: in the same order.
     """
     speakers = [utterance.speaker for utterance in utterances]

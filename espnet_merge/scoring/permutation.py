@@ -11,12 +11,12 @@ from espnet_merge.scoring.bootstrap import Counts
 
 type Points = NDArray[np.float64]
 
-# Signs drawn at once.
+# Number of signs drawn at once, which bounds the memory.
 CHUNK = 2**20
 
 
-def shares(a: Counts, b: Counts, tokens: Counts, margin: float = 0.0) -> Points:
-    r"""Return what each unit contributes to b's rate less a's, less a margin.
+def contributions(a: Counts, b: Counts, tokens: Counts, margin: float = 0.0) -> Points:
+    r"""Return what each unit contributes to b's rate minus a's rate minus a margin.
 
     .. math:: x_i = \frac{100\,(b_i - a_i) - m\,w_i}{\sum_j w_j}, \qquad
               \sum_i x_i = W_b - W_a - m
@@ -24,10 +24,10 @@ def shares(a: Counts, b: Counts, tokens: Counts, margin: float = 0.0) -> Points:
     Args:
         a: errors of the first system in each unit.
         b: errors of the second.
-        tokens: :math:`w_i`, in the reference of each unit; not all 0.
+        tokens: :math:`w_i`, number of reference tokens of each unit; not all 0.
         margin: m, in points.
 
-    >>> shares(np.array([1, 0]), np.array([2, 2]), np.array([5, 15]), margin=1)
+    >>> contributions(np.array([1, 0]), np.array([2, 2]), np.array([5, 15]), margin=1)
     array([4.75, 9.25])
     """
     points: Points = (100 * (b - a) - margin * tokens) / tokens.sum()
@@ -40,25 +40,26 @@ def permutation_test(
     resamples: int = RESAMPLES,
     seed: int | Sequence[int] = 0,
 ) -> float:
-    r"""Return the p of "to swap the systems in any unit changes nothing".
+    r"""Return the p-value of "swapping the systems in any unit makes no difference".
 
     .. math:: p_1 = P_s\Big(\sum_i s_i x_i \ge \sum_i x_i\Big), \qquad
               p_2 = P_s\Big(\Big|\sum_i s_i x_i\Big| \ge \Big|\sum_i x_i\Big|\Big)
 
-    over signs :math:`s_i = \pm 1`, each as likely. Where all signs are no more than
-    the resamples they are all tried, and p is exact; otherwise as many are drawn, and
-    the signs as they are count among them: :math:`p = (1 + k) / (1 + B)`.
+    over signs :math:`s_i = \pm 1`, all equally likely. If there are no more than
+    ``resamples`` combinations of signs, all are tried and p is exact. Otherwise B =
+    ``resamples`` combinations are drawn, k of them reach the observed sum, and
+    :math:`p = (1 + k) / (1 + B)` counts the observed signs among them.
 
     Source: Fisher's test of paired differences; drawn signs as in Noreen,
     *Computer-Intensive Methods for Testing Hypotheses*, 1989 ("approximate
     randomization"). Departures from it: none.
 
     Args:
-        points: :math:`x_i`, of :func:`shares`; for a mean over sets those of all sets,
-            divided by the number of sets.
-        sides: 1 to ask whether the sum is above 0, 2 whether it is not 0.
-        resamples: how many signs are tried at most.
-        seed: of numpy's default generator; the order of units matters, too.
+        points: :math:`x_i` of :func:`contributions`; for a mean over sets, those of all
+            sets divided by the number of sets.
+        sides: 1 to test whether the sum is above 0, 2 whether it is not 0.
+        resamples: number of combinations of signs to try at most.
+        seed: of numpy's default generator; the draws also depend on the order of units.
 
     >>> permutation_test(np.array([1.0, 2.0, 4.0]), sides=1)
     0.125
@@ -90,6 +91,6 @@ def permutation_test(
 
 
 def _count(points: Points, flips: NDArray[np.integer], least: float, sides: int) -> int:
-    """Return in how many rows of flips the sum reaches ``least``."""
+    """Return the number of rows of ``flips`` whose sum reaches ``least``."""
     sums = points.sum() - 2 * (flips @ points)
     return int(np.count_nonzero((sums if sides == 1 else np.abs(sums)) >= least))

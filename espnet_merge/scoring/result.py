@@ -1,4 +1,4 @@
-"""``result.txt`` as ESPnet's recipes have it: sclite's table, then each alignment."""
+"""``result.txt`` as in ESPnet's recipes: sclite's table, then all alignments."""
 
 import functools
 import re
@@ -18,14 +18,14 @@ _COLUMNS = "# Snt # Wrd | Corr    Sub    Del    Ins    Err  S.Err |"
 
 
 class Result:
-    """A ``result.txt`` in the making: its table comes first, and is known last.
+    """Collects a ``result.txt``, whose table comes first but is complete last.
 
     Args:
-        waiting: file for the alignments, so that memory does not grow with them.
+        waiting: temporary file for the alignments, so that they take no memory.
     """
 
     def __init__(self, waiting: TextIO) -> None:
-        """Begin without an utterance."""
+        """Begin without utterances."""
         self._speakers: defaultdict[str, Counts] = defaultdict(Counts)
         self._waiting = waiting
 
@@ -38,17 +38,16 @@ class Result:
             self._waiting.write(f"{line}\n")
 
     def write(self, title: str, file: TextIO) -> None:
-        """Write all of it."""
+        """Write the table and the alignments."""
         file.writelines(f"{line}\n" for line in summary(title, self._speakers))
         self._waiting.seek(0)
         shutil.copyfileobj(self._waiting, file)
 
 
 def summary(title: str, speakers: Mapping[str, Counts]) -> Iterator[str]:
-    """Yield the table of percentages by speaker, and the total under it.
+    """Yield the lines of the table of percentages by speaker, with the total.
 
-    The line that begins with ``| Sum/Avg`` is the one that ESPnet's
-    ``show_asr_result.sh`` reads.
+    ESPnet's ``show_asr_result.sh`` reads the line that begins with ``| Sum/Avg``.
     """
     width = max(len("Sum/Avg"), *map(len, speakers))
     inner = width + len(_COLUMNS) + 3
@@ -65,9 +64,9 @@ def summary(title: str, speakers: Mapping[str, Counts]) -> Iterator[str]:
 
 
 def _row(name: str, counts: Counts) -> str:
-    # A speaker with empty references only has no rates, like a total of nothing.
+    # A speaker whose references are all empty has no rates; nor has an empty total.
     words = counts.reference or float("nan")
-    shares = [
+    percentages = [
         100 * part / words
         for part in (
             counts.correct,
@@ -77,8 +76,8 @@ def _row(name: str, counts: Counts) -> str:
             counts.errors,
         )
     ]
-    shares.append(100 * counts.wrong_sentences / counts.sentences)
-    columns = " ".join(f"{share:6.1f}" for share in shares)
+    percentages.append(100 * counts.wrong_sentences / counts.sentences)
+    columns = " ".join(f"{percentage:6.1f}" for percentage in percentages)
     return f"| {name} | {counts.sentences:5} {counts.reference:6} |{columns[1:]} |"
 
 
@@ -114,7 +113,7 @@ def read_counts(text: str) -> dict[str, Counts]:
     return counts
 
 
-# Most columns are of frequent words; so many take a few megabytes.
+# Most columns are of frequent words. A cache of this size takes a few megabytes.
 @functools.lru_cache(maxsize=2**15)
 def _column(ours: str | None, theirs: str | None) -> tuple[str, str, str]:
     if ours == theirs:
@@ -138,7 +137,7 @@ def _shown(token: str | None) -> str:
 
 
 def _width(text: str) -> int:
-    """Return the columns of a terminal that the text takes."""
+    """Return the number of terminal columns that the text takes."""
     return sum(
         0
         if unicodedata.category(c) == "Mn"

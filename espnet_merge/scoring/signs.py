@@ -1,15 +1,15 @@
-"""Signs that a model made text up: loops, and hypotheses far too long."""
+"""Signs of hallucination: loops, and hypotheses that are far too long."""
 
 from collections.abc import Sequence
 
 LOOP_REPEATS = 4
 LENGTH_RATIO = 2.0
-# Below this many characters a ratio says nothing: "no" for "nunca".
+# For shorter references the ratio of lengths says nothing: "no" for "nunca".
 SHORTEST = 10
 
 
 def has_loop(tokens: Sequence[str], repeats: int = LOOP_REPEATS) -> bool:
-    """Return whether some run of tokens stands ``repeats`` times in a row.
+    """Return whether a sequence of tokens occurs ``repeats`` times in a row.
 
     >>> has_loop("so it goes it goes it goes it goes".split())
     True
@@ -26,7 +26,7 @@ def has_loop(tokens: Sequence[str], repeats: int = LOOP_REPEATS) -> bool:
 
 
 def is_too_long(reference: str, hypothesis: str) -> bool:
-    """Return whether the hypothesis has over twice the reference's characters.
+    """Return whether the hypothesis has over twice as many characters.
 
     >>> is_too_long("the cat sat", "the cat sat and sat and sat and sat")
     True

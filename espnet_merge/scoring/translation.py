@@ -1,4 +1,4 @@
-"""Tested differences of BLEU or chrF, as sacreBLEU tests them."""
+"""Differences of BLEU or chrF between systems, tested as sacreBLEU tests them."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -16,15 +16,15 @@ from espnet_merge.scoring.design import Design
 from espnet_merge.scoring.evaluate import corpus_scorer
 from espnet_merge.scoring.parts import by_task, read_sorted, sum_by_speaker
 from espnet_merge.scoring.permutation import CHUNK
-from espnet_merge.scoring.utterances import Utterance
+from espnet_merge.scoring.utterances import ScoredUtterance
 
 if TYPE_CHECKING:
     from sacrebleu.metrics.base import Metric
 
-# Utterances whose n-grams are in memory at once.
+# Number of utterances whose n-grams are in memory at once.
 BATCH = 1000
 
-# Counts of n-grams and lengths of each unit (row); of whole numbers.
+# Counts of n-grams and lengths of each unit (row); the values are whole numbers.
 type Statistics = NDArray[np.float64]
 type Scores = NDArray[np.float64]
 
@@ -34,10 +34,10 @@ class Translations:
     """A set, or one language and task of it, as translated by several systems.
 
     Attributes:
-        name: of the set; with language and task where a set has several.
-        metric: ``bleu`` or ``chrf``; more is better.
+        name: of the set; with language and task if the set has several.
+        metric: ``bleu`` or ``chrf``; higher is better.
         statistics: of each system; a unit is an utterance or a speaker.
-        scorer: sacreBLEU's metric, which makes a score of summed statistics.
+        scorer: sacreBLEU's metric, which computes a score from summed statistics.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Translations:
 
     def score(self, sums: Statistics) -> Scores:
         """Return the score of each row of sums."""
-        # What sacreBLEU's own paired tests call; it has no public name.
+        # sacreBLEU's own paired tests call this method; it has no public name.
         score = self.scorer._compute_score_from_stats
         return np.array([score(row).score for row in sums.tolist()])
 
@@ -73,10 +73,10 @@ class Translations:
     def swapped(
         self, a: int, b: int, resamples: int, seed: int | Sequence[int] = 0
     ) -> Scores:
-        """Return what b has more than a where both are swapped in random units.
+        """Return b's score minus a's, with both swapped in random units.
 
-        The swaps are those of sacreBLEU's paired approximate randomization with the
-        same seed, while all fit into one chunk.
+        The swaps equal those of sacreBLEU's paired approximate randomization with the
+        same seed, as long as all fit into one chunk.
 
         Source: Riezler and Maxwell, *On Some Pitfalls in Automatic Evaluation and
         Significance Testing for MT*, 2005.
@@ -102,17 +102,17 @@ def read_translations(
     *,
     by_speaker: bool = False,
 ) -> list[Translations]:
-    """Count what BLEU or chrF is made of, utterances sorted by name.
+    """Return the sufficient statistics of BLEU or chrF, utterances sorted by name.
 
     Args:
         reference: Kaldi data directory.
-        hypotheses: a directory of each system, with ``text``.
-        normalizer: of the text.
+        hypotheses: one directory for each system, with ``text``.
+        normalizer: name of the normaliser.
         metric: ``bleu`` or ``chrf``.
         by_speaker: the unit is the speaker.
 
     Returns:
-        One for each language and task in the set.
+        One element for each language and task in the set.
 
     Raises:
         InputError: a file is missing or broken, or ids differ.
@@ -136,8 +136,10 @@ def read_translations(
     ]
 
 
-def _count(utterances: Sequence[Utterance], scorer: "Metric") -> Iterator[Statistics]:
-    """Yield the statistics of some utterances after the other, to keep memory flat."""
+def _count(
+    utterances: Sequence[ScoredUtterance], scorer: "Metric"
+) -> Iterator[Statistics]:
+    """Yield the statistics batch by batch, so that memory stays small."""
     # As in sacreBLEU's own paired tests; it has no public name.
     count = scorer._extract_corpus_statistics
     for some in batched(utterances, BATCH):
@@ -159,21 +161,21 @@ def score_differences(
               p_{\mathrm{bootstrap}} = \frac{1 + \#\{r : |\Delta_r^*| -
               \overline{|\Delta^*|} \ge |\Delta|\}}{1 + B}
 
-    of B sets with the systems swapped in random units (:math:`\Delta_r`), or drawn with
-    replacement (:math:`\Delta_r^*`). Both by Holm's correction over the parts; the mean
-    is a test of its own.
+    over B sets with the systems swapped in random units (:math:`\Delta_r`), or with
+    units drawn with replacement (:math:`\Delta_r^*`). Holm's correction over the parts
+    is applied to both; the mean is a test of its own.
 
     Source: sacreBLEU 2.6, ``--paired-ar`` and ``--paired-bs``.
 
-    Departures from it: what equals the difference counts as reaching it, so that equal
-    systems have a p of 1 (sacreBLEU: 1 / (1 + B)).
+    Departures from it: a difference equal to the observed one counts as reaching it, so
+    that equal systems have a p of 1 (sacreBLEU: 1 / (1 + B)).
 
     Args:
         parts: of all sets.
-        drawn: what :meth:`Translations.resampled` makes of each.
+        drawn: what :meth:`Translations.resampled` returned for each.
         a: column of the first system.
         b: column of the second.
-        design: how to test; on both sides.
+        design: how to test; always two-sided.
     """
     swapped = [
         part.swapped(a, b, design.resamples, design.seeds(part.name, part.metric))
@@ -200,9 +202,9 @@ def score_difference(
     """Return the difference of the parts' mean scores, tested as above, uncorrected.
 
     Args:
-        parts: one, or those to average over.
-        drawn: what :meth:`Translations.resampled` makes of each.
-        swapped: what :meth:`Translations.swapped` makes of each.
+        parts: one part, or those to average over.
+        drawn: what :meth:`Translations.resampled` returned for each.
+        swapped: what :meth:`Translations.swapped` returned for each.
         a: column of the first system.
         b: column of the second.
         design: how to test.
@@ -223,12 +225,12 @@ def score_difference(
         low=low,
         high=high,
         improved=float(np.mean(redrawn > 0)),
-        p=_share(np.abs(np.mean(swapped, axis=0)), points),
-        p_bootstrap=_share(sizes - sizes.mean(), points),
+        p=_p_value(np.abs(np.mean(swapped, axis=0)), points),
+        p_bootstrap=_p_value(sizes - sizes.mean(), points),
     )
 
 
-def _share(sizes: Scores, points: float) -> float:
+def _p_value(sizes: Scores, points: float) -> float:
     # Scores that are equal on paper may differ in their last bits.
     reached = np.count_nonzero(sizes >= abs(points) - 1e-9)
     return float(1 + reached) / (1 + len(sizes))

@@ -1,4 +1,4 @@
-"""References beside hypotheses, checked to be the same utterances."""
+"""Pairs of reference and hypothesis, checked to be of the same utterances."""
 
 import json
 from collections import Counter
@@ -14,34 +14,38 @@ from espnet_merge.scoring.normalize import rule_for
 from espnet_merge.speech import AUTO, TRANSCRIBE, TRANSLATE
 
 
-class Utterance(NamedTuple):
-    """What was said beside what was recognised."""
+class ScoredUtterance(NamedTuple):
+    """An utterance with its reference and its hypothesis."""
 
     name: str
     speaker: str
-    # Of the text: a translation is English, whatever language was spoken.
+    # Language of the text: a translation is English, whatever language was spoken.
     language: str
     reference: str
     hypothesis: str
-    # What was spoken, and to do with it.
+    # Language that was spoken, and the task.
     spoken: str = ""
     task: str = TRANSCRIBE
 
 
 class Decoded(NamedTuple):
-    """How hypotheses were decoded, as far as it is known.
+    """How hypotheses were decoded, as far as ``text.json`` says.
 
-    mode: the settings.
-    languages: that the model heard, by utterance; none where it was told them.
-    not_decoded: utterances without usable audio, by what is wrong with it.
+    mode: the settings of decoding.
+    languages: language that the model identified, by utterance; empty if the languages
+        were given.
+    noted: language that the model would have identified, by utterance, where it was
+        given and this was noted.
+    not_decoded: number of utterances without usable audio, by reason.
     """
 
     mode: dict[str, Any]
     languages: dict[str, str]
+    noted: dict[str, str]
     not_decoded: Counter[str]
 
 
-def read_utterances(reference: Path, hypothesis: Path) -> list[Utterance]:
+def read_utterances(reference: Path, hypothesis: Path) -> list[ScoredUtterance]:
     """Pair the texts of a Kaldi data directory and a decoding directory.
 
     Args:
@@ -50,38 +54,38 @@ def read_utterances(reference: Path, hypothesis: Path) -> list[Utterance]:
         hypothesis: holds ``text`` with the same ids; a hypothesis may be empty.
 
     Raises:
-        InputError: a file is missing or broken, or the ids are not the same.
+        InputError: a file is missing or broken, or the ids differ.
     """
-    said = read_table(reference / "text")
-    heard = read_table(hypothesis / "text")
-    _check_ids(reference / "text", said, hypothesis / "text", heard)
+    references = read_table(reference / "text")
+    hypotheses = read_table(hypothesis / "text")
+    _check_ids(reference / "text", references, hypothesis / "text", hypotheses)
     languages = read_languages(reference / UTT2LANG)
-    _check_ids(reference / "text", said, reference / UTT2LANG, languages)
+    _check_ids(reference / "text", references, reference / UTT2LANG, languages)
     speakers = _read_optional(reference / UTT2SPK)
     tasks = _read_optional(reference / UTT2TASK)
     return [
-        Utterance(
+        ScoredUtterance(
             name,
             speakers.get(name, name),
             "en" if tasks.get(name) == TRANSLATE else languages[name],
             text,
-            heard[name],
+            hypotheses[name],
             languages[name],
             tasks.get(name, TRANSCRIBE),
         )
-        for name, text in said.items()
+        for name, text in references.items()
     ]
 
 
 def read_decoded(hypothesis: Path) -> Decoded:
-    """Return what ``text.json`` says of the decoding.
+    """Read from ``text.json`` how the hypotheses were decoded.
 
     Raises:
         InputError: ``text.json`` is there but is not what ``decode`` writes.
     """
     path = hypothesis / TEXT_JSON
     if not path.exists():
-        return Decoded({}, {}, Counter())
+        return Decoded({}, {}, {}, Counter())
     try:
         content = json.loads(path.read_bytes(), object_hook=_without_text)
     except ValueError as error:
@@ -90,21 +94,24 @@ def read_decoded(hypothesis: Path) -> Decoded:
             "again, or remove the file."
         ) from error
     mode = _object(path, content, "mode")
-    heard = mode.get("language") == AUTO
+    identifies = mode.get("language") == AUTO
     records = {}
-    if heard or "utterances" in content:
+    if identifies or "utterances" in content:
         records = _object(path, content, "utterances")
     languages = {
         name: str(record["language"] or "none")
         for name, record in records.items()
-        if heard and "language" in record
+        if identifies and "language" in record
     }
+    noted = {name: str(r["heard"]) for name, r in records.items() if "heard" in r}
     silent = (r["not_decoded"] for r in records.values() if "not_decoded" in r)
-    return Decoded(mode, languages, Counter(silent))
+    return Decoded(mode, languages, noted, Counter(silent))
 
 
-def normalized(utterances: Iterable[Utterance], normalizer: str) -> list[Utterance]:
-    """Return the utterances with both texts after the rule of their language."""
+def normalized(
+    utterances: Iterable[ScoredUtterance], normalizer: str
+) -> list[ScoredUtterance]:
+    """Return the utterances, both texts normalised by the rule of their language."""
     changed = []
     for utterance in utterances:
         rule = rule_for(normalizer, utterance.language)
@@ -118,10 +125,11 @@ def normalized(utterances: Iterable[Utterance], normalizer: str) -> list[Utteran
 
 
 def _without_text(record: dict[str, Any]) -> dict[str, Any]:
-    """Keep but a little of an utterance: there may be a million of them."""
+    """Drop most keys of an utterance's record: there may be a million of them."""
     if "text" not in record:
         return record
-    return {key: record[key] for key in ("language", "not_decoded") if key in record}
+    kept = ("language", "heard", "not_decoded")
+    return {key: record[key] for key in kept if key in record}
 
 
 def _object(path: Path, content: object, key: str) -> dict[str, Any]:

@@ -1,1 +1,1 @@
-"""Data statistics of an expert: collected once, read by the methods that need them."""
+"""Data statistics of an expert, for the merge methods that weight experts by them."""

@@ -1,4 +1,4 @@
-"""Collect the statistics of an expert from a data directory, once."""
+"""Run an expert over a data directory and store the statistics that it collects."""
 
 import hashlib
 import json
@@ -20,11 +20,11 @@ from espnet_merge.decoding.batches import batches
 from espnet_merge.decoding.expert import check_expert, load_expert
 from espnet_merge.disk.atomic import check_output, whole_directory
 from espnet_merge.disk.digest import sha256_of_all
-from espnet_merge.statistics.fisher import Fisher
+from espnet_merge.statistics.fisher import FisherDiagonal
 from espnet_merge.statistics.gram import Gram
-from espnet_merge.statistics.settings import Settings
+from espnet_merge.statistics.settings import StatisticsSettings
 from espnet_merge.statistics.sums import as_array
-from espnet_merge.statistics.utterances import data_digest, read_labelled, spread
+from espnet_merge.statistics.utterances import data_digest, evenly_spaced, read_targets
 from espnet_merge.whisper.prompt import load_tokenizer
 
 RECORD = "statistics.yaml"
@@ -34,7 +34,7 @@ def collect(
     model: Path,
     data: Path,
     output: Path,
-    settings: Settings,
+    settings: StatisticsSettings,
     adapter: Path | None = None,
     *,
     overwrite: bool = False,
@@ -42,34 +42,35 @@ def collect(
 ) -> None:
     """Write the statistics of an expert into the new directory ``output``.
 
-    The sums are kept beside it while it is not there: a run that was killed goes on
-    from them, and ends in the same bytes. Statistics of the same are left as they are.
+    The sums are saved next to ``output`` from time to time. A run that was killed
+    resumes from them and writes the same bytes. If ``output`` already holds statistics
+    of the same expert, data and settings, nothing is done.
 
     Args:
         model: Hugging Face Whisper directory.
         data: Kaldi data directory with ``wav.scp``, ``text`` and ``utt2lang``.
         output: directory to write.
-        settings: what to collect, and how.
+        settings: what to collect, and how the expert sees the data.
         adapter: PEFT adapter directory, trained on ``model``.
         overwrite: replace other statistics in ``output``.
-        every: seconds after which the sums are kept again.
+        every: seconds between two saves of the sums.
 
     Raises:
-        InputError: bad input, or other statistics are there already.
+        InputError: bad input, or ``output`` holds other statistics.
     """
     check_expert(model, adapter)
     tokenizer = load_tokenizer(model)
     limit = WhisperConfig.from_pretrained(model).max_target_positions
-    found = read_labelled(data, tokenizer, limit, settings.language, settings.task)
-    labelled = {x.utterance.name: x for x in spread(found, settings.utterances)}
+    found = read_targets(data, tokenizer, limit, settings.language, settings.task)
+    targets = {x.utterance.name: x for x in evenly_spaced(found, settings.utterances)}
     base = open_checkpoint(model)
     expert = expert_digest(base, open_expert(adapter) if adapter else base)
     record = _record(settings) | {
         "expert_sha256": expert,
         "model_sha256": files_digest(model),
         "adapter_sha256": adapter and files_digest(adapter),
-        "data_sha256": data_digest(list(labelled.values())),
-        "audio_sha256": sha256_of_all(x.utterance.audio for x in labelled.values()),
+        "data_sha256": data_digest(list(targets.values())),
+        "audio_sha256": sha256_of_all(x.utterance.audio for x in targets.values()),
     }
     if _is_there(output, record):
         print(f"{output}: already collected.", file=sys.stderr)
@@ -78,12 +79,12 @@ def collect(
     torch.set_num_threads(settings.threads)
     whisper = load_expert(model, adapter, device=settings.device, fold=True)
     silence = {"pad_to": settings.pad_to, "tail": settings.tail}
-    collector: Fisher | Gram
+    collector: FisherDiagonal | Gram
     if settings.kind == "fisher":
-        collector = Fisher(whisper, labels=settings.labels, **silence)
+        collector = FisherDiagonal(whisper, labels=settings.labels, **silence)
     else:
         collector = Gram(whisper, **silence)
-    todo = batches([item.utterance for item in labelled.values()], settings.size)
+    todo = batches([item.utterance for item in targets.values()], settings.size)
     sums = collector.sums
     kept = output.with_name(f".{output.name}.sums.safetensors")
     job = hashlib.sha256(json.dumps(record).encode()).hexdigest()
@@ -92,12 +93,12 @@ def collect(
     saved = time.monotonic()
     with tqdm(
         desc=f"{settings.kind} {output}",
-        total=len(labelled),
+        total=len(targets),
         initial=sum(map(len, todo[:done])),
         unit="utt",
     ) as bar:
         for batch in todo[done:]:
-            collector.add([labelled[utterance.name] for utterance in batch])
+            collector.add([targets[utterance.name] for utterance in batch])
             sums.batches += 1
             if time.monotonic() - saved >= every:
                 sums.save(kept, job)
@@ -115,7 +116,7 @@ def collect(
     kept.unlink(missing_ok=True)
 
 
-def _record(settings: Settings) -> dict[str, Any]:
+def _record(settings: StatisticsSettings) -> dict[str, Any]:
     """Return what of the settings determines the statistics."""
     values = vars(settings) | {"batch_size": settings.size}
     del values["threads"]

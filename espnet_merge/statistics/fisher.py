@@ -1,19 +1,19 @@
-r"""The diagonal of the Fisher information, for :class:`methods.fisher.Fisher`.
+r"""The diagonal of the Fisher information, for the merge method ``fisher``.
 
 .. math::
     F = \frac1N \sum_{u=1}^{N} \bigl(\nabla_\theta \log p_\theta(y_u | x_u)\bigr)^2
 
-The square is of each utterance's own gradient, not of the mean gradient of a batch,
-which would vanish where the model is trained. log p is the sum over the text and end
-tokens, given the prompt.
+The gradient of each utterance is squared, not the mean gradient of a batch: the mean
+is near zero for a trained model. log p is the sum over the text and end tokens, given
+the prompt.
 
 Source: Matena and Raffel, *Merging Models with Fisher-Weighted Averaging*, NeurIPS
 2022, Sec. 2, https://arxiv.org/abs/2111.09832 [paper].
-Departures from it: the labels of ``reference`` are the texts of the data (the empirical
-Fisher), where the paper takes the model's own distribution; a fine-tuned model is close
-to its references, and nothing is random. The labels of ``model`` are drawn, each token
-from the model's distribution after the reference's tokens before it, since a sum over
-all texts cannot be taken [ours].
+Departures from it: with ``reference`` the labels are the texts of the data (the
+empirical Fisher), where the paper takes the model's own distribution. A fine-tuned
+model is close to its references, and nothing is random. With ``model`` each token is
+drawn from the model's distribution, given the reference tokens before it; a sum over
+all possible texts cannot be computed [ours].
 """
 
 import hashlib
@@ -27,12 +27,12 @@ from transformers import WhisperForConditionalGeneration
 from espnet_merge.decoding.batches import encode_batch
 from espnet_merge.errors import InputError
 from espnet_merge.statistics.sums import Sums
-from espnet_merge.statistics.utterances import Labelled
+from espnet_merge.statistics.utterances import Target
 from espnet_merge.whisper.model import decode, logits
 
 
-class Fisher:
-    """Sums of squared gradients, of every weight.
+class FisherDiagonal:
+    """Collect the sum of the squared gradients of every weight.
 
     Args:
         whisper: The expert; its gradients are used.
@@ -55,7 +55,7 @@ class Fisher:
         shapes = {name: tuple(p.shape) for name, p in whisper.named_parameters()}
         self.sums = Sums.of(shapes, whisper.device)
 
-    def add(self, batch: Sequence[Labelled]) -> None:
+    def add(self, batch: Sequence[Target]) -> None:
         """Add the squared gradient of each utterance.
 
         Raises:
@@ -76,14 +76,14 @@ class Fisher:
                 self.sums.counts[name] += 1
 
     def facts(self) -> dict[str, Any]:
-        """Return mean and Euclidean norm over all entries of the means."""
+        """Return mean and Euclidean norm of all entries, once they are means."""
         means = self.sums.totals.values()
         total = sum(float(mean.sum(dtype=torch.float64)) for mean in means)
         squares = sum(float(mean.double().square().sum()) for mean in means)
         size = sum(mean.numel() for mean in means)
         return {"mean": total / size, "norm": squares**0.5}
 
-    def _log_likelihood(self, item: Labelled) -> Tensor:
+    def _log_likelihood(self, item: Target) -> Tensor:
         whisper = self._whisper
         encoded = encode_batch(whisper, [item.utterance], *self._silence)
         ids = torch.tensor([item.ids], device=whisper.device)
@@ -97,7 +97,7 @@ class Fisher:
 
 
 def draw(scores: Tensor, name: str) -> Tensor:
-    """Draw a token from each row of log-probabilities, always the same for ``name``."""
+    """Draw a token from each row of log-probabilities; ``name`` seeds the draw."""
     seed = hashlib.sha256(name.encode()).digest()[:8]
     generator = torch.Generator().manual_seed(int.from_bytes(seed) >> 1)
     drawn = torch.multinomial(scores.exp().cpu(), 1, generator=generator)

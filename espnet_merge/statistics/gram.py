@@ -1,16 +1,16 @@
-r"""Gram matrices of the inputs of linear layers, for :class:`methods.regmean.RegMean`.
+r"""Gram matrices of the inputs of linear layers, for the merge method ``regmean``.
 
 .. math:: G = \frac1N X^\top X
 
-over the N rows that a layer sees: positions of the encoder or tokens of the decoder,
-which is told the reference. Rows of padding are left out: those that fill a batch, and
-the silence after an utterance, whose encoding only attention looks at.
+over the N rows of a layer's input: positions of the encoder, or tokens of the decoder,
+which is given the reference. Rows of padding are left out, both those that fill a batch
+and those of the silence after an utterance.
 
 Source: Jin et al., *Dataless Knowledge Fusion by Merging Weights of Language Models*,
-ICLR 2023, Sec. 3, https://arxiv.org/abs/2212.09849 [paper]; the mean over rows in
-place of the sum, as in the authors' code [code]: no expert counts for its amount of
-data.
-Departures from it: rows of padding, which the authors' code keeps [ours].
+ICLR 2023, Sec. 3, https://arxiv.org/abs/2212.09849 [paper]. It is the mean over rows,
+not the sum, as in the authors' code [code], so that an expert does not count more for
+having more data.
+Departures from it: rows of padding are left out; the authors' code keeps them [ours].
 """
 
 import re
@@ -25,13 +25,15 @@ from transformers import WhisperForConditionalGeneration
 from espnet_merge.checkpoint.roles import role_of
 from espnet_merge.decoding.batches import encode_batch
 from espnet_merge.statistics.sums import Sums
-from espnet_merge.statistics.utterances import Labelled
+from espnet_merge.statistics.utterances import Target
 from espnet_merge.whisper.features import HOP
 from espnet_merge.whisper.model import decode
 
-# Layers that see the encoder's positions; the others see the decoder's tokens.
-HEARS = re.compile(r"encoder\.layers|encoder_attn\.[kv]_proj")
-# Keys and values see what queries see, those of the decoder the encoder's states.
+# Layers whose input rows are encoder positions; the rows of the others are tokens.
+SEES_ENCODER = re.compile(r"encoder\.layers|encoder_attn\.[kv]_proj")
+# Layers that share an input, and the first of them. In self-attention keys and values
+# have the input of queries; all keys and values of cross-attention have the encoder's
+# states.
 SAME_INPUT = (
     (re.compile(r"self_attn\.[kv]_proj"), "self_attn.q_proj"),
     (
@@ -39,11 +41,11 @@ SAME_INPUT = (
         "layers.0.encoder_attn.k_proj",
     ),
 )
-SAMPLES = 2 * HOP  # of audio, from one position of the encoder to the next
+SAMPLES_PER_POSITION = 2 * HOP  # audio samples of one encoder position
 
 
 class Gram:
-    """Sums of the products of inputs, one for layers that share their input.
+    """Collect the sum of X^T X of each input; layers with the same input share one.
 
     Args:
         whisper: The expert.
@@ -77,29 +79,31 @@ class Gram:
             modules[name].register_forward_pre_hook(self._hook(name))
 
     @torch.no_grad()
-    def add(self, batch: Sequence[Labelled]) -> None:
-        """Add the inputs that the layers see of a batch."""
+    def add(self, batch: Sequence[Target]) -> None:
+        """Run a batch through the model and add the inputs of its layers."""
         whisper = self._whisper
         place = {"device": whisper.device}
         utterances = [item.utterance for item in batch]
         texts = [torch.tensor(item.ids[:-1], **place) for item in batch]
         tokens = pad_sequence(texts, batch_first=True)
-        heard = torch.tensor([-(-u.samples // SAMPLES) for u in utterances], **place)
-        said = torch.tensor([len(text) for text in texts], **place)
-        self._rows = {True: heard, False: said}
+        positions = torch.tensor(
+            [-(-u.samples // SAMPLES_PER_POSITION) for u in utterances], **place
+        )
+        tokens_given = torch.tensor([len(text) for text in texts], **place)
+        self._rows = {True: positions, False: tokens_given}
         encoded = encode_batch(whisper, utterances, *self._silence)
         decode(whisper.model.decoder, tokens, encoded)
 
     def facts(self) -> dict[str, Any]:
-        """Return the name under which the matrix of each weight is kept."""
+        """Return the name under which the Gram matrix of each weight is stored."""
         return {"inputs": self._inputs}
 
     def _hook(self, name: str) -> Any:  # noqa: ANN401 - what torch takes
-        hears = bool(HEARS.search(name))
+        sees_encoder = bool(SEES_ENCODER.search(name))
 
         def add(module: nn.Module, args: tuple[Tensor, ...]) -> None:
             (states,) = args
-            lengths = self._rows[hears]
+            lengths = self._rows[sees_encoder]
             places = torch.arange(states.shape[1], device=states.device)
             rows = states[places < lengths[:, None]]
             self.sums.totals[name].addmm_(rows.T, rows)
@@ -109,7 +113,7 @@ class Gram:
 
 
 def input_of(name: str) -> str:
-    """Return the first linear weight that sees the same input as the weight ``name``.
+    """Return the first linear weight that has the same input as the weight ``name``.
 
     Example:
         >>> input_of("model.decoder.layers.3.encoder_attn.v_proj.weight")

@@ -13,7 +13,7 @@ BATCH_SIZES = {"fisher": 1, "gram": 8}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(ForwardPass):
+class StatisticsSettings(ForwardPass):
     """What to collect.
 
     Raises:

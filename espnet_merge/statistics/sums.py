@@ -1,4 +1,4 @@
-"""Sums over utterances: what is kept while they are read, and after a kill."""
+"""Running sums over utterances, which a killed run can resume from."""
 
 import json
 from dataclasses import dataclass
@@ -20,12 +20,14 @@ if TYPE_CHECKING:
 
 @dataclass
 class Sums:
-    """A sum for each tensor, in float32: N terms of one sign err by N * 6e-8 at most.
+    """A sum for each tensor, in float32.
+
+    The relative error of N terms of one sign is at most N * 6e-8.
 
     Attributes:
         totals: The sums.
-        counts: How many terms are in each of them.
-        batches: How many batches are.
+        counts: Number of terms in each sum.
+        batches: Number of batches in all sums.
     """
 
     totals: dict[str, Tensor]
@@ -34,7 +36,7 @@ class Sums:
 
     @classmethod
     def of(cls, shapes: dict[str, tuple[int, ...]], device: torch.device) -> "Sums":
-        """Return sums of nothing."""
+        """Return sums of no terms."""
         totals = {n: torch.zeros(shape, device=device) for n, shape in shapes.items()}
         return cls(totals, dict.fromkeys(shapes, 0))
 
@@ -50,7 +52,7 @@ class Sums:
         return self.totals
 
     def save(self, path: Path, job: str) -> None:
-        """Write everything, so that ``resume`` can go on from here."""
+        """Write the sums and counts, for ``resume`` to read."""
         state = {"counts": self.counts, "batches": self.batches}
         metadata = {"job": job, "state": json.dumps(state)}
         with whole_file(path) as part:
@@ -59,7 +61,7 @@ class Sums:
             )
 
     def resume(self, path: Path, job: str) -> None:
-        """Take the sums in ``path``, if there are any of the same job."""
+        """Read the sums in ``path`` if it exists and is of the same job."""
         try:
             entries, metadata = read_header(path), read_metadata(path)
         except InputError:
@@ -74,6 +76,6 @@ class Sums:
 
 
 def as_array(tensor: Tensor) -> "NDArray[Any]":
-    """Return the entries as numpy's."""
+    """Return the tensor as a numpy array."""
     array: NDArray[Any] = tensor.cpu().contiguous().numpy()
     return array

@@ -1,4 +1,4 @@
-"""Utterances with what was said in them, as the decoder learns to say it."""
+"""Utterances with their reference texts, encoded as training targets."""
 
 import hashlib
 import json
@@ -14,11 +14,11 @@ from espnet_merge.errors import InputError
 from espnet_merge.whisper.prompt import encode_target, languages_known, prompt_ids
 
 
-class Labelled(NamedTuple):
-    """An utterance and its reference.
+class Target(NamedTuple):
+    """An utterance with the token ids that the decoder is trained on.
 
-    ids: prompt, text and end.
-    prompt: number of ids before the text.
+    ids: token ids of prompt, text and end.
+    prompt: number of ids in the prompt.
     """
 
     utterance: Utterance
@@ -26,13 +26,13 @@ class Labelled(NamedTuple):
     prompt: int
 
 
-def read_labelled(
+def read_targets(
     data: Path,
     tokenizer: WhisperTokenizer,
     max_tokens: int,
     language: str | None = None,
     task: str | None = None,
-) -> list[Labelled]:
+) -> list[Target]:
     """Return the utterances in the order of ``wav.scp``.
 
     Raises:
@@ -41,7 +41,7 @@ def read_labelled(
     known = languages_known(tokenizer)
     utterances = read_utterances(data, language, task, known=known)
     texts = read_table(data / "text")
-    labelled = []
+    targets = []
     for utterance in utterances:
         name, code, task = utterance.name, utterance.language, utterance.task
         if not texts.get(name):
@@ -57,22 +57,23 @@ def read_labelled(
                 " --model first."
             )
         prompt = len(prompt_ids(tokenizer, code, task))
-        labelled.append(Labelled(utterance, ids, prompt))
-    return labelled
+        targets.append(Target(utterance, ids, prompt))
+    return targets
 
 
-def spread(labelled: Sequence[Labelled], count: int | None) -> list[Labelled]:
-    """Return at most ``count`` utterances, at equal distances; None takes all.
+def evenly_spaced(targets: Sequence[Target], count: int | None) -> list[Target]:
+    """Return at most ``count`` utterances, evenly spaced; None returns all.
 
-    Data directories are sorted by speaker: the first ones would be of a few.
+    Data directories are sorted by speaker, so the first utterances would come from a
+    few speakers only.
     """
-    taken = len(labelled) if count is None else min(count, len(labelled))
-    return [labelled[index * len(labelled) // taken] for index in range(taken)]
+    taken = len(targets) if count is None else min(count, len(targets))
+    return [targets[index * len(targets) // taken] for index in range(taken)]
 
 
-def data_digest(labelled: Sequence[Labelled]) -> str:
+def data_digest(targets: Sequence[Target]) -> str:
     """Return the SHA-256 of what is taken as what, whatever the audio holds."""
     lines = [
-        (item.utterance.name, item.utterance.samples, item.ids) for item in labelled
+        (item.utterance.name, item.utterance.samples, item.ids) for item in targets
     ]
     return hashlib.sha256(json.dumps(lines).encode()).hexdigest()

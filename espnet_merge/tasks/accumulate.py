@@ -1,8 +1,8 @@
-"""Batches whose gradients are added up, so that each token of a step counts alike.
+"""Gradient accumulation in which all tokens of a step have the same weight.
 
 ESPnet divides the mean loss of each of n accumulated batches by n, and steps at every
-n-th batch: tokens of a batch with short texts count more, and what is left of an epoch
-waits for the next one, or is lost when a run is resumed.
+n-th batch. So tokens of a batch with short texts count more. The batches that are left
+at the end of an epoch wait for the next one, or are lost when a run is resumed.
 """
 
 import itertools
@@ -16,17 +16,19 @@ Batch = tuple[list[str], dict[str, Tensor]]
 
 
 class Groups:
-    r"""The batches of whole steps, each with its ``share``; the others are ``rest``.
+    r"""The batches of whole steps, each with its ``loss_weight``.
+
+    The batches that are left at the end of an epoch are in ``rest``.
 
     The loss of batch a of n in a step is multiplied by :math:`n N_a / \sum_b N_b`, with
-    N its number of tokens in all processes; divided by n, the step's loss is the mean
-    over all of its tokens. The batches of a step are in memory together.
+    N its number of tokens in all processes. ESPnet divides by n, so the step's loss is
+    the mean over all of its tokens. The batches of a step are in memory together.
 
     Args:
-        batches: of an epoch; every process has as many.
+        batches: of an epoch; every process has the same number.
         size: n.
-        weigh: returns the tokens of a batch.
-        device: where numbers are added up over processes; None where there is one.
+        weigh: returns the number of tokens of a batch.
+        device: device on which processes sum their numbers; None for one process.
     """
 
     def __init__(
@@ -47,19 +49,19 @@ class Groups:
 
     def __iter__(self) -> Iterator[Batch]:
         for group in itertools.batched(self._batches, self._size):
-            shared = self._with_shares(group)
+            weighted = self._with_loss_weights(group)
             if len(group) < self._size:
-                self.rest = shared
+                self.rest = weighted
             else:
-                yield from shared
+                yield from weighted
 
-    def _with_shares(self, group: Sequence[Batch]) -> list[Batch]:
+    def _with_loss_weights(self, group: Sequence[Batch]) -> list[Batch]:
         tokens = torch.tensor([float(self._weigh(batch)) for _, batch in group])
         if self._device is not None:
             tokens = tokens.to(self._device)
             torch.distributed.all_reduce(tokens)
-        shares: Any = len(group) * tokens.cpu() / tokens.cpu().sum()
+        loss_weights: Any = len(group) * tokens.cpu() / tokens.cpu().sum()
         return [
-            (names, batch | {"share": share.expand(len(names)).clone()})
-            for (names, batch), share in zip(group, shares, strict=True)
+            (names, batch | {"loss_weight": loss_weight.expand(len(names)).clone()})
+            for (names, batch), loss_weight in zip(group, loss_weights, strict=True)
         ]

@@ -1,6 +1,7 @@
 """Write a trained checkpoint as a Hugging Face or PEFT directory.
 
-ESPnet is not imported: that costs more than the work, and a recipe exports each expert.
+ESPnet is not imported: its import takes longer than an export, and a recipe exports
+every expert.
 """
 
 from pathlib import Path
@@ -25,12 +26,12 @@ from espnet_merge.files import CONFIG_YAML, EXPORT_YAML
 if TYPE_CHECKING:
     from torch import nn
 
-# Options of training that say from which adapter it started.
+# Options of training that name the adapter it started from.
 WARM_START = ("init_adapter", "init_adapter_sha256")
 
 
 def export(checkpoint: Path, output: Path, *, overwrite: bool = False) -> None:
-    """Write the model of ``checkpoint``, whose ``config.yaml`` lies beside it.
+    """Write the model of ``checkpoint``; ``config.yaml`` is in the same directory.
 
     Raises:
         InputError: a file is missing or broken, or ``output`` exists.
@@ -65,7 +66,7 @@ def export(checkpoint: Path, output: Path, *, overwrite: bool = False) -> None:
 
 
 def _write_model(checkpoint: Path, base: Checkpoint, directory: Path) -> None:
-    """Write the weights under Hugging Face's names, and the base's files beside."""
+    """Write the weights under Hugging Face's names, with the base's other files."""
     trained = open_checkpoint(checkpoint)
     check_same_model(base, [trained])
     output = Output("hf", [base])
@@ -91,12 +92,12 @@ def _write_adapter(
 
 
 def _take_trained(checkpoint: Path, model: "nn.Module") -> None:
-    """Put what training saved into the trainable parameters, one to one."""
+    """Load the trainable parameters from the checkpoint; they must match one to one."""
     import torch
 
     from espnet_merge.checkpoint.adapter import TASK_PREFIX
 
-    read_torch(checkpoint)  # refuses what is no whole file, in one line
+    read_torch(checkpoint)  # an InputError if the file is damaged
     state = torch.load(checkpoint, map_location="cpu", weights_only=True)
     weights = {
         name.removeprefix(TASK_PREFIX): value

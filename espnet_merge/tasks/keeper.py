@@ -1,4 +1,4 @@
-"""Languages: hold what a model hears before the words to what its base hears."""
+"""Keep language identification: a loss that holds it to that of the base."""
 
 import copy
 from collections.abc import Iterator, Sequence
@@ -15,18 +15,20 @@ from espnet_merge.whisper.prompt import known_languages, language_id, token_id
 
 
 class LanguageKeeper:
-    r"""Divergence of a model's guess of the language from that of its base.
+    r"""Divergence of a model's language posterior from that of its base.
 
     .. math:: \sum_u \sum_a p(a \mid x_u) \log \frac{p(a \mid x_u)}{q(a \mid x_u)}
 
     p is the base's probability of language a after ``<|startoftranscript|>``,
-    renormalised over all languages, q the trained model's. Labels cannot do that: a
-    model of one language would learn to hear it in everything.
+    renormalised over all languages, and q that of the trained model. Labels with the
+    language token would not do: a model of one language would learn to predict it for
+    every utterance.
 
-    What the base hears of an utterance is kept, by its name, from the first epoch on.
+    The base's probabilities for each utterance are computed in the first epoch and
+    cached under its name.
 
     Args:
-        network: to be trained; a base that carries no adapter is copied.
+        network: the model to train; if it has no adapter, a copy of it is the base.
         tokenizer: of the model.
     """
 
@@ -36,9 +38,9 @@ class LanguageKeeper:
         self._network: Any = network
         self._copy: WhisperForConditionalGeneration | None = None
         if not hasattr(network, "get_base_model"):
-            # No module of the model's: neither trained, nor stored, nor counted.
+            # The keeper is no nn.Module: the copy is neither trained nor stored.
             self._copy = copy.deepcopy(network).requires_grad_(False).eval()
-        self._heard: dict[str, Tensor] = {}
+        self._base_cache: dict[str, Tensor] = {}
 
     def divergence(
         self,
@@ -49,42 +51,44 @@ class LanguageKeeper:
         """Return the sum over the utterances of a batch.
 
         Args:
-            whisper: that is trained.
+            whisper: the model that is trained.
             states: of its decoder, (batch, tokens, d_model).
-            batch: of utterances. One whose label begins with a previous text does not
-                count, for there the base has heard less.
+            batch: of utterances. Those whose label begins with a previous text are left
+                out, because the base does not see that text.
         """
         plain = batch["text"][:, 0] == self._start
         rows = logits(whisper.model.decoder, states[plain, 0], self._ids)
         names = batch.get("utt_id") or [""] * len(plain)
-        expected = self._base_hears(batch, names)[plain]
+        expected = self._base_log_probs(batch, names)[plain]
         return kl_div(
             rows.float().log_softmax(-1), expected, reduction="sum", log_target=True
         )
 
     @torch.no_grad()
-    def _base_hears(self, batch: dict[str, Any], names: Sequence[str]) -> Tensor:
-        """Return (batch, languages): log-probabilities."""
-        if all(name in self._heard for name in names):
-            return torch.stack([self._heard[name] for name in names])
+    def _base_log_probs(self, batch: dict[str, Any], names: Sequence[str]) -> Tensor:
+        """Return the base's log-probabilities (batch, languages)."""
+        if all(name in self._base_cache for name in names):
+            return torch.stack([self._base_cache[name] for name in names])
         speech, lengths = batch["speech"], batch["speech_lengths"]
         with self._base(speech.device) as whisper:
             encoded = encode(whisper.model.encoder, speech, lengths)
             start = batch["text"].new_full((len(speech), 1), self._start)
             states = decode(whisper.model.decoder, start, encoded)[:, 0]
             rows = logits(whisper.model.decoder, states, self._ids)
-        heard = rows.float().log_softmax(-1)
-        self._heard |= {n: row for n, row in zip(names, heard, strict=True) if n}
-        return heard
+        log_probs = rows.float().log_softmax(-1)
+        self._base_cache |= {
+            n: row for n, row in zip(names, log_probs, strict=True) if n
+        }
+        return log_probs
 
     @contextmanager
     def _base(self, device: torch.device) -> Iterator[WhisperForConditionalGeneration]:
-        """Give the base: the copy, or the network without its adapter."""
+        """Yield the base: the copy, or the network with its adapter disabled."""
         if self._copy is not None:
             yield self._copy.to(device)
             return
         training = self._network.training
-        # Turning an adapter off and on lets peft decide anew what is trained.
+        # peft resets requires_grad when an adapter is disabled and enabled.
         trained = [(p, p.requires_grad) for p in self._network.parameters()]
         self._network.eval()
         with self._network.disable_adapter():

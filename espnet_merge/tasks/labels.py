@@ -1,4 +1,4 @@
-"""Labels of today and of older versions, which one training must not mix."""
+"""Checks of the label format: a training must not mix formats of two versions."""
 
 import argparse
 import logging
@@ -12,7 +12,7 @@ from espnet_merge.tasks.trainer import CHECKPOINT, LAST
 
 
 def check_labels(args: argparse.Namespace) -> None:
-    """Raise ``InputError`` where a training is taken up on labels of another format."""
+    """Raise ``InputError`` if a resumed training began with another label format."""
     output = Path(args.output_dir)
     if not args.resume or not any((output / x).exists() for x in (CHECKPOINT, LAST)):
         return
@@ -25,10 +25,11 @@ def check_labels(args: argparse.Namespace) -> None:
 
 
 def warn_of_older(args: argparse.Namespace) -> None:
-    """Log a warning where a training starts from a model of older labels.
+    """Log a warning if a training starts from a model with an older label format.
 
     Args:
-        args: of ``WhisperTask``, after the model is built: what is loaded has a name.
+        args: of ``WhisperTask``, after the model is built; they then name all models
+            that were loaded.
     """
     names = [args.whisper, args.init_adapter, *args.mixture_conf.get("adapters", [])]
     for warning in label_warnings([Path(name) for name in names if name]):

@@ -1,4 +1,4 @@
-"""A mixture of LoRA experts to train, by the options of the task."""
+"""Build the mixture of LoRA experts that the task's options describe."""
 
 import argparse
 from typing import Any
@@ -14,19 +14,19 @@ from espnet_merge.tasks.warm_start import AUTO, ranked_adapters
 def start_mixture(
     whisper: WhisperForConditionalGeneration, args: argparse.Namespace
 ) -> Mixture:
-    """Freeze ``whisper`` and put the mixture of ``mixture_conf`` on it.
+    """Freeze ``whisper`` and add the mixture of ``mixture_conf`` to it.
 
-    The option then holds the experts with their digests, and ESPnet writes them into
-    ``config.yaml``: resuming and exporting take the same experts or refuse.
+    The option is changed to hold the experts and their digests. ESPnet writes it into
+    ``config.yaml``, so that resuming and exporting use the same experts or fail.
 
     Args:
         whisper: the base; changed in place.
         args: of ``WhisperTask``; ``mixture_conf`` gains ``sha256``. Its ``adapters``
-            may be ``auto``: those of ``init_adapters``, and with ``nearest`` so many,
-            of the most similar languages.
+            may be ``auto``, which means those of ``init_adapters``, or only the
+            ``nearest`` ones of the most similar languages.
 
     Raises:
-        InputError: ``lora`` is asked for, too, or the option is not a mixture.
+        InputError: ``lora`` is set as well, or the option does not describe a mixture.
     """
     if args.lora:
         raise InputError(

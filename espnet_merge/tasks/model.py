@@ -15,19 +15,19 @@ from espnet_merge.whisper.model import decode, encode, logits
 
 
 class WhisperModel(AbsESPnetModel):  # type: ignore[misc]
-    """Whisper's mean cross entropy of a token that is learnt, given those before it.
+    """Whisper with the mean cross entropy of the learnt tokens as its loss.
 
-    The prompt is given, and learnt only where labels say so. That does not leave the
-    identification of languages as it was, for everything before it is trained;
-    ``keep_languages`` holds it to the base's.
+    The prompt is given, and learnt only if the label says so. Training changes language
+    identification all the same, because it changes the encoder and the decoder.
+    ``keep_languages`` holds it to that of the base.
 
     Args:
         network: Whisper, or Whisper inside a ``PeftModel`` or a ``Mixture``.
         tokenizer: to show labels before training starts.
         specaug: module (features, lengths) -> (features, lengths), in training only.
         label_smoothing: in [0, 1).
-        keep_languages: how many tokens the divergence of an utterance from the base's
-            guess of its language counts as, see ``LanguageKeeper``; 0: none.
+        keep_languages: weight, in tokens, of the divergence of an utterance's language
+            posterior from the base's, see ``LanguageKeeper``; 0 for none.
     """
 
     extract_feats_in_collect_stats = False
@@ -54,7 +54,7 @@ class WhisperModel(AbsESPnetModel):  # type: ignore[misc]
 
     @property
     def whisper(self) -> WhisperForConditionalGeneration:
-        """The Whisper itself, its linear layers carrying the adapter if any."""
+        """The Whisper itself, with the adapter in its linear layers if there is one."""
         if self.has_adapter:
             return self.network.get_base_model()  # type: ignore[operator]
         return self.network
@@ -65,7 +65,7 @@ class WhisperModel(AbsESPnetModel):  # type: ignore[misc]
         return hasattr(self.network, "get_base_model")
 
     def token_scores(self, **batch: Tensor) -> Tensor:
-        """Return (batch, tokens - 1, vocabulary): scores of each next token."""
+        """Return the logits (batch, tokens - 1, vocabulary) of each next token."""
         return logits(self.whisper.model.decoder, self._states(**batch))
 
     def forward(
@@ -73,16 +73,16 @@ class WhisperModel(AbsESPnetModel):  # type: ignore[misc]
     ) -> tuple[Tensor, dict[str, Tensor | None], Tensor]:
         """Return loss, statistics and weight, as ESPnet expects.
 
-        The weight is the number of tokens that are learnt: means over processes,
-        batches and epochs are then means over tokens, however they are batched.
+        The weight is the number of learnt tokens. ESPnet's means over processes,
+        batches and epochs are then means over tokens, whatever the batches.
 
         Args:
-            batch: of utterances; with ``share`` (batch,), by which the loss is
-                multiplied, see ``tasks.accumulate``.
+            batch: of utterances. It may have ``loss_weight`` (batch,), by which the
+                loss is multiplied, see ``tasks.accumulate``.
         """
         learnt = batch["learnt"][:, 1:] > 0
         targets = batch["text"][:, 1:][learnt]
-        # The projection to the vocabulary is a large part of a step: not for padding.
+        # The projection to the vocabulary is costly, so padding is left out first.
         states = self._states(**batch)
         scores = logits(self.whisper.model.decoder, states[learnt]).float()
         loss = cross_entropy(scores, targets, label_smoothing=self.label_smoothing)
@@ -93,8 +93,8 @@ class WhisperModel(AbsESPnetModel):  # type: ignore[misc]
             divergence = divergence / len(targets)
             loss = loss + self.keep_languages * divergence
             stats["languages"] = divergence.detach()
-        if "share" in batch:
-            loss = loss * batch["share"][0]
+        if "loss_weight" in batch:
+            loss = loss * batch["loss_weight"][0]
         return force_gatherable(  # type: ignore[no-any-return]
             (loss, stats, len(targets)), loss.device
         )
@@ -117,11 +117,11 @@ class WhisperModel(AbsESPnetModel):  # type: ignore[misc]
         return decode(whisper.decoder, text[:, :-1].clamp(min=0), encoded)
 
     def collect_feats(self, **batch: Tensor) -> dict[str, Tensor]:
-        """Return the features; the task does not normalise, so nothing asks."""
+        """Return the features; ESPnet only needs them to normalise, which we do not."""
         return {"feats": batch["speech"], "feats_lengths": batch["speech_lengths"]}
 
     def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:  # noqa: ANN401
-        """Return all weights; with an adapter, the adapter's only."""
+        """Return all weights, or only those of the adapter if there is one."""
         state: dict[str, Any] = super().state_dict(*args, **kwargs)
         if not self.has_adapter:
             return state
@@ -131,7 +131,7 @@ class WhisperModel(AbsESPnetModel):  # type: ignore[misc]
     def load_state_dict(
         self, state: dict[str, Any], strict: bool = True, assign: bool = False
     ) -> None:
-        """Load what ``state_dict`` returned; every name must match, always.
+        """Load what ``state_dict`` returned; all names must match, even if not strict.
 
         Raises:
             InputError: names are missing or left over.

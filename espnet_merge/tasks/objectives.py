@@ -1,6 +1,7 @@
 """``ObjectivesTask``: Whisper trained on several objectives at once.
 
-``WhisperTask`` with one more option, ``objectives_conf``; see docs/objective_soups.md.
+It is ``WhisperTask`` with one more option, ``objectives_conf``; see
+docs/objective_soups.md.
 """
 
 import argparse
@@ -27,16 +28,17 @@ from espnet_merge.speech import TRANSCRIBE
 from espnet_merge.tasks.objectives_trainer import ObjectivesTrainer
 from espnet_merge.tasks.whisper import WhisperModel, WhisperTask
 
-# So that the seeds of the rounds of an epoch are not those of other epochs.
+# Added to the epoch when an objective starts over within an epoch, so that its order
+# differs from that of every epoch.
 ROUND = 100_000
 
 
 class ObjectivesModel(WhisperModel):
-    """Whisper with a loss by objective, and what training on them carries along.
+    """Whisper with a loss for each objective, and the state of their training.
 
     Args:
         conf: the objectives.
-        others: of ``WhisperModel``.
+        others: arguments of ``WhisperModel``.
     """
 
     def __init__(
@@ -63,7 +65,7 @@ class ObjectivesModel(WhisperModel):
         return heads
 
     def shared_layers(self) -> dict[str, list[nn.Parameter]]:
-        """Return the parameters whose direction is solved for, layer by layer."""
+        """Return the parameters that objectives share, layer by layer."""
         objectives = self.conf.objectives.values()
         return layers_of(
             self,
@@ -77,7 +79,7 @@ class ObjectivesModel(WhisperModel):
         self,
         **batch: Any,  # noqa: ANN401
     ) -> tuple[Tensor, dict[str, Tensor | None], Tensor]:
-        """Return loss, statistics and weight of the loss that the batch names."""
+        """Return value, statistics and weight of the loss that the batch names."""
         loss = batch.pop("loss", TEXT)
         if loss == TEXT:
             return super().forward(**batch)
@@ -93,7 +95,7 @@ class ObjectivesModel(WhisperModel):
         )
 
     def weighed(self, batch: dict[str, Any]) -> tuple[dict[str, Any], int]:
-        """Return a batch with what is drawn of it, if anything is, and its weight."""
+        """Draw what the loss needs at random; return the batch and its weight."""
         loss = batch.get("loss", TEXT)
         if loss == TEXT:
             return batch, self.weigh(batch)
@@ -102,7 +104,7 @@ class ObjectivesModel(WhisperModel):
         return batch | {"drawn": drawn}, head.weigh(drawn)
 
     def trained_names(self) -> set[str]:
-        """Return the names of the parameters that training changes, and its state."""
+        """Return the names of the trained parameters and of the training state."""
         carried = self.objectives.state_dict()
         return super().trained_names() | {f"objectives.{name}" for name in carried}
 
@@ -110,13 +112,13 @@ class ObjectivesModel(WhisperModel):
 class ObjectivesIterFactory(AbsIterFactory):  # type: ignore[misc]
     """Batches of all objectives for each step, from ESPnet's own iterators.
 
-    An epoch has as many steps as the longest objective needs to be heard once; the
-    others begin again, shuffled otherwise.
+    An epoch has as many steps as one pass over the largest objective takes. The other
+    objectives start over, in another order.
 
     Args:
-        factories: ESPnet's, one an objective.
+        factories: ESPnet's factories, one for each objective.
         conf: the objectives.
-        accum_grad: batches whose gradients are added up for one sample.
+        accum_grad: number of batches that are accumulated for one sample.
     """
 
     def __init__(
@@ -152,8 +154,9 @@ class ObjectivesIterFactory(AbsIterFactory):  # type: ignore[misc]
         """Return features and lengths of batches of the objectives of a loss.
 
         Args:
-            loss: its name.
-            frames: so many in all, as many of each objective; fewer if there are not.
+            loss: name of the loss.
+            frames: number of frames to return, the same from each objective; fewer if
+                the data has fewer.
         """
         of_loss = [
             factory
@@ -198,7 +201,7 @@ class ObjectivesTask(WhisperTask):
 
     @classmethod
     def build_model(cls, args: argparse.Namespace) -> ObjectivesModel:
-        """Build the model of ``WhisperTask``, and the objectives beside it."""
+        """Build the model of ``WhisperTask`` and add the objectives."""
         conf = read_conf(args.objectives_conf, set(_kinds(args).values()))
         plain = super().build_model(args)
         return ObjectivesModel(
@@ -217,7 +220,7 @@ class ObjectivesTask(WhisperTask):
         mode: str,
         kwargs: dict[str, Any] | None = None,
     ) -> AbsIterFactory:
-        """Build a factory for each objective to train on; ESPnet's own otherwise."""
+        """For training, build a factory for each objective; else ESPnet's own."""
         if mode != "train":
             return super().build_iter_factory(args, distributed_option, mode, kwargs)
         kinds = _kinds(args)
@@ -235,9 +238,9 @@ class ObjectivesTask(WhisperTask):
 
 
 def _kinds(args: argparse.Namespace) -> dict[str, Kind]:
-    """Return task and language of each utterance to train on.
+    """Return task and language of each training utterance.
 
-    The shape files name the utterances; with the filter's cuts, they are not all.
+    The shape files say which utterances of the tables are used.
     """
     tables: dict[str, dict[str, str]] = {"lang": {}, "task": {}}
     for path, name, _ in args.train_data_path_and_name_and_type:

@@ -1,4 +1,4 @@
-"""ESPnet's Trainer on several objectives: its loop, our gradients."""
+"""ESPnet's Trainer on several objectives: the loop is ESPnet's, gradients are ours."""
 
 import dataclasses
 import logging
@@ -21,17 +21,17 @@ SAMPLE = 200_000  # frames (33 minutes, 64 MB) that BEST-RQ is measured on
 
 
 class ObjectivesTrainer(WhisperTrainer):
-    """Trainer whose steps follow the direction of the objectives.
+    """Trainer whose steps follow the common direction of the objectives.
 
-    ESPnet's loop runs as it is, around ``ObjectivesStep`` in place of the model: it
-    clips, steps, schedules, counts and logs. Gradients accumulate inside of a step.
+    ESPnet's loop runs unchanged, with ``ObjectivesStep`` in place of the model. ESPnet
+    clips, steps, schedules, counts and logs. Gradients accumulate inside a step.
     """
 
     @classmethod
     def run(cls, **kwargs: Any) -> None:  # noqa: ANN401 - passed on to ESPnet
-        """Measure what BEST-RQ normalises by, then train.
+        """Measure the mean and deviation that BEST-RQ normalises by, then train.
 
-        A run that is resumed takes it from its checkpoint.
+        A resumed run loads them from its checkpoint.
         """
         model, distributed = kwargs["model"], kwargs["distributed_option"].distributed
 
@@ -42,8 +42,8 @@ class ObjectivesTrainer(WhisperTrainer):
 
         if hasattr(model.objectives, BEST_RQ):
             sample = kwargs["train_iter_factory"].sample(BEST_RQ, SAMPLE)
-            said = model.objectives.best_rq.measure(sample, total)
-            logging.info(f"labels of {BEST_RQ}: {said}")
+            summary = model.objectives.best_rq.measure(sample, total)
+            logging.info(f"labels of {BEST_RQ}: {summary}")
         super().run(**kwargs)
 
     @classmethod
@@ -56,8 +56,8 @@ class ObjectivesTrainer(WhisperTrainer):
         distributed_option: Any,  # noqa: ANN401 - ESPnet's DistributedOption
         **kwargs: Any,  # noqa: ANN401
     ) -> bool:
-        """Train an epoch, then note which layers conflicted."""
-        # The wrapper of distributed training would average gradients of single passes.
+        """Train an epoch, then record which layers conflicted."""
+        # The wrapper of distributed training would average the gradients of each pass.
         plain: Any = model.module if distributed_option.distributed else model
         epoch = kwargs["reporter"].get_epoch()
         step = ObjectivesStep(

@@ -1,4 +1,4 @@
-"""What ESPnet's dataset makes of an utterance: log-mel frames and a label."""
+"""Preprocessor for ESPnet's dataset: log-mel frames and a label per utterance."""
 
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from transformers import WhisperConfig
 from espnet_merge.errors import InputError
 from espnet_merge.speech import SAMPLE_RATE, TRANSCRIBE, check_seconds
 from espnet_merge.whisper.features import log_mel
-from espnet_merge.whisper.labels import LabelConf, Spoken, make_label
+from espnet_merge.whisper.labels import LabelConf, LabelInput, make_label
 from espnet_merge.whisper.prompt import load_tokenizer
 
 IGNORE = -1  # pads token ids in a batch
@@ -23,7 +23,7 @@ class WhisperPreprocessor:
         model: directory of the Whisper whose tokenizer and mel bins to use.
         pad_to: seconds to pad to; 30 as Whisper was trained, 0 for true length.
         tail: seconds of silence after each utterance, before it is padded.
-        labels: what labels have beside the text.
+        labels: fractions of labels with timestamps, previous text, learnt language.
     """
 
     def __init__(
@@ -45,18 +45,18 @@ class WhisperPreprocessor:
         self.labels = labels or LabelConf()
 
     def __call__(self, uid: str, data: dict[str, Any]) -> dict[str, NDArray[Any]]:
-        """Map speech (samples,), text, lang, task, previous to what the model takes.
+        """Map speech (samples,), text, lang, task, previous to the model's input.
 
         Returns:
             ``speech`` (frames, mels); ``text`` (n,), prompt and end included; and
-            ``learnt`` (n,), 1 where the decoder is to say the token, 0 where it is
-            given.
+            ``learnt`` (n,), 1 if the decoder learns the token, 0 if it is given.
 
         Raises:
-            InputError: what is wrong, with the utterance's id.
+            InputError: audio, text, language or task cannot be used; the message begins
+                with the utterance's id.
         """
         try:
-            if data["speech"] is None:  # ESPnet's reading of None in wav.scp
+            if data["speech"] is None:  # as ESPnet reads None in wav.scp
                 raise InputError(
                     "must have audio; by wav.scp it has none: drop it with "
                     "'espnet-merge filter'."
@@ -64,7 +64,7 @@ class WhisperPreprocessor:
             speech = log_mel(
                 data["speech"], n_mels=self.n_mels, pad_to=self.pad_to, tail=self.tail
             )
-            one = Spoken(
+            utterance = LabelInput(
                 uid,
                 data["text"],
                 data["lang"],
@@ -72,7 +72,9 @@ class WhisperPreprocessor:
                 len(data["speech"]) / SAMPLE_RATE,
                 data.get("previous"),
             )
-            ids, learnt = make_label(self.tokenizer, one, self.labels, self.max_tokens)
+            ids, learnt = make_label(
+                self.tokenizer, utterance, self.labels, self.max_tokens
+            )
         except InputError as error:
             raise InputError(f"utterance {uid}: {error}") from error
         if len(ids) > self.max_tokens:

@@ -1,4 +1,4 @@
-"""What ESPnet does not say of the recordings that it trains on."""
+"""Checks of training audio that ESPnet does not make."""
 
 import argparse
 import contextlib
@@ -7,20 +7,20 @@ from pathlib import Path
 
 from soundfile import LibsndfileError
 
-from espnet_merge.data.audio import AudioError, heard_length
+from espnet_merge.data.audio import AudioError, whisper_length
 from espnet_merge.data.table import read_table
 from espnet_merge.errors import InputError
 
 REMEDY = "run espnet-merge format and filter first"
 
 
-def check_first(args: argparse.Namespace) -> None:
-    """Raise ``InputError`` unless the first recordings are as Whisper hears them.
+def check_first_recordings(args: argparse.Namespace) -> None:
+    """Raise ``InputError`` unless the first recordings are 16 kHz mono.
 
-    ESPnet takes any rate for Whisper's; that all have one rate it checks itself.
+    ESPnet itself checks that all recordings have the same rate, but not which.
 
     Args:
-        args: of a training, with the files of its data.
+        args: options of a training, which name its data files.
     """
     for path, _, kind in [
         *args.train_data_path_and_name_and_type,
@@ -29,7 +29,7 @@ def check_first(args: argparse.Namespace) -> None:
         if kind == "sound":
             name, audio = next(iter(read_table(Path(path)).items()), ("", ""))
             try:
-                heard_length(Path(audio))
+                whisper_length(Path(audio))
             except AudioError as error:
                 raise InputError(
                     f"{path}: {name}: audio must be one channel at 16000 Hz; {audio}: "
@@ -39,12 +39,12 @@ def check_first(args: argparse.Namespace) -> None:
 
 @contextlib.contextmanager
 def readable_audio() -> Iterator[None]:
-    """Raise ``InputError`` where a recording cannot be read, by whatever process."""
+    """Raise ``InputError`` if any process fails to read a recording."""
     try:
         yield
     except LibsndfileError as error:
-        # Of a process of ESPnet's loader the code is all that it said.
-        said = " ".join(str(part) for part in reversed(error.args) if part)
+        # An error from a process of ESPnet's loader carries nothing but its code.
+        message = " ".join(str(part) for part in reversed(error.args) if part)
         raise InputError(
-            f"audio must be a readable wav or flac file; {said}: {REMEDY}."
+            f"audio must be a readable wav or flac file; {message}: {REMEDY}."
         ) from error

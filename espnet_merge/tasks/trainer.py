@@ -1,9 +1,9 @@
 """ESPnet's Trainer with checks before the first step and whole checkpoints.
 
-ESPnet writes ``checkpoint.pth`` in place and then ``<epoch>epoch.pth``. A job killed in
-between would leave a file that cannot be read, or an epoch without its model. Here the
-last whole checkpoint is kept aside while an epoch runs, and what a killed job left is
-mended before resuming.
+ESPnet overwrites ``checkpoint.pth`` and then writes ``<epoch>epoch.pth``. A job that is
+killed meanwhile would leave a damaged file, or an epoch without its model. Here the
+last whole checkpoint is kept while an epoch runs, and the files are repaired before a
+run resumes.
 """
 
 import dataclasses
@@ -27,11 +27,11 @@ from espnet_merge.lora.guards import check_adapter_acts, check_gradients, frozen
 from espnet_merge.tasks.accumulate import Batch, Groups
 
 CHECKPOINT = "checkpoint.pth"  # ESPnet's
-LAST = "checkpoint.last.pth"  # the whole one, set aside while an epoch runs
+LAST = "checkpoint.last.pth"  # the last whole one, kept while an epoch runs
 
 
 class WhisperTrainer(Trainer):  # type: ignore[misc]
-    """Trainer that shows labels, proves what is trained, and survives ``kill -9``."""
+    """Trainer that logs labels, checks what is trained, and survives ``kill -9``."""
 
     @classmethod
     def run(cls, **kwargs: Any) -> None:  # noqa: ANN401 - passed on to ESPnet
@@ -47,7 +47,7 @@ class WhisperTrainer(Trainer):  # type: ignore[misc]
             mend_checkpoint(output)
         batches = cls.first_batches(kwargs["train_iter_factory"], options.ngpu)
         show_labels(model.tokenizer, batches)
-        _log_shares(model)
+        _log_trainable(model)
         check_gradients(model, [batch for _, batch in batches])
         before = frozen_digest(model)
         super().run(**kwargs)
@@ -62,7 +62,7 @@ class WhisperTrainer(Trainer):  # type: ignore[misc]
 
     @classmethod
     def first_batches(cls, factory: AbsIterFactory, ngpu: int) -> list[Batch]:
-        """Return batches that together reach every trainable tensor."""
+        """Return batches that together give every trainable tensor a gradient."""
         batch = next(iter(factory.build_iter(1)))
         return [to_device(batch, "cuda" if ngpu > 0 else "cpu")]
 
@@ -76,10 +76,10 @@ class WhisperTrainer(Trainer):  # type: ignore[misc]
         distributed_option: Any,  # noqa: ANN401 - ESPnet's DistributedOption
         **kwargs: Any,  # noqa: ANN401
     ) -> bool:
-        """Set the whole checkpoint aside, then train as ESPnet does.
+        """Rename the whole checkpoint to ``LAST``, then train as ESPnet does.
 
-        With ``accum_grad`` each token of a step counts alike, and the batches that are
-        left at the end of an epoch make a step of their own.
+        With ``accum_grad`` all tokens of a step have the same weight, and the batches
+        that are left at the end of an epoch make a step of their own.
         """
         checkpoint = Path(options.output_dir) / CHECKPOINT
         if distributed_option.dist_rank in (None, 0) and checkpoint.exists():
@@ -105,7 +105,7 @@ class WhisperTrainer(Trainer):  # type: ignore[misc]
 
 
 def mend_checkpoint(directory: Path) -> None:
-    """Leave in ``directory`` a whole checkpoint and its epoch's model, or neither."""
+    """Restore a whole checkpoint with its epoch's model, or remove a damaged one."""
     checkpoint = directory / CHECKPOINT
     last = directory / LAST
     if not _is_whole(checkpoint):
@@ -128,7 +128,7 @@ def show_labels(
     batches: Sequence[Batch],
     count: int = 5,
 ) -> None:
-    """Log the labels of the first utterances, prompt and end included."""
+    """Log the labels of the first utterances, with prompt and end token."""
     for names, batch in batches:
         for uid, ids in list(zip(names, batch["text"], strict=True))[:count]:
             tokens = ids[ids >= 0].tolist()
@@ -136,12 +136,12 @@ def show_labels(
             logging.info(f"label of {uid}: {label}")
 
 
-def _log_shares(model: nn.Module) -> None:
+def _log_trainable(model: nn.Module) -> None:
     total = sum(p.numel() for p in model.parameters())
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
     logging.info(f"trainable: {trained:,} of {total:,} weights ({trained / total:.2%})")
 
 
 def _is_whole(path: Path) -> bool:
-    # torch.save writes a zip archive, whose directory comes last.
+    # torch.save writes a zip archive, whose table of contents is at its end.
     return path.is_file() and zipfile.is_zipfile(path)

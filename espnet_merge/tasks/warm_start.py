@@ -1,4 +1,4 @@
-"""From which trained adapter a training starts, by its options."""
+"""Choose the trained adapter that a training starts from, by its options."""
 
 import argparse
 import logging
@@ -20,17 +20,18 @@ AUTO, LEAST = "auto", "least"  # the most and the least similar
 
 
 def start_warm(model: PeftModel, args: argparse.Namespace) -> None:
-    """Fill the fresh adapter of ``model`` from the one that the options name.
+    """Initialise the new adapter of ``model`` from the one that the options name.
 
-    The options then name it by directory and digest, and ESPnet writes them into
-    ``config.yaml``: training again by that starts from the same adapter or not at all.
+    The options are changed to name its directory and digest. ESPnet writes them into
+    ``config.yaml``, so that a training with that file starts from the same adapter or
+    fails.
 
     Args:
-        model: with a fresh adapter.
+        model: with a new adapter.
         args: of ``WhisperTask``; ``init_adapter`` and ``init_adapter_sha256`` are set.
 
     Raises:
-        InputError: the options do not name an adapter, or it is not fit to start from.
+        InputError: the options do not name an adapter, or it does not fit.
     """
     directory = _find(model, args)
     warm_start(model, directory)
@@ -49,12 +50,12 @@ def ranked_adapters(args: argparse.Namespace, base: nn.Module) -> dict[str, Path
     """Return the adapters of ``init_adapters`` by language, the most similar first.
 
     Args:
-        args: of ``WhisperTask``; what is trained tells the new language.
+        args: of ``WhisperTask``; the training data tell the new language.
         base: the Whisper that ``init_similarity`` must have been measured with.
 
     Raises:
-        InputError: there are none to choose from, no similarity, or several languages
-            in the training data.
+        InputError: there are no adapters to choose from, no similarity, or several
+            languages in the training data.
     """
     adapters: Mapping[str, str] = args.init_adapters
     if not adapters or args.init_similarity is None:
@@ -66,8 +67,8 @@ def ranked_adapters(args: argparse.Namespace, base: nn.Module) -> dict[str, Path
         )
     language = _trained_language(args)
     nearest = ranking(language, set(adapters), Path(args.init_similarity), base)
-    said = ", ".join(f"{code} {share:.1%}" for code, share in nearest)
-    logging.info(f"similarity of trained languages to {language}: {said}")
+    listed = ", ".join(f"{code} {fraction:.1%}" for code, fraction in nearest)
+    logging.info(f"similarity of trained languages to {language}: {listed}")
     return {code: Path(adapters[code]) for code, _ in nearest}
 
 

@@ -1,7 +1,7 @@
 """``WhisperTask``: Hugging Face's Whisper as a task of ESPnet.
 
-ESPnet's Trainer, iterators, checkpoints, averaging and logging are used as they are;
-what this file adds is the model, its prompt per utterance, LoRA, and checks at start.
+ESPnet's Trainer, iterators, checkpoints, averaging and logging are used unchanged. This
+file adds the model, a prompt for each utterance, LoRA, and checks at the start.
 """
 
 import argparse
@@ -25,14 +25,14 @@ from espnet_merge.tasks.labels import check_labels, warn_of_older
 from espnet_merge.tasks.mixture import start_mixture
 from espnet_merge.tasks.model import WhisperModel
 from espnet_merge.tasks.preprocess import IGNORE, WhisperPreprocessor
-from espnet_merge.tasks.sound import check_first
+from espnet_merge.tasks.sound import check_first_recordings
 from espnet_merge.tasks.trainer import WhisperTrainer
 from espnet_merge.tasks.warm_start import start_warm
 from espnet_merge.whisper.labels import LabelConf
 from espnet_merge.whisper.model import load_whisper
 from espnet_merge.whisper.prompt import load_tokenizer
 
-LORA_OPTIONS = ("lora_conf", "init_adapter")  # that mean nothing without lora
+LORA_OPTIONS = ("lora_conf", "init_adapter")  # have no effect without lora
 
 specaug_choices = ClassChoices(
     name="specaug", classes={"specaug": SpecAug}, type_check=nn.Module, optional=True
@@ -40,7 +40,7 @@ specaug_choices = ClassChoices(
 
 
 class WhisperTask(AbsTask):  # type: ignore[misc]
-    """Fine-tune Whisper, fully or by LoRA; ``espnet_merge.bin.whisper_train``."""
+    """Fine-tune Whisper, fully or by LoRA; see ``espnet_merge.bin.whisper_train``."""
 
     num_optimizers = 1
     trainer = WhisperTrainer
@@ -48,7 +48,7 @@ class WhisperTask(AbsTask):  # type: ignore[misc]
 
     @classmethod
     def add_task_arguments(cls, parser: argparse.ArgumentParser) -> None:
-        """Add the options that ESPnet's own trainer does not have."""
+        """Add the options that ESPnet does not have."""
         group = parser.add_argument_group(description="Whisper")
         group.add_argument(
             "--whisper",
@@ -71,14 +71,14 @@ class WhisperTask(AbsTask):  # type: ignore[misc]
             "--label_conf",
             action=NestedDictAction,
             default={},
-            help="What labels have beside the text, as shares of utterances: "
+            help="What labels have beside the text, as fractions of utterances: "
             "timestamps, previous, language; docs/training.md",
         )
         group.add_argument(
             f"--{KEY}",
             default=SPACED,
             choices=(SPACED,),
-            help="Written into config.yaml, so that older models can be told",
+            help="Written into config.yaml, to tell models of older versions",
         )
         group.add_argument(
             "--gradient_checkpointing",
@@ -109,7 +109,7 @@ class WhisperTask(AbsTask):  # type: ignore[misc]
             "--max_trainable_share",
             type=float,
             default=0.2,
-            help="With LoRA, stop if more than this share of weights is trainable",
+            help="With LoRA, stop if more than this fraction of weights is trainable",
         )
         group.add_argument(
             "--init_adapter",
@@ -132,7 +132,7 @@ class WhisperTask(AbsTask):  # type: ignore[misc]
         group.add_argument(
             "--init_adapter_sha256",
             type=str_or_none,
-            help="Of the warm start's adapter_model.safetensors; config.yaml says it",
+            help="SHA-256 of the warm start's adapter_model.safetensors, to check it",
         )
         group.add_argument(
             "--model_conf",
@@ -146,8 +146,8 @@ class WhisperTask(AbsTask):  # type: ignore[misc]
 
     @classmethod
     def main_worker(cls, args: argparse.Namespace) -> None:
-        """Train as ESPnet does, on recordings and labels that go together."""
-        check_first(args)
+        """Check audio and label format, then train as ESPnet does."""
+        check_first_recordings(args)
         check_labels(args)
         super().main_worker(args)
 
@@ -155,7 +155,7 @@ class WhisperTask(AbsTask):  # type: ignore[misc]
     def build_collate_fn(
         cls, args: argparse.Namespace, train: bool
     ) -> Callable[[Collection[Any]], tuple[list[str], dict[str, Tensor]]]:
-        """Pad features with 0 (masked later) and tokens with -1 (not scored)."""
+        """Pad features with 0 (masked later) and tokens with -1 (not in the loss)."""
         return CommonCollateFn(  # type: ignore[no-any-return]
             float_pad_value=0.0, int_pad_value=IGNORE
         )
@@ -174,19 +174,19 @@ class WhisperTask(AbsTask):  # type: ignore[misc]
     def required_data_names(
         cls, train: bool = True, inference: bool = False
     ) -> tuple[str, ...]:
-        """Speech, text, and the language of each utterance."""
+        """Name the required inputs: speech, text, and language of each utterance."""
         return ("speech", "text", "lang")
 
     @classmethod
     def optional_data_names(
         cls, train: bool = True, inference: bool = False
     ) -> tuple[str, ...]:
-        """The task of each utterance, or to transcribe; the text before it."""
+        """Name the optional inputs: task (default: transcribe) and preceding text."""
         return ("task", "previous")
 
     @classmethod
     def build_model(cls, args: argparse.Namespace) -> WhisperModel:
-        """Load the Whisper, add the adapter, and freeze what must stay."""
+        """Load the Whisper, add the adapter or mixture, and freeze the base."""
         path = Path(args.whisper)
         network = load_whisper(path)
         if args.gradient_checkpointing:

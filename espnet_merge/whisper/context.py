@@ -1,4 +1,4 @@
-"""What an adapter must know of a batch beside the input of its layer."""
+"""What an adapter must know about a batch, apart from the input of its layer."""
 
 from dataclasses import dataclass
 
@@ -8,14 +8,14 @@ from torch import Tensor, nn
 
 @dataclass
 class Context:
-    """The batch that an encoder or a decoder runs over.
+    """The batch that an encoder or a decoder is running on.
 
     Attributes:
-        pools: whether adapters ask for ``pooled``.
-        adapters: (batch,) whose adapter each utterance has; None: the base alone.
+        pools: whether adapters need ``pooled``.
+        adapters: (batch,) index of each utterance's adapter; None for the base alone.
         mask: additive mask (batch, 1, 1, positions) of the encoder's positions, or
-            None where nothing is padded.
-        states: the encoder's (batch, positions, d_model); None in the encoder.
+            None if nothing is padded.
+        states: output of the encoder (batch, positions, d_model); None in the encoder.
         pooled: mean of ``states`` over the positions of each utterance.
     """
 
@@ -27,27 +27,27 @@ class Context:
 
 
 def add_context(stack: nn.Module, *, pools: bool = False) -> Context:
-    """Return the context of an encoder or decoder, for adapters to look into.
+    """Give an encoder or decoder a context, and return it for its adapters.
 
-    The encoder's is not the decoder's: with gradient checkpointing, layers of the
-    encoder run again when the decoder has run.
+    Encoder and decoder need separate contexts: with gradient checkpointing, layers of
+    the encoder run again after the decoder has run.
     """
     context = Context(pools)
     stack.context = context  # type: ignore[assignment]
     return context
 
 
-def tell_context(
+def set_context(
     stack: nn.Module,
     adapters: Tensor | None,
     mask: Tensor | None,
     states: Tensor | None = None,
 ) -> None:
-    """Tell the adapters of ``stack``, if it has some, of the batch at hand."""
+    """Set the context of ``stack`` to the current batch, if it has a context."""
     context = getattr(stack, "context", None)
     if context is None:
         return
-    # Once for all tokens of a text, and never inside of a layer that is checkpointed.
+    # Pool once for all tokens of a text, and never inside a checkpointed layer.
     if context.pools and states is not None and states is not context.states:
         context.pooled = masked_mean(states, mask)
     context.adapters, context.mask, context.states = adapters, mask, states
@@ -58,7 +58,7 @@ def masked_mean(states: Tensor, mask: Tensor | None) -> Tensor:
 
     Args:
         states: (batch, positions, d_model).
-        mask: additive (batch, 1, 1, positions), or None where nothing is padded.
+        mask: additive (batch, 1, 1, positions), or None if nothing is padded.
     """
     if mask is None:
         return states.mean(1, keepdim=True)

@@ -1,4 +1,4 @@
-"""Models of other formats as Hugging Face directories, each converted once."""
+"""Convert models of other formats to Hugging Face directories, each only once."""
 
 import hashlib
 from pathlib import Path
@@ -23,7 +23,7 @@ def as_directory(model: Path, cache: Path) -> Path:
     file = model / CT2_FILE if is_ct2(model) else model
     if not file.is_file():
         return model
-    # Nothing is read where the options alone are shown.
+    # Imported late, so that --help starts fast.
     from espnet_merge.disk.digest import sha256
 
     def make(place: Path) -> None:

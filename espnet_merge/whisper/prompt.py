@@ -1,4 +1,4 @@
-"""Whisper's prompt: language and task tokens, per utterance."""
+"""Whisper's prompt: language and task tokens of each utterance."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from espnet_merge.whisper.fetched import (
 if TYPE_CHECKING:
     from transformers import WhisperTokenizer
 
-# Languages in which Whisper writes no space before a text. By Whisper base, of the
-# probability of a first token in the language's script 0.3 to 0.8 % begins with a space
-# in these (90 % and more elsewhere, Burmese, Khmer and Tibetan included; Lao 64 %).
-# Cantonese, which base lacks, is written as Chinese.
+# Languages in which Whisper writes no space before a text. In Whisper base, tokens that
+# begin with a space have 0.3 to 0.8 % of the probability of all first tokens in the
+# language's script (90 % and more elsewhere, also in Burmese, Khmer and Tibetan; Lao
+# 64 %). Cantonese, which base lacks, is treated as Chinese.
 UNSPACED = frozenset({"ja", "th", "yue", "zh"})
 
 
@@ -34,12 +34,12 @@ def load_tokenizer(model: Path) -> WhisperTokenizer:
         InputError: the directory holds no tokenizer.
     """
     if not any((model / name).is_file() for name in (TOKENIZER_JSON, VOCAB_JSON)):
-        # Transformers would build an empty tokenizer and not say so.
+        # Transformers would silently build an empty tokenizer.
         raise InputError(
             f"{model}: a Whisper directory needs its tokenizer.json; make one with "
             "'espnet-merge fetch'."
         )
-    # Seconds, which settings and help do without.
+    # Imported late: it takes seconds, and --help does not need it.
     from transformers import WhisperTokenizer
 
     tokenizer = WhisperTokenizer.from_pretrained(model, local_files_only=True)
@@ -50,7 +50,7 @@ def load_tokenizer(model: Path) -> WhisperTokenizer:
 
 
 def languages_known(tokenizer: WhisperTokenizer) -> Collection[str]:
-    """Return the codes that may stand in a prompt of the tokenizer's model."""
+    """Return the codes of the languages that the tokenizer's model knows."""
     known: Collection[str] = getattr(tokenizer, "languages", LANGUAGES)
     return known
 
@@ -60,9 +60,9 @@ def prompt_ids(
 ) -> list[int]:
     """Return ``<|startoftranscript|><|es|><|transcribe|><|notimestamps|>`` as ids.
 
-    Built here and not by the tokenizer's state, which is one per process: in a
-    batch every utterance has a language and a task of its own. The last is left out
-    where timestamps are asked for; an English-only model has neither language nor task.
+    The prompt is built here because a tokenizer has only one language and task at a
+    time, but in a batch each utterance has its own. With ``timestamps`` the last token
+    is left out. The prompt of an English-only model has neither language nor task.
 
     Raises:
         InputError: the model has no such language or task.
@@ -80,10 +80,10 @@ def prompt_ids(
 
 
 def language_id(tokenizer: WhisperTokenizer, language: str) -> int:
-    """Return the id of a language's own token, or of the one that is lent to it.
+    """Return the id of the token of a language, its own or the one it borrows.
 
     Raises:
-        InputError: there is none, or the model knows English alone.
+        InputError: there is none, or the model is English-only.
     """
     if languages_known(tokenizer) == ENGLISH_ALONE:
         raise InputError(
@@ -114,7 +114,7 @@ def check_task(task: str, known: Collection[str] = LANGUAGES) -> None:
     """Raise ``InputError`` unless a model can do the task.
 
     Args:
-        task: that is asked for.
+        task: the requested task.
         known: codes of the model's languages.
     """
     if task not in TASKS:
@@ -130,7 +130,7 @@ def check_language(language: str, known: Collection[str] = LANGUAGES) -> None:
     """Raise ``InputError`` unless a model knows the language code.
 
     Args:
-        language: that is asked for.
+        language: the requested code.
         known: codes of the model's languages.
     """
     if not isinstance(language, str):
@@ -172,17 +172,18 @@ def token_id(tokenizer: WhisperTokenizer, token: str) -> int:
 def encode_text(
     tokenizer: WhisperTokenizer, text: str, language: str, task: str
 ) -> list[int]:
-    """Return a text as Whisper writes it: with a space before the first word.
+    """Return the token ids of a text as Whisper writes it, with a leading space.
 
-    Without it the first token is one that Whisper gives a probability of 10^-4. Source:
-    openai/whisper, which encodes ``" " + text.strip()`` in ``decoding.py``. In
-    languages of ``UNSPACED``, and what was made like them, Whisper writes none.
+    Without the space Whisper gives the first token a probability of about 10^-4.
+    Source: openai/whisper, which encodes ``" " + text.strip()`` in ``decoding.py``. In
+    the languages of ``UNSPACED``, and in added languages that copy one of them, Whisper
+    writes no space.
 
     Args:
         tokenizer: of the model.
-        text: what is written; blanks around it do not count.
-        language: what is spoken.
-        task: a translation is English.
+        text: the text; surrounding blanks are ignored.
+        language: code of the spoken language.
+        task: ``transcribe`` or ``translate``; a translation is English.
     """
     likes: dict[str, str] = getattr(tokenizer, "likes", {})
     spaced = task == TRANSLATE or likes.get(language, language) not in UNSPACED
@@ -195,7 +196,7 @@ def encode_text(
 def encode_target(
     tokenizer: WhisperTokenizer, text: str, language: str, task: str
 ) -> list[int]:
-    """Return prompt, text and end token as ids: what the decoder learns to say."""
+    """Return the ids of prompt, text and end token: the target of the decoder."""
     ids = encode_text(tokenizer, text, language, task)
     end = token_id(tokenizer, "<|endoftext|>")
     return [*prompt_ids(tokenizer, language, task), *ids, end]

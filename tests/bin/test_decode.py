@@ -184,6 +184,23 @@ def test_the_language_is_heard(micro_whisper, data, tmp_path, capsys):
     assert "pass --language auto" in line
 
 
+def test_the_language_that_is_heard_is_noted_beside_the_one_given(
+    micro_whisper, data, tmp_path, capsys
+):
+    decode(micro_whisper, data, tmp_path / "given", *SHORT)
+    decode(micro_whisper, data, tmp_path / "noted", *SHORT, "--hear")
+    decode(micro_whisper, data, tmp_path / "auto", *SHORT, "--language", "auto")
+    given, noted, auto = (records(tmp_path / x) for x in ("given", "noted", "auto"))
+    for name, record in noted.items():
+        heard = record.pop("heard"), record.pop("heard_probability")
+        language, probability = (
+            auto[name][key] for key in ("language", "language_probability")
+        )
+        assert heard == (language, pytest.approx(probability, abs=2e-4))
+    # Nothing else has changed.
+    assert noted == given
+
+
 def test_timestamps_and_fallback(micro_whisper, data, tmp_path):
     out = tmp_path / "out"
     options = (*SHORT, "--timestamps", "--temperatures", "0.2,0.9")
@@ -253,17 +270,13 @@ def binary(directory, source):
     return directory
 
 
-def silence(model, data):
-    soundfile.write(data / "3.wav", np.zeros(int(0.7 * 16e3)), 16000)
-
-
-def other_weights(model, data):
+def other_weights(model):
     shutil.rmtree(model)
     binary(model, write_micro_whisper(model.with_name("other"), seed=7))
 
 
 def changed(name, old, new):
-    def change(model, data):
+    def change(model):
         file = model / name
         file.write_text(file.read_text("utf-8").replace(old, new, 1), "utf-8")
 
@@ -271,26 +284,45 @@ def changed(name, old, new):
 
 
 @pytest.mark.parametrize(
-    ("change", "name"),
+    "change",
     [
-        (other_weights, "model_sha256"),
-        (changed("generation_config.json", "{", '{"suppress_tokens": [1],'), "model"),
-        (changed("tokenizer.json", '"!"', '"?!"'), "model_sha256"),
-        (changed("config.json", '"d_model"', '"_": 1, "d_model"'), "model_sha256"),
-        (silence, "audio_sha256"),
+        other_weights,
+        changed("generation_config.json", "{", '{"suppress_tokens": [1],'),
+        changed("merges.txt", "#version: 0.2", "#version: 0.2\nR R"),
+        changed("config.json", '"d_model"', '"_": 1, "d_model"'),
     ],
-    ids=["weights", "generation", "tokenizer", "config", "audio"],
+    ids=["weights", "generation", "tokenizer", "config"],
 )
-def test_whatever_decides_the_texts_is_compared(
-    change, name, micro_whisper, data, tmp_path, capsys
+def test_a_model_that_has_changed_in_its_place_decodes_anew(
+    change, micro_whisper, data, tmp_path, capsys
 ):
     model, output = binary(tmp_path / "model", micro_whisper), tmp_path / "out"
     decode(model, data, output, *SHORT)
     (model / "trainer_state.json").write_text("{}")
     decode(model, data, output, *SHORT)
     assert "already decoded" in capsys.readouterr().err
-    change(model, data)
-    assert name in refusal(capsys, model, data, output, *SHORT)
+    before = records(output)
+    change(model)
+    elsewhere = model.with_name("elsewhere")
+    shutil.copytree(model, elsewhere)
+    assert "model_sha256" in refusal(capsys, elsewhere, data, output, *SHORT)
+    other_mode = (*SHORT, "--beam", "2")
+    assert "model_sha256" in refusal(capsys, model, data, output, *other_mode)
+    assert records(output) == before
+    decode(model, data, output, *SHORT)
+    assert "decoding anew (model_sha256: " in capsys.readouterr().err
+    assert change is not other_weights or records(output) != before
+
+
+def test_other_audio_under_the_same_names_is_compared(
+    micro_whisper, data, tmp_path, capsys
+):
+    output = tmp_path / "out"
+    decode(micro_whisper, data, output, *SHORT)
+    soundfile.write(data / "3.wav", np.zeros(int(0.7 * 16e3)), 16000)
+    line = refusal(capsys, micro_whisper, data, output, *SHORT)
+    assert "audio_sha256" in line
+    assert "data_sha256" not in line
 
 
 def test_a_model_that_is_not_what_its_record_says(
@@ -471,7 +503,18 @@ def test_cuda_without_a_gpu(micro_whisper, data, tmp_path, capsys):
     assert "there is none: use cpu" in line
 
 
+@pytest.mark.gpu
+@pytest.mark.parametrize("beam", ["1", "3"])
+def test_a_gpu_says_what_the_cpu_says(micro_whisper, data, tmp_path, beam):
+    for device in ("cpu", "cuda"):
+        options = (*SHORT, "--beam", beam, "--device", device)
+        decode(micro_whisper, data, tmp_path / device, *options)
+    assert lines(tmp_path / "cuda" / "text") == lines(tmp_path / "cpu" / "text")
+
+
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
-def test_half_precision(micro_whisper, data, tmp_path, dtype):
-    decode(micro_whisper, data, tmp_path / "out", *SHORT, "--dtype", dtype)
+def test_half_precision(micro_whisper, data, tmp_path, dtype, device):
+    options = (*SHORT, "--dtype", dtype, "--device", device)
+    decode(micro_whisper, data, tmp_path / "out", *options)
     assert len((tmp_path / "out" / "text").read_text("utf-8").splitlines()) == 5

@@ -57,6 +57,25 @@ def test_languages_heard_and_the_errors_in_each(dirs, capsys):
     assert "must name the language" in capsys.readouterr().err
 
 
+def test_languages_noted_beside_those_given(dirs):
+    """What had no audio was not heard."""
+    ref, hyp = dirs
+    records = {
+        "a-1": {"text": "él", "language": "es", "heard": "es"},
+        "a-2": {"text": "no", "language": "es", "heard": "gl"},
+        "b-1": {"text": "", "language": "es", "not_decoded": "cut short"},
+    }
+    content = {"mode": {"language": None, "hear": True}, "utterances": records}
+    (hyp / "text.json").write_text(json.dumps(content))
+    score(ref, hyp)
+    row = json.loads((hyp / "score.json").read_text())["identification"]["es"]
+    assert {heard: cell["utterances"] for heard, cell in row.items()} == {
+        "es": 1,
+        "gl": 1,
+        "none": 1,
+    }
+
+
 def test_what_was_not_decoded_is_deleted_and_counted(dirs, capsys):
     ref, hyp = dirs
     records = {

@@ -5,10 +5,10 @@ import io
 import tarfile
 from pathlib import Path
 
-from espnet_merge.data.deb import Package
+from espnet_merge.data.deb import DebianPackage
 
 
-def write_deb(folder: Path, name: str, files: dict[str, bytes]) -> Package:
+def write_deb(folder: Path, name: str, files: dict[str, bytes]) -> DebianPackage:
     """Write ``name``_1_all.deb with ``files`` and return what is known of it."""
     data = _tar({f"./{path}": content for path, content in files.items()})
     parts = {"debian-binary": b"2.0\n", "control.tar.xz": _tar({}), "data.tar.xz": data}
@@ -16,7 +16,7 @@ def write_deb(folder: Path, name: str, files: dict[str, bytes]) -> Package:
     for part, content in parts.items():
         header = f"{part:16}{0:<12}{0:<6}{0:<6}{100644:<8}{len(content):<10}`\n"
         packed += header.encode() + content + b"\n" * (len(content) % 2)
-    package = Package(name, "1", "source", hashlib.sha256(packed).hexdigest())
+    package = DebianPackage(name, "1", "source", hashlib.sha256(packed).hexdigest())
     folder.mkdir(parents=True, exist_ok=True)
     (folder / package.file).write_bytes(packed)
     return package

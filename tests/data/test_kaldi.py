@@ -1,7 +1,7 @@
 import pytest
 
 from espnet_merge.data.kaldi import (
-    Utterance,
+    KaldiUtterance,
     check_columns,
     listed,
     read_formatted,
@@ -14,7 +14,7 @@ from tests.speech import write_data
 
 def test_files_are_sorted_by_bytes_and_read_back(tmp_path):
     names = ["es-b", "es-B", "es-_", "es-ñ", "es-1"]
-    written = [Utterance(n, f"/a/{n}.wav", f"di {n}", "es", "es") for n in names]
+    written = [KaldiUtterance(n, f"/a/{n}.wav", f"di {n}", "es", "es") for n in names]
     write_kaldi(written, tmp_path / "out")
     order = ["es-1", "es-B", "es-_", "es-b", "es-ñ"]
     assert {p.name for p in (tmp_path / "out").iterdir()} == {

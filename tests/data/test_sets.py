@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import soundfile
 
-from espnet_merge.data.kaldi import Utterance, read_kaldi
+from espnet_merge.data.kaldi import KaldiUtterance, read_kaldi
 from espnet_merge.data.sets import check_known, playable, usable, write_sets
 from espnet_merge.errors import InputError
 from tests.recipes.corpora import clip
@@ -15,7 +15,7 @@ def utterance(folder, name, suffix="flac", rate=16_000, text="uno"):
     folder.mkdir(exist_ok=True)
     file = folder / f"{name}.{'wav' if suffix == 'float' else suffix}"
     file.write_bytes(clip(suffix, rate=rate))
-    return Utterance(f"es-{name}", str(file), text, "es", "es")
+    return KaldiUtterance(f"es-{name}", str(file), text, "es", "es")
 
 
 def splits(folder):
@@ -68,7 +68,7 @@ def test_clips_of_one_name_in_two_folders_stay_two(tmp_path):
         (tmp_path / split).mkdir()
         file = tmp_path / split / "7.mp3"
         file.write_bytes(clip("mp3", seconds=number))
-        chosen[split] = [Utterance(f"es-{split}-7", str(file), "uno", "es", "es")]
+        chosen[split] = [KaldiUtterance(f"es-{split}-7", str(file), "uno", "es", "es")]
     # The same clip, of another utterance: converted once, by two threads or one.
     chosen["train"].append(replace(chosen["train"][0], name="es-train-8"))
     write_sets("es", chosen, tmp_path / "data", tmp_path / "out", jobs=2)

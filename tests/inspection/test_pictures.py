@@ -8,7 +8,7 @@ from espnet_merge.inspection.inspection import Cell, Inspection
 from espnet_merge.inspection.moments import moments_of
 from espnet_merge.inspection.pictures import draw_experts, draw_layers
 from espnet_merge.inspection.place import OUTSIDE, Place
-from espnet_merge.inspection.spectrum import compare, leading
+from espnet_merge.inspection.spectrum import compare, subspaces_of
 
 PARTS = [
     f"{block}.{name}_proj"
@@ -22,7 +22,7 @@ def inspection(experts=3, layers=6):
 
     def cell(*, matrix=True):
         deltas = rng.normal(size=(experts, 6, 8))
-        spectra = (compare([leading(d, 2) for d in deltas]),) if matrix else ()
+        spectra = (compare([subspaces_of(d, 2) for d in deltas]),) if matrix else ()
         return Cell(
             moments_of(rng.normal(size=48), deltas.reshape(experts, 48)), spectra
         )

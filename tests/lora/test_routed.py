@@ -9,6 +9,7 @@ import torch
 
 from espnet_merge.checkpoint.adapter import open_adapter
 from espnet_merge.checkpoint.factored import Factored
+from espnet_merge.decoding.expert import load_routed
 from espnet_merge.errors import InputError
 from espnet_merge.lora.adapter import add_adapter, load_adapter, save_adapter
 from espnet_merge.lora.routed import RoutedLinear, add_routed
@@ -59,9 +60,11 @@ TOKENS = torch.tensor([[257, 261, 359, 363, 80]] * 4)
 
 @torch.no_grad()
 def scores(whisper, routes=None):
-    encoded = encode(whisper.model.encoder, FEATURES, LENGTHS, routes)
+    device = whisper.device
+    features, lengths, tokens = (x.to(device) for x in (FEATURES, LENGTHS, TOKENS))
+    encoded = encode(whisper.model.encoder, features, lengths, routes)
     decoder = whisper.model.decoder
-    return logits(decoder, decode(decoder, TOKENS, encoded))
+    return logits(decoder, decode(decoder, tokens, encoded)).cpu()
 
 
 def test_each_row_is_as_with_its_adapter_alone(micro_whisper, adapters, routed):
@@ -73,6 +76,14 @@ def test_each_row_is_as_with_its_adapter_alone(micro_whisper, adapters, routed):
         assert (alone[-1] - alone[0]).abs().max() > 0.1
     for row, index in enumerate([2, 0, 3, 1]):
         torch.testing.assert_close(mixed[row], alone[index][row], rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.gpu
+def test_a_gpu_mixes_them_as_the_cpu_does(micro_whisper, adapters, routed):
+    there = load_routed(micro_whisper, adapters, device="cuda")
+    routes = torch.tensor([2, 0, 3, 1])
+    mixed = scores(there, routes.to("cuda"))
+    torch.testing.assert_close(mixed, scores(routed, routes), rtol=1e-3, atol=1e-3)
 
 
 def test_without_routes_it_is_the_base_to_the_bit(micro_whisper, routed):

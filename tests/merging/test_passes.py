@@ -1,5 +1,6 @@
 """Many threads, many settings, many jobs: always the bytes of one merge."""
 
+import functools
 import shutil
 
 import numpy as np
@@ -9,6 +10,7 @@ from safetensors.numpy import load_file
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from espnet_merge.__main__ import main
+from espnet_merge.merging import inputs
 from espnet_merge.methods import METHODS
 from tests.checkpoint.build import fine_tuned, whisper_tensors, write_checkpoint
 from tests.formats import write_fine_tuned
@@ -276,6 +278,26 @@ def test_an_input_of_another_size_than_recorded_is_refused(models, capsys):
     assert "nothing is stored beside it" in capsys.readouterr().out
     (models / "out" / "merge.yaml").write_text("- a list")
     assert "merge.yaml: must say what" in refuses(capsys, "merge", *SOUP, *again)
+
+
+@pytest.fixture(params=["stand-in", pytest.param("GPU", marks=pytest.mark.gpu)])
+def gpu(request, monkeypatch):
+    """A GPU, or torch on the CPU in its place, where the CPU would have numpy."""
+    if request.param == "stand-in":
+        monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+        as_torch = functools.partial(inputs._as_torch, device="cpu")
+        monkeypatch.setattr(inputs, "_as_torch", lambda array, device: as_torch(array))
+
+
+@pytest.mark.usefixtures("gpu")
+@pytest.mark.parametrize("method", ["tsv_m", "boosted_tsv_m", "iso_c"])
+def test_a_gpu_computes_what_the_cpu_does(models, method):
+    for device in ("cpu", "cuda"):
+        call("merge", "--method", method, "--device", device, output=device)
+    one, other = (load_file(models / x / "model.safetensors") for x in ("cpu", "cuda"))
+    assert one.keys() == other.keys()
+    for name, values in one.items():
+        np.testing.assert_allclose(other[name], values, atol=1e-5)
 
 
 def test_a_device_that_is_not_there_is_named(models, capsys, monkeypatch):

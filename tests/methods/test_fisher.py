@@ -5,7 +5,7 @@ import pytest
 
 from espnet_merge.errors import InputError
 from espnet_merge.methods import TensorInfo
-from espnet_merge.methods.fisher import Fisher
+from espnet_merge.methods.fisher import FisherMean
 from tests.methods._arrays import normal
 from tests.statistics_of import method_with
 
@@ -51,4 +51,4 @@ def test_a_chunk_is_that_of_the_whole(tmp_path):
 @pytest.mark.parametrize("params", [{"floor": 0.0}, {"weights": (1.0, -1.0)}])
 def test_rejects(params):
     with pytest.raises(InputError, match=next(iter(params))):
-        Fisher(**params)
+        FisherMean(**params)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from espnet_merge.methods import TensorInfo
-from espnet_merge.methods._sphere import gram
+from espnet_merge.methods._sphere import dot_products
 from espnet_merge.methods.karcher import Karcher
 from espnet_merge.methods.multi_slerp import MultiSlerp
 
@@ -13,7 +13,7 @@ def test_gram_matrix_is_exact_over_chunks():
     x = np.ones((2, 105), np.float32)
     x[1, -1] = 3
     stream = [(TensorInfo(), list(x[:, :100])), (TensorInfo(), list(x[:, 100:]))]
-    assert gram(stream).tolist() == [[105, 107], [107, 113]]
+    assert dot_products(stream).tolist() == [[105, 107], [107, 113]]
 
 
 def test_small_angles_survive_float32():

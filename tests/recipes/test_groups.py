@@ -20,8 +20,8 @@ OPTIONS = {
 
 
 @pytest.fixture(scope="module")
-def exp(tmp_path_factory, micro_whisper):
-    recipe = Recipe(tmp_path_factory.mktemp("tree"), micro_whisper)
+def exp(tmp_path_factory, micro_whisper, warm):
+    recipe = Recipe(tmp_path_factory.mktemp("tree"), micro_whisper, warm)
     done = recipe.run(**OPTIONS)
     assert done.returncode == 0, done.stderr[-3000:]
     return recipe.directory / "exp"
@@ -35,7 +35,7 @@ def wer(exp, system, name):
 def test_columns_are_of_the_groups(exp):
     lines = (exp / "RESULTS.md").read_text("utf-8").splitlines()
     columns = "es_test | es_news_test | **trained** | es_ood_test | **untrained**"
-    assert f"| system | {columns} |" in lines
+    assert f"| system | {columns} | decoded |" in lines
     assert "| full_es_news | expert es_news |" in "\n".join(lines)
 
 
@@ -60,6 +60,7 @@ def test_each_system_is_decoded_as_it_was_trained_and_its_row_says_so(exp):
         mode = json.loads(path.read_text("utf-8"))["mode"]
         assert (mode["pad_to"], mode["tail"]) == expected
     lines = (exp / "RESULTS.md").read_text("utf-8").splitlines()
+    assert any(line.startswith("### Language heard: right in %") for line in lines)
     for system, silence in (
         ("zero_shot", "padded to 30 s"),
         ("soup", "true length, 4 s of silence after it"),

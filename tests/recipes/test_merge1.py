@@ -31,10 +31,11 @@ OPTIONS = {
 class Recipe:
     """A recipe directory in a tree that borrows the project's shared parts."""
 
-    def __init__(self, root: Path, base: Path) -> None:
-        for name in ("local", "conf", "tools", ".venv", "espnet_merge"):
-            source = Path(sys.prefix) if name == ".venv" else ROOT / name
-            (root / name).symlink_to(source)
+    def __init__(self, root: Path, base: Path, venv: Path = Path(sys.prefix)) -> None:
+        self.venv = root / ".venv"
+        self.use(venv)
+        for name in ("local", "conf", "tools", "espnet_merge"):
+            (root / name).symlink_to(ROOT / name)
         template = root / "egs2" / "TEMPLATE"
         shutil.copytree(ROOT / "egs2" / "TEMPLATE", template)
         self.directory = root / "egs2" / "micro" / "merge1"
@@ -48,6 +49,11 @@ class Recipe:
         lora = lora.replace("r: 32", "r: 2")
         (self.directory / "conf" / "lora.yaml").write_text(lora)
         self.base = base
+
+    def use(self, venv: Path) -> None:
+        """Take the commands of another environment from now on."""
+        self.venv.unlink(missing_ok=True)
+        self.venv.symlink_to(venv)
 
     def run(self, **options: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -71,8 +77,10 @@ class Recipe:
 
 
 @pytest.fixture(scope="module")
-def recipe(tmp_path_factory: pytest.TempPathFactory, micro_whisper: Path) -> Recipe:
-    recipe = Recipe(tmp_path_factory.mktemp("tree"), micro_whisper)
+def recipe(
+    tmp_path_factory: pytest.TempPathFactory, micro_whisper: Path, warm: Path
+) -> Recipe:
+    recipe = Recipe(tmp_path_factory.mktemp("tree"), micro_whisper, warm)
     done = recipe.run()
     assert done.returncode == 0, done.stderr[-3000:]
     return recipe
@@ -212,8 +220,12 @@ def test_added_expert_is_taken_however_it_was_trained(recipe):
     (expert / ".added").unlink()
 
 
-def test_killed_stages_end_like_undisturbed(recipe, tmp_path, micro_whisper):
-    """Kill -9 in training, in merging and in decoding, and run again."""
+def test_killed_stages_end_like_undisturbed(recipe, tmp_path, micro_whisper, warm):
+    """Kill -9 in training, in merging and in decoding, and run again.
+
+    What is killed are the commands as a user has them, which start cold: what they
+    left and what warm ones made of it is what warm ones alone gave.
+    """
     cut = Recipe(tmp_path, micro_whisper)
     fewer = {"kinds": "full", "joint": "", "merge_configs": "soup tsv_m"}
     for reached in ("exp/*/1epoch.pth", "exp/*/merge.log", "exp/*/inference_*"):
@@ -229,6 +241,7 @@ def test_killed_stages_end_like_undisturbed(recipe, tmp_path, micro_whisper):
         assert process.poll() is None, f"ended before it reached {reached}"
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+    cut.use(warm)
     done = cut.run(**fewer)
     assert done.returncode == 0, done.stderr[-3000:]
     undisturbed, found = recipe.results(), cut.results()
@@ -256,9 +269,11 @@ def test_bad_options(recipe, options, message):
     assert message in done.stderr.splitlines()[-1]
 
 
-def test_what_cannot_be_trained_on_is_dropped_for_its_reason(tmp_path, micro_whisper):
+def test_what_cannot_be_trained_on_is_dropped_for_its_reason(
+    tmp_path, micro_whisper, warm
+):
     """Broken audio, and a text that is too long by the tokens of the base."""
-    recipe = Recipe(tmp_path, micro_whisper)
+    recipe = Recipe(tmp_path, micro_whisper, warm)
     assert recipe.run(stop_stage="1").returncode == 0
     (tmp_path / "bad.wav").write_bytes(b"RIFF, and no more")
     data = recipe.directory / "data" / "es_train"

@@ -11,7 +11,7 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from espnet_merge.data.kaldi import Utterance, read_kaldi
+from espnet_merge.data.kaldi import KaldiUtterance, read_kaldi
 from espnet_merge.errors import InputError
 from tests.data.debs import write_deb
 
@@ -131,7 +131,7 @@ def test_about_eight_of_a_hundred_sentences_are_for_test(prepare):
 
 def test_one_text_never_stands_in_two_splits(prepare):
     def item(name, split, text):
-        utterance = prepare.Utterance(name, f"{name}.wav", text, "es", "es")
+        utterance = prepare.KaldiUtterance(name, f"{name}.wav", text, "es", "es")
         return prepare.Prepared(utterance, split, 1.0)
 
     items = [
@@ -153,7 +153,7 @@ def spoken(language, keys):
     found = {split: [] for split in sentences.SPLITS}
     for key in keys:
         name = f"{language}-{key.replace('/', '_')}"
-        utterance = Utterance(
+        utterance = KaldiUtterance(
             name, f"{name}.wav", f"{language} {key}", language, language
         )
         found[sentences.split_of(key)].append(utterance)

@@ -22,8 +22,8 @@ OPTIONS = {
 
 
 @pytest.fixture(scope="module")
-def recipe(tmp_path_factory, micro_whisper):
-    recipe = Recipe(tmp_path_factory.mktemp("tree"), micro_whisper)
+def recipe(tmp_path_factory, micro_whisper, warm):
+    recipe = Recipe(tmp_path_factory.mktemp("tree"), micro_whisper, warm)
     run(recipe, stop_stage="5")
     seed = recipe.directory / "exp" / "seed_7"
     for name in ("es", "es-en"):

@@ -8,7 +8,7 @@ from espnet_merge.report.findings import find
 from espnet_merge.report.modes import describe
 from espnet_merge.report.plan import Plan
 from espnet_merge.report.results import read_results
-from espnet_merge.report.tables import how, identification, markdown
+from espnet_merge.report.tables import heard_right, how, identification, markdown
 from tests.report.fake import MODE, PLAN, RATES, read, write_exp, write_score
 
 
@@ -57,6 +57,27 @@ def test_languages_heard_have_a_table(exp):
     assert title.startswith("### Utterances by the language that was heard (WER in")
     assert head == "| system | set | spoken | es | it |"
     assert only == "| soup | es_test | es | 38 (19.0 %) | 2 (90.0 %) |"
+
+
+def test_what_is_heard_where_the_language_is_given_is_a_share(exp):
+    """By hand: 38 of 40 are right; which were not is in score.json."""
+    assert list(heard_right(read(exp))) == []
+    row = {"es": {"utterances": 38, "rate": 19.0}, "it": {"utterances": 2, "rate": 9.0}}
+    path = exp / "soup/inference_padded/es_test"
+    shutil.rmtree(path)
+    mode = {**MODE, "hear": True}
+    write_score(path, 250, identification={"es": row}, mode=mode)
+    results = read(exp)
+    assert list(identification(results)) == []
+    title, _, head, _, *rows = heard_right(results)
+    assert title.startswith("### Language heard: right in % of the utterances, padded")
+    assert head == "| system | es | it | **trained** | en | **untrained** |"
+    assert "| soup | **95.0** | – | – | – | – |" in [
+        r.replace("***", "**") for r in rows
+    ]
+    assert "### Language heard" in "\n".join(
+        markdown(results, find(results, exp).transcribed)
+    )
 
 
 def test_a_missing_score_is_never_averaged_over(exp):

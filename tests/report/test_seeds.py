@@ -130,6 +130,24 @@ def test_other_modes_do_not_stand_in_one_table(tmp_path):
         read_scores({"lora": seeds})
 
 
+def test_languages_heard_have_a_table(tmp_path):
+    table = [
+        {"es": {"es": {"utterances": n}, "it": {"utterances": 10 - n}}} for n in (9, 7)
+    ]
+    rows = {
+        "lora": [
+            scored(tmp_path / str(n) / "es_test", 9, identification=own)
+            for n, own in enumerate(table)
+        ],
+        "soup": [scored(tmp_path / "soup" / "es_test", 9)],
+    }
+    lines = list(markdown(read_scores(rows), ["es_test"], {"trained": ["es_test"]}))
+    assert lines[-5] == "| system | es_test | trained |"
+    # 90 and 70.
+    assert lines[-3] == "| lora | 80.0 ± 14.1 | 80.0 ± 14.1 |"
+    assert lines[-2] == "| soup | – | – |"
+
+
 def test_sets_of_another_size_do_not_stand_in_one_table(tmp_path):
     for what, sizes in (("utterances", (40, 39)), ("words", (80, 79))):
         places = [

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from espnet_merge.scoring.bootstrap import interval, rates_of, resampled_rates
-from espnet_merge.scoring.permutation import permutation_test, shares
+from espnet_merge.scoring.permutation import contributions, permutation_test
 
 # Errors of system a, of system b, tokens of the reference.
 UNITS = st.lists(
@@ -76,7 +76,7 @@ def test_a_p_made_of_it_would_be_too_sure():
     b = np.clip(a + generator.integers(-2, 5, size=16), 0, 10)
     tokens = np.full(16, 10)
     drawn = differences(np.column_stack([a, b]), tokens, 20_000)
-    exact = permutation_test(shares(a, b, tokens), sides=2, resamples=2**16)
+    exact = permutation_test(contributions(a, b, tokens), sides=2, resamples=2**16)
     assert exact == pytest.approx(0.0046, abs=0.0001)
     assert 2 * np.mean(drawn <= 0) < exact / 10
 

@@ -12,7 +12,7 @@ from transformers.models.whisper.tokenization_whisper import LANGUAGES
 from espnet_merge.scoring.characters import INVISIBLE, TABLE, visible
 from espnet_merge.scoring.evaluate import evaluate
 from espnet_merge.scoring.normalize import NORMALIZERS, rule_for
-from espnet_merge.scoring.utterances import Utterance
+from espnet_merge.scoring.utterances import ScoredUtterance
 
 
 def nfd(text):
@@ -223,7 +223,7 @@ def test_plain_latin_text_is_left_alone(text):
 
 def test_raw_text_stays_raw():
     pair = ("a", "s", "km", "ខ្ញុំ\u200bចង់", "ខ្ញុំចង់")
-    cer = evaluate([Utterance(*pair)], "basic", ["cer"])["metrics"]["cer"]
+    cer = evaluate([ScoredUtterance(*pair)], "basic", ["cer"])["metrics"]["cer"]
     # One of nine characters.
     assert cer["raw"]["rate"] == pytest.approx(100 / 9)
     assert cer["normalized"]["rate"] == 0

@@ -6,7 +6,7 @@ import pytest
 from espnet_merge.scoring.compare import difference, differences
 from espnet_merge.scoring.design import Design
 from espnet_merge.scoring.parts import Part, sum_by_speaker
-from espnet_merge.scoring.utterances import Utterance
+from espnet_merge.scoring.utterances import ScoredUtterance
 
 
 def part(name, a, b, tokens):
@@ -60,6 +60,8 @@ def test_one_side_asks_for_a_rise():
 
 
 def test_sums_of_speakers():
-    spoken = [Utterance(f"u{i}", who, "es", "", "") for i, who in enumerate("bab")]
+    spoken = [
+        ScoredUtterance(f"u{i}", who, "es", "", "") for i, who in enumerate("bab")
+    ]
     sums = sum_by_speaker(np.array([[1, 1, 0], [2, 2, 2], [3, 0, 5]]), spoken)
     assert sums.tolist() == [[2, 2, 2], [4, 1, 5]]

@@ -4,12 +4,12 @@ import sacrebleu
 
 from espnet_merge.errors import InputError
 from espnet_merge.scoring.evaluate import evaluate
-from espnet_merge.scoring.utterances import Utterance
+from espnet_merge.scoring.utterances import ScoredUtterance
 
 SPANISH = [
-    Utterance("a", "s1", "es", "Él está aquí.", "él esta aquí"),
-    Utterance("b", "s1", "es", "¿No?", ""),
-    Utterance("c", "s2", "es", "uno, dos, tres", "uno dos dos dos dos dos"),
+    ScoredUtterance("a", "s1", "es", "Él está aquí.", "él esta aquí"),
+    ScoredUtterance("b", "s1", "es", "¿No?", ""),
+    ScoredUtterance("c", "s2", "es", "uno, dos, tres", "uno dos dos dos dos dos"),
 ]
 
 
@@ -45,7 +45,7 @@ def test_folding_forgives_missing_accents():
 
 
 def test_scripts_without_spaces_are_counted_in_characters():
-    chinese = [Utterance("a", "s", "zh", "今天 天气好", "今天天 气坏")]
+    chinese = [ScoredUtterance("a", "s", "zh", "今天 天气好", "今天天 气坏")]
     score = evaluate(chinese, "basic", ["wer", "cer"])
     assert score["main"] == "cer"
     assert score["metrics"]["cer"]["normalized"]["reference"] == 5
@@ -55,12 +55,12 @@ def test_scripts_without_spaces_are_counted_in_characters():
 
 
 def test_a_loop_that_was_spoken_is_none():
-    spoken = [Utterance("a", "s", "es", "no no no no", "No, no, no, no")]
+    spoken = [ScoredUtterance("a", "s", "es", "no no no no", "No, no, no, no")]
     assert evaluate(spoken, "basic", ["wer"])["loops"] == 0
 
 
 def test_empty_reference_counts_insertions():
-    tone = Utterance("d", "s2", "es", "[tono]", "hola")
+    tone = ScoredUtterance("d", "s2", "es", "[tono]", "hola")
     score = evaluate([SPANISH[0], tone], "basic", ["wer"])
     assert score["empty_references"] == 1
     assert score["metrics"]["wer"]["normalized"]["insertions"] == 1
@@ -74,7 +74,7 @@ def test_bleu_is_sacrebleus_with_its_signature():
     assert score["bleu"]["raw"]["score"] == sacrebleu.corpus_bleu(heard, [said]).score
     assert score["chrf"]["raw"]["score"] == sacrebleu.corpus_chrf(heard, [said]).score
     assert "tok:13a" in score["bleu"]["raw"]["signature"]
-    chinese = [Utterance("a", "s", "zh", "今天天气好", "今天天气好")]
+    chinese = [ScoredUtterance("a", "s", "zh", "今天天气好", "今天天气好")]
     found = evaluate(chinese, "none", ["bleu"])["metrics"]["bleu"]["raw"]
     assert "tok:zh" in found["signature"]
     assert found["score"] == pytest.approx(100)

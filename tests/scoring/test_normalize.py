@@ -12,7 +12,7 @@ from espnet_merge.errors import InputError
 from espnet_merge.scoring.evaluate import evaluate
 from espnet_merge.scoring.languages import LETTER_MARKS
 from espnet_merge.scoring.normalize import NORMALIZERS, basic, fold, rule_for
-from espnet_merge.scoring.utterances import Utterance
+from espnet_merge.scoring.utterances import ScoredUtterance
 
 LATIN_AND_CYRILLIC = st.text(
     st.characters(max_codepoint=0x17F) | st.sampled_from("ёйЁабвШ ¿[](<>).,!—«»’\u00a0")
@@ -185,7 +185,7 @@ def test_simplified_characters(traditional, expected):
 
 
 def test_error_rate_of_traditional_against_simplified():
-    pair = [Utterance("a", "s", "zh", SIMPLIFIED, TRADITIONAL)]
+    pair = [ScoredUtterance("a", "s", "zh", SIMPLIFIED, TRADITIONAL)]
     rates = {
         name: evaluate(pair, name)["metrics"]["cer"]["normalized"]["rate"]
         for name in ("basic", "simplified")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 
 from espnet_merge.scoring.bootstrap import rates_of
-from espnet_merge.scoring.permutation import permutation_test, shares
+from espnet_merge.scoring.permutation import contributions, permutation_test
 
 UNITS = st.lists(
     st.tuples(st.integers(0, 4), st.integers(0, 4), st.integers(0, 6)),
@@ -32,7 +32,7 @@ def swapped(a, b, tokens):
 def test_equals_brute_force(units):
     a, b, tokens = np.array(units).T
     rates = swapped(a, b, tokens)
-    points = shares(a, b, tokens)
+    points = contributions(a, b, tokens)
     one, two = (permutation_test(points, sides=sides) for sides in (1, 2))
     assert one == np.mean(rates >= rates[0] - 1e-9)
     assert two == np.mean(np.abs(rates) >= abs(rates[0]) - 1e-9)
@@ -61,11 +61,11 @@ def test_of_right_and_wrong_is_mcnemars(better, worse):
 @given(UNITS)
 def test_laws(units):
     a, b, tokens = np.array(units).T
-    p = permutation_test(shares(a, b, tokens), sides=2)
-    assert permutation_test(shares(b, a, tokens), sides=2) == p
-    turned = shares(a[::-1], b[::-1], tokens[::-1])
+    p = permutation_test(contributions(a, b, tokens), sides=2)
+    assert permutation_test(contributions(b, a, tokens), sides=2) == p
+    turned = contributions(a[::-1], b[::-1], tokens[::-1])
     assert permutation_test(turned, sides=2) == p
-    assert permutation_test(shares(a, a, tokens), sides=2) == 1
+    assert permutation_test(contributions(a, a, tokens), sides=2) == 1
 
 
 def test_few_units_are_never_sure():
@@ -76,9 +76,9 @@ def test_few_units_are_never_sure():
 
 def test_a_margin_is_taken_off_before():
     a, b, tokens = np.zeros(50, int), np.ones(50, int), np.full(50, 20)
-    assert shares(a, b, tokens).sum() == pytest.approx(5)
+    assert contributions(a, b, tokens).sum() == pytest.approx(5)
     for margin, significant in ((0, True), (4, True), (5, False), (6, False)):
-        p = permutation_test(shares(a, b, tokens, margin), sides=1)
+        p = permutation_test(contributions(a, b, tokens, margin), sides=1)
         assert (p < 0.05) is significant
 
 
@@ -88,7 +88,7 @@ def test_a_true_hypothesis_is_rejected_as_often_as_alpha():
     a, b = generator.binomial(8, 0.1, size=(2, 400, 20))
     tokens = np.full(20, 8)
     rejected = sum(
-        permutation_test(shares(*pair, tokens), 2, resamples=199, seed=i) <= 0.05
+        permutation_test(contributions(*pair, tokens), 2, resamples=199, seed=i) <= 0.05
         for i, pair in enumerate(zip(a, b, strict=True))
     )
     # Binomial(400, 0.05) is above 34 with a probability of 0.1 %.

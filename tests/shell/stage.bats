@@ -84,7 +84,8 @@ is_done none "lr 1" || echo none
 EOF
   run bash script.sh 1 1
   [ "$output" = $'same\nother\nnone' ]
-  [ ! -e mark.part ]
+  run compgen -G 'mark.*'
+  [ "$status" -eq 1 ]
 }
 
 @test "follow shows the progress of training logs" {

@@ -70,8 +70,7 @@ def test_full_fine_tuning_learns_and_exports(micro_whisper, data, tmp_path, capl
     for label in labels:
         language = label.removeprefix("label of ")[:2]
         assert f"<|{language}|><|transcribe|><|notimestamps|> palabra" in label
-    losses = [float(m.split("loss=")[1].split(",")[0]) for m in caplog.messages
-              if "epoch results: [train]" in m]  # fmt: skip
+    losses = losses_of_epochs(caplog)
     assert losses[-1] < losses[0] - 0.1
     export(exp / "valid.loss.ave.pth", tmp_path / "model")
     assert padding_of(tmp_path / "model") == Padding(0, 0)
@@ -83,6 +82,27 @@ def test_full_fine_tuning_learns_and_exports(micro_whisper, data, tmp_path, capl
     for name in ("tokenizer.json", "generation_config.json"):
         written = (tmp_path / "model" / name).read_bytes()
         assert written == (micro_whisper / name).read_bytes()
+
+
+def losses_of_epochs(caplog) -> list[float]:
+    lines = [m for m in caplog.messages if "epoch results: [train]" in m]
+    return [float(line.split("loss=")[1].split(",")[0]) for line in lines]
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("kind", [(), LORA], ids=["full", "lora"])
+def test_a_gpu_learns_in_bfloat16_what_the_cpu_learns(
+    micro_whisper, data, tmp_path, caplog, kind
+):
+    caplog.set_level(logging.INFO)
+    losses = {}
+    for gpus, half in (("0", "false"), ("1", "true")):
+        more = ("--max_epoch", "2", *kind, "--ngpu", gpus, "--use_amp", half)
+        whisper_train(arguments(micro_whisper, data, tmp_path / gpus, *more))
+        losses[gpus] = losses_of_epochs(caplog)
+        caplog.clear()
+    assert losses["1"][-1] < losses["1"][0]
+    np.testing.assert_allclose(losses["1"], losses["0"], rtol=0.02)
 
 
 @pytest.mark.parametrize(

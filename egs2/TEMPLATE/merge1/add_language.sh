@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Add a language to those that one frozen Whisper serves with an adapter each.
+# Add a language, with an adapter of its own, to a frozen Whisper that has one adapter for
+# each language.
 #
 # Run it in a recipe directory whose LoRA experts are trained. local/data.sh must make
 # data/NAME_{train,valid,test} of the new language. Its adapter starts from that of the
 # most similar trained language, or a gate mixes it with those of the most similar ones.
-# Then the others are decoded anew: their hypotheses must
-# be what they were, to the byte.
+# Then the other languages are decoded again: not a byte of their hypotheses may change.
 #
 # Options, with their defaults:
 set -euo pipefail
@@ -19,7 +19,7 @@ stop_stage=6      # last stage to run: 5 decode 6 score
 language=         # NAME of the new expert; it begins with Whisper's code of the language
 init=auto         # start from an adapter: auto, least, NAME, none; or a mixture of them
 # of shared_options.sh: nearest lora_config mixture_config train_args similarity_args
-# of shared_options.sh: decode_config decode_args decode_nj inference_nj normalizer
+# of shared_options.sh: decode_config decode_args hear decode_nj inference_nj normalizer
 # of shared_options.sh: dumpdir expdir
 # passed on to merge.sh: data_opts min_train_seconds max_train_seconds
 # passed on to merge.sh: max_train_utterances nj ngpu num_nodes python
@@ -34,7 +34,7 @@ init=auto         # start from an adapter: auto, least, NAME, none; or a mixture
 
 check_stages 6
 [[ -n $language ]] || fail "--language must name the new expert, as 'cs'."
-mapfile -t old < <(others "$language")
+mapfile -t old < <(other_experts "$language")
 ((${#old[@]})) ||
   fail "$expdir must hold a trained LoRA expert, as $expdir/lora_es/model; it has none:" \
     "run run.sh --kinds lora --merge_kind lora first."
@@ -59,7 +59,7 @@ new_expert() { # FIRST LAST [OPTION VALUE]...: stages of merge.sh for the new la
 }
 
 # Stage 1
-decode_old() { run_parallel "$decode_nj" decode_before "${old[@]}"; }
+decode_old() { run_parallel "$decode_nj" decode_language "${old[@]}"; }
 
 # Stage 2
 prepare_data() { new_expert 1 6; }
@@ -86,7 +86,7 @@ train_new() {
     *) start="--init_adapter $expdir/lora_$init/model" ;;
   esac
   if [[ $chosen == true ]]; then
-    start+=" $(by_similarity "$new/similarity/similarity.json" "${old[@]}")"
+    start+=" $(similarity_options "$new/similarity/similarity.json" "${old[@]}")"
   fi
   new_expert 7 7 --take_added false --train_args "$train_args $start"
   touch "$new/.added" # merge.sh takes it as it is
@@ -94,8 +94,8 @@ train_new() {
 
 # Stage 5
 decode_all() {
-  decode_before "$language"
-  run_parallel "$decode_nj" again "${old[@]}"
+  decode_language "$language"
+  run_parallel "$decode_nj" check_unchanged "${old[@]}"
 }
 
 # Stage 6
@@ -103,7 +103,7 @@ score_all() {
   local name
   for name in "$language" "${old[@]}"; do
     espnet-merge score --ref "$dumpdir/${name}_test" \
-      --hyp "$(usual_place "$name")/${name}_test" --normalizer "$normalizer"
+      --hyp "$(inference_dir "$name")/${name}_test" --normalizer "$normalizer"
   done
 }
 

@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2154
-# Source me. Stages 1 to 3 and 5 of merge.sh: data directories that are checked, formatted
-# and filtered. Expects its options and the names that it makes of them.
+# Source me. Stages 1 to 3 and 5 of merge.sh: make, check, format and filter data
+# directories. Expects the options of merge.sh and the variables that it derives from them.
 
 # Stage 1
 prepare_data() {
@@ -11,10 +11,10 @@ prepare_data() {
   for set in "${trains[@]}" "${valid_sets[@]}" "${tests[@]}"; do
     [[ -d data/$set ]] || fail "local/data.sh must make data/$set; it did not."
   done
-  # A base of one's own may know other languages than Whisper.
+  # The user's own base may know other languages than Whisper.
   local model=()
   if [[ -d $base ]]; then model=(--model "$base"); fi
-  # What a joint model learns together must have names of its own.
+  # Training sets are combined for a joint model, so all utterance names must differ.
   espnet-merge validate "${model[@]}" --data "${trains[@]/#/data/}"
   espnet-merge validate "${model[@]}" --data "${valid_sets[@]/#/data/}"
   for set in "${tests[@]}"; do
@@ -25,8 +25,8 @@ prepare_data() {
   done
 }
 
-# tables DIRECTORY: a number that changes with the tables that say what is heard.
-tables() {
+# tables_checksum DIRECTORY: checksum of the tables that decide audio and labels.
+tables_checksum() {
   find "$1/" -maxdepth 1 -type f \
     \( -name wav.scp -o -name text -o -name segments -o -name 'utt2*' \) -print0 |
     sort -z | xargs -0 cat | cksum
@@ -41,7 +41,7 @@ perturb_speed() {
   local name
   for name in "${expert_names[@]}"; do
     local out=data/${name}_train_sp words
-    words="$speed_factors $(tables "data/${name}_train")"
+    words="$speed_factors $(tables_checksum "data/${name}_train")"
     is_done "$out/.done" "$words" && continue
     rm -rf "$out"
     espnet-merge perturb --data "data/${name}_train" --output "$out" \
@@ -55,7 +55,7 @@ format_audio() { run_parallel "$nj" format_set "${all_sets[@]}"; }
 
 format_set() { # SET
   local in=data/$1 out=$dumpdir/org/$1 log=$dumpdir/org/$1.log words
-  words=$(tables "$in")
+  words=$(tables_checksum "$in")
   if is_done "$out/.done" "$words"; then return; fi
   rm -rf "$out"
   $train_cmd "$log" espnet-merge format --data "$in" --output "$out" ||

@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# Compare ways to add languages to a Whisper that serves others already.
+# Compare ways to add languages to a Whisper that is trained on others already.
 #
-# Trains the old languages: fully and by LoRA, each apart and all together. Then adds each
-# new language in every way, with several seeds, decodes all, and writes one table: what
-# is gained on the new language, and what is lost on the old ones. The ways:
+# Trains the old languages by full fine-tuning and by LoRA, separately and jointly. Then
+# adds each new language in every way, with several seeds, decodes all, and writes one
+# table: what is gained on the new language, and what is lost on the old ones. The ways:
 #   scratch  a LoRA adapter of its own
 #   warm     the same, started from the adapter of the most similar old language
 #   least    the same, started from that of the least similar one
 #   mixture  a gate over the adapters of the most similar languages and a new one
 #   full     full fine-tuning of the model that was fully fine-tuned on all old languages
-# All but the last leave base and old adapters as they are.
+# All but the last leave base and old adapters unchanged.
 #
 # Options, with their defaults:
 set -euo pipefail
@@ -23,13 +23,13 @@ stop_stage=7      # last stage to run: 4 train 5 decode 6 score 7 table
 old=              # names of the old experts, as "es it ru"
 new=              # names of the new ones, as "cs_dialogue"; a name begins with its code
 ways="scratch warm least mixture full" # how each new language is added
-seeds="1 2 3"     # how often, with which seeds
-test_sets=        # further test sets under data/, beside NAME_test of each expert
-groups=           # the experts of those, as "es=es_phone_test,es_tv_test"
+seeds="1 2 3"     # seeds of the training; each way is trained once with each
+test_sets=        # further test sets under data/, in addition to NAME_test of each expert
+groups=           # the experts that these belong to, as "es=es_phone_test,es_tv_test"
 expdir=exp/expand # where models, hypotheses and results go
 # of shared_options.sh: nearest lora_config mixture_config train_args train_nj
 # of shared_options.sh: similarity_args decode_config base_decode_config decode_args
-# of shared_options.sh: decode_nj inference_nj normalizer dumpdir
+# of shared_options.sh: hear decode_nj inference_nj normalizer dumpdir
 # passed on to merge.sh: data_opts base full_config min_train_seconds max_train_seconds
 # passed on to merge.sh: max_train_utterances nj ngpu num_nodes python
 # end of options
@@ -49,6 +49,7 @@ read -ra old_names <<<"$old"
 read -ra new_names <<<"$new"
 read -ra way_names <<<"$ways"
 read -ra decode_words <<<"$decode_args"
+if [[ $hear == true ]]; then decode_words+=(--hear); fi
 read -ra seed_numbers <<<"$seeds"
 for way in "${way_names[@]}"; do
   [[ " scratch warm least mixture full " == *" $way "* ]] ||
@@ -60,7 +61,7 @@ mixture_config=$(conf_file train "$mixture_config")
 inference=inference_$(basename "$decode_config" .yaml)
 read -ra tests <<<"${new_names[*]/%/_test} ${old_names[*]/%/_test} $test_sets"
 read_groups "${old_names[*]} ${new_names[*]}" "${tests[*]}" "$groups"
-sets_of_all() { # NAME...: the test sets of each in turn; of "" those of no expert
+sets_of_all() { # NAME...: the test sets of each expert; of "" those of no expert
   local name
   for name; do sets_of "$name" "${tests[@]}"; done
 }
@@ -72,7 +73,7 @@ for seed in "${seed_numbers[@]}"; do
   done
 done
 
-merge() { # FIRST LAST EXPERTS [OPTION VALUE]...
+run_merge_stages() { # FIRST LAST EXPERTS [OPTION VALUE]...: run stages of merge.sh
   "$here/merge.sh" --stage "$1" --stop_stage "$2" --experts "$3" --merge_configs "" \
     --test_sets "${tests[*]}" --lora_config "$lora_config" --train_nj "$train_nj" \
     --dumpdir "$dumpdir" --expdir "$expdir" --train_args "$train_args" \
@@ -80,10 +81,10 @@ merge() { # FIRST LAST EXPERTS [OPTION VALUE]...
 }
 
 # Stage 1
-train_old() { merge 1 7 "$old" --joint "full lora"; }
+train_old() { run_merge_stages 1 7 "$old" --joint "full lora"; }
 
 # Stage 2
-prepare_new() { merge 1 6 "$new" --kinds lora --joint ""; }
+prepare_new() { run_merge_stages 1 6 "$new" --kinds lora --joint ""; }
 
 # Stage 3
 measure_similarity() {
@@ -98,9 +99,9 @@ measure_similarity() {
 }
 
 # Stage 4
-train_new() { run_parallel "$train_nj" add "${additions[@]}"; }
+train_new() { run_parallel "$train_nj" train_addition "${additions[@]}"; }
 
-add() { # SEED/WAY/NAME: into its own directory of experiments
+train_addition() { # SEED/WAY/NAME: train it in its own experiment directory
   local place=$expdir/$1 way seed name=${1##*/} from=../../../base kind=lora start=
   way=$(way_of "$1")
   seed=${1%%/*}
@@ -118,13 +119,13 @@ add() { # SEED/WAY/NAME: into its own directory of experiments
       ;;
   esac
   if [[ $way == warm || $way == least || $way == mixture ]]; then
-    start+=" $(by_similarity "$expdir/similarity/similarity.json" "${old_names[@]}")"
+    start+=" $(similarity_options "$expdir/similarity/similarity.json" "${old_names[@]}")"
   fi
   mkdir -p "$place"
   ln -sfn "$from" "$place/base"
   ln -sfn ../../../stats "$place/stats"
-  merge 7 7 "$name" --kinds "$kind" --joint "" --lora_config "$config" --expdir "$place" \
-    --train_args "$train_args --seed ${seed#seed} $start"
+  run_merge_stages 7 7 "$name" --kinds "$kind" --joint "" --lora_config "$config" \
+    --expdir "$place" --train_args "$train_args --seed ${seed#seed} $start"
 }
 
 way_of() { # SEED/WAY/NAME
@@ -134,24 +135,24 @@ way_of() { # SEED/WAY/NAME
 
 # Stage 5
 decode_all() {
-  run_parallel "$decode_nj" decode zero_shot joint joint_lora "${old_names[@]/#/full_}" \
-    "${old_names[@]/#/lora_}" "${additions[@]}"
+  run_parallel "$decode_nj" decode_model zero_shot joint joint_lora \
+    "${old_names[@]/#/full_}" "${old_names[@]/#/lora_}" "${additions[@]}"
 }
 
-heard_by() { # SYSTEM or SEED/WAY/NAME: the sets of the languages that it is there for
+test_sets_of() { # SYSTEM or SEED/WAY/NAME: the test sets to decode with it
   case $1 in
     zero_shot | joint | joint_lora) printf '%s\n' "${tests[@]}" ;;
     full_* | lora_*) sets_of_all "${1#*_}" ;;
-    # It may have changed all of them.
+    # Full fine-tuning may change the results on all sets.
     */full/*) sets_of_all "${1##*/}" "${old_names[@]}" "" ;;
     *) sets_of_all "${1##*/}" ;;
   esac
 }
 
-decode() { # SYSTEM or SEED/WAY/NAME
+decode_model() { # SYSTEM or SEED/WAY/NAME
   local place=$expdir/$1 name=${1##*/} config=$decode_config out model sets
   local adapter=(--model "$expdir/base" --adapter)
-  mapfile -t sets < <(heard_by "$1")
+  mapfile -t sets < <(test_sets_of "$1")
   case $1 in
     zero_shot)
       model=(--model "$expdir/base")
@@ -200,7 +201,7 @@ write_table() {
   for name in "${new_names[@]}"; do
     for way in "${way_names[@]}"; do
       args+=(--row "+ $name, $way")
-      mapfile -t sets < <(heard_by "x/$way/$name")
+      mapfile -t sets < <(test_sets_of "x/$way/$name")
       for seed in "${seed_numbers[@]}"; do
         place=$expdir/seed$seed/$way/$name/$inference
         args+=("${sets[@]/#/$place/}")
@@ -209,7 +210,7 @@ write_table() {
     done
   done
   espnet-merge seeds --base zero_shot "${args[@]}" --sets "${tests[@]}" \
-    --mean "old=$(comma "${old_sets[@]}")" --output "$expdir/EXPAND.md"
+    --mean "old=$(join_by_comma "${old_sets[@]}")" --output "$expdir/EXPAND.md"
 }
 
 run_stage 1 "${old_names[*]} -> $expdir/{joint joint_lora full_* lora_*}" train_old

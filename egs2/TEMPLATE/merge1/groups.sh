@@ -1,11 +1,12 @@
 # shellcheck shell=bash
-# Source me. Groups: what an expert is trained for, be it a language, a domain, a dialect
-# or a task, has the expert's name. A test set belongs to one group, or to none.
+# Source me. Groups of test sets. A group is what an expert is trained for: a language, a
+# domain, a dialect or a task. It has the expert's name. A test set belongs to one group or
+# to none.
 
 declare -A group_of=() # test set -> its group
 
-# read_groups EXPERTS SETS GROUPS: NAME_test belongs to expert NAME, and to each what
-# GROUPS says, as "es=es_phone_test,es_tv_test it=it_tv_test".
+# read_groups EXPERTS SETS GROUPS: fill group_of. NAME_test belongs to expert NAME; GROUPS
+# declares further sets, as "es=es_phone_test,es_tv_test it=it_tv_test".
 read_groups() {
   local name set sets word
   for name in $1; do
@@ -29,8 +30,7 @@ read_groups() {
   done
 }
 
-# sets_of NAME SET...: those of the sets that belong to the group of that name; to none
-# where it is empty.
+# sets_of NAME SET...: the sets that belong to group NAME, or to no group if NAME is empty.
 sets_of() {
   local set
   for set in "${@:2}"; do
@@ -38,4 +38,4 @@ sets_of() {
   done
 }
 
-comma() { (IFS=, && echo "$*"); } # WORD...: with commas between them
+join_by_comma() { (IFS=, && echo "$*"); } # WORD...

@@ -1,10 +1,11 @@
 # shellcheck shell=bash
-# Source me. Languages that one base serves with an adapter each, and the proof that
-# adding or removing one leaves the others as they were. Expects the options expdir,
-# dumpdir, decode_config, decode_args and inference_nj, and local/decode.sh.
+# Source me. Functions of add_language.sh, remove_language.sh and expand.sh: one base has an
+# adapter for each language, and the hypotheses of the other languages must not change.
+# Expects the options expdir, dumpdir, decode_config, decode_args, hear and inference_nj,
+# and local/decode.sh.
 
-# others NAME: the experts with an adapter, that one apart.
-others() {
+# other_experts NAME: all experts with an adapter, except NAME.
+other_experts() {
   local dir name
   for dir in "${expdir:?}"/lora_*/model; do
     name=${dir#"$expdir/lora_"}
@@ -13,39 +14,40 @@ others() {
   done
 }
 
-# by_similarity FILE NAME...: options of whisper_train that give it the adapters of
-# trained languages, and how similar each is to the new one.
-by_similarity() {
+# similarity_options FILE NAME...: options of whisper_train with the adapters of trained
+# languages and the file of their similarity to the new language.
+similarity_options() {
   local name
   printf -- '--init_similarity %s' "$1"
   for name in "${@:2}"; do
-    # A mixture is no adapter that another one could start from.
+    # No adapter can start from a mixture.
     if [[ -f $expdir/lora_$name/model/mixture_config.json ]]; then continue; fi
     printf -- ' --init_adapters %s=%s' "${name%%_*}" "$expdir/lora_$name/model"
   done
 }
 
-# decode_by NAME OUTPUT: what is spoken in NAME_test, by the adapter of that language.
-decode_by() {
+# decode_with_adapter NAME OUTPUT: decode NAME_test with the adapter of expert NAME.
+decode_with_adapter() {
   local words
   read -ra words <<<"${decode_args?}"
+  if [[ ${hear:?} == true ]]; then words+=(--hear); fi
   decode_by_jobs "${inference_nj:?}" "$2" --model "$expdir/base" \
     --adapter "$expdir/lora_$1/model" --config "${decode_config:?}" \
     --data "${dumpdir:?}/${1}_test" --output "$2/${1}_test" "${words[@]}"
 }
 
-usual_place() { # NAME: where merge.sh writes its hypotheses
+inference_dir() { # NAME: directory that merge.sh writes its hypotheses into
   printf '%s\n' "$expdir/lora_$1/inference_$(basename "${decode_config:?}" .yaml)"
 }
 
-decode_before() { decode_by "$1" "$(usual_place "$1")"; } # NAME
+decode_language() { decode_with_adapter "$1" "$(inference_dir "$1")"; } # NAME
 
-# again NAME: decode it anew, and end unless text and scores are what they were.
-again() {
+# check_unchanged NAME: decode it again, and fail if a text or score has changed.
+check_unchanged() {
   local place before after
-  place=$(usual_place "$1")
+  place=$(inference_dir "$1")
   rm -rf "$place/again"
-  decode_by "$1" "$place/again"
+  decode_with_adapter "$1" "$place/again"
   before=$(checksum "$place/${1}_test")
   after=$(checksum "$place/again/${1}_test")
   [[ $before == "$after" ]] ||

@@ -3,7 +3,7 @@
 #
 # A recipe calls this script with its names; see egs2/prompts/merge1/run.sh. An expert
 # NAME is trained on data/NAME_train and data/NAME_valid. Every stage can be run again:
-# what is finished is not done again, what was killed is taken up.
+# finished work is skipped, and interrupted work is resumed.
 #
 # Options, with their defaults:
 set -euo pipefail
@@ -17,32 +17,32 @@ stop_stage=11     # last stage to run: 7 train 8 merge 9 decode 10 score 11 repo
 experts=          # names of the experts, as "es it ru"
 kinds="full lora" # how each expert is trained: full fine-tuning, LoRA, or both
 joint=full        # kinds of a model trained on the data of all experts, or "" for none
-two_stage=false   # train one on what experts transcribe, then on what they translate
+two_stage=false   # train a model on all data to transcribe, then on all to translate
 objectives=       # objective soups on the data of all experts: names in conf/train, or files
 test_sets=        # names of the test sets under data/, as "es_test en_test"
-groups=           # sets of an expert beside NAME_test, as "es=es_phone_test,es_tv_test"
+groups=           # further test sets of an expert, as "es=es_phone_test,es_tv_test"
 data_opts=        # options passed on to local/data.sh
 speed_factors=    # copies of the training data at other speeds, as "0.9 1.1"
 min_train_seconds=0.1 # drop shorter utterances from training and validation sets
 max_train_seconds=30 # drop longer ones, for Whisper hears 30 s; test sets stay whole
-max_train_utterances= # keep so many of each training set, a choice by their names
-base=base         # what experts start from: a size, a Hugging Face directory, a .pt file
+max_train_utterances= # number to keep of each training set, chosen by their names
+base=base         # model that experts start from: a size, a Hugging Face directory, a .pt file
 full_config=conf/train/full.yaml # training configuration of "full" and joint
 joint_args=       # the same for joint and two stages alone, as "--accum_grad 6"
 objectives_args=  # the same for objective soups alone, as "--objectives_conf pace=15"
-take_added=true   # take experts of add_language.sh as they are, however trained
-seeds=            # do all once a seed, as "0 1 2", in EXPDIR/seed_0 …; table in EXPDIR/SEEDS.md
+take_added=true   # use experts of add_language.sh, whatever options they were trained with
+seeds=            # run once per seed, as "0 1 2", in EXPDIR/seed_0 …; table in EXPDIR/SEEDS.md
 merge_kind=full   # which kind of experts to merge
 merge_configs="soup task_arithmetic ties tsv_m lors" # names in conf/merge, or files
 merge_args=       # further options of "espnet-merge merge", as "--device cuda"
-statistics_args="--utterances 100" # how fisher and regmean see data
+statistics_args="--utterances 100" # options of "espnet-merge statistics", for fisher and regmean
 decode_configs=as_trained # names in conf/decode, or files, for all systems
 nj=2              # data sets prepared at the same time
 ngpu=0            # GPUs for each training job
 num_nodes=1       # machines for each training job
 python=python3    # the interpreter
 # of shared_options.sh: lora_config train_args train_nj base_decode_config decode_args
-# of shared_options.sh: decode_nj inference_nj normalizer dumpdir expdir
+# of shared_options.sh: hear decode_nj inference_nj normalizer dumpdir expdir
 # end of options
 
 given=("$@")
@@ -58,11 +58,11 @@ given=("$@")
 
 espnet=$(../../../tools/espnet_root.sh)/egs2/TEMPLATE/asr1
 for name in utils scripts pyscripts; do
-  # Several runs may start at once: a link that is right is left alone.
+  # Several runs may start at once, so a correct link is not replaced.
   [[ $(readlink "$name") == "$espnet/$name" ]] || ln -sfn "$espnet/$name" "$name"
 done
 
-# check_unique WHAT NAME...: what is made under one name would be one thing.
+# check_unique WHAT NAME...: fail if a name is repeated; two outputs would have one path.
 check_unique() {
   local twice
   twice=$(printf '%s\n' "${@:2}" | sort | uniq -d | xargs)
@@ -79,6 +79,7 @@ read -ra tests <<<"$test_sets"
 read -ra factors <<<"$speed_factors"
 read -ra merge_words <<<"$merge_args"
 read -ra decode_words <<<"$decode_args"
+if [[ $hear == true ]]; then decode_words+=(--hear); fi
 read -ra statistics_words <<<"$statistics_args"
 full_config=$(conf_file train "$full_config")
 lora_config=$(conf_file train "$lora_config")
@@ -120,7 +121,7 @@ for name in "${tests[@]}"; do
       "are dropped; got '$name': give it a second name under data/."
 done
 
-declare -A mixed=() # data of several experts together: name -> experts
+declare -A mixed=() # combined data of several experts: name -> experts
 if [[ -n $joint$objectives ]]; then mixed[joint]=$experts; fi
 if [[ $two_stage == true ]]; then
   for name in "${expert_names[@]}"; do
@@ -140,7 +141,7 @@ for kind in "${joint_kinds[@]}"; do
 done
 if [[ $two_stage == true ]]; then trained+=(two_stage); fi
 trained+=("${soups[@]}")
-together=("${trained[@]}") # systems that learn of several experts' data
+together=("${trained[@]}") # systems that are trained on the data of several experts
 if [[ $two_stage == true ]]; then together+=(recognition); fi # the first stage's
 for kind in "${kind_names[@]}"; do
   [[ $kind == full || $kind == lora ]] ||
@@ -156,15 +157,15 @@ check_unique "merge" "${merges[@]}"
 check_unique "decoding mode" "${modes[@]}"
 check_unique "test set" "${tests[@]}"
 read_groups "${expert_names[*]}" "${tests[*]}" "$groups"
-seen=() # test sets of what experts are trained on
+seen=() # test sets that belong to an expert
 unseen=()
 for set in "${tests[@]}"; do
   if [[ -n ${group_of[$set]:-} ]]; then seen+=("$set"); else unseen+=("$set"); fi
 done
 datasets=("${expert_names[@]}" "${!mixed[@]}") # what a model is trained on
 
-# Jobs inherit the lock: it is free when the last one is done, also those of a run that
-# was killed. Two runs in one directory would write the same files.
+# Two runs in one directory would write the same files. Jobs inherit the lock, so it is
+# only free when the last job ends, even if merge.sh itself was killed.
 mkdir -p "$expdir" "$dumpdir" ||
   fail "--expdir '$expdir' and --dumpdir '$dumpdir' must be places to write to."
 exec 9>"$expdir/.lock"
@@ -175,13 +176,13 @@ fi
 
 fingerprint() { cat "$@" | cksum; }
 
-# With seeds: a run of each, in directories of their own, and one table.
+# With --seeds: one run with each seed, in its own directory, and one table of all.
 run_seeds() {
   local seed dir name first=${seeds%% *}
   for seed in $seeds; do
     dir=$expdir/seed_$seed
     mkdir -p "$dir"
-    if [[ $seed != "$first" ]]; then # what no seed changes is made once
+    if [[ $seed != "$first" ]]; then # these do not depend on the seed
       for name in base zero_shot stats; do ln -sfn "../seed_$first/$name" "$dir/"; done
     fi
     "$0" "${given[@]}" --seeds "" --expdir "$dir" --train_args "$train_args --seed $seed"
@@ -199,8 +200,8 @@ write_seeds() {
       if [[ $system == zero_shot ]]; then break; fi
     done
   done
-  if ((${#seen[@]})); then args+=(--mean "trained=$(comma "${seen[@]}")"); fi
-  if ((${#unseen[@]})); then args+=(--mean "untrained=$(comma "${unseen[@]}")"); fi
+  if ((${#seen[@]})); then args+=(--mean "trained=$(join_by_comma "${seen[@]}")"); fi
+  if ((${#unseen[@]})); then args+=(--mean "untrained=$(join_by_comma "${unseen[@]}")"); fi
   espnet-merge seeds --base zero_shot "${args[@]}" --sets "${tests[@]}" --output "$expdir/SEEDS.md"
 }
 

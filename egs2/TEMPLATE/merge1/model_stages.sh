@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2154
 # Source me. Stages 4 and 6 to 8 of merge.sh: the base, trained systems, and merges. Expects
-# its options and the names that it makes of them.
+# the options of merge.sh and the variables that it derives from them.
 
 # Stage 4
 fetch_base() {
@@ -34,7 +34,7 @@ collect_stats_of() { # NAME
   mark_done "$out/.done" "$words"
 }
 
-train_set() { # NAME: the training set of an expert, or of several together
+train_set() { # NAME: the training set of an expert, or of several experts together
   if [[ -n ${mixed[$1]:-} ]]; then echo "$1_train"; else echo "$1$train_suffix"; fi
 }
 
@@ -142,7 +142,7 @@ merge_experts() {
   done
 }
 
-statistics_kind() { # FILE: what its method weights experts by, if by statistics
+statistics_kind() { # FILE: the statistics that its merge method needs, if any
   case $(sed -n 's/^method: *//p' "$1") in
     fisher) echo fisher ;;
     regmean) echo gram ;;

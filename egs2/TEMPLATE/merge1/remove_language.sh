@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Remove a language from those that one frozen Whisper serves with an adapter each.
+# Remove a language from a frozen Whisper that has one adapter for each language.
 #
-# Run it in a recipe directory. The adapter is moved to exp/removed_NAME, with all that
-# was decoded by it. The others are decoded before and after: their hypotheses must be
-# what they were, to the byte.
+# Run it in a recipe directory. The adapter is moved to exp/removed_NAME, with its
+# hypotheses. The other languages are decoded before and after: not a byte of their
+# hypotheses may change.
 #
 # Options, with their defaults:
 set -euo pipefail
@@ -15,7 +15,7 @@ here=$(dirname "$0")
 stage=1           # first stage to run: 1 before
 stop_stage=3      # last stage to run: 2 remove 3 decode
 language=         # NAME of the expert to remove
-# of shared_options.sh: decode_config decode_args decode_nj inference_nj dumpdir expdir
+# of shared_options.sh: decode_config decode_args hear decode_nj inference_nj dumpdir expdir
 # end of options
 
 . ../../../local/parse_options.sh
@@ -30,24 +30,24 @@ check_stages 3
 there=$expdir/lora_$language gone=$expdir/removed_$language
 [[ -d $there/model || -d $gone ]] ||
   fail "$there/model must be a trained adapter; there is none: $expdir has" \
-    "'$(others "" | xargs)'."
+    "'$(other_experts "" | xargs)'."
 [[ ! -d $there || ! -e $gone ]] ||
   fail "$gone must not exist yet; it does: move it away."
-mapfile -t old < <(others "$language")
+mapfile -t old < <(other_experts "$language")
 decode_config=$(conf_file decode "$decode_config")
 
 # Stage 1
-decode_old() { run_parallel "$decode_nj" decode_before "${old[@]}"; }
+decode_old() { run_parallel "$decode_nj" decode_language "${old[@]}"; }
 
 # Stage 2
-remove() {
+move_adapter() {
   if [[ -d $there ]]; then mv "$there" "$gone"; fi
-  log "$language is in $gone; remove that when it is not needed any more"
+  log "$language is in $gone; delete that when you no longer need it"
 }
 
 # Stage 3
-decode_rest() { run_parallel "$decode_nj" again "${old[@]}"; }
+decode_rest() { run_parallel "$decode_nj" check_unchanged "${old[@]}"; }
 
 run_stage 1 "lora_{${old[*]}} -> hypotheses before" decode_old
-run_stage 2 "$there -> $gone" remove
+run_stage 2 "$there -> $gone" move_adapter
 run_stage 3 "lora_{${old[*]}} -> hypotheses after" decode_rest

@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2154
-# Source me. Stages 9 to 11 of merge.sh: hypotheses, scores, and the report. Expects its
-# options and the names that it makes of them.
+# Source me. Stages 9 to 11 of merge.sh: hypotheses, scores, and the report. Expects the
+# options of merge.sh and the variables that it derives from them.
 
 # Stage 9
 decode_systems() {
@@ -13,7 +13,7 @@ decode_system() { # SYSTEM
   read -ra ways <<<"$(modes_of "$1")"
   for mode in "${ways[@]}"; do
     out=$dir/inference_$mode
-    words="$(fingerprint "${decode_file[$mode]}") $decode_args $(fingerprint "$dir/.done")"
+    words="$(fingerprint "${decode_file[$mode]}") ${decode_words[*]} $(fingerprint "$dir/.done")"
     words+=" $(cd "$dumpdir" && fingerprint "${tests[@]/%//.done}")"
     if is_done "$out/.done" "$words"; then continue; fi
     decode_by_jobs "$inference_nj" "$out" "${model[@]}" --overwrite \
@@ -31,7 +31,7 @@ modes_of() { # SYSTEM
 # Stage 10
 score_systems() { run_parallel "$nj" score_set "${tests[@]}"; }
 
-score_set() { # SET: all systems in one go
+score_set() { # SET: score all systems with one command
   local mode system dirs=()
   for system in "${systems[@]}"; do
     for mode in $(modes_of "$system"); do dirs+=("$expdir/$system/inference_$mode/$1"); done
@@ -49,7 +49,7 @@ write_report() {
   args+=(--group)
   for name in "${expert_names[@]}"; do
     mapfile -t own < <(sets_of "$name" "${tests[@]}")
-    args+=("$name=$(comma "${own[@]}")")
+    args+=("$name=$(join_by_comma "${own[@]}")")
   done
   if ((${#together[@]})); then args+=(--joint "${together[@]}"); fi
   if [[ -n $base_decode_config ]]; then args+=(--base-inference "${base_modes[0]}"); fi

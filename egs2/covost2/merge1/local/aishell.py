@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from espnet_merge.data.archive import Archive, Corpus
-from espnet_merge.data.kaldi import Utterance
+from espnet_merge.data.kaldi import KaldiUtterance
 from espnet_merge.data.table import read_table
 from espnet_merge.errors import InputError
 
@@ -21,8 +21,8 @@ ARCHIVE = Archive(
 SPLITS = {"train": "train", "valid": "dev", "test": "test"}
 
 
-def read(corpus: Corpus) -> dict[str, Iterator[Utterance]]:
-    """Return the utterances of each split; recordings without a transcript have none.
+def read(corpus: Corpus) -> dict[str, Iterator[KaldiUtterance]]:
+    """Return the utterances of each split; those without a transcript get no text.
 
     Raises:
         InputError: a transcript has no recording.
@@ -43,9 +43,9 @@ def read(corpus: Corpus) -> dict[str, Iterator[Utterance]]:
     return {split: _utterances(own, texts) for split, own in clips.items()}
 
 
-def _utterances(clips: list[Path], texts: dict[str, str]) -> Iterator[Utterance]:
+def _utterances(clips: list[Path], texts: dict[str, str]) -> Iterator[KaldiUtterance]:
     for clip in clips:
         speaker = f"zh-{clip.parent.name}"
-        # Words stand apart there; nobody writes so.
+        # The transcripts have spaces between words, which Chinese is not written with.
         text = texts.get(clip.stem, "").replace(" ", "")
-        yield Utterance(f"{speaker}-{clip.stem}", str(clip), text, speaker, "zh")
+        yield KaldiUtterance(f"{speaker}-{clip.stem}", str(clip), text, speaker, "zh")

@@ -1,4 +1,4 @@
-"""CoVoST 2: English translations of sentences whose recordings Common Voice 4 has.
+"""CoVoST 2: English translations of recordings of Common Voice 4.
 
 Wang et al., *CoVoST 2 and Massively Multilingual Speech Translation*, Interspeech 2021,
 https://arxiv.org/abs/2007.10310; https://github.com/facebookresearch/covost.
@@ -10,57 +10,57 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from espnet_merge.data.archive import Archive, Corpus
-from espnet_merge.data.kaldi import Utterance
+from espnet_merge.data.kaldi import KaldiUtterance
 from espnet_merge.errors import InputError
 from espnet_merge.speech import TRANSLATE
 
 ADDRESS = "https://dl.fbaipublicfiles.com/covost"
-# Whisper's code -> Common Voice's, of the languages that are translated into English.
+# Whisper's code -> Common Voice's code, for languages with English translations.
 _CODES = """
 ar ca cy de es et fa fr id it ja lv mn nl pt ru sl sv-SE ta tr zh-CN
 """
 LANGUAGES = {code.partition("-")[0]: code for code in _CODES.split()}
-# Common Voice's own splits, and what CoVoST adds to its training set.
+# CoVoST's splits; train_covost is what it adds to Common Voice's training set.
 SPLITS = {"train": "train", "train_covost": "train", "dev": "valid", "test": "test"}
-# Common Voice's digits of a speaker, of 128, which tell all of them apart.
+# Number of digits, of 128, that are kept of a speaker's id; they are unique.
 DIGITS = 32
 
 
 def find(covost: Corpus, commonvoice: Corpus, language: str) -> tuple[Path, Path]:
-    """Return the table of translations, and Common Voice's folder of a language."""
+    """Return the table of translations and Common Voice's folder for a language."""
     code = LANGUAGES[language]
     table = f"covost_v2.{code}_en.tsv"
     file = f"{table}.tar.gz"
     translations = covost.find(Archive(file, table, f"{ADDRESS}/{file}"))
-    # The archive holds clips and tables without a folder around them.
+    # The archive has no top folder: clips and tables are at its root.
     recordings = Archive(f"{code}.tar.gz", "validated.tsv")
     return translations, commonvoice.find(recordings).parent
 
 
 def read(
     translations: Path, recordings: Path, language: str, task: str
-) -> dict[str, list[Utterance]]:
+) -> dict[str, list[KaldiUtterance]]:
     """Return the utterances of each split, as CoVoST's own script splits them.
 
     Args:
         translations: table of path, translation and split.
         recordings: folder with ``validated.tsv`` and ``clips``.
         language: Whisper's code.
-        task: ``translate`` for the English texts, ``transcribe`` for what is said.
+        task: ``translate`` for English texts, ``transcribe`` for transcripts.
     """
     rows = _rows(translations, "path", "translation", "split")
     translated = {row["path"]: row for row in rows if row["split"] in SPLITS}
-    splits: dict[str, list[Utterance]] = {split: [] for split in SPLITS.values()}
+    splits: dict[str, list[KaldiUtterance]] = {split: [] for split in SPLITS.values()}
     name = f"{language}-en" if task == TRANSLATE else language
     for row in _rows(recordings / "validated.tsv", "path", "sentence", "client_id"):
         other = translated.pop(row["path"], None)
         if other is None:
             continue
         text = other["translation"] if task == TRANSLATE else row["sentence"]
-        # A speaker's name begins those of the utterances, as Kaldi sorts them.
+        # Utterance names begin with the speaker, as Kaldi's sorting demands.
         speaker = f"{name}-{row['client_id'][:DIGITS]}"
         clip = recordings / "clips" / row["path"]
-        utterance = Utterance(
+        utterance = KaldiUtterance(
             f"{speaker}-{clip.stem}", str(clip), text or "", speaker, language, task
         )
         splits[SPLITS[other["split"]]].append(utterance)

@@ -3,9 +3,9 @@
 # other languages), data/<language>_... of the same speech with its own texts,
 # data/en_... of LibriSpeech and data/zh_... of AISHELL-1.
 #
-# A directory that is named, by an option or a variable, is only read; without it the
-# archives are downloaded, taken up where a download broke off, and unpacked. Common Voice
-# must be named: it is given to those who accept its terms. README.md tells sizes.
+# A directory given by an option or a variable is only read. Without one the archives are
+# downloaded and unpacked; interrupted downloads are resumed. Common Voice must be given,
+# because one must accept its terms to download it. README.md lists the sizes.
 #
 # Options, with their defaults:
 set -euo pipefail

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from espnet_merge.data.archive import Archive, Corpus
-from espnet_merge.data.kaldi import Utterance
+from espnet_merge.data.kaldi import KaldiUtterance
 from espnet_merge.data.table import read_table
 
 ADDRESS = "https://www.openslr.org/resources/12"
@@ -23,7 +23,7 @@ PARTS = {
 TRAIN = [part for part in PARTS if part.startswith("train")]
 
 
-def read(corpus: Corpus, train: Iterable[str]) -> dict[str, Iterator[Utterance]]:
+def read(corpus: Corpus, train: Iterable[str]) -> dict[str, Iterator[KaldiUtterance]]:
     """Return the utterances of each split, with these parts for training."""
     parts = {"train": train, "valid": ["dev-clean"], "test": ["test-clean"]}
     folders = {split: [_find(corpus, p) for p in own] for split, own in parts.items()}
@@ -36,11 +36,11 @@ def _find(corpus: Corpus, part: str) -> Path:
     return corpus.find(archive)
 
 
-def _utterances(folders: list[Path]) -> Iterator[Utterance]:
+def _utterances(folders: list[Path]) -> Iterator[KaldiUtterance]:
     for folder in folders:
         for transcripts in sorted(folder.glob("*/*/*.trans.txt")):
             for name, text in read_table(transcripts).items():
                 speaker = f"en-{name.partition('-')[0]}"
                 audio = str(transcripts.with_name(f"{name}.flac"))
-                # It is all in capitals, which Whisper spells letter by letter.
-                yield Utterance(f"en-{name}", audio, text.lower(), speaker, "en")
+                # Transcripts are in capitals, which Whisper spells letter by letter.
+                yield KaldiUtterance(f"en-{name}", audio, text.lower(), speaker, "en")

@@ -9,7 +9,7 @@ import covost
 import librispeech
 
 from espnet_merge.data.archive import Corpus
-from espnet_merge.data.kaldi import Utterance
+from espnet_merge.data.kaldi import KaldiUtterance
 from espnet_merge.data.sets import check_known, is_there, write_sets
 from espnet_merge.errors import InputError, one_line_error
 from espnet_merge.speech import TRANSCRIBE, TRANSLATE
@@ -20,8 +20,8 @@ ASR = {"librispeech": "en", "aishell": "zh"}
 
 
 def main() -> None:
-    """Prepare the sets that are not there yet."""
-    # data.sh explains the options: an error is one line.
+    """Prepare the sets that do not exist yet."""
+    # data.sh explains the options; the usage would only repeat them.
     parser = argparse.ArgumentParser("data.sh", usage=argparse.SUPPRESS)
     parser.add_argument("--translate", nargs="*", required=True)
     parser.add_argument("--transcribe", nargs="*", required=True)
@@ -40,7 +40,7 @@ def main() -> None:
 
 
 def check(args: argparse.Namespace) -> None:
-    """Raise InputError for what no corpus has, before anything is downloaded."""
+    """Raise ``InputError`` for unknown values, before anything is downloaded."""
     check_known(TRANSLATE, args.translate, covost.LANGUAGES)
     check_known(TRANSCRIBE, args.transcribe, covost.LANGUAGES)
     check_known("asr", args.asr, ASR)
@@ -75,7 +75,7 @@ def prepare(args: argparse.Namespace) -> None:
 
 
 def write(
-    name: str, splits: Mapping[str, Iterable[Utterance]], language: str, nj: int
+    name: str, splits: Mapping[str, Iterable[KaldiUtterance]], language: str, nj: int
 ) -> None:
     """Write the data directories of one set; both tasks of a language share audio."""
     write_sets(name, splits, DATA, DATA / "local" / language, nj)

@@ -1,9 +1,8 @@
 #!/usr/bin/env bash
 # Make data/<language>_{train,valid,test} of MLS and FLEURS.
 #
-# A directory that is named, by an option or a variable, is only read; without it the
-# archives are downloaded, taken up where a download broke off, and unpacked. README.md
-# tells sizes.
+# A directory given by an option or a variable is only read. Without one the archives are
+# downloaded and unpacked; interrupted downloads are resumed. README.md lists the sizes.
 #
 # Options, with their defaults:
 set -euo pipefail

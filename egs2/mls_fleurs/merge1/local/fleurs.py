@@ -1,8 +1,8 @@
-"""FLEURS: sentences of an encyclopedia, read in 102 languages.
+"""FLEURS: sentences of an encyclopedia, read aloud in 102 languages.
 
 Conneau et al., *FLEURS: Few-shot Learning Evaluation of Universal Representations of
-Speech*, SLT 2022, https://arxiv.org/abs/2205.12446. Read as it lies on the hub: a table
-without a header and an archive of WAV files for each split.
+Speech*, SLT 2022, https://arxiv.org/abs/2205.12446. The layout is that of the hub: each
+split has a table without a header and an archive of WAV files.
 """
 
 import os
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from espnet_merge.data.archive import Archive, Corpus
-from espnet_merge.data.kaldi import Utterance
+from espnet_merge.data.kaldi import KaldiUtterance
 from espnet_merge.errors import InputError
 from espnet_merge.speech import LANGUAGES as WHISPER
 
@@ -36,7 +36,7 @@ ne_np nl_nl nso_za ny_mw oc_fr om_et or_in pa_in pl_pl ps_af pt_br ro_ro ru_ru s
 sk_sk sl_si sn_zw so_so sr_rs sv_se sw_ke ta_in te_in tg_tj th_th tr_tr uk_ua umb_ao
 ur_pk uz_uz vi_vn wo_sn xh_za yo_ng yue_hant_hk zu_za
 """
-# Where Whisper's code is not what the folder begins with.
+# Languages whose folder does not begin with Whisper's code.
 _RENAMED = {"cmn": "zh", "fil": "tl", "jv": "jw", "nb": "no"}
 
 
@@ -49,8 +49,10 @@ def _code(folder: str) -> str:
 LANGUAGES = {_code(f): f for f in _FOLDERS.split() if _code(f) in WHISPER}
 
 
-def read(corpus: Corpus, language: str, column: str) -> dict[str, Iterator[Utterance]]:
-    """Return the utterances of each split, with the text of a column."""
+def read(
+    corpus: Corpus, language: str, column: str
+) -> dict[str, Iterator[KaldiUtterance]]:
+    """Return the utterances of each split; ``column`` of the table is the text."""
     folder = LANGUAGES[language]
     address = f"{os.environ.get('HF_ENDPOINT', HUB)}/{PLACE}"
     splits = {}
@@ -64,8 +66,8 @@ def read(corpus: Corpus, language: str, column: str) -> dict[str, Iterator[Utter
 
 def _utterances(
     table: Path, audio: Path, language: str, column: int
-) -> Iterator[Utterance]:
-    # Quotes are text there, and no more than a line feed ends a line.
+) -> Iterator[KaldiUtterance]:
+    # Not read as CSV: quotes are part of the text, and only a line feed ends a line.
     with table.open(encoding="utf-8", newline="\n") as file:
         for number, line in enumerate(file, start=1):
             row = line.rstrip("\n").split("\t")
@@ -75,6 +77,6 @@ def _utterances(
                     f"{len(row)}: get the file again."
                 )
             clip = row[1]
-            # Who speaks is not told.
+            # The speakers are not known.
             name = f"{language}-{Path(clip).stem}"
-            yield Utterance(name, str(audio / clip), row[column], name, language)
+            yield KaldiUtterance(name, str(audio / clip), row[column], name, language)

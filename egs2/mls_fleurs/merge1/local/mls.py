@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from espnet_merge.data.archive import Archive, Corpus
-from espnet_merge.data.kaldi import Utterance
+from espnet_merge.data.kaldi import KaldiUtterance
 from espnet_merge.data.table import read_table
 from espnet_merge.errors import InputError
 
@@ -43,7 +43,7 @@ MD5 = {
     "mls_spanish_opus": "a2c4b0ff02a71f10ddb21beffbe640ce",
 }
 SPLITS = {"train": "train", "valid": "dev", "test": "test"}
-# Lists of utterances below train/limited_supervision; 1hr is six times ten minutes.
+# Lists of utterances in train/limited_supervision; 1hr is six parts of ten minutes.
 HANDLES = {
     "10h": ("9hr/handles.txt", "1hr/*/handles.txt"),
     "1h": ("1hr/*/handles.txt",),
@@ -52,7 +52,7 @@ HANDLES = {
 
 
 def find(corpus: Corpus, language: str, audio: str) -> Path:
-    """Return the folder of a language, whose audio is ``opus`` or ``flac``."""
+    """Return the folder of a language; ``audio`` is ``opus`` or ``flac``."""
     folder = f"mls_{LANGUAGES[language]}" + ("_opus" if audio == "opus" else "")
     file = f"{folder}.tar.gz"
     return corpus.find(Archive(file, folder, f"{ADDRESS}/{file}", MD5[folder]))
@@ -60,7 +60,7 @@ def find(corpus: Corpus, language: str, audio: str) -> Path:
 
 def read(
     folder: Path, language: str, audio: str, amount: str
-) -> dict[str, Iterator[Utterance]]:
+) -> dict[str, Iterator[KaldiUtterance]]:
     """Return the utterances of each split.
 
     Args:
@@ -91,13 +91,13 @@ def _handles(folder: Path, amount: str) -> set[str] | None:
 
 def _utterances(
     folder: Path, language: str, audio: str, chosen: set[str] | None
-) -> Iterator[Utterance]:
+) -> Iterator[KaldiUtterance]:
     for name, text in read_table(folder / "transcripts.txt").items():
         if chosen is not None and name not in chosen:
             continue
         speaker, book, number = name.split("_")
         file = folder / "audio" / speaker / book / f"{name}.{audio}"
         speaker = f"{language}-{speaker}"
-        yield Utterance(
+        yield KaldiUtterance(
             f"{speaker}-{book}-{number}", str(file), text, speaker, language
         )

@@ -14,8 +14,8 @@ DATA = Path("data")
 
 
 def main() -> None:
-    """Prepare the sets that are not there yet."""
-    # data.sh explains the options: an error is one line.
+    """Prepare the sets that do not exist yet."""
+    # data.sh explains the options; the usage would only repeat them.
     parser = argparse.ArgumentParser("data.sh", usage=argparse.SUPPRESS)
     parser.add_argument("--mls_langs", nargs="*", required=True)
     parser.add_argument("--fleurs_langs", nargs="*", required=True)
@@ -33,7 +33,7 @@ def main() -> None:
 
 
 def check(args: argparse.Namespace) -> None:
-    """Raise InputError for what no corpus has, before anything is downloaded."""
+    """Raise ``InputError`` for unknown values, before anything is downloaded."""
     for option, known in (
         ("mls_langs", mls.LANGUAGES),
         ("fleurs_langs", fleurs.LANGUAGES),

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Make data/<set>_{train,valid,test} from Debian's packages of recorded speech.
 #
-# Where there is no apt-get, or it cannot deliver, set DEBIAN_MIRROR to the base address
-# of a Debian mirror. Downloads are kept in ESPNET_MERGE_CACHE (~/.cache/espnet_merge).
+# Packages are downloaded by apt-get. If that is missing or fails, set DEBIAN_MIRROR to the
+# base address of a Debian mirror. Downloads are kept in ESPNET_MERGE_CACHE (~/.cache/espnet_merge).
 #
 # Options, with their defaults:
 set -euo pipefail
@@ -10,7 +10,7 @@ set -euo pipefail
 # options
 langs="es it ru en fr" # languages; each domain takes those that it has
 domains=prompts        # of prompts (es it ru en fr), dialogue (cs nl) and captions (fr es ru ro ca bg el be da)
-translate=             # of these languages also <language>-en: the prompts with their English texts
+translate=             # languages of which to make <language>-en as well: prompts with English texts
 # end of options
 
 # shellcheck source=../../../../local/parse_options.sh

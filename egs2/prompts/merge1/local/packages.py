@@ -1,89 +1,89 @@
-"""The files of Debian's archive that hold the recordings and what is said."""
+"""The Debian packages that hold the recordings and their texts."""
 
-from espnet_merge.data.deb import Package
+from espnet_merge.data.deb import DebianPackage
 
 PACKAGES = {
     package.name: package
     for package in (
-        Package(
+        DebianPackage(
             "asterisk-core-sounds-en",
             "1.6.1-1",
             "asterisk-core-sounds",
             "973e797d28e37fa6ca3c0a9d6fa717e77cf1268ae916bf09fd3503113cdffa50",
         ),
-        Package(
+        DebianPackage(
             "asterisk-core-sounds-en-g722",
             "1.6.1-1",
             "asterisk-core-sounds",
             "38c5261820b406dcb0ecb37675720da2b0864850690690352ca52707eb623806",
         ),
-        Package(
+        DebianPackage(
             "asterisk-core-sounds-es",
             "1.6.1-1",
             "asterisk-core-sounds",
             "9afdab7f559f036649fb406e625899306ca1004df8ebe39c30bfbd5912d66f74",
         ),
-        Package(
+        DebianPackage(
             "asterisk-core-sounds-es-g722",
             "1.6.1-1",
             "asterisk-core-sounds",
             "e4e3b4281057d3b81b779298fd6be705f57411513955c518eed1bcaabbd615b8",
         ),
-        Package(
+        DebianPackage(
             "asterisk-core-sounds-fr",
             "1.6.1-1",
             "asterisk-core-sounds",
             "04c82c78c570c43a7136cbc5e2488d0c470b775468dff9fbce4a131b18cf1056",
         ),
-        Package(
+        DebianPackage(
             "asterisk-core-sounds-fr-g722",
             "1.6.1-1",
             "asterisk-core-sounds",
             "7add61d5e42279ecff1bbdf842a5a946ac3644fac9a0fe44384731aa7270c8e0",
         ),
-        Package(
+        DebianPackage(
             "asterisk-core-sounds-it",
             "1.6.1-1",
             "asterisk-core-sounds",
             "3884d9457e12f21caa018c18f0d587df5d53ebea14b673d8453a134c5941ab3b",
         ),
-        Package(
+        DebianPackage(
             "asterisk-core-sounds-it-g722",
             "1.6.1-1",
             "asterisk-core-sounds",
             "46b4cf7afc508a5fcfc051b7ea233251c0d195dd4ef83cc4b7facb4c6429b016",
         ),
-        Package(
+        DebianPackage(
             "asterisk-core-sounds-ru",
             "1.6.1-1",
             "asterisk-core-sounds",
             "28a61616bb0cd3345a7ea532dec4df9f071e5d0fa9f8c1a563ea9669002f39ab",
         ),
-        Package(
+        DebianPackage(
             "asterisk-core-sounds-ru-g722",
             "1.6.1-1",
             "asterisk-core-sounds",
             "673b4238a6b8269960f055d868c6a11083f7a0d00979167cb01554046b48ed9b",
         ),
-        Package(
+        DebianPackage(
             "fillets-ng-data",
             "1.0.1-1.1",
             "fillets-ng-data",
             "25de89afd8b1adf7bcace8290248a6a22c89cd42300317e69000e162c032cf84",
         ),
-        Package(
+        DebianPackage(
             "fillets-ng-data-cs",
             "1.0.1-1.1",
             "fillets-ng-data",
             "3ecef99b9456f1c80c9625c6f2418642b52d58e7167a46bad7a412db17991b14",
         ),
-        Package(
+        DebianPackage(
             "fillets-ng-data-nl",
             "1.0.1-1.1",
             "fillets-ng-data",
             "afb4443fda9ab507dee578b75be857d121718a1cd6017a474f30e0eb13dc9d10",
         ),
-        Package(
+        DebianPackage(
             "tuxpaint-stamps-default",
             "2022.06.04-1",
             "tuxpaint-stamps",

@@ -1,11 +1,10 @@
 """Debian packages of recorded speech -> data/<set>_{train,valid,test}.
 
 A set is <language> for prompts and <language>_<domain> otherwise. A sentence is in the
-same split in every language: the split is by the prompt's key, or by the English
-sentence where there is one. What would still stand in two splits of one language, as
-two keys with one text, is dropped from the one that matters less: train before valid
-before test. With --translate, <language>-en has the English text of the prompts of
-<language>.
+same split in every language: the prompt's key, or the English sentence if there is one,
+decides the split. Two keys may have the same text and be in two splits; then test keeps
+it rather than valid, and valid rather than train. With --translate, <language>-en has
+the English text of the prompts of <language>.
 """
 
 import argparse
@@ -23,7 +22,7 @@ from translations import translated
 
 from espnet_merge.data import deb
 from espnet_merge.data.audio import decode
-from espnet_merge.data.kaldi import Utterance, read_kaldi, write_kaldi
+from espnet_merge.data.kaldi import KaldiUtterance, read_kaldi, write_kaldi
 from espnet_merge.data.sets import is_there
 from espnet_merge.disk.atomic import whole_directory
 from espnet_merge.disk.cache import default_cache
@@ -31,20 +30,20 @@ from espnet_merge.errors import InputError, one_line_error
 from espnet_merge.files import UTT2LANG, UTT2SPK, UTT2TASK, WAV_SCP
 from espnet_merge.speech import SAMPLE_RATE
 
-# Characters a second. Nobody speaks so fast: the text says more than is heard.
+# Characters per second. Nobody speaks faster: such a text has more than the audio.
 FASTEST = 23
 
 
 class Prepared(NamedTuple):
-    """An utterance and its length."""
+    """An utterance with its split and its length in seconds."""
 
-    utterance: Utterance
+    utterance: KaldiUtterance
     split: str
     seconds: float
 
 
 def main() -> None:
-    """Prepare the sets that are not there yet."""
+    """Prepare the sets that do not exist yet."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--langs", nargs="+", required=True)
     parser.add_argument("--domains", nargs="+", required=True)
@@ -143,16 +142,16 @@ def prepare_translation(language: str, data: Path, cache: Path) -> None:
 
 
 def packages(cache: Path) -> Files:
-    """Return what reads the files of a package by its name."""
+    """Return a function that yields the files of a package, given its name."""
     return lambda package: deb.members(deb.get(PACKAGES[package], cache))
 
 
-def read_utterances(directory: Path) -> list[Utterance]:
-    """Return the utterances of a data directory that was written before."""
+def read_utterances(directory: Path) -> list[KaldiUtterance]:
+    """Return the utterances of an existing data directory."""
     tables = read_kaldi(directory)
     columns = (WAV_SCP, "text", UTT2SPK, UTT2LANG, UTT2TASK)
     return [
-        Utterance(name, *(tables[column][name] for column in columns))
+        KaldiUtterance(name, *(tables[column][name] for column in columns))
         for name in tables[WAV_SCP]
     ]
 
@@ -160,7 +159,7 @@ def read_utterances(directory: Path) -> list[Utterance]:
 def write_splits(
     name: str, kept: list[Prepared], dropped: Counter[str], data: Path
 ) -> None:
-    """Write the data directories of a set, and say what is in them."""
+    """Write the data directories of a set, and print a summary."""
     for split in SPLITS:
         members = (item.utterance for item in kept if item.split == split)
         write_kaldi(members, data / f"{name}_{split}")
@@ -170,7 +169,7 @@ def write_splits(
 def usable(
     recordings: Iterable[Recording], dropped: Counter[str]
 ) -> Iterator[Recording]:
-    """Clean the texts; drop those that do not say what is heard."""
+    """Clean the texts; drop recordings whose text is not what is spoken."""
     for recording in recordings:
         text = clean(recording.text)
         reason = flaw(text)
@@ -182,12 +181,12 @@ def usable(
 
 def described(
     recording: Recording, domain: str, language: str, audio: Path
-) -> Utterance:
+) -> KaldiUtterance:
     """Return the lines of the data directory for one recording."""
     name = name_of(language, recording.key)
-    # One voice reads all prompts of a language; of the others the voice is not known.
+    # One speaker reads all prompts of a language; other domains name no speakers.
     speaker = language if domain == "prompts" else name
-    return Utterance(
+    return KaldiUtterance(
         name, str(audio / f"{name}.wav"), recording.text, speaker, language
     )
 
@@ -195,7 +194,7 @@ def described(
 def without_repeats(
     prepared: list[Prepared], dropped: Counter[str]
 ) -> Iterator[Prepared]:
-    """Drop what repeats a text of a split that matters more."""
+    """Drop utterances whose text is in an earlier split of ``SPLITS`` as well."""
     split_with: dict[str, str] = {}
     for item in sorted(prepared, key=lambda item: SPLITS.index(item.split)):
         text = plain(item.utterance.text)

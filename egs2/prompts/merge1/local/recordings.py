@@ -1,4 +1,4 @@
-"""What the packages hold: recordings and what is said in them, by domain."""
+"""Read the recordings and their texts from the packages, by domain."""
 
 import gzip
 import re
@@ -6,18 +6,18 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-# Sounds that some of the lists describe as if they were said.
+# Sounds whose description some lists give as if it were spoken.
 TONES = ("beep", "beeperr", "confbridge-join", "confbridge-leave", "tt-monkeys")
 
 Files = Callable[[str], Iterator[tuple[str, bytes]]]
 
 
 class Recording(NamedTuple):
-    """One sentence of one language."""
+    """A recorded sentence in one language."""
 
     key: str
     text: str
-    # What decides the split: the same in every language.
+    # Decides the split; the same in every language.
     sentence: str
     content: bytes
     container: str | None = None
@@ -42,7 +42,7 @@ def prompt_texts(language: str, files: Files) -> dict[str, str]:
 
 
 def prompts(language: str, files: Files, dropped: Counter[str]) -> Iterator[Recording]:
-    """Telephone prompts: a list of ``key: sentence``, and raw G.722 of each key."""
+    """Yield telephone prompts: a list of ``key: sentence``, raw G.722 per key."""
     texts = prompt_texts(language, files)
     for path, content in files(f"asterisk-core-sounds-{language}-g722"):
         found = re.search(r"/sounds/[^/]+/(.+)\.g722$", path)
@@ -65,7 +65,7 @@ _DIALOGUE = re.compile(
 
 
 def dialogue(language: str, files: Files, dropped: Counter[str]) -> Iterator[Recording]:
-    """Dialogue of a game: Lua scripts of id, English and text; Ogg by level and id."""
+    """Yield dialogue of a game: texts in Lua scripts, an Ogg file per level and id."""
     texts = {}
     for path, content in files("fillets-ng-data"):
         script = re.search(rf"/script/([^/]+)/\w*dialogs_{language}\.lua$", path)
@@ -85,7 +85,7 @@ def dialogue(language: str, files: Files, dropped: Counter[str]) -> Iterator[Rec
 
 
 def captions(language: str, files: Files, dropped: Counter[str]) -> Iterator[Recording]:
-    """Captions of pictures: beside each Ogg a list of its text in many languages."""
+    """Yield captions of pictures: Ogg files, each with a list of its texts."""
     sounds = {}
     lists = {}
     for path, content in files("tuxpaint-stamps-default"):

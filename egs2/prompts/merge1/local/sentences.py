@@ -1,25 +1,25 @@
-"""Sentences: what they say, when two are the same, and which split they are in."""
+"""Sentences: clean their texts, compare them, and choose their split."""
 
 import hashlib
 import re
 
 from espnet_merge.data import sets
 
-# In the order in which they keep a text that two of them have.
+# In order of precedence: if two splits have the same text, the first one keeps it.
 SPLITS = ("test", "valid", "train")
-# Of 100 sentences, as a rule: 8 for test, 9 for valid.
+# Of 100 sentences, about 8 are for test and 9 for valid.
 TEST, VALID = 8, 17
 
 
 def clean(text: str) -> str:
-    """Return the text in NFC, without the dots of a sentence that goes on elsewhere."""
+    """Return the text in NFC, without ellipses at its start or end."""
     return re.sub(r"^(\.\.+|…)\s*|\s*(\.\.+|…)$", "", sets.clean(text))
 
 
 def flaw(text: str) -> str | None:
-    """Return why nobody says a clean text so, None if it can be said."""
+    """Return why a cleaned text is not what is spoken, or None if it may be."""
     if re.search(r"[][()<>]", text):
-        # A tone, or a remark to the speaker: it says how, or says it in English.
+        # A tone, or a remark to the speaker, on how to speak or in English.
         return "note in brackets"
     if "%" in text:
         return "template"
@@ -27,12 +27,12 @@ def flaw(text: str) -> str | None:
 
 
 def plain(text: str) -> str:
-    """Return the letters and digits of a text, by which two texts are the same."""
+    """Return the letters and digits of a text, to compare texts by."""
     return "".join(c for c in text.casefold() if c.isalnum())
 
 
 def split_of(sentence: str) -> str:
-    """Return the split of a sentence: the same on every machine, for ever."""
+    """Return the split of a sentence, which depends on nothing but its text."""
     words = plain(sentence).encode()
     place = int.from_bytes(hashlib.sha256(words).digest()[:8]) % 100
     return "test" if place < TEST else "valid" if place < VALID else "train"

@@ -1,4 +1,4 @@
-"""Spoken prompts beside what they say in English: speech translation.
+"""Speech translation: spoken prompts with their English texts.
 
 The prompts have the same keys in every language, so that the English text of a key is
 the translation of what is spoken under it.
@@ -11,27 +11,27 @@ from dataclasses import replace
 from recordings import name_of
 from sentences import SPLITS, clean, flaw, plain, split_of
 
-from espnet_merge.data.kaldi import Utterance
+from espnet_merge.data.kaldi import KaldiUtterance
 from espnet_merge.speech import TRANSLATE
 
 
 def translated(
-    spoken: Mapping[str, list[Utterance]],
+    spoken: Mapping[str, list[KaldiUtterance]],
     language: str,
     english: Mapping[str, str],
     dropped: Counter[str],
-) -> Iterator[tuple[str, Utterance]]:
-    """Yield split and utterance of what can be translated into English.
+) -> Iterator[tuple[str, KaldiUtterance]]:
+    """Yield the prompts that have an English text, each with its split.
 
-    Two keys may have one English text, and be in two splits. It stays in the one that
-    matters more, whatever the language: the texts of all keys decide, not only of
-    those that are spoken in this language.
+    Two keys may have the same English text and be in two splits. Then only the first
+    split of ``SPLITS`` keeps it. The texts of all keys decide that, not only of those
+    spoken in this language, so the result is the same for every language.
 
     Args:
         spoken: split -> utterances of the recognition sets.
-        language: that is spoken.
+        language: code of the spoken language.
         english: key -> text, of all prompts.
-        dropped: is counted up: reason -> utterances.
+        dropped: counter of dropped utterances by reason; changed in place.
     """
     texts = {name_of(language, key): clean(text) for key, text in english.items()}
     splits: dict[str, str] = {}
@@ -48,6 +48,6 @@ def translated(
                 dropped["English text of another split"] += 1
             else:
                 key = utterance.name.removeprefix(f"{language}-")
-                # Sets of both tasks are combined: no name may be in two of them.
+                # Sets of both tasks are combined, so their names must differ.
                 name = f"{language}-en-{key}"
                 yield split, replace(utterance, name=name, text=text, task=TRANSLATE)
