@@ -293,9 +293,11 @@ def function[**P, R](
         return done
 
     call.__name__ = call.__qualname__ = name
+    call.__module__ = __package__  # whence it is imported
     call.__doc__ = f"{text}\nArgs:\n{args}\n{found}{rest}"
     call.__signature__ = Signature(  # type: ignore[attr-defined]
         [one.parameter for one in options.values()],
-        return_annotation=get_type_hints(kind.__call__)["return"],
+        # As it is written: its class may not be imported yet.
+        return_annotation=get_annotations(kind.__call__)["return"],
     )
     return call

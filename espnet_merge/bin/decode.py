@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 from espnet_merge.checkpoint.padding import PUBLISHED, Padding, common_padding
 from espnet_merge.decoding.settings import Settings, experts, pairs
 from espnet_merge.errors import InputError
-from espnet_merge.options import AnyPath, Option, part
+from espnet_merge.options import AnyPath, Option, function, part
 
 if TYPE_CHECKING:
     from espnet_merge.decoding.decoded import Decoded
@@ -24,7 +24,31 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Command(Settings):
-    """Transcribe, or translate, Kaldi data directories with a Whisper."""
+    """Transcribe, or translate, Kaldi data directories with a Whisper.
+
+    A finished decoding of the same is left as it is, and a killed one goes on.
+
+    Returns:
+        The directories, the ``texts`` of their utterances, and their ``records``:
+        text, score, language, repeats.
+
+    Raises:
+        InputError: bad data or model, an option has a bad value, or hypotheses are
+            there that were made otherwise.
+
+    Example:
+        >>> import espnet_merge as em
+        >>> heard = em.decode(
+        ...     model="exp/base",
+        ...     data=["dump/raw/es_test"],
+        ...     output=["exp/zero_shot/es_test"],
+        ...     max_new_tokens=5,
+        ... )
+        >>> sorted(heard.texts)
+        ['es-hello-world', 'es-privacy-thankyou']
+        >>> heard.records["es-hello-world"]["language"]
+        'es'
+    """
 
     model: Annotated[
         AnyPath,
@@ -152,6 +176,9 @@ class Command(Settings):
             f" ({record}), decoded {now}: it may loop.",
             file=sys.stderr,
         )
+
+
+decode = function(Command, "decode")
 
 
 def main(command: Command) -> None:

@@ -11,12 +11,27 @@ from pathlib import Path
 from typing import Annotated
 
 from espnet_merge.disk.cache import default_cache
-from espnet_merge.options import AnyPath, Option, Options
+from espnet_merge.options import AnyPath, Option, Options, function
 
 
 @dataclass(frozen=True, kw_only=True)
 class Command(Options):
-    """Get a Whisper as a local Hugging Face directory."""
+    """Get a Whisper as a local Hugging Face directory.
+
+    What is there already, from the same source, is left as it is.
+
+    Returns:
+        The directory.
+
+    Raises:
+        InputError: the source is unknown, out of reach or damaged, or ``output`` holds
+            something else.
+
+    Example:
+        >>> import espnet_merge as em
+        >>> em.fetch(source="exp/base", output="exp/again")
+        PosixPath('exp/again')
+    """
 
     source: Annotated[
         AnyPath,
@@ -50,6 +65,9 @@ class Command(Options):
 
         fetch(source, output, Path(self.cache), overwrite=self.overwrite)
         return output
+
+
+fetch = function(Command, "fetch")
 
 
 def main(command: Command) -> None:

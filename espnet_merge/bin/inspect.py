@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from espnet_merge.bin._merging import Models
 from espnet_merge.files import INSPECT_HTML
-from espnet_merge.options import AnyPath, Option
+from espnet_merge.options import AnyPath, Option, function
 
 if TYPE_CHECKING:
     from espnet_merge.inspection.summary import Summary
@@ -25,7 +25,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Command(Models):
-    """Measure experts before they are merged."""
+    """Measure experts before they are merged.
+
+    Returns:
+        Norms, stable ranks, cosines, conflicts of sign and overlaps of subspaces: as
+        text in tables, as numbers in its ``record``; and its ``warnings``.
+
+    Raises:
+        InputError: the checkpoints do not belong together, or hold NaN or Inf.
+
+    Example:
+        >>> import espnet_merge as em
+        >>> found = em.inspect(
+        ...     base="exp/base", experts=["exp/full_es/model", "exp/full_it/model"]
+        ... )
+        >>> found.record["labels"]
+        ['full_es', 'full_it']
+        >>> found.warnings
+        []
+    """
 
     output: Annotated[AnyPath | None, Option("directory to write", metavar="DIR")] = (
         None
@@ -51,6 +69,9 @@ class Command(Models):
         if output:
             summary.write(output, overwrite=self.overwrite)
         return summary
+
+
+inspect = function(Command, "inspect")
 
 
 def main(command: Command) -> None:

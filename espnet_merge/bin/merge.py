@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from espnet_merge.bin._merging import Inputs
-from espnet_merge.options import AnyPath, Option
+from espnet_merge.options import AnyPath, Option, function
 
 if TYPE_CHECKING:
     from espnet_merge.merging.planned import Merged, PlannedMerge
@@ -24,7 +24,32 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Command(Inputs):
-    """Merge expert checkpoints into one."""
+    """Merge expert checkpoints into one.
+
+    Tensors stream from file to file, one at a time; a result is written whole or not at
+    all. ``params`` are the method's, by name; ``em.METHODS`` lists them.
+
+    Returns:
+        Where the result is, and its ``record``; of a dry run the plan, with the
+        ``memory`` in bytes and the ``seconds`` that the merge will need, roughly.
+
+    Raises:
+        InputError: the inputs do not belong together, or an option has a bad value.
+
+    Example:
+        >>> import espnet_merge as em
+        >>> merged = em.merge(
+        ...     method="task_arithmetic",
+        ...     base="exp/base",
+        ...     experts=["exp/full_es/model", "exp/full_it/model"],
+        ...     output="exp/sum/model",
+        ...     params={"scale": 0.3},
+        ... )
+        >>> merged
+        TaskArithmetic(scale=0.3, weights=None) of 2 experts -> exp/sum/model
+        >>> merged.record["params"]
+        {'scale': 0.3, 'weights': None}
+    """
 
     method: Annotated[
         str | None,
@@ -77,6 +102,9 @@ class Command(Inputs):
         """Merge; return the plan of a dry run."""
         plan = self.plan()
         return plan if self.dry_run else plan.run()
+
+
+merge = function(Command, "merge")
 
 
 def main(command: Command) -> None:

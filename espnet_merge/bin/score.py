@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from espnet_merge.options import AnyPath, Option, Options
+from espnet_merge.options import AnyPath, Option, Options, function
 from espnet_merge.scoring.evaluate import METRICS
 from espnet_merge.scoring.normalize import NORMALIZERS
 
@@ -21,7 +21,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Command(Options):
-    """Score hypotheses against a data directory."""
+    """Score hypotheses against a data directory.
+
+    Writes ``score.json`` and the alignments beside the hypotheses. Error rates are in
+    percent, of the whole set.
+
+    Returns:
+        What ``score.json`` holds of each directory; as text, a table.
+
+    Raises:
+        InputError: a file is missing or broken, or ids differ; nothing is written then.
+
+    Example:
+        >>> import espnet_merge as em
+        >>> found = em.score(ref="dump/raw/es_test", hyp=["exp/copy/es_test"])
+        >>> found["exp/copy/es_test"]["metrics"]["wer"]["normalized"]["rate"]
+        0.0
+    """
 
     ref: Annotated[
         AnyPath, Option("Kaldi data directory: text, utt2lang", metavar="DATADIR")
@@ -77,6 +93,9 @@ class Command(Options):
             baseline=Path(self.baseline) if self.baseline else None,
             keep_current=self.keep_current,
         )
+
+
+score = function(Command, "score")
 
 
 def main(command: Command) -> None:

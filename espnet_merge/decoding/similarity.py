@@ -43,7 +43,7 @@ class Similarity:
 
     record: dict[str, Any]
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         rows, counts = self.record["similarity"], self.record["utterances"]
         columns = list(next(iter(rows.values())))
         table = [["language", "utterances", *columns, "most similar other"]]

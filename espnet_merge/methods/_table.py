@@ -32,7 +32,15 @@ from espnet_merge.methods.wudi import Wudi
 
 
 class Methods(dict[str, type[Method]]):
-    """Name -> method; as text a line each: name, one sentence, defaults."""
+    """Name -> method; as text a line each: name, one sentence, defaults.
+
+    Example:
+        >>> import espnet_merge as em
+        >>> em.METHODS["task_arithmetic"](scale=0.5)
+        TaskArithmetic(scale=0.5, weights=None)
+        >>> print(em.METHODS)  # doctest: +ELLIPSIS
+        soup             Average the weights ...
+    """
 
     @property
     def rows(self) -> list[tuple[str, str, str]]:

@@ -32,7 +32,7 @@ class Report:
     findings: Mapping[str, Findings]
     files: Sequence[Path]
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         main = self.modes[0]
         lines = [*tables.terminal(main), self.findings[main.mode].summary, *self.files]
         return "\n".join(map(str, lines))

@@ -64,7 +64,7 @@ class Comparison:
             ],
         }
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         alpha = self.design.alpha
         lines = []
         for pair in self.pairs:

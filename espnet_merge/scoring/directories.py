@@ -11,6 +11,8 @@ from typing import Any
 
 from espnet_merge.disk.atomic import one_writer, whole_file
 from espnet_merge.files import RESULT_TXT, SCORE_JSON
+from espnet_merge.html import html_table
+from espnet_merge.options import AnyPath
 from espnet_merge.scoring import tables
 from espnet_merge.scoring.counts import Counts, Pair
 from espnet_merge.scoring.current import inputs_digest, is_current, rules_digest
@@ -39,7 +41,15 @@ class Scores:
     kept: Sequence[Path] = ()
     baseline: Score | None = None
 
-    def __str__(self) -> str:
+    def __getitem__(self, directory: AnyPath) -> Score:
+        """Return what was found of a directory, kept or new."""
+        path = Path(directory)
+        if path not in self.scored and path in self.kept:
+            score: Score = json.loads((path / SCORE_JSON).read_bytes())
+            return score
+        return self.scored[path]
+
+    def __repr__(self) -> str:
         lines = []
         if self.kept:
             total = len(self.kept) + len(self.scored)
@@ -49,6 +59,10 @@ class Scores:
         if self.scored:
             lines += tables.scores(self.scored, self.baseline)
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        everything = {path: self[path] for path in (*self.kept, *self.scored)}
+        return "\n".join(html_table(tables.cells(everything, self.baseline)))
 
 
 def score_directories(

@@ -38,7 +38,7 @@ class Verdict:
         """The tests in which the candidate is worse."""
         return [row for row in self.rows if row.p < self.design.alpha]
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         design, count = self.design, len(self.rows)
         lines = [
             f"a: {self.baseline}",

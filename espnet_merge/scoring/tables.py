@@ -48,6 +48,27 @@ def scores(scored: Mapping[Path, Score], baseline: Score | None) -> Iterator[str
                 yield line
 
 
+def cells(scored: Mapping[Path, Score], baseline: Score | None) -> list[list[str]]:
+    """Return rows of text, headings first: the number of each metric and directory.
+
+    Args:
+        scored: directory -> what its ``score.json`` holds.
+        baseline: of another system on the same set, whose numbers are subtracted.
+    """
+    rows = [["directory", "metric", "text", "score"]]
+    if baseline:
+        rows[0].append("less the baseline's")
+    for path, score in scored.items():
+        for metric, readings in score["metrics"].items():
+            for reading, values in readings.items():
+                text = score["normalizer"] if reading == "normalized" else reading
+                rows.append([str(path), metric, text, f"{headline(values):.2f}"])
+                if baseline:
+                    before = headline(baseline["metrics"][metric][reading])
+                    rows[-1].append(f"{headline(values) - before:+.2f}")
+    return rows
+
+
 def differences(rows: Sequence[Difference], alpha: float) -> Iterator[str]:
     """Yield the rows in columns of equal width, significant ones with a star."""
     lines = zip(*(_cells(row, alpha) for row in rows), strict=True)
