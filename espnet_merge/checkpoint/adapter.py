@@ -5,12 +5,18 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from espnet_merge.checkpoint.adapter_config import (
+    by_pattern,
+    check_known,
+    check_plain,
+    check_promises,
+)
 from espnet_merge.checkpoint.espnet import read_config
 from espnet_merge.checkpoint.factored import Factored
 from espnet_merge.checkpoint.hf import read_json
-from espnet_merge.checkpoint.lora_defaults import DEFAULTS, moves_base
+from espnet_merge.checkpoint.lora_defaults import DEFAULTS
 from espnet_merge.checkpoint.opened import Checkpoint
 from espnet_merge.checkpoint.safetensors import Entry, read_header, read_metadata
 from espnet_merge.checkpoint.torch_read import read_torch, tensors_of
@@ -25,12 +31,6 @@ WEIGHTS = (ADAPTER_WEIGHTS, "adapter_model.bin")
 PREFIX = "base_model.model."
 FACTOR = re.compile(re.escape(PREFIX) + r"(.+)\.lora_([AB])(?:\.default)?\.weight")
 TASK_PREFIX = "network."
-# What changes the meaning of A and B, and why that is no sum of a task vector.
-UNLIKE = {
-    "use_dora": "DoRA rescales the weights of the base, so it is no low-rank delta",
-    "fan_in_fan_out": "its factors are transposed",
-    "layer_replication": "it repeats layers of the base",
-}
 
 
 @dataclass(frozen=True)
@@ -70,12 +70,32 @@ class Adapter:
         return values.reshape(self.weights.entries[name].shape)
 
 
-def open_adapter(path: Path) -> Adapter:
-    """Open PEFT's directory ``path``; only headers are read.
+class Stored(NamedTuple):
+    """An adapter in PEFT's directory, which fits its configuration.
+
+    config: Of ``adapter_config.json``.
+    entries: Name to place of each tensor, as in the file.
+    files: Configuration and weights.
+    base_sha256: Digest of the base it was trained on, where it says.
+    """
+
+    config: dict[str, Any]
+    entries: dict[str, Entry]
+    files: tuple[Path, ...]
+    base_sha256: str | None
+
+
+def read_stored(path: Path) -> Stored:
+    """Read PEFT's directory ``path`` as far as headers tell; every command does so.
 
     Raises:
-        InputError: it is not whole, or no plain LoRA.
+        InputError: it is not whole, no LoRA, or contradicts itself.
     """
+    if not (path / ADAPTER_CONFIG).is_file():
+        raise InputError(
+            f"{path}: a PEFT adapter needs {ADAPTER_CONFIG}; it has none: give the"
+            " model/ directory of a LoRA expert."
+        )
     config = read_json(path / ADAPTER_CONFIG)
     if (kind := config.get("peft_type")) != "LORA":
         raise InputError(
@@ -89,8 +109,18 @@ def open_adapter(path: Path) -> Adapter:
         entries, digest = read_header(file), read_metadata(file).get("base_sha256")
     else:
         entries, digest = tensors_of(file, read_torch(file)), None
-    files = (path / ADAPTER_CONFIG, file)
-    return _build(path, entries, config, files, digest)
+    _check(path, config, entries)
+    return Stored(config, entries, (path / ADAPTER_CONFIG, file), digest)
+
+
+def open_adapter(path: Path) -> Adapter:
+    """Open PEFT's directory ``path``; only headers are read.
+
+    Raises:
+        InputError: it is not whole, contradicts itself, or is no plain LoRA.
+    """
+    stored = read_stored(path)
+    return _build(path, stored.entries, stored.config, stored.files, stored.base_sha256)
 
 
 def is_task_adapter(content: Mapping[str, Any]) -> bool:
@@ -117,7 +147,21 @@ def open_task_adapter(path: Path, content: Mapping[str, Any]) -> Adapter:
             f"{settings}: must hold lora_conf, which says the scale of the adapter"
             f" {path.name}; copy it from the experiment."
         )
-    return _build(path, entries, {**DEFAULTS, **conf}, (path, settings), None)
+    config = {**DEFAULTS, **conf}
+    _check(path, config, entries)
+    return _build(path, entries, config, (path, settings), None)
+
+
+def _check(path: Path, config: Mapping[str, Any], entries: Mapping[str, Entry]) -> None:
+    """Raise ``InputError`` where nobody here can tell what the adapter computes."""
+    check_known(path, config)
+    matches = {name: FACTOR.fullmatch(name) for name in entries}
+    ranks = {
+        match[1]: entries[name].shape[0]
+        for name, match in matches.items()
+        if match and match[2] == "A" and entries[name].shape
+    }
+    check_promises(path, config, ranks, entries)
 
 
 def _build(
@@ -127,7 +171,7 @@ def _build(
     files: tuple[Path, ...],
     digest: str | None,
 ) -> Adapter:
-    _check_plain(path, config)
+    check_plain(path, config)
     factors: dict[str, Entry] = {}
     for name, entry in entries.items():
         match = FACTOR.fullmatch(name)
@@ -150,26 +194,9 @@ def _build(
     return Adapter(path, scales, weights, files, digest)
 
 
-def _check_plain(path: Path, config: Mapping[str, Any]) -> None:
-    reasons = [reason for key, reason in UNLIKE.items() if config.get(key)]
-    if moves_base(config):
-        init = config["init_lora_weights"]
-        reasons.append(f"init_lora_weights={init} moves part of the base into it")
-    if reasons:
-        raise InputError(
-            f"{path}: not a plain LoRA adapter: {reasons[0]}; merge it into its base"
-            " with peft first, and use the result as expert."
-        )
-
-
 def _scale(path: Path, config: Mapping[str, Any], module: str, rank: int) -> float:
     """Return alpha / r, by pattern where the configuration has some, as peft does."""
-    patterns = config.get("alpha_pattern") or {}
-    alpha = config.get("lora_alpha")
-    for pattern, value in patterns.items():
-        if re.match(rf"(.*\.)?({pattern})$", module):
-            alpha = value
-            break
+    alpha = by_pattern(config.get("alpha_pattern"), module, config.get("lora_alpha"))
     if isinstance(alpha, bool) or not isinstance(alpha, int | float):
         raise InputError(
             f"{path}: lora_alpha must be a number, got {alpha!r}; copy the"

@@ -1,15 +1,16 @@
 """Checks that experts and base are checkpoints of one and the same model."""
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 from espnet_merge.checkpoint.adapter import Adapter
-from espnet_merge.checkpoint.hf import read_json
 from espnet_merge.checkpoint.identity import weights_digest
 from espnet_merge.checkpoint.opened import Checkpoint, chunks
+from espnet_merge.checkpoint.vocabulary import read_vocabulary, vocabulary_files
 from espnet_merge.errors import InputError
-from espnet_merge.files import TOKENIZER_JSON, VOCAB_JSON
 
 # Keys of config.json that change the meaning of weights without changing shapes, or
 # that explain best why shapes differ.
@@ -30,12 +31,16 @@ ARCHITECTURE = (
 # The same in ESPnet's config.yaml; rates of dropout may differ between trainings.
 ESPNET = ("model", "frontend", "encoder", "decoder")
 ESPNET_CONF = ("frontend_conf", "encoder_conf", "decoder_conf")
+# What begins the names of OpenAI's models, and the origin of what is from the hub.
+OPENAI, HUB = "openai/", "hub:"
 
 
 def check_same_model(base: Checkpoint, experts: Sequence[Checkpoint | Adapter]) -> None:
     """Raise ``InputError`` for the first difference between an expert and the base."""
     for expert in experts:
         if isinstance(expert, Adapter):
+            if expert.base_sha256 is None:
+                check_named_base(base.path, expert.path, expert.weights.config)
             _check_targets(base, expert)
             continue
         if expert.path.resolve() == base.path.resolve():
@@ -44,8 +49,10 @@ def check_same_model(base: Checkpoint, experts: Sequence[Checkpoint | Adapter]) 
                 " leave it out."
             )
         _check_config(base, expert)
-        _check_vocabulary(base, expert)
+        _check_token_list(base, expert)
         _check_tensors(base, expert)
+    models = [x.path for x in (base, *experts) if isinstance(x, Checkpoint)]
+    check_vocabularies(models)
 
 
 def check_moved(base: Checkpoint, expert: Checkpoint | Adapter) -> None:
@@ -53,20 +60,13 @@ def check_moved(base: Checkpoint, expert: Checkpoint | Adapter) -> None:
 
     Reads no further than to the first difference.
     """
-    import numpy as np
-
     if isinstance(expert, Adapter):
-        moved = any(expert.weights.read(f"{name}.B").any() for name in expert.scales)
-    else:
         moved = any(
-            not np.array_equal(
-                base.read(name, chunk=chunk),
-                expert.read(name, chunk=chunk),
-                equal_nan=True,
-            )
-            for name, entry in base.floats.items()
-            for chunk in chunks(entry.size)
+            scale and all(expert.weights.read(f"{name}.{x}").any() for x in "BA")
+            for name, scale in expert.scales.items()
         )
+    else:
+        moved = not _equal(base, expert)
     if not moved:
         raise InputError(
             f"{expert.path}: holds the same weights as the base {base.path}; its task"
@@ -119,39 +119,124 @@ def _facts(config: Mapping[str, Any]) -> dict[str, Any]:
     return facts
 
 
-def _check_vocabulary(base: Checkpoint, expert: Checkpoint) -> None:
+def _check_token_list(base: Checkpoint, expert: Checkpoint) -> None:
     lists = [checkpoint.config.get("token_list") for checkpoint in (base, expert)]
     if all(lists) and lists[0] != lists[1]:
         raise InputError(
             f"{expert.path}: another token_list in its config.yaml than {base.path};"
             " use experts with the tokens of the base."
         )
-    for name in (VOCAB_JSON, TOKENIZER_JSON):
-        ours, theirs = base.path / name, expert.path / name
-        if not (ours.is_file() and theirs.is_file()):
+
+
+def check_vocabularies(paths: Iterable[Path]) -> None:
+    """Check that rows of the token embedding are of the same tokens in all models.
+
+    Tokens that only some of them name are no difference: older tokenizers leave some
+    out.
+
+    Raises:
+        InputError: a token has two rows, or a row two tokens.
+    """
+    tokens: dict[int, tuple[str, Path]] = {}
+    rows: dict[str, tuple[int, Path]] = {}
+    read: set[tuple[bytes, ...]] = set()
+    for path in paths:
+        files = vocabulary_files(path)
+        content = tuple(file.read_bytes() for file in files)
+        if content in read:
             continue
-        if ours.read_bytes() != theirs.read_bytes() and _ids(ours) != _ids(theirs):
+        read.add(content)
+        for row, token in read_vocabulary(files).items():
+            other, where = tokens.setdefault(row, (token, path))
+            if other != token:
+                raise _other_vocabulary(path, f"row {row}", token, where, other)
+            first, where = rows.setdefault(token, (row, path))
+            if first != row:
+                raise _other_vocabulary(path, f"token {token!r}", row, where, first)
+
+
+def _other_vocabulary(
+    path: Path, what: str, here: object, where: Path, there: object
+) -> InputError:
+    return InputError(
+        f"{path}: another vocabulary than {where}: {what} is {here!r}, in the other"
+        f" {there!r}; rows of the token embedding do not correspond, use experts with"
+        " the tokenizer of the base."
+    )
+
+
+def check_named_base(base: Path, adapter: Path, config: Mapping[str, Any]) -> None:
+    """Check that an adapter is not of another of OpenAI's models, by their names.
+
+    Other names may be those of directories, which say nothing here.
+
+    Args:
+        base: The model at hand; what was fetched from the hub says from where.
+        adapter: For the message.
+        config: What the adapter says of itself.
+
+    Raises:
+        InputError: it names another model than the base is.
+    """
+    named, origin = str(config.get("base_model_name_or_path")), _origin(base)
+    certain = named.lower().startswith(OPENAI) and origin
+    if (
+        certain
+        and named.lower().rpartition("/")[2] != origin.lower().rpartition("/")[2]
+    ):
+        raise InputError(
+            f"{adapter}: was trained on {named}, by its base_model_name_or_path, but"
+            f" {base} is {origin}; give that base, or correct the name."
+        )
+
+
+def _origin(base: Path) -> str:
+    """Return the name on the hub of a model that was fetched; empty if unknown."""
+    try:
+        origin = json.loads((base / "fetch.json").read_bytes())["origin"]
+        return str(origin).removeprefix(HUB) if str(origin).startswith(HUB) else ""
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+
+
+def check_distinct(experts: Sequence[Checkpoint | Adapter]) -> None:
+    """Check that no expert is given twice, under whatever name or format.
+
+    Reads no further than to the first difference, in the smallest tensors.
+
+    Raises:
+        InputError: two hold the same weights.
+    """
+    for one, other in combinations(experts, 2):
+        if _same_weights(one, other):
             raise InputError(
-                f"{theirs}: another vocabulary than {ours}; rows of the token"
-                " embedding do not correspond, use experts with the tokenizer of the"
-                " base."
+                f"{other.path}: holds the same weights as {one.path}; an expert counts"
+                " once: leave one out, and give the other more weight if it should"
+                " count more."
             )
 
 
-def _ids(path: Path) -> dict[str, Any]:
-    """Return the id of every token in ``vocab.json`` or ``tokenizer.json``."""
-    content = read_json(path)
-    if path.name == VOCAB_JSON:
-        return content
-    try:
-        added = {
-            str(token["content"]): token["id"] for token in content["added_tokens"]
-        }
-        return dict(content["model"]["vocab"]) | added
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(
-            f"{path}: not a tokenizer of Hugging Face's ({error!r}); copy it again."
-        ) from error
+def _same_weights(one: Checkpoint | Adapter, other: Checkpoint | Adapter) -> bool:
+    if isinstance(one, Adapter) and isinstance(other, Adapter):
+        return one.scales == other.scales and _equal(one.weights, other.weights)
+    if isinstance(one, Adapter) or isinstance(other, Adapter):
+        return False
+    return _equal(one, other)
+
+
+def _equal(one: Checkpoint, other: Checkpoint) -> bool:
+    """Return whether all floats are the same, as float32."""
+    import numpy as np
+
+    shapes, others = ({n: e.shape for n, e in x.entries.items()} for x in (one, other))
+    floats = [name for name, entry in one.entries.items() if entry.is_float]
+    return shapes == others and all(
+        np.array_equal(
+            one.read(name, chunk=chunk), other.read(name, chunk=chunk), equal_nan=True
+        )
+        for name in sorted(floats, key=lambda name: one.entries[name].size)
+        for chunk in chunks(one.entries[name].size)
+    )
 
 
 def _check_tensors(base: Checkpoint, expert: Checkpoint) -> None:

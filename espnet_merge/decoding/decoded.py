@@ -11,6 +11,7 @@ from typing import Any
 from espnet_merge.data.table import read_table
 from espnet_merge.decoding.journal import Record
 from espnet_merge.decoding.utterances import Utterance
+from espnet_merge.files import TEXT_JSON
 from espnet_merge.job_array import Shard
 
 # Texts of each directory that are shown.
@@ -40,7 +41,7 @@ class Decoded:
     def records(self) -> dict[str, dict[str, Any]]:
         """Utterance -> what ``text.json`` says: text, score, language, repeats."""
         found = [
-            json.loads((p / "text.json").read_text("utf-8")) for p in self.directories
+            json.loads((p / TEXT_JSON).read_text("utf-8")) for p in self.directories
         ]
         return {n: one for each in found for n, one in each["utterances"].items()}
 

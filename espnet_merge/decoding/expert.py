@@ -6,7 +6,8 @@ from pathlib import Path
 import torch
 from transformers import WhisperForConditionalGeneration
 
-from espnet_merge.checkpoint.adapter import open_adapter
+from espnet_merge.checkpoint.adapter import open_adapter, read_stored
+from espnet_merge.checkpoint.agree import check_named_base
 from espnet_merge.checkpoint.stored import check_sizes
 from espnet_merge.errors import InputError
 from espnet_merge.files import ADAPTER_CONFIG
@@ -17,9 +18,10 @@ from espnet_merge.whisper.model import load_whisper
 
 
 def check_expert(model: Path, adapter: Path | None) -> None:
-    """Raise ``InputError`` where a model and an adapter are taken for each other.
+    """Raise ``InputError`` where headers tell that this expert cannot be.
 
-    Or where one is not what its record says. A mixture of LoRA experts goes where an
+    A model and an adapter are taken for each other, one is not what its record says, or
+    the adapter contradicts itself or the model. A mixture of LoRA experts goes where an
     adapter goes.
     """
     if (model / ADAPTER_CONFIG).is_file():
@@ -30,6 +32,9 @@ def check_expert(model: Path, adapter: Path | None) -> None:
     check_sizes(model)
     if adapter is not None and not is_mixture(adapter):
         check_adapter(adapter)
+        stored = read_stored(adapter)
+        if stored.base_sha256 is None:
+            check_named_base(model, adapter, stored.config)
 
 
 def check_adapter(adapter: Path) -> None:

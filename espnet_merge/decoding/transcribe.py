@@ -91,7 +91,8 @@ def transcribe(
     Raises:
         InputError: bad input, or other hypotheses are there already.
     """
-    check_expert(model, adapter)
+    for one in routes.adapters.values() if routes else [adapter]:
+        check_expert(model, one)
     if settings.backend == "ctranslate2":
         check_ready(settings.device)
     mode = _mode(model, adapter, routes, settings)

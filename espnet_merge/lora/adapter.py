@@ -6,8 +6,8 @@ Sec. 3.1 (query, key, value and both feed-forward layers of encoder and decoder)
 """
 
 import hashlib
-import json
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,12 @@ from peft import (
     get_peft_model_state_dict,
     set_peft_model_state_dict,
 )
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from espnet_merge.checkpoint import Checkpoint
+from espnet_merge.checkpoint.adapter import read_stored
+from espnet_merge.checkpoint.adapter_config import UNLIKE, is_on
 from espnet_merge.checkpoint.labels import KEY, SPACED
 from espnet_merge.checkpoint.lora_defaults import DEFAULTS, moves_base
 from espnet_merge.errors import InputError
@@ -93,11 +95,12 @@ def load_adapter(model: nn.Module, directory: Path) -> PeftModel:
 
     Args:
         model: the Whisper that the adapter was trained on, in float32.
-        directory: holds ``adapter_config.json`` and ``adapter_model.safetensors``.
+        directory: holds ``adapter_config.json`` and the weights.
 
     Raises:
-        InputError: files are missing or broken, the adapter was trained on another
-            base, or its tensors do not match the modules one to one.
+        InputError: files are missing or broken or contradict each other, the adapter
+            was trained on another base, or its tensors do not match the modules one to
+            one.
     """
     config, weights = read_adapter(directory, model)
     peft_model = get_peft_model(model, config)
@@ -113,9 +116,14 @@ def read_adapter(
     Raises:
         InputError: files are missing or broken, or it was trained on another base.
     """
-    weights, metadata = _read_weights(directory)
-    config = LoraConfig(**_read_config(directory))
-    check_base(directory, metadata.get("base_sha256"), base_digest(base))
+    stored = read_stored(directory)
+    config = _config(directory, stored.config)
+    check_base(directory, stored.base_sha256, base_digest(base))
+    file = Checkpoint(directory, stored.entries, {}, stored.files)
+    weights = {
+        name: torch.tensor(file.read(name)).view(entry.shape)
+        for name, entry in stored.entries.items()
+    }
     return config, weights
 
 
@@ -183,32 +191,22 @@ def base_digest(model: nn.Module) -> str:
     return digest.hexdigest()
 
 
-def _read_weights(directory: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    path = directory / ADAPTER_WEIGHTS
-    if not path.is_file():
+def _config(directory: Path, stored: Mapping[str, Any]) -> LoraConfig:
+    """Return what this peft makes of a configuration that another may have written."""
+    known = {field.name for field in fields(LoraConfig)}
+    values = {
+        name: value
+        for name, value in stored.items()
+        if name in known and name not in ("peft_type", "runtime_config")
+    }
+    if newer := [x for x in UNLIKE if is_on(stored, x) and x not in known]:
         raise InputError(
-            f"{directory}: a PEFT adapter directory needs {ADAPTER_WEIGHTS}; it has "
-            "none: give the model/ directory of a LoRA expert."
+            f"{directory}: {newer[0]} is an option of a newer peft than the one that is"
+            " installed, and the adapter needs it: upgrade peft."
         )
     try:
-        with safe_open(path, framework="pt") as file:
-            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            return weights, file.metadata() or {}
-    except SafetensorError as error:
+        return LoraConfig(**values)
+    except (TypeError, ValueError) as error:
         raise InputError(
-            f"{path}: must be a whole safetensors file; {error}: train or copy it anew."
+            f"{directory / ADAPTER_CONFIG}: must be PEFT's configuration; {error}."
         ) from error
-
-
-def _read_config(directory: Path) -> dict[str, Any]:
-    path = directory / ADAPTER_CONFIG
-    try:
-        config: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"{path}: must be PEFT's JSON configuration; {error}"
-        ) from error
-    kind = config.pop("peft_type", None)
-    if kind != "LORA":
-        raise InputError(f"{path}: peft_type must be LORA; got {kind!r}.")
-    return config

@@ -6,7 +6,12 @@ from functools import cached_property
 from pathlib import Path
 
 from espnet_merge.checkpoint import Adapter, Checkpoint, Format
-from espnet_merge.checkpoint.agree import check_base_of, check_moved, check_same_model
+from espnet_merge.checkpoint.agree import (
+    check_base_of,
+    check_distinct,
+    check_moved,
+    check_same_model,
+)
 from espnet_merge.checkpoint.dtypes import FLOATS
 from espnet_merge.checkpoint.identity import expert_digest
 from espnet_merge.checkpoint.output import Output, Plan, in_order
@@ -115,6 +120,7 @@ class Merge:
             check_moved(self.base, expert)
             if isinstance(expert, Adapter):
                 check_base_of(self.base, expert)
+        check_distinct(self.experts)
         self.check_statistics()
 
     def check_statistics(self) -> None:

@@ -35,7 +35,7 @@ class Lors(Method):
         scale: :math:`\lambda`, no unit, finite; 1/n in the paper.
         rank_ratio: r as a fraction of the smaller side, in [0, 1]; 0 keeps the sparse
             part alone.
-        rank: r itself, >= 0; overrides ``rank_ratio``.
+        rank: r itself, >= 1; overrides ``rank_ratio``. ``mp`` keeps none.
         density: d, fraction of the residual's entries kept, in [0, 1].
         compress: ``lors``, or an ablation: ``svp`` low rank only, ``mp`` the largest
             entries of the task vector only, ``none`` neither.
@@ -66,7 +66,7 @@ class Lors(Method):
         check_range("rank_ratio", self.rank_ratio, 0, 1)
         check_range("density", self.density, 0, 1)
         if self.rank is not None:
-            check_range("rank", self.rank, 0, float("inf"))
+            check_range("rank", self.rank, 1, float("inf"))
 
     def is_matrix(self, info: TensorInfo) -> bool:
         """Tell whether the tensor at ``info`` is compressed."""

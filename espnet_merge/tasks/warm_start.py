@@ -8,10 +8,10 @@ from pathlib import Path
 from peft import PeftModel
 from torch import nn
 
+from espnet_merge.checkpoint.adapter import read_stored
 from espnet_merge.data.table import read_table
 from espnet_merge.disk.digest import sha256
 from espnet_merge.errors import InputError
-from espnet_merge.files import ADAPTER_WEIGHTS
 from espnet_merge.lora.warm_start import ranking, warm_start
 from espnet_merge.whisper.fetched import languages_of
 from espnet_merge.whisper.prompt import check_language
@@ -35,7 +35,7 @@ def start_warm(model: PeftModel, args: argparse.Namespace) -> None:
     """
     directory = _find(model, args)
     warm_start(model, directory)
-    digest = sha256(directory / ADAPTER_WEIGHTS)
+    digest = sha256(read_stored(directory).files[1])
     if args.init_adapter_sha256 not in (None, digest):
         raise InputError(
             f"{directory}: the warm start's weights must have SHA-256 "

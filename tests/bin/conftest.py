@@ -8,7 +8,7 @@ def models(tmp_path, monkeypatch):
     """A base and two experts of it, in the working directory."""
     monkeypatch.chdir(tmp_path)
     base = whisper_tensors()
-    write_checkpoint(tmp_path / "base", base)
+    write_checkpoint(tmp_path / "base", base, vocabulary={"a": 0})
     for seed in (1, 2):
         write_checkpoint(tmp_path / f"e{seed}", fine_tuned(base, seed))
     return tmp_path

@@ -170,7 +170,17 @@ BAD = {
             Path(x, "vocab.json").write_text(json.dumps({x: 1})) for x in ("base", "e2")
         ],
         soup(),
-        "e2/vocab.json: another vocabulary than base/vocab.json",
+        "e2: another vocabulary than base: row 1 is 'e2', in the other 'base'",
+    ),
+    "an expert twice": (
+        lambda: shutil.copytree("e2", "e3"),
+        soup(experts=("e2", "e1", "e3")),
+        "e3: holds the same weights as e2; an expert counts once",
+    ),
+    "no rank": (
+        None,
+        command("--method", "lors", "--set", "rank=0"),
+        "rank must lie in [1, inf]",
     ),
     "Inf": (
         change(lambda tensors: tensors[FC1].__setitem__((2, 1), np.inf)),

@@ -216,8 +216,22 @@ def zero(state):
             value.zero_()
 
 
+def dora(copy):
+    edit(use_dora=True)(copy)
+    add(f"{PREFIX}.lora_magnitude_vector", 64)(copy)
+
+
 BAD = {
-    "dora": (edit(use_dora=True), "DoRA rescales"),
+    "dora": (dora, "DoRA rescales"),
+    "half a dora": (edit(use_dora=True), "use_dora=True promises more"),
+    "modules": (edit(modules_to_save=["layer_norm"]), r"layer_norm'\] promises more"),
+    "biases": (edit(bias="lora_only"), "bias='lora_only' promises more"),
+    "another rank": (edit(r=16), "states rank 16 of .*, its weights have 2"),
+    "no rank": (edit(r=0), "states rank 0 of .*, its weights have 2"),
+    "after tokens": (edit(alora_invocation_tokens=[1]), "behind certain tokens alone"),
+    "averages": (edit(use_qalora=True), "sees averages of its inputs"),
+    "tomorrow's": (edit(use_qux=True), "use_qux=True is no option .* known here"),
+    "no scale": (edit(lora_alpha=0), "holds the same weights as the base"),
     "transposed": (edit(fan_in_fan_out=True), "transposed"),
     "pissa": (edit(init_lora_weights="pissa_niter_4"), "moves part of the base"),
     "other kind": (edit(peft_type="IA3"), "peft_type must be LORA, got 'IA3'"),
@@ -232,7 +246,7 @@ BAD = {
         "proj_out.weight of shape .* is no factor",
     ),
     "magnitudes": (add(f"{PREFIX}.lora_magnitude_vector", 64), "is no factor"),
-    "ranks": (add(f"{PREFIX}.lora_A.weight", 3, 64), r"got \[3, 64\] and \[64, 2\]"),
+    "ranks": (add(f"{PREFIX}.lora_B.weight", 64, 3), r"got \[2, 64\] and \[64, 3\]"),
     "shape": (add(f"{PREFIX}.lora_A.weight", 2, 9), r"shape \[64, 9\], which is"),
     "layer": (
         weights(
@@ -247,6 +261,61 @@ BAD = {
     ),
     "does nothing": (weights(zero), "holds the same weights as the base"),
 }
+
+
+def test_options_that_are_off_or_change_nothing_are_accepted(
+    micro_whisper, copy, trained, tmp_path
+):
+    edit(
+        option_of_tomorrow=None,
+        another={},
+        peft_version="9.9",
+        bias="none",
+        modules_to_save=[],
+        init_lora_weights="gaussian",
+        exclude_modules=["out_proj"],
+    )(copy)
+    merged = merge(micro_whisper, [copy], tmp_path / "out")
+    for name, value in merged.items():
+        expected = trained["plain"][1][name]
+        torch.testing.assert_close(value, expected, rtol=0, atol=1e-6)
+
+
+def fetched(model, origin):
+    (model / "fetch.json").write_text(json.dumps({"origin": origin}))
+    return model
+
+
+def nameless(copy):
+    """Let the weights not say the digest of their base, as those of others do not."""
+    weights(lambda state: None)(copy)
+
+
+def test_another_base_by_name_is_refused(micro_whisper, copy, tmp_path):
+    model = shutil.copytree(micro_whisper, tmp_path / "model")
+    edit(base_model_name_or_path="openai/whisper-large-v2")(copy)
+    for origin in ("hub:openai/whisper-large-v3", "hub:me/whisper-es"):
+        fetched(model, origin)
+        merge(model, [copy], tmp_path / f"of-{origin[-2:]}")  # the digest is right
+    nameless(copy)
+    message = "trained on openai/whisper-large-v2.* is me/whisper-es; give that base"
+    with pytest.raises(InputError, match=message):
+        merge(model, [copy], tmp_path / "out")
+    for origin in ("hub:Mirror/Whisper-Large-v2", "packages", str(model)):
+        merge(fetched(model, origin), [copy], tmp_path / str(len(origin)))
+    fetched(model, "hub:openai/whisper-large-v3")
+    edit(base_model_name_or_path="exp/base")(copy)
+    merge(model, [copy], tmp_path / "named-by-a-path")
+
+
+def test_an_adapter_that_is_given_twice_is_refused(
+    micro_whisper, trained, copy, tmp_path
+):
+    one = trained["plain"][0]
+    with pytest.raises(InputError, match=r"holds the same weights as .*; an expert"):
+        merge(micro_whisper, [one, trained["by pattern"][0], copy], tmp_path / "out")
+    edit(lora_alpha=1)(copy)
+    merge(micro_whisper, [one, copy], tmp_path / "out")
 
 
 @pytest.mark.parametrize("kind", BAD)

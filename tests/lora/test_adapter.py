@@ -8,6 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from espnet_merge.checkpoint.adapter_config import UNLIKE
 from espnet_merge.errors import InputError
 from espnet_merge.files import ADAPTER_WEIGHTS
 from espnet_merge.lora.adapter import (
@@ -114,7 +115,54 @@ def test_other_shape_is_refused(micro_whisper, copy):
         weights[name] = weights[name][:1].contiguous()
 
     rewrite(copy, shorten)
+    with pytest.raises(InputError, match=r"states rank 2 of .*, its weights have 1"):
+        load_adapter(load_whisper(micro_whisper), copy)
+
+
+def test_other_columns_are_refused(micro_whisper, copy):
+    def narrow(weights):
+        name = min(weights)
+        weights[name] = weights[name][:, :9].contiguous()
+
+    rewrite(copy, narrow)
     with pytest.raises(InputError, match="must have shape"):
+        load_adapter(load_whisper(micro_whisper), copy)
+
+
+def edit(directory, **changes):
+    path = directory / "adapter_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def test_weights_in_bin_are_the_same(micro_whisper, adapter, copy):
+    weights = load_file(copy / ADAPTER_WEIGHTS)
+    (copy / ADAPTER_WEIGHTS).unlink()
+    torch.save(weights, copy / "adapter_model.bin")
+    found, expected = (
+        load_adapter(load_whisper(micro_whisper), path).state_dict()
+        for path in (copy, adapter)
+    )
+    assert found.keys() == expected.keys()
+    assert all(torch.equal(found[name], expected[name]) for name in found)
+
+
+def test_options_of_a_newer_peft(micro_whisper, copy, monkeypatch):
+    edit(copy, option_of_tomorrow=None, runtime_config={"ephemeral_gpu_offload": False})
+    load_adapter(load_whisper(micro_whisper), copy)
+    edit(copy, option_of_tomorrow=7)
+    with pytest.raises(InputError, match="option_of_tomorrow=7 is no option"):
+        load_adapter(load_whisper(micro_whisper), copy)
+    monkeypatch.setitem(UNLIKE, "option_of_tomorrow", "it is of tomorrow")
+    with pytest.raises(InputError, match=r"option of a newer peft .*: upgrade peft"):
+        load_adapter(load_whisper(micro_whisper), copy)
+    edit(copy, option_of_tomorrow=None, alora_invocation_tokens=[1])
+    with pytest.raises(InputError, match="it acts behind certain tokens alone"):
+        load_adapter(load_whisper(micro_whisper), copy)
+
+
+def test_a_configuration_that_peft_does_not_take(micro_whisper, copy):
+    edit(copy, target_modules=["q_proj"], layers_pattern="layers")
+    with pytest.raises(InputError, match=r"config.json: must be PEFT's configuration"):
         load_adapter(load_whisper(micro_whisper), copy)
 
 
@@ -134,5 +182,5 @@ def test_not_lora_is_refused(micro_whisper, copy):
 
 
 def test_no_adapter(micro_whisper, tmp_path):
-    with pytest.raises(InputError, match="needs adapter_model"):
+    with pytest.raises(InputError, match=r"needs adapter_config.json"):
         load_adapter(load_whisper(micro_whisper), tmp_path)

@@ -139,7 +139,7 @@ def test_an_adapter_that_moves_its_base_is_refused(micro_whisper, source, tmp_pa
 
 
 def test_no_adapter(micro_whisper, tmp_path):
-    with pytest.raises(InputError, match="needs adapter_model"):
+    with pytest.raises(InputError, match=r"needs adapter_config.json"):
         warm_start(fresh(micro_whisper), tmp_path)
 
 

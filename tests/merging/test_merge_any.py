@@ -58,7 +58,8 @@ def models(draw, count):
             kind = draw(st.sampled_from(KINDS))
             first = deltas[0][name] if deltas else 0 * value
             delta[name] = delta_of(kind, value.shape, rng, first)
-        delta["scalar"] = np.array(3.0)  # or the expert might be the base
+        # Or the expert might be the base, or another one.
+        delta["scalar"] = np.array(3.0 + len(deltas))
         deltas.append(delta)
     types = [draw(st.sampled_from(TYPES)) for _ in range(count + 1)]
     values = [base, *({n: base[n] + delta[n] for n in base} for delta in deltas)]
