@@ -8,11 +8,11 @@ is as fast as torch, and imports in a tenth of the time.
 import contextlib
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from types import ModuleType
 from typing import Literal, NamedTuple
 
 from espnet_merge.arrays import Array, Float, Float64
 from espnet_merge.checkpoint.factored import Factored
+from espnet_merge.linalg.backend import double, library
 
 type Orthogonaliser = Literal["svd", "eigh", "newton_schulz"]
 
@@ -321,32 +321,3 @@ def _rows(
         parts = [double(block[start : start + step]) for block in blocks]
         whole = parts[0] if len(parts) == 1 else library(parts[0]).concatenate(parts, 1)
         yield start, whole
-
-
-def library(array: Array) -> ModuleType:
-    """Return numpy or torch, whichever made the array; callers use what both offer."""
-    import numpy as np
-
-    if isinstance(array, np.ndarray):
-        return np
-    import torch
-
-    return torch
-
-
-def double(array: Float[Array, "*shape"]) -> Float64[Array, "*shape"]:
-    """Return the array in float64."""
-    xp = library(array)
-    return xp.asarray(array, dtype=xp.float64)
-
-
-def like(
-    array: Float[Array, "*shape"], delta: Float[Array, "..."]
-) -> Float[Array, "*shape"]:
-    """Return the array in the type of a delta, dense or factored."""
-    return library(array).asarray(array, dtype=delta.dtype)
-
-
-def on_cpu(array: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-    """Return the array as numpy's."""
-    return array if library(array).__name__ == "numpy" else array.cpu().numpy()

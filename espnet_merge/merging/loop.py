@@ -16,7 +16,7 @@ from espnet_merge.checkpoint.stored import sizes_of
 from espnet_merge.disk.atomic import whole_directory
 from espnet_merge.errors import InputError
 from espnet_merge.files import MERGE_YAML
-from espnet_merge.linalg.decompose import on_cpu
+from espnet_merge.linalg.backend import on_cpu
 from espnet_merge.merging.inputs import Inputs
 from espnet_merge.merging.merge import Merge
 from espnet_merge.merging.provenance import (

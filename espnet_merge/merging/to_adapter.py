@@ -17,7 +17,8 @@ from espnet_merge.checkpoint.output import Plan
 from espnet_merge.checkpoint.safetensors import SafetensorsWriter
 from espnet_merge.errors import InputError
 from espnet_merge.files import ADAPTER_CONFIG
-from espnet_merge.linalg.decompose import cut, on_cpu
+from espnet_merge.linalg.backend import on_cpu
+from espnet_merge.linalg.decompose import cut
 from espnet_merge.merging.inputs import Inputs
 from espnet_merge.merging.loop import Bits, Step, Target, accept, opened, write
 from espnet_merge.merging.merge import Merge

@@ -13,14 +13,12 @@ from typing import NamedTuple
 
 from espnet_merge.arrays import Array, ByExpert, Float, Float64, Matrices
 from espnet_merge.checkpoint.factored import Factored
+from espnet_merge.linalg.backend import double, library, like
 from espnet_merge.linalg.decompose import (
     RANK_TOLERANCE,
     Orthogonaliser,
     Svd,
-    double,
     gram,
-    library,
-    like,
     polar,
     right,
     svd,

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from espnet_merge.arrays import Array, Float, Float64, Matrices
 from espnet_merge.checkpoint.factored import Factored
-from espnet_merge.linalg.decompose import double, library, like, svd
+from espnet_merge.linalg.backend import double, library, like
+from espnet_merge.linalg.decompose import svd
 from espnet_merge.methods._base import TensorInfo
 from espnet_merge.methods._spectral import TiesInBasis
 

@@ -5,7 +5,8 @@ from typing import Literal
 
 from espnet_merge.arrays import Matrices
 from espnet_merge.checkpoint.factored import Factored
-from espnet_merge.linalg.decompose import add, like, newton_schulz, norm, svd
+from espnet_merge.linalg.backend import like
+from espnet_merge.linalg.decompose import add, newton_schulz, norm, svd
 from espnet_merge.methods._base import TensorInfo
 from espnet_merge.methods._spectral import Spectral
 

@@ -5,15 +5,8 @@ from typing import Literal
 
 from espnet_merge.arrays import Array, Float, Float64, Matrices
 from espnet_merge.checkpoint.factored import Factored
-from espnet_merge.linalg.decompose import (
-    RANK_TOLERANCE,
-    add,
-    double,
-    like,
-    norm,
-    polar,
-    svd,
-)
+from espnet_merge.linalg.backend import double, like
+from espnet_merge.linalg.decompose import RANK_TOLERANCE, add, norm, polar, svd
 from espnet_merge.methods._align import leading
 from espnet_merge.methods._base import TensorInfo, check_range
 from espnet_merge.methods._spectral import Spectral

@@ -5,7 +5,8 @@ from typing import ClassVar, Literal
 
 from espnet_merge.arrays import Array, ByExpert, Float, Matrices
 from espnet_merge.checkpoint.factored import Factored
-from espnet_merge.linalg.decompose import add, double, library, like, svd
+from espnet_merge.linalg.backend import double, library, like
+from espnet_merge.linalg.decompose import add, svd
 from espnet_merge.methods._base import (
     NO_INFO,
     Method,

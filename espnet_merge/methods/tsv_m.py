@@ -5,7 +5,7 @@ from typing import Literal
 
 from espnet_merge.arrays import Array, ByExpert, Float, Float64, Matrices
 from espnet_merge.checkpoint.factored import Factored
-from espnet_merge.linalg.decompose import library, like
+from espnet_merge.linalg.backend import library, like
 from espnet_merge.methods._align import Aligned, align, align_tall, is_tall, left
 from espnet_merge.methods._base import (
     ElementwiseMerge,

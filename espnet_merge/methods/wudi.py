@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from espnet_merge.arrays import Matrices
 from espnet_merge.checkpoint.factored import Factored
-from espnet_merge.linalg.decompose import RANK_TOLERANCE, library, like, svd
+from espnet_merge.linalg.backend import library, like
+from espnet_merge.linalg.decompose import RANK_TOLERANCE, svd
 from espnet_merge.methods._align import largest
 from espnet_merge.methods._base import TensorInfo, check_range
 from espnet_merge.methods._spectral import Spectral

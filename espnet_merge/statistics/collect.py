@@ -4,6 +4,7 @@ import hashlib
 import json
 import sys
 import time
+from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,12 @@ from espnet_merge.statistics.fisher import FisherDiagonal
 from espnet_merge.statistics.gram import Gram
 from espnet_merge.statistics.settings import StatisticsSettings
 from espnet_merge.statistics.sums import as_array
-from espnet_merge.statistics.utterances import data_digest, evenly_spaced, read_targets
+from espnet_merge.statistics.utterances import (
+    Target,
+    data_digest,
+    evenly_spaced,
+    read_targets,
+)
 from espnet_merge.whisper.prompt import load_tokenizer
 
 RECORD = "statistics.yaml"
@@ -76,23 +82,46 @@ def collect(
         print(f"{output}: already collected.", file=sys.stderr)
         return
     check_output(output, overwrite=overwrite, mark=RECORD)
+    collector = _collector(model, adapter, settings)
+    kept = output.with_name(f".{output.name}.sums.safetensors")
+    job = hashlib.sha256(json.dumps(record).encode()).hexdigest()
+    collector.sums.resume(kept, job)
+    last_save = time.monotonic()
+    for _ in _added(collector, targets, settings, str(output)):
+        if time.monotonic() - last_save >= every:
+            collector.sums.save(kept, job)
+            last_save = time.monotonic()
+    paths = {"model": model, "adapter": adapter, "data": data}
+    places = {name: path and str(path) for name, path in paths.items()}
+    record |= places | {"versions": _versions()}
+    with whole_directory(output, RECORD, overwrite=overwrite) as part:
+        _write(part, collector, settings.kind, expert, record)
+    kept.unlink(missing_ok=True)
+
+
+def _collector(
+    model: Path, adapter: Path | None, settings: StatisticsSettings
+) -> FisherDiagonal | Gram:
     torch.set_num_threads(settings.threads)
     whisper = load_expert(model, adapter, device=settings.device, fold=True)
     silence = {"pad_to": settings.pad_to, "tail": settings.tail}
-    collector: FisherDiagonal | Gram
     if settings.kind == "fisher":
-        collector = FisherDiagonal(whisper, labels=settings.labels, **silence)
-    else:
-        collector = Gram(whisper, **silence)
+        return FisherDiagonal(whisper, labels=settings.labels, **silence)
+    return Gram(whisper, **silence)
+
+
+def _added(
+    collector: FisherDiagonal | Gram,
+    targets: Mapping[str, Target],
+    settings: StatisticsSettings,
+    title: str,
+) -> Iterator[None]:
+    """Add the batches that are not yet in the sums; yield after each."""
     todo = batches([item.utterance for item in targets.values()], settings.size)
     sums = collector.sums
-    kept = output.with_name(f".{output.name}.sums.safetensors")
-    job = hashlib.sha256(json.dumps(record).encode()).hexdigest()
-    sums.resume(kept, job)
     done = sums.batches
-    saved = time.monotonic()
     with tqdm(
-        desc=f"{settings.kind} {output}",
+        desc=f"{settings.kind} {title}",
         total=len(targets),
         initial=sum(map(len, todo[:done])),
         unit="utt",
@@ -100,20 +129,24 @@ def collect(
         for batch in todo[done:]:
             collector.add([targets[utterance.name] for utterance in batch])
             sums.batches += 1
-            if time.monotonic() - saved >= every:
-                sums.save(kept, job)
-                saved = time.monotonic()
+            yield
             bar.update(len(batch))
-    means = sums.means()
-    metadata = {"kind": settings.kind, "expert": expert}
-    metadata["facts"] = json.dumps(collector.facts())
-    paths = {"model": model, "adapter": adapter, "data": data}
-    places = {name: path and str(path) for name, path in paths.items()}
-    text = yaml.safe_dump(record | places | {"versions": _versions()}, sort_keys=False)
-    with whole_directory(output, RECORD, overwrite=overwrite) as part:
-        write_tensors(part / FILE, sums.shapes, map(as_array, means.values()), metadata)
-        (part / RECORD).write_text(text, encoding="utf-8")
-    kept.unlink(missing_ok=True)
+
+
+def _write(
+    directory: Path,
+    collector: FisherDiagonal | Gram,
+    kind: str,
+    expert: str,
+    record: Mapping[str, Any],
+) -> None:
+    sums = collector.sums
+    facts = json.dumps(collector.facts())
+    metadata = {"kind": kind, "expert": expert, "facts": facts}
+    tensors = map(as_array, sums.means().values())
+    write_tensors(directory / FILE, sums.shapes, tensors, metadata)
+    text = yaml.safe_dump(dict(record), sort_keys=False)
+    (directory / RECORD).write_text(text, encoding="utf-8")
 
 
 def _record(settings: StatisticsSettings) -> dict[str, Any]:

@@ -50,96 +50,8 @@ class WhisperTask(AbsTask):  # type: ignore[misc]
     def add_task_arguments(cls, parser: argparse.ArgumentParser) -> None:
         """Add the options that ESPnet does not have."""
         group = parser.add_argument_group(description="Whisper")
-        group.add_argument(
-            "--whisper",
-            type=str_or_none,
-            help="Hugging Face Whisper directory to start from (required)",
-        )
-        group.add_argument(
-            "--pad_to",
-            type=float,
-            default=30.0,
-            help="Pad audio to these seconds; 30 is Whisper's window, 0 is true length",
-        )
-        group.add_argument(
-            "--tail",
-            type=float,
-            default=0.0,
-            help="Seconds of silence after each utterance, before it is padded",
-        )
-        group.add_argument(
-            "--label_conf",
-            action=NestedDictAction,
-            default={},
-            help="What labels have beside the text, as fractions of utterances: "
-            "timestamps, previous, language; docs/training.md",
-        )
-        group.add_argument(
-            f"--{KEY}",
-            default=SPACED,
-            choices=(SPACED,),
-            help="Written into config.yaml, to tell models of older versions",
-        )
-        group.add_argument(
-            "--gradient_checkpointing",
-            type=str2bool,
-            default=False,
-            help="Less memory, about a third more time",
-        )
-        group.add_argument(
-            "--mixture_conf",
-            action=NestedDictAction,
-            default={},
-            help="Train a mixture of LoRA experts: adapters (frozen, a list, or auto "
-            "and nearest, a number, of init_adapters), r, lora_alpha, gate, top_k",
-        )
-        group.add_argument(
-            "--lora",
-            type=str2bool,
-            default=False,
-            help="Train a LoRA adapter and freeze the base",
-        )
-        group.add_argument(
-            "--lora_conf",
-            action=NestedDictAction,
-            default={},
-            help="Arguments of peft.LoraConfig: r, lora_alpha, target_modules, ...",
-        )
-        group.add_argument(
-            "--max_trainable_share",
-            type=float,
-            default=0.2,
-            help="With LoRA, stop if more than this fraction of weights is trainable",
-        )
-        group.add_argument(
-            "--init_adapter",
-            type=str_or_none,
-            help="Warm start: a trained adapter's directory, its language in "
-            "init_adapters, auto or least for the most or least similar of those, or "
-            "none",
-        )
-        group.add_argument(
-            "--init_adapters",
-            action=NestedDictAction,
-            default={},
-            help="Trained adapters, such as es=exp/lora_es/model",
-        )
-        group.add_argument(
-            "--init_similarity",
-            type=str_or_none,
-            help="similarity.json of espnet-merge similarity, for auto and least",
-        )
-        group.add_argument(
-            "--init_adapter_sha256",
-            type=str_or_none,
-            help="SHA-256 of the warm start's adapter_model.safetensors, to check it",
-        )
-        group.add_argument(
-            "--model_conf",
-            action=NestedDictAction,
-            default={},
-            help="Arguments of WhisperModel: label_smoothing, ...",
-        )
+        _add_whisper_options(group)
+        _add_lora_options(group)
         for choices in cls.class_choices_list:
             choices.add_arguments(group)
         parser.set_defaults(required=["output_dir", "whisper"])
@@ -214,3 +126,99 @@ class WhisperTask(AbsTask):  # type: ignore[misc]
 
 
 __all__ = ["IGNORE", "WhisperModel", "WhisperPreprocessor", "WhisperTask"]
+
+
+def _add_whisper_options(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--whisper",
+        type=str_or_none,
+        help="Hugging Face Whisper directory to start from (required)",
+    )
+    group.add_argument(
+        "--pad_to",
+        type=float,
+        default=30.0,
+        help="Pad audio to these seconds; 30 is Whisper's window, 0 is true length",
+    )
+    group.add_argument(
+        "--tail",
+        type=float,
+        default=0.0,
+        help="Seconds of silence after each utterance, before it is padded",
+    )
+    group.add_argument(
+        "--label_conf",
+        action=NestedDictAction,
+        default={},
+        help="What labels have beside the text, as fractions of utterances: "
+        "timestamps, previous, language; docs/training.md",
+    )
+    group.add_argument(
+        f"--{KEY}",
+        default=SPACED,
+        choices=(SPACED,),
+        help="Written into config.yaml, to tell models of older versions",
+    )
+    group.add_argument(
+        "--gradient_checkpointing",
+        type=str2bool,
+        default=False,
+        help="Less memory, about a third more time",
+    )
+    group.add_argument(
+        "--model_conf",
+        action=NestedDictAction,
+        default={},
+        help="Arguments of WhisperModel: label_smoothing, ...",
+    )
+
+
+def _add_lora_options(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--mixture_conf",
+        action=NestedDictAction,
+        default={},
+        help="Train a mixture of LoRA experts: adapters (frozen, a list, or auto "
+        "and nearest, a number, of init_adapters), r, lora_alpha, gate, top_k",
+    )
+    group.add_argument(
+        "--lora",
+        type=str2bool,
+        default=False,
+        help="Train a LoRA adapter and freeze the base",
+    )
+    group.add_argument(
+        "--lora_conf",
+        action=NestedDictAction,
+        default={},
+        help="Arguments of peft.LoraConfig: r, lora_alpha, target_modules, ...",
+    )
+    group.add_argument(
+        "--max_trainable_share",
+        type=float,
+        default=0.2,
+        help="With LoRA, stop if more than this fraction of weights is trainable",
+    )
+    group.add_argument(
+        "--init_adapter",
+        type=str_or_none,
+        help="Warm start: a trained adapter's directory, its language in "
+        "init_adapters, auto or least for the most or least similar of those, or "
+        "none",
+    )
+    group.add_argument(
+        "--init_adapters",
+        action=NestedDictAction,
+        default={},
+        help="Trained adapters, such as es=exp/lora_es/model",
+    )
+    group.add_argument(
+        "--init_similarity",
+        type=str_or_none,
+        help="similarity.json of espnet-merge similarity, for auto and least",
+    )
+    group.add_argument(
+        "--init_adapter_sha256",
+        type=str_or_none,
+        help="SHA-256 of the warm start's adapter_model.safetensors, to check it",
+    )

@@ -58,14 +58,8 @@ _MODEL_FILES = [*_TOKENIZER_FILES, "*.safetensors", "*.safetensors.index.json"]
 _BYTES = 256
 _TEXT_TOKENS = 50257
 _TIMESTAMPS = 1501
-_TASKS_AND_MARKS = (
-    TRANSLATE,
-    TRANSCRIBE,
-    "startoflm",
-    "startofprev",
-    "nospeech",
-    "notimestamps",
-)
+_MARKS = ("startoflm", "startofprev", "nospeech", "notimestamps")
+_TASKS_AND_MARKS = (TRANSLATE, TRANSCRIBE, *_MARKS)
 
 
 @dataclass

@@ -188,9 +188,7 @@ def decode(
     if follows is not None:
         mask = _additive(follows[:, None], hidden.dtype)
     elif length > 1:
-        rows = torch.arange(past, past + length, device=tokens.device)[:, None]
-        columns = torch.arange(past + length, device=tokens.device)
-        mask = _additive((columns <= rows)[None, None], hidden.dtype)
+        mask = _causal(past, length, hidden)
     set_context(decoder, encoded.adapters, encoded.mask, encoded.states)
     for layer in decoder.layers:
         # The cache goes by its place: transformers 5.24 gave the argument another name.
@@ -223,6 +221,13 @@ def logits(
 def new_cache() -> EncoderDecoderCache:
     """Return an empty cache of keys and values for ``decode``."""
     return EncoderDecoderCache(DynamicCache(), DynamicCache())
+
+
+def _causal(past: int, length: int, like: Tensor) -> Tensor:
+    """Return the mask of ``length`` tokens after ``past`` others of the same text."""
+    rows = torch.arange(past, past + length, device=like.device)[:, None]
+    columns = torch.arange(past + length, device=like.device)
+    return _additive((columns <= rows)[None, None], like.dtype)
 
 
 def _additive(valid: Tensor, dtype: torch.dtype) -> Tensor:

@@ -9,7 +9,8 @@ import torch
 from beartype.roar import BeartypeCallHintViolation
 
 from espnet_merge.checkpoint.factored import Factored
-from espnet_merge.linalg.decompose import Svd, double, like, right
+from espnet_merge.linalg.backend import double, like
+from espnet_merge.linalg.decompose import Svd, right
 from espnet_merge.methods import TensorInfo
 from espnet_merge.methods._base import weighted_sum
 from espnet_merge.methods._select import Cut
