@@ -29,6 +29,9 @@ from espnet_merge.checkpoint.lora_defaults import DEFAULTS, moves_base
 from espnet_merge.errors import InputError
 
 WEIGHTS = "adapter_model.safetensors"
+# What peft is not told of a configuration: the kind is known, and the other two are of
+# the place where it was made; of another name of the base peft would warn.
+NOT_TOLD = ("peft_type", "base_model_name_or_path", "runtime_config")
 
 
 def add_adapter(
@@ -191,7 +194,7 @@ def _config(directory: Path, stored: Mapping[str, Any]) -> LoraConfig:
     values = {
         name: value
         for name, value in stored.items()
-        if name in known and name not in ("peft_type", "runtime_config")
+        if name in known and name not in NOT_TOLD
     }
     if newer := [x for x in UNLIKE if is_on(stored, x) and x not in known]:
         raise InputError(
