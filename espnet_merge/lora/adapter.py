@@ -30,6 +30,10 @@ from espnet_merge.checkpoint.lora_defaults import DEFAULTS, moves_base
 from espnet_merge.errors import InputError
 from espnet_merge.files import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 
+# What peft is not told of a configuration: the kind is known, and the other two are of
+# the place where it was made; of another name of the base peft would warn.
+NOT_TOLD = ("peft_type", "base_model_name_or_path", "runtime_config")
+
 
 def add_adapter(
     model: nn.Module, conf: Mapping[str, Any], *, max_trainable_share: float = 0.2
@@ -197,7 +201,7 @@ def _config(directory: Path, stored: Mapping[str, Any]) -> LoraConfig:
     values = {
         name: value
         for name, value in stored.items()
-        if name in known and name not in ("peft_type", "runtime_config")
+        if name in known and name not in NOT_TOLD
     }
     if newer := [x for x in UNLIKE if is_on(stored, x) and x not in known]:
         raise InputError(
