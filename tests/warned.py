@@ -32,8 +32,10 @@ class Known(NamedTuple):
     caller: str  # the package whose code calls what warns
     category: type[Warning]
     message: str  # a regular expression that it begins with
-    package: str  # the distribution that warns,
-    ends_in: str  # and its first release without what it warns of
+    package: str  # the distribution that must change,
+    ends_in: (
+        str  # and its first release that does, or that pyproject.toml does not allow
+    )
 
 
 KNOWN = (
@@ -51,6 +53,14 @@ KNOWN = (
         message="builtin type [Ss]wig[A-Za-z]+ has no __module__ attribute",
         package="sentencepiece",
         ends_in="0.2.2",
+    ),
+    # importlib.resources.path, whose deprecation Python 3.13 took back.
+    Known(
+        caller="silero_vad",
+        category=DeprecationWarning,
+        message=r"path is deprecated. Use files\(\) instead",
+        package="silero-vad",
+        ends_in="7",
     ),
 )
 DEPRECATIONS = (
