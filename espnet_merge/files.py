@@ -31,3 +31,4 @@ CONFLICT_PNG = "images/conflict.png"
 
 # What is found out about experts before a merge.
 INSPECT_HTML = "inspect.html"
+SIMILARITY_JSON = "similarity.json"

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from espnet_merge.decoding.settings import ForwardPass, Settings, codes
+from espnet_merge.files import SIMILARITY_JSON
 from espnet_merge.options import AnyPath, Option, declared
 from espnet_merge.speech import AUTO
 
@@ -47,12 +48,12 @@ class Command(ForwardPass):
 
     def __call__(self) -> "Similarity":
         """Measure, and write if told to."""
-        from espnet_merge.decoding.similarity import RECORD, measure
+        from espnet_merge.decoding.similarity import measure
         from espnet_merge.disk.atomic import check_output
 
         output = Path(self.output) if self.output else None
         if output:
-            check_output(output, overwrite=self.overwrite, mark=RECORD)
+            check_output(output, overwrite=self.overwrite, mark=SIMILARITY_JSON)
         settings = Settings(
             language=AUTO,
             languages=self.languages,
@@ -69,4 +70,4 @@ def main(command: Command) -> None:
     """Measure, print, and write if told to."""
     print(command())
     if command.output:
-        print(Path(command.output) / "similarity.json", file=sys.stderr)
+        print(Path(command.output) / SIMILARITY_JSON, file=sys.stderr)

@@ -11,6 +11,7 @@ from espnet_merge.checkpoint.identity import weights_digest
 from espnet_merge.checkpoint.opened import Checkpoint, chunks
 from espnet_merge.checkpoint.vocabulary import read_vocabulary, vocabulary_files
 from espnet_merge.errors import InputError
+from espnet_merge.files import FETCH_JSON
 
 # Keys of config.json that change the meaning of weights without changing shapes, or
 # that explain best why shapes differ.
@@ -193,7 +194,7 @@ def check_named_base(base: Path, adapter: Path, config: Mapping[str, Any]) -> No
 def _origin(base: Path) -> str:
     """Return the name on the hub of a model that was fetched; empty if unknown."""
     try:
-        origin = json.loads((base / "fetch.json").read_bytes())["origin"]
+        origin = json.loads((base / FETCH_JSON).read_bytes())["origin"]
         return str(origin).removeprefix(HUB) if str(origin).startswith(HUB) else ""
     except (OSError, ValueError, KeyError, TypeError):
         return ""

@@ -6,10 +6,11 @@ from typing import Any
 
 from espnet_merge.checkpoint.hf import read_json
 from espnet_merge.errors import InputError
+from espnet_merge.files import TOKENIZER_JSON, VOCAB_JSON
 
 # Hugging Face's file of a fast tokenizer says all; without it the others do together.
-FAST = "tokenizer.json"
-SLOW = ("vocab.json", "added_tokens.json", "tokenizer_config.json")
+FAST = TOKENIZER_JSON
+SLOW = (VOCAB_JSON, "added_tokens.json", "tokenizer_config.json")
 LINES = "vocab.txt"
 # Names of older tokenizers -> those of newer ones, for the same token.
 RENAMED = {"<|nocaptions|>": "<|nospeech|>"}

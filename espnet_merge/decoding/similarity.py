@@ -20,6 +20,7 @@ from espnet_merge.disk.atomic import whole_directory
 from espnet_merge.disk.cache import default_cache
 from espnet_merge.disk.digest import sha256_of_all
 from espnet_merge.errors import InputError
+from espnet_merge.files import SIMILARITY_JSON
 from espnet_merge.inspection.tables import aligned
 from espnet_merge.lora.adapter import base_digest
 from espnet_merge.lora.heat_map import DPI, draw
@@ -28,8 +29,6 @@ from espnet_merge.speech import AUTO
 from espnet_merge.whisper.converted import as_directory
 from espnet_merge.whisper.fetched import languages_of
 from espnet_merge.whisper.prompt import load_tokenizer
-
-RECORD = "similarity.json"
 
 
 @dataclass(frozen=True)
@@ -60,11 +59,11 @@ class Similarity:
             output: directory to write.
             overwrite: whether an older result there may be replaced.
         """
-        with whole_directory(output, RECORD, overwrite=overwrite) as folder:
+        with whole_directory(output, SIMILARITY_JSON, overwrite=overwrite) as folder:
             picture = draw(self.record["similarity"])
             picture.savefig(folder / "similarity.png", dpi=DPI)
             text = json.dumps(self.record, indent=1)
-            (folder / RECORD).write_text(f"{text}\n", encoding="utf-8")
+            (folder / SIMILARITY_JSON).write_text(f"{text}\n", encoding="utf-8")
 
 
 def measure(model: Path, data: Sequence[Path], settings: Settings) -> Similarity:

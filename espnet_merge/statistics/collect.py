@@ -91,9 +91,7 @@ def collect(
         if time.monotonic() - last_save >= every:
             collector.sums.save(kept, job)
             last_save = time.monotonic()
-    paths = {"model": model, "adapter": adapter, "data": data}
-    places = {name: path and str(path) for name, path in paths.items()}
-    record |= places | {"versions": _versions()}
+    record |= _places(model, adapter, data) | {"versions": _versions()}
     with whole_directory(output, RECORD, overwrite=overwrite) as part:
         _write(part, collector, settings.kind, expert, record)
     kept.unlink(missing_ok=True)
@@ -154,6 +152,11 @@ def _record(settings: StatisticsSettings) -> dict[str, Any]:
     values = vars(settings) | {"batch_size": settings.size}
     del values["threads"]
     return values
+
+
+def _places(model: Path, adapter: Path | None, data: Path) -> dict[str, str | None]:
+    places = {"model": model, "adapter": adapter, "data": data}
+    return {name: str(path) if path else None for name, path in places.items()}
 
 
 def _versions() -> dict[str, str]:
