@@ -190,7 +190,8 @@ def one_writer(directory: Path) -> Iterator[None]:
         InputError: the file system has no locks.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    lock = directory / ".lock"
+    # Not .lock, which a running recipe holds on its directory of experiments.
+    lock = directory / ".writing"
     with hold(lock):
         try:
             yield

@@ -1,4 +1,5 @@
 import contextlib
+import fcntl
 import os
 import re
 import threading
@@ -164,3 +165,11 @@ def test_only_results_are_overwritten(tmp_path):
         check_output(out, overwrite=True, mark="mark")
     (out / "mark").touch()
     check_output(out, overwrite=True, mark="mark")
+
+
+def test_one_writer_does_not_wait_for_the_recipe_that_runs_it(tmp_path):
+    with (tmp_path / ".lock").open("w") as recipe:
+        fcntl.flock(recipe, fcntl.LOCK_EX)
+        with one_writer(tmp_path):
+            assert (tmp_path / ".lock").exists()
+    assert [file.name for file in tmp_path.iterdir()] == [".lock"]
