@@ -4,8 +4,9 @@ from espnet_merge.decoding.settings import Settings
 from espnet_merge.options import declared
 from espnet_merge.report.modes import SETTINGS
 
-# They change how long decoding takes; the last what an adapter is chosen by.
-FREE = {"batch_size", "device", "threads", "min_confidence"}
+# They change how long decoding takes, what is noted beside the texts, and which adapter
+# is chosen.
+FREE = {"batch_size", "device", "threads", "hear", "min_confidence"}
 
 
 def test_no_option_of_decoding_is_forgotten():

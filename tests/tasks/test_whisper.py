@@ -12,7 +12,8 @@ import pytest
 import soundfile
 import torch
 import yaml
-from safetensors.torch import load_file
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from espnet_merge.__main__ import main
 from espnet_merge.bin.whisper_train import main as whisper_train
@@ -318,6 +319,15 @@ def test_a_training_does_not_end_on_other_labels(micro_whisper, data, tmp_path, 
     assert (tmp_path / "exp" / "config.yaml").read_bytes() == before
 
 
+def double(model):
+    """Multiply all weights by two."""
+    (file,) = model.glob("*.safetensors")
+    with safe_open(file, "pt") as stored:
+        metadata = stored.metadata()
+        tensors = {name: 2 * stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
+    save_file(tensors, file, metadata)
+
+
 @pytest.mark.parametrize("kind", [("--max_epoch", "1"), LORA], ids=["full", "lora"])
 def test_the_labels_of_a_model_are_told(
     micro_whisper, data, tmp_path, capsys, caplog, kind
@@ -327,6 +337,7 @@ def test_the_labels_of_a_model_are_told(
     export(exp / "1epoch.pth", tmp_path / "new")
     as_of_an_older_version(exp)
     export(exp / "1epoch.pth", tmp_path / "old")
+    double(tmp_path / "old")  # two experts of the same weights are refused
     assert label_formats(exp / "1epoch.pth") == {"no_space"}
     expected = {"new": {"leading_space"}, "old": {"no_space"}}
     for name, formats in expected.items():
@@ -366,7 +377,10 @@ def test_nothing_whole_starts_anew(tmp_path):
         ((*LORA, "--max_trainable_share", "0.01"), "must leave the base frozen"),
         (("--init_adapter", "auto"), "init_adapter is given but lora is false"),
         ((*LORA, "--init_adapter", "auto"), "auto, least) needs init_adapters"),
-        ((*LORA, "--init_adapter", "nowhere"), "nowhere: a PEFT adapter directory"),
+        (
+            (*LORA, "--init_adapter", "nowhere"),
+            "nowhere: a PEFT adapter needs adapter_config.json",
+        ),
         (
             (*LORA, "--init_adapter", "x", "--init_adapters", "xx=exp/model"),
             "language must be one of",
