@@ -4,8 +4,8 @@ from espnet_merge.decoding.settings import Settings
 from espnet_merge.options import declared
 from espnet_merge.report.modes import SETTINGS
 
-# They change how long decoding takes; the last what an adapter is chosen by.
-FREE = {"batch_size", "device", "threads", "min_confidence"}
+# They change how long decoding takes, by what an adapter is chosen, what is noted.
+FREE = {"batch_size", "device", "threads", "min_confidence", "hear"}
 
 
 def test_no_option_of_decoding_is_forgotten():
