@@ -101,7 +101,10 @@ class Command(Inputs):
     def __call__(self) -> "Merged | PlannedMerge":
         """Merge; return the plan of a dry run."""
         plan = self.plan()
-        return plan if self.dry_run else plan.run()
+        if not self.dry_run:
+            return plan.run()
+        plan.warn_of_result()
+        return plan
 
 
 merge = function(Command, "merge")
@@ -111,5 +114,7 @@ def main(command: Command) -> None:
     """Print the plan, merge, and print what is to be said of the result."""
     plan = command.plan()
     print(plan)
-    if not command.dry_run and (note := plan.run().note):
+    if command.dry_run:
+        plan.warn_of_result()
+    elif note := plan.run().note:
         print(note)

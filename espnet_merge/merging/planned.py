@@ -75,8 +75,6 @@ class PlannedMerge:
                 " them out."
             )
         _ = self.adapter
-        if not self.adapter:
-            warn_of_what_lacks(self.merge)
 
     @cached_property
     def adapter(self) -> AdapterMerge | None:
@@ -100,6 +98,11 @@ class PlannedMerge:
         """How long it will take, roughly."""
         return estimate.seconds([self.merge], self.jobs)
 
+    def warn_of_result(self) -> None:
+        """Say what the result will lack."""
+        if not self.adapter:
+            warn_of_what_lacks(self.merge)
+
     def __repr__(self) -> str:
         entries = self.merge.base.entries.values()
         size = sum(entry.nbytes for entry in entries)
@@ -116,7 +119,6 @@ class PlannedMerge:
         Raises:
             InputError: the weights do not suit, or the disk is full.
         """
-        warn_of_rounding(self.merge.dtype)
         title = f"{self.merge.method} of {len(self.merge.experts)} experts"
         if self.adapter:
             kept = self.adapter.run(self.jobs, self.device)
@@ -130,6 +132,9 @@ class PlannedMerge:
         else:
             run([self.merge], self.jobs, self.device)
             note = ""
+        # Not before: bad input is one line.
+        self.warn_of_result()
+        warn_of_rounding(self.merge.dtype)
         return Merged(self.output, title, note)
 
 

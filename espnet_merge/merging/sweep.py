@@ -62,9 +62,10 @@ class Sweep:
 
     def run(self) -> list[Path]:
         """Make all of them, or none; return where they are."""
+        run(self.merges, self.jobs, self.device)
+        # Not before: bad input is one line.
         warn_of_what_lacks(self.merges[0])
         warn_of_rounding(self.merges[0].dtype)
-        run(self.merges, self.jobs, self.device)
         return [merge.output for merge in self.merges]
 
 

@@ -12,8 +12,7 @@ import pytest
 import soundfile
 import torch
 import yaml
-from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from espnet_merge.__main__ import main
 from espnet_merge.bin.whisper_train import main as whisper_train
@@ -320,12 +319,10 @@ def test_a_training_does_not_end_on_other_labels(micro_whisper, data, tmp_path, 
 
 
 def double(model):
-    """Multiply all weights by two."""
+    """Multiply all weights by two, in their place."""
     (file,) = model.glob("*.safetensors")
-    with safe_open(file, "pt") as stored:
-        metadata = stored.metadata()
-        tensors = {name: 2 * stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
-    save_file(tensors, file, metadata)
+    header = 8 + int.from_bytes(file.read_bytes()[:8], "little")
+    np.memmap(file, "<f4", "r+", header)[:] *= 2
 
 
 @pytest.mark.parametrize("kind", [("--max_epoch", "1"), LORA], ids=["full", "lora"])
