@@ -33,9 +33,7 @@ class Known(NamedTuple):
     category: type[Warning]
     message: str  # a regular expression that it begins with
     package: str  # the distribution that must change,
-    ends_in: (
-        str  # and its first release that does, or that pyproject.toml does not allow
-    )
+    ends_in: str  # and its first release that does, or that pyproject.toml forbids
 
 
 KNOWN = (
