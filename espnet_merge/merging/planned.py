@@ -15,6 +15,7 @@ from espnet_merge.merging import estimate
 from espnet_merge.merging.loop import run
 from espnet_merge.merging.merge import Merge
 from espnet_merge.merging.provenance import Record, read_record
+from espnet_merge.merging.rounding import warn_of_rounded_experts
 from espnet_merge.merging.shards import parts_of, run_part
 from espnet_merge.merging.to_adapter import AdapterMerge
 
@@ -117,6 +118,7 @@ class PlannedMerge:
             InputError: the weights do not suit, or the disk is full.
         """
         warn_of_rounding(self.merge.dtype)
+        warn_of_rounded_experts(self.merge)
         title = f"{self.merge.method} of {len(self.merge.experts)} experts"
         if self.adapter:
             kept = self.adapter.run(self.jobs, self.device)
