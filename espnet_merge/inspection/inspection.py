@@ -21,6 +21,7 @@ from espnet_merge.inspection.spectrum import (
     compare,
     subspaces_of,
 )
+from espnet_merge.linalg.rounding import rounding_floor
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -163,8 +164,11 @@ def _subspaces(
     if isinstance(expert, Adapter) and name in expert.scales:
         delta = expert.delta(name)
         return subspaces_of(delta, rank)
-    matrix = _task_vector(base, expert, name)(slice(None))
-    return subspaces_of(matrix.reshape(base.entries[name].shape), rank)
+    shape, everything = base.entries[name].shape, slice(None)
+    matrix = _task_vector(base, expert, name)(everything).reshape(shape)
+    stored = expert.entries[name].dtype if isinstance(expert, Checkpoint) else None
+    weights = _weights(base, name)(everything).reshape(shape)
+    return subspaces_of(matrix, rank, rounding_floor(weights, stored))
 
 
 def _weights(source: Checkpoint, name: str) -> Reader:

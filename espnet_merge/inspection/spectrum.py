@@ -21,7 +21,7 @@ class Subspaces:
         left: (rows, k), orthonormal columns.
         right: (columns, k), orthonormal columns.
         stable_rank: Sum of the squared singular values over the largest of them, >= 1;
-            NaN for a zero matrix.
+            NaN for a zero matrix, or one that may be rounding alone.
     """
 
     left: "NDArray[Any]"
@@ -53,15 +53,22 @@ class Spectrum:
     right_random: "NDArray[Any]"
 
 
-def subspaces_of(matrix: "NDArray[Any] | Factored", rank: int) -> Subspaces:
+def subspaces_of(
+    matrix: "NDArray[Any] | Factored", rank: int, floor: float = 0.0
+) -> Subspaces:
     """Return up to ``rank`` leading directions of ``matrix``, dense or factored.
+
+    Args:
+        matrix: A task vector.
+        rank: Number of directions at most.
+        floor: Singular values up to it are dropped: they may be rounding alone.
 
     Example:
         >>> found = subspaces_of(np.diag([3.0, 1.0, 0.0]), rank=3)
         >>> found.left.shape, round(found.stable_rank, 3)
         ((3, 2), 1.111)
     """
-    found = svd(matrix, rank)
+    found = svd(matrix, rank).above(floor)
     squares = found.s**2
     stable = float(squares.sum() / squares[0]) if len(squares) else np.nan
     return Subspaces(found.u, found.v, stable)

@@ -216,6 +216,10 @@ class Inputs:
             shape=shape,
             layer=layer,
             depth=self._depths.get(stack, 0),
+            stored=tuple(
+                expert.entries[name].dtype if isinstance(expert, Checkpoint) else None
+                for expert in self.experts
+            ),
             cache=None,
         )
 

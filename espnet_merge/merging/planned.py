@@ -15,6 +15,7 @@ from espnet_merge.merging import estimate
 from espnet_merge.merging.loop import run
 from espnet_merge.merging.merge import Merge
 from espnet_merge.merging.provenance import Record, read_record
+from espnet_merge.merging.rounding import warn_of_rounded_experts
 from espnet_merge.merging.shards import parts_of, run_part
 from espnet_merge.merging.to_adapter import AdapterMerge
 
@@ -135,6 +136,7 @@ class PlannedMerge:
         # Not before: bad input is one line.
         self.warn_of_result()
         warn_of_rounding(self.merge.dtype)
+        warn_of_rounded_experts(self.merge)
         return Merged(self.output, title, note)
 
 

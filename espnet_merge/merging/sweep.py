@@ -11,6 +11,7 @@ from espnet_merge.merging import estimate
 from espnet_merge.merging.loop import run
 from espnet_merge.merging.merge import Merge
 from espnet_merge.merging.planned import warn_of_rounding, warn_of_what_lacks
+from espnet_merge.merging.rounding import warn_of_rounded_experts
 from espnet_merge.methods import build_method
 
 
@@ -66,6 +67,7 @@ class Sweep:
         # Not before: bad input is one line.
         warn_of_what_lacks(self.merges[0])
         warn_of_rounding(self.merges[0].dtype)
+        warn_of_rounded_experts(self.merges[0])
         return [merge.output for merge in self.merges]
 
 

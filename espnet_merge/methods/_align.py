@@ -25,6 +25,7 @@ from espnet_merge.linalg.decompose import (
     whitened,
 )
 from espnet_merge.methods._base import Stream, TensorInfo, map_chunks
+from espnet_merge.methods._rounding import floors_of_rows
 
 # Entries of a matrix that may be in memory a few times: 64 MB of float32. All matrices
 # of attention and feed-forward in large-v3 are smaller, token embeddings are larger.
@@ -61,7 +62,10 @@ def is_tall(shape: Sequence[int]) -> bool:
 
 
 def align(
-    deltas: Matrices, fraction: float | None, orthogonalise: Orthogonaliser
+    deltas: Matrices,
+    fraction: float | None,
+    orthogonalise: Orthogonaliser,
+    floors: Sequence[float],
 ) -> Aligned:
     """Align matrices that are in memory whole, or as factors.
 
@@ -69,12 +73,13 @@ def align(
         deltas: One a task.
         fraction: Fraction of the full rank that a task keeps, 1/n by default.
         orthogonalise: As for ``polar``.
+        floors: For each task what singular values must exceed.
     """
     if tasks := _align_factors(deltas, fraction, orthogonalise):
         return tasks
     first, count = deltas[0], len(deltas)
     per_task = _directions_per_task(min(first.shape), count, fraction)
-    parts = leading(lambda i, k: svd(deltas[i], k), count, per_task)
+    parts = leading(lambda i, k: svd(deltas[i], k).above(floors[i]), count, per_task)
     u = polar([part.u for part in parts], orthogonalise)
     v = polar([part.v for part in parts], orthogonalise)
     spectra, ranks = [part.s for part in parts], [part.rank for part in parts]
@@ -156,10 +161,11 @@ def align_tall(
 ) -> Aligned:
     """Align tall matrices that come as a stream of rows; see ``align``."""
     grams = _sum(stream, lambda info, x: [gram([rows]) for rows in _rows(x, info)])
+    floors = floors_of_rows(stream)
 
     def decompose(task: int, count: int) -> Svd:
         s, v = right(grams[task], count)
-        return Svd(v / s[: v.shape[1]], s, v)
+        return Svd(v / s[: v.shape[1]], s, v).above(floors[task])
 
     per_task = _directions_per_task(len(grams[0]), len(grams), fraction)
     parts = leading(decompose, len(grams), per_task)

@@ -29,6 +29,8 @@ class TensorInfo:
         start: Index of the first entry of a flat chunk.
         layer: Number of the layer in its stack, from 0; None outside the layers.
         depth: Number of layers in that stack.
+        stored: Type in the file of each expert, such as F16; None for an adapter, whose
+            delta no rounding has raised in rank. Empty: float32.
         cache: Where ``memoise`` keeps its values; None keeps nothing.
     """
 
@@ -39,6 +41,7 @@ class TensorInfo:
     start: int = 0
     layer: int | None = None
     depth: int = 0
+    stored: tuple[str | None, ...] = ()
     cache: dict[Hashable, Any] | None = field(
         default_factory=dict, compare=False, repr=False
     )

@@ -22,9 +22,10 @@ class BoostedTsvM(TsvM):
     Source: *BoostedTSV-M*, 2026, https://arxiv.org/abs/2603.05354 [paper], with
     Newton-Schulz for the polar factor [paper; coefficients ours].
     Departures from it [ours]: :math:`e(\sigma) = \sigma`, or its square, over the whole
-    spectrum, before it is truncated. Only directions above 1e-5 of the largest are
-    boosted, so that an adapter of rank r keeps rank r; what TSV-M here does with
-    deficient ranks and with coinciding columns holds as well (``tsv_m``).
+    spectrum, before it is truncated. Only directions above 1e-5 of the largest and
+    above rounding are boosted, so that an adapter of rank r keeps rank r; what TSV-M
+    here does with rounding, deficient ranks and coinciding columns holds as well
+    (``tsv_m``).
 
     Args:
         scale: :math:`\alpha`, no unit, finite; 1 in the paper.

@@ -7,6 +7,7 @@ from espnet_merge.checkpoint.factored import Factored
 from espnet_merge.linalg.backend import double, library, like
 from espnet_merge.linalg.decompose import svd
 from espnet_merge.methods._base import TensorInfo
+from espnet_merge.methods._rounding import floors
 from espnet_merge.methods._spectral import TiesInBasis
 
 
@@ -30,8 +31,9 @@ class CoreSpace(TiesInBasis):
     the factors; TIES depends on the basis.
     Departures from it [ours]: directions below 1e-5 of the largest are dropped from U
     and V, and alpha / r is in M, not in B or A. An expert that is no adapter has
-    :math:`B = U_i S_i^{1/2}`, :math:`A = S_i^{1/2} V_i^\top`. Where a tensor is not
-    decomposed, the mean is taken.
+    :math:`B = U_i S_i^{1/2}`, :math:`A = S_i^{1/2} V_i^\top`, without directions that
+    may be rounding alone (``tsv_m``). Where a tensor is not decomposed, the mean is
+    taken.
 
     Args:
         scale: :math:`\lambda`, no unit, finite; the authors search it.
@@ -56,26 +58,27 @@ class CoreSpace(TiesInBasis):
     def merged(self, deltas: Matrices, info: TensorInfo) -> Factored:
         """Merge the core matrices; ``info`` keeps them."""
         first = deltas[0]
-        u, cores, v = info.memoise(("core_space",), lambda: _cores(deltas))
+        u, cores, v = info.memoise(("core_space",), lambda: _cores(deltas, info))
         return Factored(like(u @ self.ties(cores), first), like(v.T, first), 1.0)
 
 
 def _cores(
-    deltas: Matrices,
+    deltas: Matrices, info: TensorInfo
 ) -> tuple[
     Float64[Array, "rows k"], list[Float64[Array, "k l"]], Float64[Array, "columns l"]
 ]:
     """Return U, the core matrix of each task, and V."""
-    tasks = [_factors(delta) for delta in deltas]
+    pairs = zip(deltas, floors(info, len(deltas)), strict=True)
+    tasks = [_factors(delta, floor) for delta, floor in pairs]
     concatenate = library(tasks[0].b).concatenate
     u = svd(concatenate([task.b for task in tasks], 1)).u
     v = svd(concatenate([task.a.T for task in tasks], 1)).u
     return u, [task.scale * (u.T @ task.b) @ (task.a @ v) for task in tasks], v
 
 
-def _factors(delta: Float[Array, "rows columns"]) -> Factored:
+def _factors(delta: Float[Array, "rows columns"], floor: float) -> Factored:
     if isinstance(delta, Factored):
         return Factored(double(delta.b), double(delta.a), delta.scale)
-    part = svd(delta)
+    part = svd(delta).above(floor)
     root = part.s**0.5
     return Factored(part.u * root, (part.v * root).T, 1.0)

@@ -1,5 +1,6 @@
 """Iso-C: give all directions of the summed task vectors the same weight."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -8,6 +9,7 @@ from espnet_merge.checkpoint.factored import Factored
 from espnet_merge.linalg.backend import like
 from espnet_merge.linalg.decompose import add, newton_schulz, norm, svd
 from espnet_merge.methods._base import TensorInfo
+from espnet_merge.methods._rounding import floors
 from espnet_merge.methods._spectral import Spectral
 
 # Fraction of the largest singular value that a Gram matrix of float64 still resolves.
@@ -29,8 +31,8 @@ class IsoC(Spectral):
     Directions are dropped that may be rounding alone, and the mean is over the others:
     the published rule gives arbitrary null vectors the same weight as what the experts
     learned, where the sum has less than full rank. Rounding is 1e-7 of the largest
-    singular value or of the longest task vector, or what float32 can do to n experts
-    of this base, :math:`2^{-24} n \|\theta_0\|_F / \sqrt R`. The bound is lower than in
+    singular value or of the longest task vector, or what the types of the experts'
+    files can do: the bounds of ``tsv_m``, squared and added. 1e-7 is lower than in
     ``tsv_m``, since here weak directions count as much as strong ones.
 
     Args:
@@ -58,11 +60,10 @@ class IsoC(Spectral):
         return info.memoise(key, lambda: self._level(deltas, info))
 
     def _level(self, deltas: Matrices, info: TensorInfo) -> Factored:
-        first, count = deltas[0], len(deltas)
+        first = deltas[0]
         floor = ROUNDING * max(norm(delta) for delta in deltas)
-        if info.base is not None:
-            rounded = 2**-24 * count / min(first.shape) ** 0.5
-            floor = max(floor, rounded * norm(info.base))
+        # Errors of the experts are independent: their squares add up.
+        floor = max(floor, math.hypot(*floors(info, len(deltas))))
         u, s, v = svd(add(deltas), tolerance=ROUNDING).above(floor)
         mean = float(s.sum()) / max(1, len(s))
         gains = (

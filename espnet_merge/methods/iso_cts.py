@@ -1,14 +1,16 @@
 """Iso-CTS: Iso-C that keeps directions of single tasks."""
 
+import math
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from espnet_merge.arrays import Array, Float, Float64, Matrices
 from espnet_merge.checkpoint.factored import Factored
 from espnet_merge.linalg.backend import double, like
-from espnet_merge.linalg.decompose import RANK_TOLERANCE, add, norm, polar, svd
+from espnet_merge.linalg.decompose import RANK_TOLERANCE, Svd, add, norm, polar, svd
 from espnet_merge.methods._align import leading
 from espnet_merge.methods._base import TensorInfo, check_range
+from espnet_merge.methods._rounding import floors
 from espnet_merge.methods._spectral import Spectral
 
 
@@ -30,9 +32,10 @@ class IsoCts(Spectral):
     is left over by rounding is common again. Tensors that are not matrices take the
     mean. ``newton_schulz`` as in https://arxiv.org/abs/2603.05354 [paper].
     Departures from it [ours]: embeddings take the mean too (``spectral="linear"``).
-    Directions below 1e-5 of the norm of the longest task vector, and those in which
-    columns coincide, are dropped as in ``tsv_m``; rank freed by one task goes to the
-    others, and the mean is over the directions that are kept.
+    Directions below 1e-5 of the norm of the longest task vector, those that may be
+    rounding alone, and those in which columns coincide, are dropped as in ``tsv_m``;
+    rank freed by one task goes to the others, and the mean is over the directions that
+    are kept.
 
     Args:
         scale: :math:`\alpha`, no unit, finite; 1 in the paper.
@@ -62,18 +65,23 @@ class IsoCts(Spectral):
     def merged(self, deltas: Matrices, info: TensorInfo) -> Factored:
         """Level common and own directions; ``info`` keeps them for other scales."""
         key = ("iso_cts", self.orthogonalise, self.common_fraction)
-        return info.memoise(key, lambda: self._level(deltas))
+        return info.memoise(key, lambda: self._level(deltas, info))
 
-    def _level(self, deltas: Matrices) -> Factored:
+    def _level(self, deltas: Matrices, info: TensorInfo) -> Factored:
         first, count = deltas[0], len(deltas)
         full = min(first.shape)
         floor = RANK_TOLERANCE * max(norm(delta) for delta in deltas)
+        rounding = floors(info, count)
         own = round((full - int(full * self.common_fraction)) / count)
         own = min(own, full // count)
-        common = svd(add(deltas), full - own * count).above(floor)
-        parts = leading(
-            lambda i, k: svd(without(deltas[i], common.u), k).above(floor), count, own
-        )
+        common = svd(add(deltas), full - own * count)
+        common = common.above(max(floor, math.hypot(*rounding)))
+
+        def decompose(task: int, count: int) -> Svd:
+            rest = svd(without(deltas[task], common.u), count)
+            return rest.above(max(floor, rounding[task]))
+
+        parts = leading(decompose, count, own)
         kept = [*parts, common]
         values = [float(part.kept.sum()) for part in kept]
         mean = sum(values) / max(1, sum(part.rank for part in kept))

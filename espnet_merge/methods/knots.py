@@ -7,6 +7,7 @@ from espnet_merge.checkpoint.factored import Factored
 from espnet_merge.linalg.backend import library, like
 from espnet_merge.linalg.decompose import svd
 from espnet_merge.methods._base import TensorInfo
+from espnet_merge.methods._rounding import floors
 from espnet_merge.methods._spectral import TiesInBasis
 
 
@@ -25,7 +26,8 @@ class Knots(TiesInBasis):
     alone are decomposed; the update of a whole model has no joint basis smaller than
     itself. Summing instead of TIES would be task arithmetic, whatever the basis.
     Departures from it [ours]: entries are trimmed matrix by matrix, not over the whole
-    model. Directions below 1e-5 of the largest are dropped, the code has 1e-5 itself.
+    model. Directions below 1e-5 of the largest are dropped, the code has 1e-5 itself,
+    and those of a task that may be rounding alone (``tsv_m``).
     Where singular values coincide the basis is arbitrary, and with it the result.
     Where a tensor is not decomposed, the mean is taken.
 
@@ -51,15 +53,16 @@ class Knots(TiesInBasis):
     def merged(self, deltas: Matrices, info: TensorInfo) -> Factored:
         """Merge what the tasks are in the joint basis; ``info`` keeps that."""
         first = deltas[0]
-        u, tasks = info.memoise(("knots",), lambda: _align(deltas))
+        u, tasks = info.memoise(("knots",), lambda: _align(deltas, info))
         return Factored(like(u, first), like(self.ties(tasks), first), 1.0)
 
 
 def _align(
-    deltas: Matrices,
+    deltas: Matrices, info: TensorInfo
 ) -> tuple[Float64[Array, "rows k"], list[Float64[Array, "k columns"]]]:
     """Return U, and of each task its coordinates in it, Σ Vᵢᵀ."""
-    parts = [svd(delta) for delta in deltas]
+    pairs = zip(deltas, floors(info, len(deltas)), strict=True)
+    parts = [svd(delta).above(floor) for delta, floor in pairs]
     lefts = [part.u * part.s for part in parts]
     # The right vectors are orthonormal: they do not change the singular values.
     u = svd(library(lefts[0]).concatenate(lefts, 1)).u

@@ -14,6 +14,7 @@ from espnet_merge.methods._base import (
     check_finite,
     check_range,
 )
+from espnet_merge.methods._rounding import floors
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +31,8 @@ class Lors(Method):
     entries of the residual stay, not rescaled; r = int(ratio d_model), the same for
     the feed-forward weights.
     Departures from it: d_model is read off the tensor as its smaller side, equal in
-    Whisper [ours].
+    Whisper; the low-rank part has no directions that may be rounding alone
+    (``tsv_m``), and a task vector without further ones leaves no residual [ours].
 
     Args:
         scale: :math:`\lambda`, no unit, finite; 1/n in the paper.
@@ -83,9 +85,9 @@ class Lors(Method):
         if not self.is_matrix(info):
             return self.scale * sum(deltas)
         key = ("lors", self.rank_ratio, self.rank, self.density, self.compress)
-        return self.scale * info.memoise(key, lambda: self._sum(deltas))
+        return self.scale * info.memoise(key, lambda: self._sum(deltas, info))
 
-    def _sum(self, deltas: Matrices) -> Float[Array, "rows columns"]:
+    def _sum(self, deltas: Matrices, info: TensorInfo) -> Float[Array, "rows columns"]:
         first = deltas[0]
         full = min(first.shape)
         rank = int(full * self.rank_ratio) if self.rank is None else self.rank
@@ -94,11 +96,12 @@ class Lors(Method):
         elif rank >= full:
             return like(dense(add(deltas)), first)
         total: Array = 0.0
-        for delta in deltas:
-            part = svd(delta, rank)
+        for delta, floor in zip(deltas, floors(info, len(deltas)), strict=True):
+            part = svd(delta, rank).above(floor)
             low = part.dense()
             total = total + low
-            # An adapter of no more rank leaves no residual: it is not multiplied out.
+            # A task vector of no more rank leaves no residual but rounding. The factors
+            # of an adapter are not multiplied out then.
             if self.compress != "svp" and rank < len(part.s):
                 # In float64, so that the order of the residual's entries is right.
                 total += sparse(double(dense(delta)) - low, self.density)

@@ -15,6 +15,7 @@ from espnet_merge.methods._base import (
     TwoPass,
     check_range,
 )
+from espnet_merge.methods._rounding import floors
 from espnet_merge.methods._spectral import Spectral
 
 
@@ -33,8 +34,12 @@ class TsvM(Spectral, TwoPass):
     vectors a task; tensors that are not matrices take the mean of the task vectors.
     Departures from it [ours]: embeddings take the mean too (``spectral="linear"``).
     Directions below 1e-5 of the largest singular value over the tasks are dropped
-    first, and the rank they free is shared: with budget k n, each task keeps
-    min(rank, L) for the largest L within budget. Directions in which the columns
+    first, and so are those of a task that may be rounding to the type of its file:
+    singular values up to :math:`(\max_i \|W_{i:}\| + \max_j \|W_{:j}\|) \,
+    u / \sqrt{8 \ln 2}`, with u :math:`2^{-24}` in F32, :math:`2^{-11}` in F16 and
+    :math:`2^{-8}` in BF16 (:mod:`espnet_merge.linalg.rounding`). The rank that this
+    frees is shared: with budget k n, each task keeps min(rank, L) for the largest L
+    within budget. Directions in which the columns
     coincide (singular value below 1e-6) are dropped from the polar factor. The
     published rule lets arbitrary null vectors in there; this one is a function of its
     input. Full-rank tasks in general position are not affected. ``newton_schulz`` is
@@ -81,7 +86,10 @@ class TsvM(Spectral, TwoPass):
     def merged(self, deltas: Matrices, info: TensorInfo) -> Factored:
         """Put the aligned directions together; ``info`` keeps them for other scales."""
         options = self.rank_fraction, self.orthogonalise
-        tasks = info.memoise(("tsv_m", *options), lambda: align(deltas, *options))
+        tasks = info.memoise(
+            ("tsv_m", *options),
+            lambda: align(deltas, *options, floors(info, len(deltas))),
+        )
         s = self._spectrum(tasks)
         return Factored(tasks.u * like(s, tasks.u), tasks.v.T, 1.0)
 

@@ -8,6 +8,7 @@ from espnet_merge.linalg.backend import library, like
 from espnet_merge.linalg.decompose import RANK_TOLERANCE, svd
 from espnet_merge.methods._align import largest
 from espnet_merge.methods._base import TensorInfo, check_range
+from espnet_merge.methods._rounding import floors
 from espnet_merge.methods._spectral import Spectral
 
 
@@ -34,7 +35,8 @@ class Wudi(Spectral):
     :math:`[V_i S_i / \|S_i\|]_i = P D [W_i]_i^\top` it is :math:`\sum_i U_i
     (S_i^2 / \|S_i\| + \rho \|S_i\|) W_i D (D^2 + \rho)^{-1} P^\top`. Directions below
     1e-5 of the largest of D are dropped, so are those of a task below 1e-5 of the
-    largest over the tasks. Where a tensor is not decomposed, the mean is taken.
+    largest over the tasks, or that may be rounding alone (``tsv_m``). Where a tensor
+    is not decomposed, the mean is taken.
 
     Args:
         scale: :math:`\lambda`, no unit, finite; 1 in the paper.
@@ -63,10 +65,11 @@ class Wudi(Spectral):
 
     def merged(self, deltas: Matrices, info: TensorInfo) -> Factored:
         """Solve for the minimum; ``info`` keeps the result for other scales."""
-        return info.memoise(("wudi", self.ridge), lambda: self._solve(deltas))
+        return info.memoise(("wudi", self.ridge), lambda: self._solve(deltas, info))
 
-    def _solve(self, deltas: Matrices) -> Factored:
-        first, parts = deltas[0], [svd(delta) for delta in deltas]
+    def _solve(self, deltas: Matrices, info: TensorInfo) -> Factored:
+        pairs = zip(deltas, floors(info, len(deltas)), strict=True)
+        first, parts = deltas[0], [svd(delta).above(floor) for delta, floor in pairs]
         # Each task weighs the same: one that is rounding alone must not.
         floor = RANK_TOLERANCE * largest(parts)
         parts = [part.above(floor) for part in parts]
@@ -75,9 +78,9 @@ class Wudi(Spectral):
             return Factored(like(parts[0].u, first), like(parts[0].v.T, first), 1.0)
         concatenate = library(parts[0].u).concatenate
         norms = [float((part.s**2).sum()) ** 0.5 for part in parts]
-        pairs = list(zip(parts, norms, strict=True))
-        inputs = svd(concatenate([part.v * (part.s / size) for part, size in pairs], 1))
+        sized = list(zip(parts, norms, strict=True))
+        inputs = svd(concatenate([part.v * (part.s / size) for part, size in sized], 1))
         rho = self.ridge * float(inputs.s[0]) ** 2
-        outputs = [part.u * (part.s**2 / size + rho * size) for part, size in pairs]
+        outputs = [part.u * (part.s**2 / size + rho * size) for part, size in sized]
         b = concatenate(outputs, 1) @ (inputs.v * (inputs.s / (inputs.s**2 + rho)))
         return Factored(like(b, first), like(inputs.u.T, first), 1.0)

@@ -78,3 +78,31 @@ def test_labels_are_what_differs(tmp_path):
     paths = [tmp_path / "exp" / name / "model" for name in ("a", "b/c")]
     assert labels(paths) == ["a", "b/c"]
     assert labels([paths[0], paths[0]]) == ["a/model", "a/model"]
+
+
+def test_directions_of_rounding_are_not_compared(tmp_path):
+    rng = np.random.default_rng(0)
+    weights = rng.normal(0, 0.02, (96, 64)).astype("f4")
+    shared, one, other = (rng.normal(size=(96, 1)) for _ in range(3))
+    inputs = np.linalg.qr(rng.normal(size=(64, 4)))[0].T
+    experts = [
+        weights + 1e-3 * (shared @ inputs[:1] + own @ inputs[i : i + 1])
+        for i, own in ((1, one), (2, other))
+    ]
+    base = write_checkpoint(tmp_path / "base", {f"{NAME}.weight": weights})
+    found = {}
+    for kind in (np.float32, np.float16):
+        paths = [
+            write_checkpoint(
+                tmp_path / f"{kind.__name__}{i}", {f"{NAME}.weight": x.astype(kind)}
+            )
+            for i, x in enumerate(experts)
+        ]
+        opened = [open_expert(path) for path in paths]
+        found[kind] = measure(open_checkpoint(base), opened, rank=8).total
+    exact, rounded = found.values()
+    # One of two inputs is common.
+    assert exact.mean("right")[0, 1] == pytest.approx(0.5, abs=1e-3)
+    assert rounded.mean("right")[0, 1] == pytest.approx(0.5, abs=0.02)
+    ranks = exact.mean("stable_rank")
+    np.testing.assert_allclose(rounded.mean("stable_rank"), ranks, rtol=0.02)
