@@ -138,11 +138,12 @@ def _write(
     expert: str,
     record: Mapping[str, Any],
 ) -> None:
-    sums = collector.sums
+    means = collector.sums.means()
+    # Facts are of the means.
     facts = json.dumps(collector.facts())
     metadata = {"kind": kind, "expert": expert, "facts": facts}
-    tensors = map(as_array, sums.means().values())
-    write_tensors(directory / FILE, sums.shapes, tensors, metadata)
+    tensors = map(as_array, means.values())
+    write_tensors(directory / FILE, collector.sums.shapes, tensors, metadata)
     text = yaml.safe_dump(dict(record), sort_keys=False)
     (directory / RECORD).write_text(text, encoding="utf-8")
 

@@ -294,7 +294,10 @@ def test_what_cannot_be_trained_on_is_dropped_for_its_reason(
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda data: change(data, "utt2lang", "tlh"), "must be a language that Whis"),
+        (
+            lambda data: change(data, "utt2lang", "tlh"),
+            "must be a language that the model knows",
+        ),
         (lambda data: change(data, "wav.scp", "no-such-program |"), "is not: install"),
         (lambda data: change(data, "wav.scp", "/x/a.ark:9"), "an archive is not read"),
         (lambda data: (data / "utt2spk").write_text("x x\n"), "utt2spk: must have a"),
