@@ -97,7 +97,7 @@ expand() { run "$template/expand.sh" --old "es it" --new cs --seeds "1 2" "$@"; 
   expand --nj 5 --ngpu 1 --decode_args "--beam 2" --ways full --seeds 1
   [ "$status" -eq 0 ]
   [ "$(grep -c -- '^merge.sh .* --nj 5 --ngpu 1' calls)" -eq "$(grep -c '^merge.sh' calls)" ]
-  [ "$(grep -c -- '^decode .* --overwrite --beam 2 --data' calls)" -eq "$(grep -c '^decode' calls)" ]
+  [ "$(grep -c -- '^decode .* --overwrite --beam 2 --hear --data' calls)" -eq "$(grep -c '^decode' calls)" ]
   expand --kinds lora
   [ "$status" -eq 2 ]
   [[ $output == *"unknown option 'kinds'"* ]]
