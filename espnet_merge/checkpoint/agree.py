@@ -230,13 +230,12 @@ def _equal(one: Checkpoint, other: Checkpoint) -> bool:
     import numpy as np
 
     shapes, others = ({n: e.shape for n, e in x.entries.items()} for x in (one, other))
-    floats = [name for name, entry in one.entries.items() if entry.is_float]
     return shapes == others and all(
         np.array_equal(
             one.read(name, chunk=chunk), other.read(name, chunk=chunk), equal_nan=True
         )
-        for name in sorted(floats, key=lambda name: one.entries[name].size)
-        for chunk in chunks(one.entries[name].size)
+        for name, entry in sorted(one.floats.items(), key=lambda item: item[1].size)
+        for chunk in chunks(entry.size)
     )
 
 

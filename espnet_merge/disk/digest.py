@@ -64,7 +64,6 @@ def _remembered(paths: list[Path], compute: Callable[[], str]) -> str:
         with contextlib.suppress(OSError), whole_file(memo) as part:
             part.write_text(json.dumps({"state": state, "sha256": digest}), "ascii")
     return digest
-    return digest
 
 
 def _read(path: Path) -> str:
