@@ -206,12 +206,12 @@ def decoding(run: Run) -> Iterator[Row]:
 
 
 def decoder(run: Run, beam: int, device: str, dtype: str) -> float:
-    from espnet_merge.decoding.batches import batches
-    from espnet_merge.decoding.expert import load_expert
-    from espnet_merge.decoding.recognize import Recognizer
-    from espnet_merge.decoding.settings import Settings
-    from espnet_merge.decoding.torch_backend import TorchBackend
-    from espnet_merge.decoding.utterances import read_utterances
+    from espnet_merge.decode.batches import batches
+    from espnet_merge.decode.expert import load_expert
+    from espnet_merge.decode.recognize import Recognizer
+    from espnet_merge.decode.settings import Settings
+    from espnet_merge.decode.torch_backend import TorchBackend
+    from espnet_merge.decode.utterances import read_utterances
     from espnet_merge.whisper.prompt import load_tokenizer
 
     settings = Settings(pad_to=0, tail=4, beam=beam, max_new_tokens=run.tokens)

@@ -25,13 +25,13 @@ from torch import nn
 
 from espnet_merge.checkpoint.adapter import open_adapter
 from espnet_merge.checkpoint.lora_defaults import DEFAULTS
-from espnet_merge.decoding.batches import batches
-from espnet_merge.decoding.expert import load_expert, load_routed
-from espnet_merge.decoding.recognize import Recognizer
-from espnet_merge.decoding.routes import Routes
-from espnet_merge.decoding.settings import Settings
-from espnet_merge.decoding.torch_backend import TorchBackend
-from espnet_merge.decoding.utterances import Utterance, read_utterances
+from espnet_merge.decode.batches import batches
+from espnet_merge.decode.expert import load_expert, load_routed
+from espnet_merge.decode.recognize import Recognizer
+from espnet_merge.decode.routes import Routes
+from espnet_merge.decode.settings import Settings
+from espnet_merge.decode.torch_backend import TorchBackend
+from espnet_merge.decode.utterances import Utterance, read_utterances
 from espnet_merge.lora.adapter import add_adapter, save_adapter
 from espnet_merge.lora.mixture import add_mixture
 from espnet_merge.lora.mixture_conf import MixtureConf

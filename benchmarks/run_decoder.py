@@ -41,11 +41,11 @@ def _decode_all(decode: Decoder, paths: Sequence[str], size: int) -> Iterator[st
 
 def ours(backend: str, dtype: str, **mode: object) -> Callable[..., Decoder]:
     def load(model: str, language: str, beam: int) -> Decoder:
-        from espnet_merge.decoding.recognize import Recognizer
-        from espnet_merge.decoding.record import one_line
-        from espnet_merge.decoding.settings import Settings
-        from espnet_merge.decoding.transcribe import load_backend
-        from espnet_merge.decoding.utterances import Utterance
+        from espnet_merge.decode.recognize import Recognizer
+        from espnet_merge.decode.record import one_line
+        from espnet_merge.decode.settings import Settings
+        from espnet_merge.decode.transcribe import load_backend
+        from espnet_merge.decode.utterances import Utterance
         from espnet_merge.whisper.prompt import load_tokenizer
 
         settings = Settings(

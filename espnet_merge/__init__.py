@@ -41,6 +41,22 @@ if TYPE_CHECKING:
     from espnet_merge.errors import InputError, InputWarning
     from espnet_merge.methods import METHODS
 else:
+    import sys
+    from types import ModuleType
+
+    class _Package(ModuleType):
+        """Keeps ``decode`` and ``score`` the functions.
+
+        Python sets an imported subpackage as an attribute of its package. Two
+        subpackages have the name of a function; ``from espnet_merge.decode import
+        settings`` finds them all the same.
+        """
+
+        def __setattr__(self, name: str, value: object) -> None:
+            if name not in __all__ or not isinstance(value, ModuleType):
+                super().__setattr__(name, value)
+
+    sys.modules[__name__].__class__ = _Package
     _OTHERS = {"METHODS": "methods", "InputError": "errors", "InputWarning": "errors"}
 
     def __getattr__(name: str) -> object:

@@ -66,6 +66,24 @@ def test_names_are_there():
         em.merg  # noqa: B018
 
 
+def test_rooms_do_not_hide_functions_of_their_name():
+    code = (
+        "import espnet_merge as em; from espnet_merge.decode import settings\n"
+        "from espnet_merge.score import normalize\n"
+        "print(em.decode.__name__, em.score.__name__, settings.__name__)\n"
+        "print(normalize.__name__)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == [
+        "decode",
+        "score",
+        "espnet_merge.decode.settings",
+        "espnet_merge.score.normalize",
+    ]
+
+
 def test_a_function_and_its_command_write_the_same_bytes(recipe, capsys):
     merged = em.merge(
         method="ties",

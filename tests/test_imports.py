@@ -17,12 +17,12 @@ MODULES = [
 ]
 SLOW = ("torch", "transformers", "peft", "espnet2")
 # Rooms where networks run may import these at once...
-NETWORKS = {"statistics", "tasks", "decoding", "lora", "objectives", "whisper"}
+NETWORKS = {"statistics", "tasks", "decode", "lora", "objectives", "whisper"}
 # ...but not the files that say and check what is asked for.
 QUICK = {
-    "decoding.journal",
-    "decoding.settings",
-    "decoding.utterances",
+    "decode.journal",
+    "decode.settings",
+    "decode.utterances",
     "lora.mixture_conf",
     "lora.similarity",
     "tasks.export",
@@ -77,7 +77,7 @@ def test_a_slow_import_would_be_seen():
     )
 
 
-@pytest.mark.parametrize("module", ["speech", "decoding.settings"])
+@pytest.mark.parametrize("module", ["speech", "decode.settings"])
 def test_settings_are_known_without_arrays_or_audio(module):
     slow = (*SLOW, "numpy", "av", "soundfile", "langcodes")
     code = (

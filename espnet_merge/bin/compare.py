@@ -21,10 +21,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from espnet_merge.options import AnyPath, Option, part
-from espnet_merge.scoring.design import Design, Texts
+from espnet_merge.score.design import Design, Texts
 
 if TYPE_CHECKING:
-    from espnet_merge.scoring.comparison import Comparison
+    from espnet_merge.score.comparison import Comparison
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +39,7 @@ class Command(Texts, Design):
 
     def __call__(self) -> "Comparison":
         """Compare and test."""
-        from espnet_merge.scoring.comparison import compare
+        from espnet_merge.score.comparison import compare
 
         return compare(
             part(self, Texts),

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from espnet_merge.checkpoint.padding import PUBLISHED, Padding, common_padding
-from espnet_merge.decoding.settings import Settings, experts, pairs
+from espnet_merge.decode.settings import Settings, experts, pairs
 from espnet_merge.errors import InputError
 from espnet_merge.options import AnyPath, Option, function, part
 
 if TYPE_CHECKING:
-    from espnet_merge.decoding.decoded import Decoded
+    from espnet_merge.decode.decoded import Decoded
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,8 +128,8 @@ class Command(Settings):
     def __call__(self) -> "Decoded":
         """Decode each data directory."""
         from espnet_merge.checkpoint.labels import warn_of_labels
-        from espnet_merge.decoding.routes import read_routes
-        from espnet_merge.decoding.transcribe import transcribe
+        from espnet_merge.decode.routes import read_routes
+        from espnet_merge.decode.transcribe import transcribe
         from espnet_merge.disk.cache import default_cache
         from espnet_merge.job_array import parse_shard
         from espnet_merge.whisper.converted import as_directory

@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from espnet_merge.options import AnyPath, Option, part
-from espnet_merge.scoring.design import Design, Texts
-from espnet_merge.scoring.evaluate import ERROR_RATES
+from espnet_merge.score.design import Design, Texts
+from espnet_merge.score.evaluate import ERROR_RATES
 
 if TYPE_CHECKING:
-    from espnet_merge.scoring.gate import Verdict
+    from espnet_merge.score.gate import Verdict
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +45,7 @@ class Command(Texts, Design):
 
     def __call__(self) -> "Verdict":
         """Test on one side."""
-        from espnet_merge.scoring.gate import judge
+        from espnet_merge.score.gate import judge
 
         design = replace(part(self, Design), margin=self.margin)
         places = Path(self.baseline), Path(self.candidate)

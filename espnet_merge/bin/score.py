@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from espnet_merge.options import AnyPath, Option, Options, function
-from espnet_merge.scoring.evaluate import METRICS
-from espnet_merge.scoring.normalize import NORMALIZERS
+from espnet_merge.score.evaluate import METRICS
+from espnet_merge.score.normalize import NORMALIZERS
 
 if TYPE_CHECKING:
-    from espnet_merge.scoring.directories import Scores
+    from espnet_merge.score.directories import Scores
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +83,7 @@ class Command(Options):
 
     def __call__(self) -> "Scores":
         """Score every directory, and write the files."""
-        from espnet_merge.scoring.directories import score_directories
+        from espnet_merge.score.directories import score_directories
 
         return score_directories(
             Path(self.ref),

@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from espnet_merge.decoding.settings import ForwardPass, Settings, codes
+from espnet_merge.decode.settings import ForwardPass, Settings, codes
 from espnet_merge.files import SIMILARITY_JSON
 from espnet_merge.options import AnyPath, Option, declared
 from espnet_merge.speech import AUTO
 
 if TYPE_CHECKING:
-    from espnet_merge.decoding.similarity import Similarity
+    from espnet_merge.decode.similarity import Similarity
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +48,7 @@ class Command(ForwardPass):
 
     def __call__(self) -> "Similarity":
         """Measure, and write if told to."""
-        from espnet_merge.decoding.similarity import measure
+        from espnet_merge.decode.similarity import measure
         from espnet_merge.disk.atomic import check_output
 
         output = Path(self.output) if self.output else None

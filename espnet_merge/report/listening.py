@@ -11,9 +11,9 @@ from espnet_merge.data.audio import decode
 from espnet_merge.data.table import read_table
 from espnet_merge.errors import InputError
 from espnet_merge.files import WAV_SCP
-from espnet_merge.scoring.counts import Pair
-from espnet_merge.scoring.evaluate import aligned
-from espnet_merge.scoring.utterances import normalized, read_utterances
+from espnet_merge.score.counts import Pair
+from espnet_merge.score.evaluate import aligned
+from espnet_merge.score.utterances import normalized, read_utterances
 from espnet_merge.speech import SAMPLE_RATE
 
 # Whisper's window; who listens to what is longer needs more than a page.

@@ -21,8 +21,8 @@ from espnet_merge.report.scores import (
     read_score,
     read_utterances,
 )
-from espnet_merge.scoring.evaluate import headline
-from espnet_merge.scoring.parts import Part
+from espnet_merge.score.evaluate import headline
+from espnet_merge.score.parts import Part
 
 
 @dataclass(frozen=True)

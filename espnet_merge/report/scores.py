@@ -9,12 +9,12 @@ import numpy as np
 
 from espnet_merge.errors import InputError
 from espnet_merge.files import RESULT_TXT
-from espnet_merge.scoring import bootstrap
-from espnet_merge.scoring.counts import Counts
-from espnet_merge.scoring.current import check_rules
-from espnet_merge.scoring.evaluate import ERROR_RATES, METRICS, headline, main_metric
-from espnet_merge.scoring.identification import heard_right
-from espnet_merge.scoring.result import read_counts
+from espnet_merge.score import bootstrap
+from espnet_merge.score.counts import Counts
+from espnet_merge.score.current import check_rules
+from espnet_merge.score.evaluate import ERROR_RATES, METRICS, headline, main_metric
+from espnet_merge.score.identification import heard_right
+from espnet_merge.score.result import read_counts
 
 
 class Utterances(NamedTuple):

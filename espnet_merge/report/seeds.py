@@ -12,8 +12,8 @@ from espnet_merge.files import SCORE_JSON
 from espnet_merge.report.modes import SETTINGS, compared, silence
 from espnet_merge.report.scores import identified
 from espnet_merge.report.tables import MISSING, best_of, markdown_table
-from espnet_merge.scoring.current import check_rules
-from espnet_merge.scoring.evaluate import CORPUS_SCORES, headline, main_reading
+from espnet_merge.score.current import check_rules
+from espnet_merge.score.evaluate import CORPUS_SCORES, headline, main_reading
 
 # Set -> its scores, one of each seed.
 Row = Mapping[str, Sequence[float]]

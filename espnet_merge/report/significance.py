@@ -7,16 +7,16 @@ from functools import cache
 import numpy as np
 
 from espnet_merge.report.results import Results
-from espnet_merge.scoring.bootstrap import Rates
-from espnet_merge.scoring.compare import (
+from espnet_merge.score.bootstrap import Rates
+from espnet_merge.score.compare import (
     Difference,
     corrected,
     difference,
     p_value,
 )
-from espnet_merge.scoring.design import Design
-from espnet_merge.scoring.holm import holm
-from espnet_merge.scoring.parts import Part
+from espnet_merge.score.design import Design
+from espnet_merge.score.holm import holm
+from espnet_merge.score.parts import Part
 
 DESIGN = Design()
 GATE = replace(DESIGN, sides=1)

@@ -3,7 +3,7 @@
 from espnet_merge.report.results import Results
 from espnet_merge.report.significance import DESIGN, Tested, mean_difference
 from espnet_merge.report.tables import INTERVALS, best_of
-from espnet_merge.scoring.compare import Difference
+from espnet_merge.score.compare import Difference
 
 
 def summary(results: Results, tested: Tested) -> str:

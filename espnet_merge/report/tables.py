@@ -10,7 +10,7 @@ from espnet_merge.report.modes import PADDING, describe
 from espnet_merge.report.plan import Plan
 from espnet_merge.report.results import Grid, Results, by_task
 from espnet_merge.report.significance import DESIGN, Tested
-from espnet_merge.scoring.identification import describe_cell
+from espnet_merge.score.identification import describe_cell
 
 MISSING = "–"
 SIGNIFICANT = "†"

@@ -15,9 +15,9 @@ from espnet_merge.report.tables import (
     significant,
     table_of_systems,
 )
-from espnet_merge.scoring.compare import Difference
-from espnet_merge.scoring.evaluate import main_reading
-from espnet_merge.scoring.translation import (
+from espnet_merge.score.compare import Difference
+from espnet_merge.score.evaluate import main_reading
+from espnet_merge.score.translation import (
     Translations,
     read_translations,
     score_difference,

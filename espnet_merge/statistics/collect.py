@@ -17,8 +17,8 @@ from transformers import WhisperConfig
 from espnet_merge.checkpoint import open_checkpoint, open_expert
 from espnet_merge.checkpoint.identity import expert_digest, files_digest
 from espnet_merge.checkpoint.statistics import FILE, write_tensors
-from espnet_merge.decoding.batches import batches
-from espnet_merge.decoding.expert import check_expert, load_expert
+from espnet_merge.decode.batches import batches
+from espnet_merge.decode.expert import check_expert, load_expert
 from espnet_merge.disk.atomic import check_output, whole_directory
 from espnet_merge.disk.digest import sha256_of_all
 from espnet_merge.statistics.fisher import FisherDiagonal

@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 from transformers import WhisperForConditionalGeneration
 
-from espnet_merge.decoding.batches import encode_batch
+from espnet_merge.decode.batches import encode_batch
 from espnet_merge.errors import InputError
 from espnet_merge.statistics.sums import Sums
 from espnet_merge.statistics.utterances import Target

@@ -23,7 +23,7 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import WhisperForConditionalGeneration
 
 from espnet_merge.checkpoint.roles import role_of
-from espnet_merge.decoding.batches import encode_batch
+from espnet_merge.decode.batches import encode_batch
 from espnet_merge.statistics.sums import Sums
 from espnet_merge.statistics.utterances import Target
 from espnet_merge.whisper.features import HOP

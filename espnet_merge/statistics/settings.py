@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from espnet_merge.decoding.settings import ForwardPass
+from espnet_merge.decode.settings import ForwardPass
 from espnet_merge.errors import InputError
 from espnet_merge.options import Option
 from espnet_merge.speech import Task

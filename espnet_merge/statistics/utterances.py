@@ -9,7 +9,7 @@ from typing import NamedTuple
 from transformers import WhisperTokenizer
 
 from espnet_merge.data.table import read_table
-from espnet_merge.decoding.utterances import Utterance, read_utterances
+from espnet_merge.decode.utterances import Utterance, read_utterances
 from espnet_merge.errors import InputError
 from espnet_merge.whisper.prompt import encode_target, languages_known, prompt_ids
 

@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file
 
 from espnet_merge.__main__ import main
-from espnet_merge.decoding import batches, transcribe
+from espnet_merge.decode import batches, transcribe
 from espnet_merge.lora.adapter import add_adapter, save_adapter
 from espnet_merge.whisper.model import load_whisper
 from tests.micro import write_micro_whisper
@@ -361,7 +361,7 @@ def test_a_killed_run_goes_on_and_writes_the_same(
     decode(micro_whisper, data, whole, *SHORT)
     # The run stops at the second batch, where it waits for audio that never comes.
     script = (
-        "import sys, time; from espnet_merge.decoding import batches as t\n"
+        "import sys, time; from espnet_merge.decode import batches as t\n"
         "read = t.read_audio\n"
         "t.read_audio = lambda u: time.sleep(600) if u.name == 'utt-0' else read(u)\n"
         "from espnet_merge.__main__ import main; main(sys.argv[1:])"
@@ -405,7 +405,7 @@ def test_jobs_share_a_decoding(micro_whisper, data, tmp_path, capsys, monkeypatc
     for number in range(1, 5):
         decode(micro_whisper, data, many, *SHORT, "--shard", f"{number}/4")
     with monkeypatch.context() as patch:  # to join them takes no model
-        patch.delattr("espnet_merge.decoding.transcribe.load_backend")
+        patch.delattr("espnet_merge.decode.transcribe.load_backend")
         decode(micro_whisper, data, both, *SHORT)
         decode(micro_whisper, data, many, *SHORT)
     assert contents(both) == contents(many) == contents(whole)

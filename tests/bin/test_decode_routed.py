@@ -14,7 +14,7 @@ from espnet_merge.lora.mixture import add_mixture
 from espnet_merge.lora.mixture_conf import MixtureConf
 from espnet_merge.lora.stored_mixture import save_mixture
 from espnet_merge.whisper.model import load_whisper
-from tests.decoding.test_search import talkative
+from tests.decode.test_search import talkative
 from tests.lora.test_routed import write_adapter
 
 MODE = ("--pad-to", "0", "--max-new-tokens", "12", "--beam", "2")

@@ -111,13 +111,13 @@ def test_two_at_one_time_leave_the_tables_of_one_score(dirs, monkeypatch):
 
     @contextlib.contextmanager
     def slowly(path):
-        monkeypatch.setattr("espnet_merge.scoring.directories.whole_file", whole_file)
+        monkeypatch.setattr("espnet_merge.score.directories.whole_file", whole_file)
         other.start()
         time.sleep(0.5)
         with whole_file(path) as part:
             yield part
 
-    monkeypatch.setattr("espnet_merge.scoring.directories.whole_file", slowly)
+    monkeypatch.setattr("espnet_merge.score.directories.whole_file", slowly)
     score(ref, hyp)
     other.join()
     (hyp / "text").unlink()

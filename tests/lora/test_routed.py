@@ -9,7 +9,7 @@ import torch
 
 from espnet_merge.checkpoint.adapter import open_adapter
 from espnet_merge.checkpoint.factored import Factored
-from espnet_merge.decoding.expert import load_routed
+from espnet_merge.decode.expert import load_routed
 from espnet_merge.errors import InputError
 from espnet_merge.lora.adapter import add_adapter, load_adapter, save_adapter
 from espnet_merge.lora.routed import RoutedLinear, add_routed

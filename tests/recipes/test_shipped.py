@@ -5,7 +5,7 @@ import subprocess
 import pytest
 import yaml
 
-from espnet_merge.decoding.settings import Settings
+from espnet_merge.decode.settings import Settings
 from espnet_merge.options import build, read_yaml
 from tests.recipes.tree import ROOT
 

@@ -49,8 +49,8 @@ def warm_commands(directory: Path) -> Iterator[None]:
 
 def serve(name: str) -> None:
     """Answer requests until standard input ends."""
-    import espnet_merge.decoding.recognize
-    import espnet_merge.decoding.torch_backend
+    import espnet_merge.decode.recognize
+    import espnet_merge.decode.torch_backend
     import espnet_merge.tasks.whisper  # noqa: F401
 
     gc.freeze()  # so that collections in those forked below copy no memory

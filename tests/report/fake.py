@@ -6,9 +6,9 @@ from pathlib import Path
 
 from espnet_merge.report.plan import Plan
 from espnet_merge.report.results import Results, read_results
-from espnet_merge.scoring.counts import Counts
-from espnet_merge.scoring.current import rules_digest
-from espnet_merge.scoring.result import alignments
+from espnet_merge.score.counts import Counts
+from espnet_merge.score.current import rules_digest
+from espnet_merge.score.result import alignments
 
 MODE = {"pad_to": 30, "beam": 1, "language": None, "task": None}
 

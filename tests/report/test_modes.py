@@ -1,6 +1,6 @@
 """Which settings must be equal in one table."""
 
-from espnet_merge.decoding.settings import Settings
+from espnet_merge.decode.settings import Settings
 from espnet_merge.options import declared
 from espnet_merge.report.modes import SETTINGS
 

@@ -7,7 +7,7 @@ import pytest
 from espnet_merge.__main__ import main
 from espnet_merge.errors import InputError
 from espnet_merge.report.seeds import markdown, read_scores
-from espnet_merge.scoring.current import rules_digest
+from espnet_merge.score.current import rules_digest
 
 PADDED = {"pad_to": 30.0, "tail": 0.0, "beam": 1}
 TAIL = {"pad_to": 0.0, "tail": 4.0, "beam": 1}

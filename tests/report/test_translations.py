@@ -8,7 +8,7 @@ import pytest
 from sacrebleu.metrics import BLEU, CHRF
 
 from espnet_merge.__main__ import main
-from espnet_merge.scoring.translation import Translations
+from espnet_merge.score.translation import Translations
 from tests.report.browser import chromium
 
 SAID = {

@@ -133,7 +133,7 @@ def test_a_killed_run_goes_on_and_writes_the_same(
     # Sums are kept after each batch; the fourth waits for audio that never comes.
     script = (
         "import functools, itertools, sys, time\n"
-        "from espnet_merge.decoding import batches as b\n"
+        "from espnet_merge.decode import batches as b\n"
         "from espnet_merge.statistics import collect as c\n"
         "c.collect = functools.partial(c.collect, every=0)\n"
         "read, count = b.read_audio, itertools.count(1)\n"

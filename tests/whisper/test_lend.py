@@ -9,7 +9,7 @@ from transformers import WhisperForConditionalGeneration
 
 from espnet_merge.__main__ import main
 from espnet_merge.bin.whisper_train import main as whisper_train
-from espnet_merge.decoding.identify import posterior
+from espnet_merge.decode.identify import posterior
 from espnet_merge.errors import InputError
 from espnet_merge.tasks.export import export
 from espnet_merge.whisper.fetched import languages_of
