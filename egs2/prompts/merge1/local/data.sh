@@ -9,8 +9,11 @@ set -euo pipefail
 
 # options
 langs="es it ru en fr" # languages; each domain takes those that it has
-domains=prompts        # of prompts (es it ru en fr), dialogue (cs nl) and captions (fr es ru ro ca bg el be da)
+domains=prompts        # of prompts (es it ru en fr), dialogue (cs nl), captions (fr es ru ro ca bg el be da), drascula (en es) and queen (en)
+suffix=false           # name the sets of prompts <language>_prompts, not <language>
 translate=             # languages of which to make <language>-en as well: prompts with English texts
+test=30                # of 100 sentences, how many are for test
+valid=10               # of 100 sentences, how many are for validation
 # end of options
 
 # shellcheck source=../../../../local/parse_options.sh
@@ -21,5 +24,8 @@ translate=             # languages of which to make <language>-en as well: promp
 read -ra lang_names <<<"${langs//,/ }"
 read -ra domain_names <<<"${domains//,/ }"
 read -ra translate_names <<<"${translate//,/ }"
-python3 local/prepare.py --langs "${lang_names[@]}" --domains "${domain_names[@]}" \
-  --translate "${translate_names[@]}" --data data --audio data/local
+words=()
+if [[ $suffix == true ]]; then words+=(--suffix); fi
+python3 ../../prompts/merge1/local/prepare.py --langs "${lang_names[@]}" \
+  --domains "${domain_names[@]}" --translate "${translate_names[@]}" --test "$test" \
+  --valid "$valid" --data data --audio data/local "${words[@]}"

@@ -89,5 +89,23 @@ PACKAGES = {
             "tuxpaint-stamps",
             "6db6c1bfc870a47f1499d6203b083522eacb57c5f9c87d468f2e92eb6d9d5f34",
         ),
+        DebianPackage(
+            "drascula",
+            "1.0+ds4-2",
+            "drascula",
+            "ed4af8e2d41ad446e2f3b73533daa1804e2f13f62f596c0b02b8dc39544f22b4",
+        ),
+        DebianPackage(
+            "drascula-spanish",
+            "1.0+ds4-2",
+            "drascula",
+            "87b5f12df3fcd7ca16097c802dff1ab55e40c9ebc21209fa3f031e1661b4b8e5",
+        ),
+        DebianPackage(
+            "flight-of-the-amazon-queen",
+            "1.0.0-9",
+            "flight-of-the-amazon-queen",
+            "40c08fd258d6fe95c46c1eaf5e9137f84ba330657995a281bd887c94a560a0f1",
+        ),
     )
 }

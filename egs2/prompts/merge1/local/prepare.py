@@ -1,23 +1,26 @@
 """Debian packages of recorded speech -> data/<set>_{train,valid,test}.
 
-A set is <language> for prompts and <language>_<domain> otherwise. A sentence is in the
-same split in every language: the prompt's key, or the English sentence if there is one,
-decides the split. Two keys may have the same text and be in two splits; then test keeps
-it rather than valid, and valid rather than train. With --translate, <language>-en has
-the English text of the prompts of <language>.
+A set is <language> for prompts, unless --suffix, and <language>_<domain> otherwise. A
+sentence is in the same split in every language: the prompt's key, or the English sentence
+if there is one, decides the split. One text may come of two keys or two domains, in two
+splits; then test keeps it rather than valid, and valid rather than train. With
+--translate, <language>-en has the English text of the prompts of <language>.
 """
 
 import argparse
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import soundfile
+from domains import DOMAINS
 from packages import PACKAGES
-from recordings import DOMAINS, Files, Recording, name_of, prompt_texts
-from sentences import SPLITS, clean, flaw, plain, split_of
+from prompts import prompt_texts
+from recording import Files, Recording, name_of
+from sentences import SPLITS, Percent, clean, flaw, plain, split_of
 from translations import translated
 
 from espnet_merge.data import deb
@@ -42,26 +45,58 @@ class Prepared(NamedTuple):
     seconds: float
 
 
+@dataclass(frozen=True)
+class Places:
+    """The directories of data, audio and packages, and what is for test and valid."""
+
+    data: Path
+    audio: Path
+    cache: Path
+    percent: Percent
+
+
+class Set(NamedTuple):
+    """A domain in one language, and the name of its data."""
+
+    name: str
+    domain: str
+    language: str
+
+
 def main() -> None:
     """Prepare the sets that do not exist yet."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--langs", nargs="+", required=True)
     parser.add_argument("--domains", nargs="+", required=True)
+    parser.add_argument("--suffix", action="store_true")
     parser.add_argument("--translate", nargs="*", default=[])
+    parser.add_argument("--test", type=int, required=True)
+    parser.add_argument("--valid", type=int, required=True)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--audio", type=Path, required=True)
     parser.add_argument("--cache", type=Path, default=default_cache())
     args = parser.parse_args()
     with one_line_error("data.sh", OSError):
-        chosen = choose(args.domains, args.langs)
+        percent = check_percent(args.test, args.valid)
+        places = Places(args.data, args.audio, args.cache, percent)
+        chosen = choose(args.domains, args.langs, args.suffix)
         check_translated(args.translate, chosen)
-        for domain, language in chosen:
-            prepare(domain, language, args.data, args.audio, args.cache)
+        prepare(chosen, places)
         for language in args.translate:
-            prepare_translation(language, args.data, args.cache)
+            prepare_translation(language, chosen, places)
 
 
-def choose(domains: list[str], languages: list[str]) -> list[tuple[str, str]]:
+def check_percent(test: int, valid: int) -> Percent:
+    """Return the percentages; raise InputError unless each split gets something."""
+    if test < 1 or valid < 1 or test + valid > 99:
+        raise InputError(
+            "--test and --valid must be percentages that leave some for training; got "
+            f"{test} and {valid}."
+        )
+    return Percent(test, valid)
+
+
+def choose(domains: list[str], languages: list[str], suffix: bool) -> list[Set]:
     """Return the sets of these domains in these languages.
 
     Raises:
@@ -72,22 +107,24 @@ def choose(domains: list[str], languages: list[str]) -> list[tuple[str, str]]:
             raise InputError(
                 f"--domains must be of {', '.join(DOMAINS)}; got {domain!r}."
             )
-    chosen = [
-        (domain, language)
-        for domain in domains
-        for language in languages
-        if language in DOMAINS[domain][0]
-    ]
+    chosen = []
+    for domain in domains:
+        for language in languages:
+            if language in DOMAINS[domain].languages:
+                short = domain == "prompts" and not suffix
+                name = language if short else f"{language}_{domain}"
+                chosen.append(Set(name, domain, language))
     for language in languages:
-        if all(language != found for _, found in chosen):
-            known = "; ".join(f"{d}: {' '.join(DOMAINS[d][0])}" for d in domains)
+        if all(language != one.language for one in chosen):
+            known = "; ".join(f"{d}: {' '.join(DOMAINS[d].languages)}" for d in domains)
             raise InputError(f"--langs must be of {known}; got {language!r}.")
     return chosen
 
 
-def check_translated(languages: list[str], chosen: list[tuple[str, str]]) -> None:
+def check_translated(languages: list[str], chosen: list[Set]) -> None:
     """Raise InputError unless prompts of these languages are chosen, English apart."""
-    known = [lang for domain, lang in chosen if domain == "prompts" and lang != "en"]
+    known = [one.language for one in chosen if one.domain == "prompts"]
+    known = [language for language in known if language != "en"]
     for language in languages:
         if language not in known:
             raise InputError(
@@ -96,14 +133,31 @@ def check_translated(languages: list[str], chosen: list[tuple[str, str]]) -> Non
             )
 
 
-def prepare(domain: str, language: str, data: Path, audio: Path, cache: Path) -> None:
-    """Write the three splits of one set, unless they are all there."""
-    name = language if domain == "prompts" else f"{language}_{domain}"
-    if is_there(name, data):
-        return
-    dropped: Counter[str] = Counter()
-    recordings = DOMAINS[domain][1](language, packages(cache), dropped)
-    with whole_directory(audio / name) as part:
+def prepare(chosen: list[Set], places: Places) -> None:
+    """Write the splits of the sets that are not there; a text is in one split of all."""
+    split_with: dict[tuple[str, str], str] = {}
+    missing = []
+    for one in chosen:
+        if is_there(one.name, places.data):
+            for split in SPLITS:
+                for utterance in read_utterances(places.data / f"{one.name}_{split}"):
+                    split_with[one.language, plain(utterance.text)] = split
+        else:
+            missing.append(one)
+    dropped = {one.name: Counter[str]() for one in missing}
+    made = {one.name: convert(one, places, dropped[one.name]) for one in missing}
+    kept = without_repeats(made, split_with, dropped)
+    for name, utterances in kept.items():
+        write_splits(name, utterances, dropped[name], places.data)
+
+
+def convert(one: Set, places: Places, dropped: Counter[str]) -> list[Prepared]:
+    """Write the audio of a set, and return its utterances."""
+    recordings = DOMAINS[one.domain].read(
+        one.language, packages(places.cache), dropped
+    )
+    audio = places.audio / one.name
+    with whole_directory(audio) as part:
         prepared = []
         for recording in usable(recordings, dropped):
             try:
@@ -111,34 +165,37 @@ def prepare(domain: str, language: str, data: Path, audio: Path, cache: Path) ->
             except InputError:
                 dropped["broken audio"] += 1
                 continue
-            utterance = described(recording, domain, language, audio / name)
+            utterance = described(recording, one, audio)
             file = part / Path(utterance.audio).name
             if file.exists():
                 raise InputError(
                     f"{utterance.name}: two keys must not share this name."
                 )
             soundfile.write(file, samples, SAMPLE_RATE, subtype="PCM_16")
-            seconds = len(samples) / SAMPLE_RATE
-            split = split_of(recording.sentence)
-            prepared.append(Prepared(utterance, split, seconds))
+            split = split_of(recording.sentence, places.percent)
+            prepared.append(Prepared(utterance, split, len(samples) / SAMPLE_RATE))
     spoken = [p for p in prepared if len(p.utterance.text) <= FASTEST * p.seconds]
     dropped["text too long for its audio"] = len(prepared) - len(spoken)
-    write_splits(name, list(without_repeats(spoken, dropped)), dropped, data)
+    return spoken
 
 
-def prepare_translation(language: str, data: Path, cache: Path) -> None:
+def prepare_translation(language: str, chosen: list[Set], places: Places) -> None:
     """Write the three splits of a language's prompts with their English texts."""
     name = f"{language}-en"
-    if is_there(name, data):
+    if is_there(name, places.data):
         return
-    spoken = {s: read_utterances(data / f"{language}_{s}") for s in SPLITS}
-    english = prompt_texts("en", packages(cache))
+    (source,) = (s for s in chosen if (s.domain, s.language) == ("prompts", language))
+    spoken = {s: read_utterances(places.data / f"{source.name}_{s}") for s in SPLITS}
+    english = prompt_texts("en", packages(places.cache))
     dropped: Counter[str] = Counter()
+    pairs = translated(
+        spoken, source.name, language, english, places.percent, dropped
+    )
     kept = [
         Prepared(utterance, split, soundfile.info(utterance.audio).duration)
-        for split, utterance in translated(spoken, language, english, dropped)
+        for split, utterance in pairs
     ]
-    write_splits(name, kept, dropped, data)
+    write_splits(name, kept, dropped, places.data)
 
 
 def packages(cache: Path) -> Files:
@@ -179,29 +236,38 @@ def usable(
             yield recording._replace(text=text)
 
 
-def described(
-    recording: Recording, domain: str, language: str, audio: Path
-) -> KaldiUtterance:
+def described(recording: Recording, one: Set, audio: Path) -> KaldiUtterance:
     """Return the lines of the data directory for one recording."""
-    name = name_of(language, recording.key)
+    # Sets of several domains are combined, so their utterances' names must differ.
+    name = name_of(one.name, recording.key)
     # One speaker reads all prompts of a language; other domains name no speakers.
-    speaker = language if domain == "prompts" else name
+    speaker = one.language if one.domain == "prompts" else name
     return KaldiUtterance(
-        name, str(audio / f"{name}.wav"), recording.text, speaker, language
+        name, str(audio / f"{name}.wav"), recording.text, speaker, one.language
     )
 
 
 def without_repeats(
-    prepared: list[Prepared], dropped: Counter[str]
-) -> Iterator[Prepared]:
-    """Drop utterances whose text is in an earlier split of ``SPLITS`` as well."""
-    split_with: dict[str, str] = {}
-    for item in sorted(prepared, key=lambda item: SPLITS.index(item.split)):
-        text = plain(item.utterance.text)
+    sets: dict[str, list[Prepared]],
+    split_with: dict[tuple[str, str], str],
+    dropped: dict[str, Counter[str]],
+) -> dict[str, list[Prepared]]:
+    """Drop utterances whose text is in an earlier split of ``SPLITS`` as well.
+
+    Args:
+        sets: utterances by name of the set.
+        split_with: language and text -> split, of sets that are there; is filled.
+        dropped: reasons by name of the set; changed in place.
+    """
+    kept: dict[str, list[Prepared]] = {name: [] for name in sets}
+    every = [(name, item) for name, items in sets.items() for item in items]
+    for name, item in sorted(every, key=lambda pair: SPLITS.index(pair[1].split)):
+        text = item.utterance.language, plain(item.utterance.text)
         if split_with.setdefault(text, item.split) == item.split:
-            yield item
+            kept[name].append(item)
         else:
-            dropped["text of another split"] += 1
+            dropped[name]["text of another split"] += 1
+    return kept
 
 
 def summary(name: str, kept: list[Prepared], dropped: Counter[str]) -> str:

@@ -2,13 +2,19 @@
 
 import hashlib
 import re
+from typing import NamedTuple
 
 from espnet_merge.data import sets
 
 # In order of precedence: if two splits have the same text, the first one keeps it.
 SPLITS = ("test", "valid", "train")
-# Of 100 sentences, about 8 are for test and 9 for valid.
-TEST, VALID = 8, 17
+
+
+class Percent(NamedTuple):
+    """Of 100 sentences, about how many are for test, and how many for valid."""
+
+    test: int
+    valid: int
 
 
 def clean(text: str) -> str:
@@ -31,8 +37,10 @@ def plain(text: str) -> str:
     return "".join(c for c in text.casefold() if c.isalnum())
 
 
-def split_of(sentence: str) -> str:
-    """Return the split of a sentence, which depends on nothing but its text."""
+def split_of(sentence: str, percent: Percent) -> str:
+    """Return the split of a sentence, which depends on nothing but its words."""
     words = plain(sentence).encode()
     place = int.from_bytes(hashlib.sha256(words).digest()[:8]) % 100
-    return "test" if place < TEST else "valid" if place < VALID else "train"
+    if place < percent.test:
+        return "test"
+    return "valid" if place < percent.test + percent.valid else "train"

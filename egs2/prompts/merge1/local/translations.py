@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from recordings import name_of
-from sentences import SPLITS, clean, flaw, plain, split_of
+from recording import name_of
+from sentences import SPLITS, Percent, clean, flaw, plain, split_of
 
 from espnet_merge.data.kaldi import KaldiUtterance
 from espnet_merge.speech import TRANSLATE
@@ -17,8 +17,10 @@ from espnet_merge.speech import TRANSLATE
 
 def translated(
     spoken: Mapping[str, list[KaldiUtterance]],
+    name: str,
     language: str,
     english: Mapping[str, str],
+    percent: Percent,
     dropped: Counter[str],
 ) -> Iterator[tuple[str, KaldiUtterance]]:
     """Yield the prompts that have an English text, each with its split.
@@ -29,14 +31,17 @@ def translated(
 
     Args:
         spoken: split -> utterances of the recognition sets.
+        name: of the recognition sets, with which their utterances' names begin.
         language: code of the spoken language.
         english: key -> text, of all prompts.
+        percent: of the sentences, for test and valid.
         dropped: counter of dropped utterances by reason; changed in place.
     """
-    texts = {name_of(language, key): clean(text) for key, text in english.items()}
+    texts = {name_of(name, key): clean(text) for key, text in english.items()}
     splits: dict[str, str] = {}
-    for key in sorted(english, key=lambda key: SPLITS.index(split_of(key))):
-        splits.setdefault(plain(clean(english[key])), split_of(key))
+    own = {key: split_of(key, percent) for key in english}
+    for key in sorted(own, key=lambda key: SPLITS.index(own[key])):
+        splits.setdefault(plain(clean(english[key])), own[key])
     for split, utterances in spoken.items():
         for utterance in utterances:
             text = texts.get(utterance.name)
@@ -47,7 +52,7 @@ def translated(
             elif splits[plain(text)] != split:
                 dropped["English text of another split"] += 1
             else:
-                key = utterance.name.removeprefix(f"{language}-")
+                key = utterance.name.removeprefix(f"{name}-")
                 # Sets of both tasks are combined, so their names must differ.
-                name = f"{language}-en-{key}"
-                yield split, replace(utterance, name=name, text=text, task=TRANSLATE)
+                new = f"{language}-en-{key}"
+                yield split, replace(utterance, name=new, text=text, task=TRANSLATE)
