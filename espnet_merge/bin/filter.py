@@ -3,8 +3,9 @@
 Audio must be readable, finite, 16 kHz mono, neither too long nor too short; text must
 be there and fit the decoder; language and task must be known to Whisper. Tokens are
 counted only with --model, whose tokenizer is needed for it. --max-utterances keeps so
-many of the usable ones, chosen by their names. Of a test set nothing may be dropped:
---keep-all writes it as it is, and says what is odd.
+many of the usable ones, chosen by their names. Of a test set nothing may be dropped for
+what it is: --keep-all says what is odd, and keeps it; a smaller test set is chosen by
+--max-utterances, by names alone.
 """
 
 from dataclasses import dataclass
@@ -21,7 +22,9 @@ class Command(Limits):
 
     data: Annotated[AnyPath, Option("Kaldi data directory")]
     output: Annotated[AnyPath, Option("directory to write")]
-    keep_all: Annotated[bool, Option("drop nothing, as of a test set")] = False
+    keep_all: Annotated[
+        bool, Option("drop nothing that is unusable, as of a test set")
+    ] = False
     model: Annotated[AnyPath | None, Option("Whisper directory, to count tokens")] = (
         None
     )
@@ -53,7 +56,12 @@ class Command(Limits):
             Path(self.data), output, limits, count, known, keep_all=self.keep_all
         )
         if self.keep_all:
-            return "\n  ".join([f"{output}: all are kept", *report.table("usual")])
+            what = "all are kept"
+            if self.max_utterances is not None:
+                what = (
+                    f"{self.max_utterances} are kept at most, usable or not, of these"
+                )
+            return "\n  ".join([f"{output}: {what}", *report.table("usual")])
         return "\n  ".join([f"{output}", *report.table()])
 
 

@@ -39,7 +39,8 @@ def filter_data(
         limits: limits that an utterance must meet.
         count_tokens: counts the tokens of a text; None does not count them.
         known: codes of the model's languages.
-        keep_all: write all utterances, and only report which are unusable.
+        keep_all: write unusable utterances, too, and only report them; of
+            ``limits``, ``max_utterances`` still applies.
 
     Raises:
         InputError: the directory is broken, or no utterance is usable.
@@ -52,12 +53,12 @@ def filter_data(
         }
     )
     if keep_all:
-        kept = set(tables[WAV_SCP])
+        kept = _choose(tables[WAV_SCP], limits.max_utterances)
     else:
         report.check(data)
-        if limits.max_utterances is not None:
-            _choose(report, limits.max_utterances)
-        kept = set(report.kept)
+        kept = _choose(report.kept, limits.max_utterances)
+        for name in sorted(report.kept.keys() - kept):
+            report.drop(name, "not chosen")
         tables["utt2num_samples"] = {n: str(count) for n, count in report.kept.items()}
     chosen = {
         file: {name: value for name, value in table.items() if name in kept}
@@ -68,12 +69,13 @@ def filter_data(
     return report
 
 
-def _choose(report: Report, count: int) -> None:
+def _choose(names: Collection[str], count: int | None) -> set[str]:
+    """Return so many names; which, depends on the names alone."""
+
     def draw(name: str) -> bytes:
         return hashlib.sha256(name.encode()).digest()
 
-    for name in sorted(report.kept, key=draw)[count:]:
-        report.drop(name, "not chosen")
+    return set(sorted(names, key=draw)[:count])
 
 
 def _judge(

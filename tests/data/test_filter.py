@@ -81,6 +81,18 @@ def test_so_many_are_kept_whatever_else_there_is(tmp_path):
     assert not every.dropped
 
 
+def test_of_a_test_set_names_alone_choose(data, tmp_path):
+    chosen = []
+    for count in (4, 7, 10):
+        out, limits = tmp_path / f"{count}", Limits(max_utterances=count)
+        filter_data(data, out, limits, keep_all=True)
+        chosen.append(set(read_table(out / "wav.scp")))
+    assert [len(names) for names in chosen] == [4, 7, 10]
+    assert chosen[0] < chosen[1] < chosen[2]
+    # What is unusable has the same chance.
+    assert len(chosen[1] - {"es-000", "es-009"}) >= 5
+
+
 def odd(file, kind):
     """Spoil a WAV file of 16 kHz in one of many ways; return its new name."""
     samples, rate = soundfile.read(file)

@@ -2,8 +2,12 @@
 
 import gzip
 import importlib
+import io
+import struct
 import subprocess
+import wave
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -67,7 +71,10 @@ def prepare(tmp_path, monkeypatch):
 
 def make(prepare, tmp_path, language):
     places = [tmp_path / name for name in ("data", "audio", "cache")]
-    prepare.prepare("prompts", language, *places)
+    prepare.prepare(
+        [prepare.Set(language, "prompts", language)],
+        prepare.Places(*places, prepare.Percent(8, 9)),
+    )
     tables = {
         split: read_kaldi(tmp_path / "data" / f"{language}_{split}")
         for split in ("train", "valid", "test")
@@ -118,15 +125,21 @@ def test_a_key_is_in_the_same_split_in_every_language(prepare, tmp_path):
         assert spanish[f"es-{key}"][0] == english[f"en-{key}"][0]
 
 
-def test_about_eight_of_a_hundred_sentences_are_for_test(prepare):
-    splits = [prepare.split_of(f"key/{number}") for number in range(10_000)]
+PERCENT = (8, 9)
+
+
+def test_so_many_of_a_hundred_sentences_are_for_test(prepare):
+    percent = prepare.Percent(*PERCENT)
+    splits = [prepare.split_of(f"key/{number}", percent) for number in range(10_000)]
     shares = {split: splits.count(split) / 10_000 for split in set(splits)}
     assert shares == pytest.approx(
         {"train": 0.83, "valid": 0.09, "test": 0.08}, abs=0.01
     )
     # For ever: results are compared across versions.
     known = {"digits/1": "train", "demo-congrats": "valid", "conf-getpin": "test"}
-    assert {key: prepare.split_of(key) for key in known} == known
+    assert {key: prepare.split_of(key, percent) for key in known} == known
+    # With larger percentages what was for test stays so.
+    assert prepare.split_of("conf-getpin", prepare.Percent(30, 10)) == "test"
 
 
 def test_one_text_never_stands_in_two_splits(prepare):
@@ -141,10 +154,21 @@ def test_one_text_never_stands_in_two_splits(prepare):
         item("d", "valid", "uno"),
         item("e", "test", "UNO"),
     ]
-    dropped = Counter()
-    kept = [i.utterance.name for i in prepare.without_repeats(items, dropped)]
-    assert sorted(kept) == ["b", "c", "e"]
-    assert dropped == {"text of another split": 2}
+    dropped = {"es": Counter(), "es_tv": Counter(), "it": Counter()}
+    sets = {
+        "es": items,
+        # Of another domain, and of another language.
+        "es_tv": [item("f", "train", "Uno!"), item("g", "valid", "tres")],
+        "it": [item("h", "train", "Uno!")],
+    }
+    other = replace(sets["it"][0].utterance, language="it")
+    sets["it"][0] = sets["it"][0]._replace(utterance=other)
+    there = {("es", "tres"): "train"}
+    kept = prepare.without_repeats(sets, there, dropped)
+    names = {name: [i.utterance.name for i in items] for name, items in kept.items()}
+    assert names == {"es": ["e", "b", "c"], "es_tv": [], "it": ["h"]}
+    assert dropped["es"] == dropped["es_tv"] == {"text of another split": 2}
+    assert not dropped["it"]
 
 
 def spoken(language, keys):
@@ -156,7 +180,8 @@ def spoken(language, keys):
         utterance = KaldiUtterance(
             name, f"{name}.wav", f"{language} {key}", language, language
         )
-        found[sentences.split_of(key)].append(utterance)
+        percent = sentences.Percent(*PERCENT)
+        found[sentences.split_of(key, percent)].append(utterance)
     return found
 
 
@@ -165,7 +190,14 @@ def translate(language, keys, english):
     translations = importlib.import_module("translations")
     dropped = Counter()
     found = {}
-    pairs = translations.translated(spoken(language, keys), language, english, dropped)
+    pairs = translations.translated(
+        spoken(language, keys),
+        language,
+        language,
+        english,
+        importlib.import_module("sentences").Percent(*PERCENT),
+        dropped,
+    )
     for split, utterance in pairs:
         assert (utterance.language, utterance.task) == (language, "translate")
         found.setdefault(split, {})[utterance.name] = utterance.text
@@ -174,7 +206,14 @@ def translate(language, keys, english):
 
 def test_a_translation_is_the_english_text_of_the_same_key(prepare, tmp_path, capsys):
     make(prepare, tmp_path, "es")
-    prepare.prepare_translation("es", tmp_path / "data", tmp_path / "cache")
+    chosen = [prepare.Set("es", "prompts", "es")]
+    places = prepare.Places(
+        tmp_path / "data",
+        tmp_path / "audio",
+        tmp_path / "cache",
+        prepare.Percent(*PERCENT),
+    )
+    prepare.prepare_translation("es", chosen, places)
     tables = [read_kaldi(tmp_path / "data" / f"es-en_{s}") for s in prepare.SPLITS]
     texts = {name: text for table in tables for name, text in table["text"].items()}
     assert texts == {
@@ -191,7 +230,7 @@ def test_a_translation_is_the_english_text_of_the_same_key(prepare, tmp_path, ca
         assert set(source["utt2task"].values()) <= {"transcribe"}
     dropped = [line.split() for line in capsys.readouterr().err.splitlines()]
     assert ["no", "English", "text", "1", "dropped"] in dropped
-    prepare.prepare_translation("es", tmp_path / "data", tmp_path / "cache")
+    prepare.prepare_translation("es", chosen, places)
     assert "es-en is there already" in capsys.readouterr().err
 
 
@@ -257,7 +296,8 @@ def test_broken_audio_is_counted(prepare, tmp_path, capsys, monkeypatch):
 
 
 def test_dialogue_and_captions_are_read(prepare):
-    recordings = importlib.import_module("recordings")
+    dialogue = importlib.import_module("dialogue").dialogue
+    captions = importlib.import_module("captions").captions
     script = 'dialogId("a-m", "font", "Hi \\"you\\"!")\ndialogStr(\n"Ahoj \\"ty\\"!")\n'
     files = {
         "fillets-ng-data": [("games/script/city/dialogs_cs.lua", script.encode())],
@@ -272,26 +312,99 @@ def test_dialogue_and_captions_are_read(prepare):
         ],
     }
     dropped = Counter()
-    read = list(recordings.dialogue("cs", files.__getitem__, dropped))
+    read = list(dialogue("cs", files.__getitem__, dropped))
     assert [(r.key, r.text, r.content) for r in read] == [
         ("city/a-m", 'Ahoj "ty"!', b"1")
     ]
     assert dropped == {"no text": 1}
-    read = list(recordings.captions("es", files.__getitem__, dropped))
+    read = list(captions("es", files.__getitem__, dropped))
     assert [(r.key, r.text, r.sentence) for r in read] == [
         ("birds/crow", "Un cuervo.", "A crow.")
     ]
 
 
+def test_lines_of_drascula_are_read(prepare):
+    module = importlib.import_module("drascula")
+
+    def entries(texts):
+        rows = [text.encode("cp850") + b"\0" for text in texts]
+        body = b"xx" + b"".join(struct.pack(">H", len(r) + 2) + r for r in rows)
+        return struct.pack(">H", len(body)) + body
+
+    english, spanish = ["", "I'M HERE! WHO'S THAT? I"], ["", "¿ESTÁºAHÍ?"]
+    table = struct.pack(">H", 2) + entries(english) + entries(spanish)
+    tables = table + entries([]) * 4
+    data = bytes(module.TABLES) + tables * 2
+    sound = bytes(32) + b"\x80" * 11_025 + bytes(32)
+    clips = {"1.ALS": sound, "d1.als": sound, "0.als": sound, "ZZ1.als": sound}
+    files = {
+        "drascula": [
+            ("s/en/drascula.dat", data),
+            *((f"s/en/{c}", sound) for c in clips),
+        ],
+        "drascula-spanish": [(f"s/es/{clip}", sound) for clip in clips],
+    }
+    dropped = Counter()
+    read = list(module.drascula("es", files.__getitem__, dropped))
+    assert [(r.key, r.text, r.sentence) for r in read] == [
+        ("1", "¿Está ahí?", english[1]),
+        ("D1", "¿Está ahí?", english[1]),
+    ]
+    assert dropped == {"no text": 2}
+    with wave.open(io.BytesIO(read[0].content)) as clip:
+        assert (clip.getframerate(), clip.getnframes()) == (11_025, 11_025)
+    (first, _) = module.drascula("en", files.__getitem__, dropped)
+    assert first.text == "I'm here! Who's that? I"
+
+
+def test_lines_of_the_amazon_queen_are_read(prepare):
+    module = importlib.import_module("amazon_queen")
+
+    def texts(rows):
+        body = b""
+        for number, text in rows.items():
+            body += struct.pack(">xxhB", number, len(text)) + text.encode("latin-1")
+            body += bytes(-len(body) % 4)
+        return body
+
+    joe, other = {3: "Hello.*SD And you?"}, {4: "A caf\xe9^_.", 5: "(sigh)"}
+    at = module.LEVELS + len(texts(joe))  # there are no levels
+    numbers = [0, 0, 7, 1, 2, 0, 0, 0, 0, 0, -1, at, 0, 0, 0, 0]
+    dog = bytes(module.HEAD) + struct.pack(">16h", *numbers) + texts(joe) + texts(other)
+    members = {
+        "ANA.DOG": dog,
+        "070003J1.SB": b"a",
+        "070003J2.SB": b"b",
+        "070004P1.SB": b"c",
+        "BOOM.SB": b"d",
+    }
+    start = module.ENTRIES + module.ENTRY_SIZE * len(members)
+    archive, body = bytes(module.COUNT) + struct.pack(">H", len(members)), b""
+    for name, content in members.items():
+        archive += struct.pack(
+            ">12sxII", name.encode(), start + len(body), len(content)
+        )
+        body += content
+    dropped = Counter()
+    package = [("usr/share/queen.1c", archive + body)]
+    read = module.amazon_queen("en", lambda _: iter(package), dropped)
+    assert [(r.key, r.text, r.content, r.container) for r in read] == [
+        ("070003J1", "Hello.", b"a", "mp3"),
+        ("070003J2", "And you?", b"b", "mp3"),
+        ("070004P1", "A caf\xe9.", b"c", "mp3"),
+    ]
+    assert dropped == {"no text": 1}
+
+
 def test_every_language_of_a_domain_has_its_packages(monkeypatch):
     monkeypatch.syspath_prepend(str(RECIPE / "local"))
     known = importlib.import_module("packages").PACKAGES
-    domains = importlib.import_module("recordings").DOMAINS
-    for language in domains["prompts"][0]:
+    domains = importlib.import_module("domains").DOMAINS
+    for language in domains["prompts"].languages:
         assert {f"asterisk-core-sounds-{language}{x}" for x in ("", "-g722")} <= {
             *known
         }
-    for language in domains["dialogue"][0]:
+    for language in domains["dialogue"].languages:
         assert f"fillets-ng-data-{language}" in known
     assert all(len(package.sha256) == 64 for package in known.values())
 
@@ -304,6 +417,7 @@ def test_every_language_of_a_domain_has_its_packages(monkeypatch):
         (["--lang", "es"], "unknown option"),
         (["--langs", "es,en", "--translate", "en"], "without en: es; got 'en'."),
         (["--langs", "es", "--translate", "it"], "--translate must be of the --langs"),
+        (["--test", "60", "--valid", "40"], "percentages that leave some for training"),
     ],
 )
 def test_data_sh_refuses_in_one_line(options, message):

@@ -75,15 +75,14 @@ filter_utterances() {
 }
 
 filter_set() { # SET
-  local limits words
+  local limits=(--min-seconds "$min_train_seconds" --max-seconds "$max_train_seconds")
+  local words most=$max_valid_utterances
   if [[ " ${tests[*]} " == *" $1 "* ]]; then
-    limits=(--keep-all)
-  else
-    limits=(--min-seconds "$min_train_seconds" --max-seconds "$max_train_seconds")
-    if [[ -n $max_train_utterances && " ${train_sets[*]} " == *" $1 "* ]]; then
-      limits+=(--max-utterances "$max_train_utterances")
-    fi
+    limits=(--keep-all) most=$max_test_utterances
+  elif [[ " ${train_sets[*]} " == *" $1 "* ]]; then
+    most=$max_train_utterances
   fi
+  if [[ -n $most ]]; then limits+=(--max-utterances "$most"); fi
   words="${limits[*]} $(fingerprint "$dumpdir/org/$1/.done" "$expdir/base/tokenizer.json")"
   if is_done "$dumpdir/$1/.done" "$words"; then return; fi
   rm -rf "${dumpdir:?}/$1"

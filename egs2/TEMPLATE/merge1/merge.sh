@@ -17,6 +17,7 @@ stop_stage=11     # last stage to run: 7 train 8 merge 9 decode 10 score 11 repo
 experts=          # names of the experts, as "es it ru"
 kinds="full lora" # how each expert is trained: full fine-tuning, LoRA, or both
 joint=full        # kinds of a model trained on the data of all experts, or "" for none
+sequential=false  # train on the data of one expert after the other, in their order
 two_stage=false   # train a model on all data to transcribe, then on all to translate
 objectives=       # objective soups on the data of all experts: names in conf/train, or files
 test_sets=        # names of the test sets under data/, as "es_test en_test"
@@ -26,13 +27,15 @@ speed_factors=    # copies of the training data at other speeds, as "0.9 1.1"
 min_train_seconds=0.1 # drop shorter utterances from training and validation sets
 max_train_seconds=30 # drop longer ones, for Whisper hears 30 s; test sets stay whole
 max_train_utterances= # number to keep of each training set, chosen by their names
+max_valid_utterances= # the same of each validation set
+max_test_utterances= # the same of each test set; which are chosen depends on names alone
 base=base         # model that experts start from: a size, a Hugging Face directory, a .pt file
 full_config=conf/train/full.yaml # training configuration of "full" and joint
 joint_args=       # the same for joint and two stages alone, as "--accum_grad 6"
 objectives_args=  # the same for objective soups alone, as "--objectives_conf pace=15"
 take_added=true   # use experts of add_language.sh, whatever options they were trained with
 seeds=            # run once per seed, as "0 1 2", in EXPDIR/seed_0 …; table in EXPDIR/SEEDS.md
-merge_kind=full   # which kind of experts to merge
+merge_kind=full   # which kinds of experts to merge; by the second, NAME is NAME_lora
 merge_configs="soup task_arithmetic ties tsv_m lors" # names in conf/merge, or files
 merge_args=       # further options of "espnet-merge merge", as "--device cuda"
 statistics_args="--utterances 100" # options of "espnet-merge statistics", for fisher and regmean
@@ -141,16 +144,33 @@ for kind in "${joint_kinds[@]}"; do
 done
 if [[ $two_stage == true ]]; then trained+=(two_stage); fi
 trained+=("${soups[@]}")
-together=("${trained[@]}") # systems that are trained on the data of several experts
+later=() # systems that are trained when the experts are
+if [[ $sequential == true ]]; then
+  [[ " $kinds " == *" full "* ]] || fail "--sequential true needs full in --kinds, which are '$kinds'."
+  later+=(sequential)
+fi
+together=("${trained[@]}" "${later[@]}") # systems that are trained on the data of several experts
 if [[ $two_stage == true ]]; then together+=(recognition); fi # the first stage's
 for kind in "${kind_names[@]}"; do
   [[ $kind == full || $kind == lora ]] ||
     fail "--kinds must be of full and lora; got '$kind'."
   trained+=("${expert_names[@]/#/${kind}_}")
 done
-[[ -z $merge_configs || " $kinds " == *" $merge_kind "* ]] ||
-  fail "--merge_kind must be one of --kinds, which are '$kinds'; got '$merge_kind'."
-systems=(zero_shot "${trained[@]}" "${!merge_file[@]}")
+merged=() # systems that are merges
+declare -A kind_of=() config_of=() # merge -> kind of its experts, and its configuration
+read -ra merge_kinds <<<"$merge_kind"
+for kind in "${merge_kinds[@]}"; do
+  [[ -z $merge_configs || " $kinds " == *" $kind "* ]] ||
+    fail "--merge_kind must be of --kinds, which are '$kinds'; got '$kind'."
+  for name in "${merges[@]}"; do
+    file=${merge_file[$name]}
+    if [[ $kind != "${merge_kinds[0]}" ]]; then name+=_$kind; fi
+    merged+=("$name")
+    kind_of[$name]=$kind
+    config_of[$name]=$file
+  done
+done
+systems=(zero_shot "${trained[@]}" "${later[@]}" "${merged[@]}")
 if [[ $two_stage == true ]]; then systems+=(recognition); fi
 check_unique "system" "${systems[@]}"
 check_unique "merge" "${merges[@]}"
@@ -216,8 +236,8 @@ run_stage 3 "data/* -> $dumpdir/org/*" format_audio
 run_stage 4 "$base -> $expdir/base" fetch_base
 run_stage 5 "$dumpdir/org/*, $expdir/base -> $dumpdir/*" filter_utterances
 run_stage 6 "$dumpdir/*_{train,valid} -> $expdir/stats/*" collect_stats
-run_stage 7 "$dumpdir/*, $expdir/base -> $expdir/{${trained[*]}}/model" train_experts
-run_stage 8 "$expdir/${merge_kind}_*/model -> $expdir/{${!merge_file[*]}}/model" merge_experts
+run_stage 7 "$dumpdir/*, $expdir/base -> $expdir/{${trained[*]} ${later[*]}}/model" train_systems
+run_stage 8 "$expdir/{${merge_kinds[*]}}_*/model -> $expdir/{${merged[*]}}/model" merge_experts
 run_stage 9 "$expdir/*/model -> $expdir/*/inference_*/*/text" decode_systems
 run_stage 10 "$expdir/*/inference_*/*/text -> score.json" score_systems
 run_stage 11 "score.json -> $expdir/{RESULTS.md,report.html,images}" write_report

@@ -52,10 +52,11 @@ data_args() { # NAME: ESPnet's options that name the files of its data
 }
 
 # Stage 7
-train_experts() {
-  local logs=("${trained[@]/#/$expdir/}")
+train_systems() {
+  local logs=("${trained[@]/#/$expdir/}" "${later[@]/#/$expdir/}")
   follow "${logs[@]/%//train.log}"
   run_parallel "$train_nj" train_system "${trained[@]}"
+  run_parallel "$train_nj" train_system "${later[@]}"
   unfollow
 }
 
@@ -69,10 +70,22 @@ train_system() { # SYSTEM
       train_model recognition recognition "$full_config"
       train_model two_stage translation "$full_config" recognition
       ;;
+    sequential) train_sequential ;;
     lora_*) train_model "$1" "${1#*_}" "$lora_config" ;;
     full_*) train_model "$1" "${1#*_}" "$full_config" ;;
     *) train_model "$1" joint "${soup_file[$1]}" base objectives_train ;;
   esac
+}
+
+# The first model is the expert itself; a further one starts from the one before.
+train_sequential() {
+  local name before=full_${expert_names[0]} out
+  for name in "${expert_names[@]:1}"; do
+    out=sequential_$name
+    if [[ $name == "${expert_names[-1]}" ]]; then out=sequential; fi
+    train_model "$out" "$name" "$full_config" "$before"
+    before=$out
+  done
 }
 
 train_model() { # SYSTEM DATA CONFIG [SYSTEM-TO-START-FROM] [COMMAND]
@@ -120,21 +133,23 @@ train_model() { # SYSTEM DATA CONFIG [SYSTEM-TO-START-FROM] [COMMAND]
 
 # Stage 8
 merge_experts() {
-  local name kind words args models=("${expert_names[@]/#/$expdir/${merge_kind}_}")
-  for name in "${!merge_file[@]}"; do
-    words="$(fingerprint "${merge_file[$name]}") $(fingerprint "${models[@]/%//.done}")"
-    kind=$(statistics_kind "${merge_file[$name]}")
+  local name kind words args file models
+  for name in "${merged[@]}"; do
+    file=${config_of[$name]}
+    models=("${expert_names[@]/#/$expdir/${kind_of[$name]}_}")
+    words="$(fingerprint "$file") $(fingerprint "${models[@]/%//.done}")"
+    kind=$(statistics_kind "$file")
     if [[ -n $kind ]]; then words+=" $statistics_args"; fi
     words+=${merge_args:+ $merge_args}
     if is_done "$expdir/$name/.done" "$words"; then continue; fi
     args=()
     if [[ -n $kind ]]; then
-      run_parallel "$nj" collect_statistics "${expert_names[@]/#/$kind/}"
+      run_parallel "$nj" collect_statistics "${models[@]/#/$kind:}"
       args=(--set "statistics=[$(IFS=,; echo "${models[*]/%//$kind}")]")
     fi
     log "merging ${models[*]##*/} by $name"
     mkdir -p "$expdir/$name"
-    $train_cmd "$expdir/$name/merge.log" espnet-merge merge --config "${merge_file[$name]}" \
+    $train_cmd "$expdir/$name/merge.log" espnet-merge merge --config "$file" \
       --base "$expdir/base" --experts "${models[@]/%//model}" "${args[@]}" \
       --output "$expdir/$name/model" --overwrite "${merge_words[@]}" ||
       fail "merging by $name: $(last_error "$expdir/$name/merge.log")"
@@ -149,19 +164,20 @@ statistics_kind() { # FILE: the statistics that its merge method needs, if any
   esac
 }
 
-collect_statistics() { # KIND/NAME
-  local kind=${1%/*} name=${1#*/} out words model
-  out=$expdir/${merge_kind}_$name
+collect_statistics() { # KIND:DIRECTORY-OF-AN-EXPERT
+  local kind=${1%%:*} out=${1#*:} system name words model
+  system=${out##*/}
+  name=${system#*_}
   model=(--model "$out/model")
-  if [[ $merge_kind == lora ]]; then
+  if is_lora "$system"; then
     model=(--model "$expdir/base" --adapter "$out/model")
   fi
   words="$(fingerprint "$out/.done") $(sets_fingerprint "$name") $statistics_args"
   if is_done "$out/.$kind.done" "$words"; then return; fi
-  log "collecting $kind statistics of ${merge_kind}_$name"
+  log "collecting $kind statistics of $system"
   $train_cmd "$out/$kind.log" espnet-merge statistics --kind "$kind" "${model[@]}" \
     --data "$dumpdir/$(train_set "$name")" --output "$out/$kind" --overwrite \
     "${statistics_words[@]}" ||
-    fail "statistics of ${merge_kind}_$name: $(last_error "$out/$kind.log")"
+    fail "statistics of $system: $(last_error "$out/$kind.log")"
   mark_done "$out/.$kind.done" "$words"
 }

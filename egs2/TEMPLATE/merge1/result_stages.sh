@@ -42,7 +42,7 @@ score_set() { # SET: score all systems with one command
 
 # Stage 11
 write_report() {
-  local kind name own args=(--merges "${!merge_file[@]}" --experts)
+  local kind name own args=(--merges "${merged[@]}" --experts)
   for kind in "${kind_names[@]}"; do
     for name in "${expert_names[@]}"; do args+=("$name=${kind}_$name"); done
   done

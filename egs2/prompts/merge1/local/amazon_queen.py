@@ -1,10 +1,10 @@
 """Read the spoken lines of the game "Flight of the Amazon Queen": acted English.
 
-``queen.1c`` is one archive. Its files ``NAME.DOG`` hold the dialogues, and ``NAME.SB`` the
-clips, which are MP3 of one channel at 11,025 Hz and 16 kbit/s. A text is cut into segments
-by ``*`` and two letters or digits. Each segment has its clip, named by the number of the
-dialogue, the number of the text, who speaks (J is Joe, P another person), and the
-segment's place in the text.
+``queen.1c`` is one archive. Its files ``NAME.DOG`` hold the dialogues. ``NAME.SB`` are
+the clips, MP3 of one channel at 11,025 Hz and 16 kbit/s. ``*`` and two letters or
+digits cut a text into segments. Each segment has its clip, whose name tells the number
+of the dialogue, the number of the text, who speaks (J is Joe, P another person), and
+the segment's place.
 """
 
 import re
@@ -34,9 +34,13 @@ def amazon_queen(
                 texts.setdefault(clip, text)
     for name in sorted(members):
         if name.endswith(".SB"):
-            text = texts.get(name, "").replace("^_", "")  # draws the sign of a trademark
+            text = texts.get(name, "").replace(
+                "^_", ""
+            )  # draws the sign of a trademark
             if text:
-                yield Recording(name.removesuffix(".SB"), text, text, members[name], "mp3")
+                yield Recording(
+                    name.removesuffix(".SB"), text, text, members[name], "mp3"
+                )
             else:
                 dropped["no text"] += 1
 
@@ -79,7 +83,7 @@ def read_dialogue(data: bytes) -> Iterator[tuple[str, str]]:
 
 
 def read_texts(data: bytes, at: int, count: int) -> dict[int, str]:
-    """Return texts by number: each has two bytes, number, length, and is padded to four."""
+    """Return texts by number: two bytes, number, length, and text, padded to four."""
     texts = {}
     for _ in range(count):
         at += 2

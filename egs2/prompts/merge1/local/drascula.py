@@ -1,8 +1,8 @@
 """Read the spoken lines of the game "Drascula": acted dialogue in English and Spanish.
 
-A clip is ``NAME.ALS``: 32 bytes, unsigned 8-bit samples of one channel at 11,025 Hz, and
-32 bytes. Its text is entry ``n`` of the table of its name's letters, where ``NAME`` is
-these letters and ``n``. ``drascula.dat`` holds the tables, of six languages each.
+A clip is ``NAME.ALS``: 32 bytes, unsigned 8-bit samples of one channel at 11,025 Hz,
+and 32 bytes. Its text is entry ``n`` of the table of its name's letters, where ``NAME``
+is these letters and ``n``. ``drascula.dat`` holds the tables, of six languages each.
 """
 
 import io
@@ -20,7 +20,9 @@ TABLES = 7253
 # Letters of a clip's name -> number of its table.
 LETTERS = {
     letters: number
-    for number, letters in enumerate(["", "D", "B", "BJ", "E", "I", "L", "P", "T", "VB"])
+    for number, letters in enumerate(
+        ["", "D", "B", "BJ", "E", "I", "L", "P", "T", "VB"]
+    )
 }
 # Order of the languages in each table; the clips are English and Spanish.
 ORDER = ("en", "es", "de", "fr", "it", "ru")

@@ -1,10 +1,11 @@
 """Debian packages of recorded speech -> data/<set>_{train,valid,test}.
 
 A set is <language> for prompts, unless --suffix, and <language>_<domain> otherwise. A
-sentence is in the same split in every language: the prompt's key, or the English sentence
-if there is one, decides the split. One text may come of two keys or two domains, in two
-splits; then test keeps it rather than valid, and valid rather than train. With
---translate, <language>-en has the English text of the prompts of <language>.
+sentence is in the same split in every language: the prompt's key, or the English
+sentence if there is one, decides the split. One text may come of two keys or of two
+domains, in two splits; then test keeps it rather than valid, and valid rather than
+train. With --translate, <language>-en has the English text of the prompts of
+<language>.
 """
 
 import argparse
@@ -134,7 +135,7 @@ def check_translated(languages: list[str], chosen: list[Set]) -> None:
 
 
 def prepare(chosen: list[Set], places: Places) -> None:
-    """Write the splits of the sets that are not there; a text is in one split of all."""
+    """Write the sets that are not there; a text is in one split of all sets."""
     split_with: dict[tuple[str, str], str] = {}
     missing = []
     for one in chosen:
@@ -153,9 +154,7 @@ def prepare(chosen: list[Set], places: Places) -> None:
 
 def convert(one: Set, places: Places, dropped: Counter[str]) -> list[Prepared]:
     """Write the audio of a set, and return its utterances."""
-    recordings = DOMAINS[one.domain].read(
-        one.language, packages(places.cache), dropped
-    )
+    recordings = DOMAINS[one.domain].read(one.language, packages(places.cache), dropped)
     audio = places.audio / one.name
     with whole_directory(audio) as part:
         prepared = []
@@ -188,9 +187,7 @@ def prepare_translation(language: str, chosen: list[Set], places: Places) -> Non
     spoken = {s: read_utterances(places.data / f"{source.name}_{s}") for s in SPLITS}
     english = prompt_texts("en", packages(places.cache))
     dropped: Counter[str] = Counter()
-    pairs = translated(
-        spoken, source.name, language, english, places.percent, dropped
-    )
+    pairs = translated(spoken, source.name, language, english, places.percent, dropped)
     kept = [
         Prepared(utterance, split, soundfile.info(utterance.audio).duration)
         for split, utterance in pairs
