@@ -7,6 +7,7 @@ prepare_data() {
   local words
   read -ra words <<<"$data_opts"
   local/data.sh "${words[@]}"
+  link_ood
   local set trains=("${expert_names[@]/%/_train}")
   for set in "${trains[@]}" "${valid_sets[@]}" "${tests[@]}"; do
     [[ -d data/$set ]] || fail "local/data.sh must make data/$set; it did not."
@@ -22,6 +23,19 @@ prepare_data() {
   done
   for set in "${trains[@]}" "${valid_sets[@]}" "${tests[@]}"; do
     log "data/$set: $(wc -l <"data/$set/text") utterances"
+  done
+}
+
+# Data directories of other places are test sets like those under data.
+link_ood() {
+  local dir name
+  for dir in "${ood_dirs[@]}"; do
+    name=$(basename "$dir")
+    [[ -d $dir ]] || fail "--ood must name data directories; '$dir' is none."
+    [[ ! data/$name -ef $dir ]] || continue
+    [[ ! -e data/$name ]] ||
+      fail "--ood must name directories of other names than data/*; '$name' is there."
+    ln -sfn "$(realpath "$dir")" "data/$name"
   done
 }
 

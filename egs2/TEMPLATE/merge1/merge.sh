@@ -21,6 +21,7 @@ sequential=false  # train on the data of one expert after the other, in their or
 two_stage=false   # train a model on all data to transcribe, then on all to translate
 objectives=       # objective soups on the data of all experts: names in conf/train, or files
 test_sets=        # names of the test sets under data/, as "es_test en_test"
+ood=              # data directories of any place: further test sets, out of domain
 groups=           # further test sets of an expert, as "es=es_phone_test,es_tv_test"
 data_opts=        # options passed on to local/data.sh
 speed_factors=    # copies of the training data at other speeds, as "0.9 1.1"
@@ -79,6 +80,8 @@ read -ra expert_names <<<"$experts"
 read -ra kind_names <<<"$kinds"
 read -ra joint_kinds <<<"$joint"
 read -ra tests <<<"$test_sets"
+read -ra ood_dirs <<<"$ood"
+for dir in "${ood_dirs[@]}"; do tests+=("$(basename "$dir")"); done
 read -ra factors <<<"$speed_factors"
 read -ra merge_words <<<"$merge_args"
 read -ra decode_words <<<"$decode_args"

@@ -238,7 +238,8 @@ def described(recording: Recording, one: Set, audio: Path) -> KaldiUtterance:
     # Sets of several domains are combined, so their utterances' names must differ.
     name = name_of(one.name, recording.key)
     # One speaker reads all prompts of a language; other domains name no speakers.
-    speaker = one.language if one.domain == "prompts" else name
+    # Kaldi sorts sets by speaker, so the speaker must begin the name.
+    speaker = one.name if one.domain == "prompts" else name
     return KaldiUtterance(
         name, str(audio / f"{name}.wav"), recording.text, speaker, one.language
     )
