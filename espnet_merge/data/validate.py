@@ -8,7 +8,7 @@ from pathlib import Path
 from espnet_merge.data.kaldi import NO_AUDIO, Tables, check_columns, listed, read_kaldi
 from espnet_merge.data.recordings import by_recording, is_command
 from espnet_merge.errors import InputError
-from espnet_merge.files import UTT2LANG, UTT2TASK, WAV_SCP
+from espnet_merge.files import UTT2LANG, UTT2SPK, UTT2TASK, WAV_SCP
 from espnet_merge.speech import LANGUAGES, TASKS
 
 # The program that a command begins with; no match if the command is more complex.
@@ -24,10 +24,12 @@ def validate(directories: Sequence[Path], known: Collection[str] = LANGUAGES) ->
 
     Raises:
         InputError: a table is missing or broken, tables list different utterances, the
-            model does not know a language or task, audio is missing, or two directories
-            have an utterance of the same name.
+            model does not know a language or task, audio is missing, two directories
+            have an utterance of the same name, or the speakers of several sort
+            otherwise than their utterances.
     """
     owners: dict[str, Path] = {}
+    speakers: dict[str, str] = {}
     for data in directories:
         tables = read_kaldi(data)
         check_columns(data, tables)
@@ -41,6 +43,22 @@ def validate(directories: Sequence[Path], known: Collection[str] = LANGUAGES) ->
                     "with that of the set."
                 )
             owners[name] = data
+        speakers |= tables[UTT2SPK]
+    if len(directories) > 1:
+        _check_order(speakers)
+
+
+def _check_order(speakers: dict[str, str]) -> None:
+    """Refuse what Kaldi's ``combine_data.sh`` fails on, after the base was fetched."""
+    by_speaker = sorted(speakers, key=lambda name: (speakers[name], name))
+    for name, other in zip(sorted(speakers), by_speaker, strict=True):
+        if name != other:
+            raise InputError(
+                "sets that are used together must list their utterances in one order, "
+                f"by name and by speaker; {name} and {other} (speakers "
+                f"{speakers[name]} and {speakers[other]}) have two orders: begin the "
+                "names of utterances with their speaker's."
+            )
 
 
 def _check_values(data: Path, tables: Tables, known: Collection[str]) -> None:

@@ -72,3 +72,15 @@ def test_names_that_two_sets_share(tmp_path):
     one, other = (write_data(tmp_path / name, count=2) for name in ("a", "b"))
     with pytest.raises(InputError, match=r"b: utterances .* es-000 is in .*/a, too"):
         validate([one, other])
+
+
+def test_speakers_that_kaldi_would_sort_otherwise(tmp_path):
+    one = write_data(tmp_path / "one", languages=("es",))
+    two = write_data(tmp_path / "two", languages=("es_tv",))
+    validate([one, two])
+    change("utt2spk", **{"es_tv-000": "ana", "es_tv-001": "ana"})(two)
+    validate([two])
+    with pytest.raises(
+        InputError, match=r"es-000 and es_tv-000 \(speakers es and ana\)"
+    ):
+        validate([one, two])
