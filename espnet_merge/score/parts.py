@@ -3,14 +3,14 @@
 from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from espnet_merge.errors import InputError
-from espnet_merge.score.bootstrap import Counts
+from espnet_merge.score.bootstrap import Counts, Rates, rates_of
 from espnet_merge.score.evaluate import aligned, main_metric
 from espnet_merge.score.identification import check_named
 from espnet_merge.score.mapsswe import Slots, errors_by_slot
@@ -42,6 +42,20 @@ class Part:
     errors: Counts
     slots: Sequence[Slots] = ()
     lengths: Slots | None = None
+
+    def values(self) -> Rates:
+        """Return the systems' error rates of the whole set."""
+        return rates_of(self.errors, self.tokens)
+
+    def influences(self) -> Rates:
+        r"""Return what each unit (column) adds to each system's rate (row).
+
+        .. math:: x_i = \frac{100\,e_i - W w_i}{\sum_j w_j}
+
+        for :math:`e_i` errors in :math:`w_i` tokens and the rate W of the whole set.
+        """
+        excess: Rates = 100 * self.errors - self.tokens[:, None] * self.values()
+        return excess.T / self.tokens.sum()
 
 
 def read_parts(
@@ -149,18 +163,34 @@ def _part(
     systems: Sequence[tuple[Slots, Slots]],
     by_speaker: bool,
 ) -> Part:
+    part = part_of(name, metric, systems)
+    if not by_speaker:
+        return part
+    sums = sum_by_speaker(np.column_stack([part.tokens, part.errors]), utterances)
+    return replace(part, tokens=sums[:, 0], errors=sums[:, 1:])
+
+
+def part_of(name: str, metric: str, systems: Sequence[tuple[Slots, Slots]]) -> Part:
+    """Return the errors of each utterance, the unit, from those of its slots.
+
+    Args:
+        name: of the part.
+        metric: that was counted.
+        systems: errors by slot, and the number of each utterance's slots; the latter
+            are the same for all systems.
+
+    Raises:
+        InputError: no reference has text.
+    """
     slots, (lengths, *_) = zip(*systems, strict=True)
     starts = np.cumsum(lengths) - lengths
     errors = np.column_stack([np.add.reduceat(own, starts) for own in slots])
     tokens = lengths // 2
     if not tokens.any():
         raise InputError(
-            f"{name}: some reference must have text; all {len(utterances)} are empty "
+            f"{name}: some reference must have text; all {len(lengths)} are empty "
             "once normalized: take another --normalizer or correct the text."
         )
-    if by_speaker:
-        sums = sum_by_speaker(np.column_stack([tokens, errors]), utterances)
-        tokens, errors = sums[:, 0], sums[:, 1:]
     return Part(
         name=name,
         metric=metric,

@@ -51,9 +51,24 @@ class Translations:
         score = self.scorer._compute_score_from_stats
         return np.array([score(row).score for row in sums.tolist()])
 
-    def scores(self) -> Scores:
+    def values(self) -> Scores:
         """Return the systems' scores of the whole set."""
         return self.score(np.array([own.sum(axis=0) for own in self.statistics]))
+
+    def influences(self) -> Scores:
+        r"""Return what each unit (column) adds to each system's score (row).
+
+        .. math:: x_i = \frac{n - 1}{n} \Big(\overline{W_{(\cdot)}} - W_{(i)}\Big)
+
+        for the score :math:`W_{(i)}` of the set without unit i.
+
+        Source: the jackknife of Tukey; Efron and Stein, *The Jackknife Estimate of
+        Variance*, Annals of Statistics 9, 1981.
+        """
+        left = np.array([self.score(x.sum(axis=0) - x) for x in self.statistics])
+        units = left.shape[1]
+        shifts: Scores = (units - 1) / units * (left.mean(axis=1, keepdims=True) - left)
+        return shifts
 
     def resampled(self, resamples: int, seed: int | Sequence[int] = 0) -> Scores:
         """Return the systems' scores (column) in sets drawn with replacement (row).
@@ -124,7 +139,7 @@ def read_translations(
             reference, read_sorted(reference, path, normalizer)
         ):
             scorer = scorers.setdefault(name, corpus_scorer(utterances, metric))
-            own = np.concatenate(list(_count(utterances, scorer)))
+            own = np.concatenate(list(count(utterances, scorer)))
             statistics[name].append(
                 sum_by_speaker(own, utterances) if by_speaker else own
             )
@@ -136,7 +151,7 @@ def read_translations(
     ]
 
 
-def _count(
+def count(
     utterances: Sequence[ScoredUtterance], scorer: "Metric"
 ) -> Iterator[Statistics]:
     """Yield the statistics batch by batch, so that memory stays small."""
@@ -209,7 +224,7 @@ def score_difference(
         b: column of the second.
         design: how to test.
     """
-    scores = np.mean([part.scores() for part in parts], axis=0)
+    scores = np.mean([part.values() for part in parts], axis=0)
     points = float(scores[b] - scores[a])
     redrawn = np.mean([own[:, b] - own[:, a] for own in drawn], axis=0)
     sizes = np.abs(redrawn)

@@ -22,7 +22,7 @@ def differences(generator, seeds, sizes, seed, utterance, both):
     ]
 
 
-def test(sets, alpha=ALPHA):
+def over_all(sets, alpha=ALPHA):
     means = np.mean([x.mean(axis=1) for x in sets], axis=0)
     influences = [
         (x - x.mean(axis=1, keepdims=True)) / x.shape[1] / len(sets) for x in sets
@@ -30,27 +30,24 @@ def test(sets, alpha=ALPHA):
     return crossed(means, influences, alpha)
 
 
-test.__test__ = False
-
-
 def test_by_hand():
     # Two seeds, two utterances; means 2 and 6, so V_s = 8 / 2. The utterances' means
     # over seeds are 3 and 5: V_u = 2 / 2. The rest is ±2 in all four, less the seeds'
     # effect: 0, so V_e = 0.
-    found = test([np.array([[1.0, 3.0], [5.0, 7.0]])])
+    found = over_all([np.array([[1.0, 3.0], [5.0, 7.0]])])
     assert found.points == 4
     # Satterthwaite: (4 + 1)² / (4² / 1 + 1² / 1).
     assert found.freedom == pytest.approx(25 / 17)
     assert found.high - 4 == pytest.approx(4 - found.low)
     # The interval ends where p is alpha.
-    same = test([np.array([[1.0, 3.0], [5.0, 7.0]])], alpha=found.p)
+    same = over_all([np.array([[1.0, 3.0], [5.0, 7.0]])], alpha=found.p)
     assert same.low == pytest.approx(0)
 
 
 def test_where_seeds_agree_it_is_the_t_test_of_utterances():
     x = np.random.default_rng(0).normal(0.2, size=60)
     expected = ttest_1samp(x, 0)
-    found = test([np.tile(x, (3, 1))])
+    found = over_all([np.tile(x, (3, 1))])
     assert found.p == pytest.approx(expected.pvalue)
     assert (found.low, found.high) == pytest.approx(expected.confidence_interval())
 
@@ -58,14 +55,14 @@ def test_where_seeds_agree_it_is_the_t_test_of_utterances():
 def test_where_utterances_agree_it_is_the_t_test_of_seeds():
     x = np.array([0.5, 1.0, 2.0])
     expected = ttest_1samp(x, 0)
-    found = test([np.tile(x[:, None], (1, 50))])
+    found = over_all([np.tile(x[:, None], (1, 50))])
     assert found.p == pytest.approx(expected.pvalue)
     assert found.freedom == pytest.approx(2)
 
 
 def test_without_any_spread():
-    assert test([np.zeros((3, 4))]).p == 1
-    assert test([np.ones((3, 4))])[:4] == (1, 1, 1, 0)
+    assert over_all([np.zeros((3, 4))]).p == 1
+    assert over_all([np.ones((3, 4))])[:4] == (1, 1, 1, 0)
 
 
 @pytest.mark.parametrize(
@@ -75,7 +72,7 @@ def test_without_any_spread():
 def test_intervals_cover_what_they_say(seed, utterance, both):
     generator = np.random.default_rng(0)
     found = [
-        test(differences(generator, 3, (80, 120), seed, utterance, both))
+        over_all(differences(generator, 3, (80, 120), seed, utterance, both))
         for _ in range(1000)
     ]
     p = [x.p for x in found]
@@ -110,7 +107,7 @@ def test_with_an_effect_of_seeds_only_this_test_keeps_its_level():
     for _ in range(300):
         (x,) = differences(generator, 3, (100,), 0.3, 0.5, 0.5)
         models.append(permutation_test(x.sum(axis=0) / x.size, 2, 199) <= ALPHA)
-        ours.append(test([x]).p <= ALPHA)
+        ours.append(over_all([x]).p <= ALPHA)
         drawn = [draw(3, generator) @ x @ draw(100, generator) for _ in range(200)]
         low, high = np.quantile(drawn, [ALPHA / 2, 1 - ALPHA / 2])
         bootstrap.append(not low <= 0 <= high)
@@ -126,6 +123,6 @@ def test_word_errors_as_they_are():
     for _ in range(600):
         hard = generator.gamma(0.5, 2, size=150)
         errors = generator.poisson(hard, size=(2, 3, 150))
-        p.append(test([errors[1].astype(float) - errors[0]]).p)
+        p.append(over_all([errors[1].astype(float) - errors[0]]).p)
     # No more often than alpha, within three standard errors.
     assert np.mean(np.array(p) <= ALPHA) <= ALPHA + 3 * np.sqrt(ALPHA * 0.95 / 600)

@@ -68,7 +68,7 @@ def test_bootstrap_is_sacrebleus(tmp_path, texts, metric, monkeypatch):
     monkeypatch.delenv("SACREBLEU_SEED", raising=False)
     part = translations(tmp_path, metric, *texts)
     first, second = sacrebleus(texts, metric, "bs")
-    assert part.scores() == pytest.approx([first, second.score])
+    assert part.values() == pytest.approx([first, second.score])
     drawn = part.resampled(RESAMPLES, SEED)
     mean, half = estimate_ci(drawn[:, 1])
     # Its counts are 32 bits wide.
@@ -142,4 +142,4 @@ def test_speakers_are_units(tmp_path, texts):
         for by in (False, True)
     )
     assert [len(own) for own in spoken.statistics] == [4, 4]
-    assert spoken.scores() == pytest.approx(utterances.scores())
+    assert spoken.values() == pytest.approx(utterances.values())
