@@ -25,10 +25,9 @@ def origin(command: str, base_model: Path | None) -> Iterator[tuple[str, str]]:
         base_model: directory whose weight files are hashed, if known.
     """
     yield "date", f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
-    yield "python version", platform.python_version()
-    for package in PACKAGES:
-        yield f"{package} version", _version(package)
-    yield "Git hash", _git("describe", "--always", "--dirty", "--abbrev=40")
+    for package, found in versions():
+        yield f"{package} version", found
+    yield "Git hash", commit()
     yield "Commit date", _git("log", "-1", "--format=%cI")
     yield "command", command
     files = weight_files(base_model) if base_model and is_hf(base_model) else []
@@ -37,6 +36,18 @@ def origin(command: str, base_model: Path | None) -> Iterator[tuple[str, str]]:
         yield "SHA-256", sha256(file)
     if not files:
         yield "base model", "no weight files found"
+
+
+def versions() -> Iterator[tuple[str, str]]:
+    """Yield Python and the packages that results depend on, with their versions."""
+    yield "python", platform.python_version()
+    for package in PACKAGES:
+        yield package, _version(package)
+
+
+def commit() -> str:
+    """Return the commit that the sources are of, or that they are not under git."""
+    return _git("describe", "--always", "--dirty", "--abbrev=40")
 
 
 def describe(facts: Iterable[tuple[str, str]]) -> Iterator[str]:

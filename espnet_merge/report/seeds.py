@@ -1,233 +1,117 @@
 """One table of systems that were trained several times: mean and spread."""
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, stdev
-from typing import Any
 
-from espnet_merge.errors import InputError
-from espnet_merge.files import SCORE_JSON
-from espnet_merge.report.modes import SETTINGS, compared, silence
-from espnet_merge.report.scores import identified
+from espnet_merge.report.modes import silence
+from espnet_merge.report.runs import (
+    Row,
+    Run,
+    Runs,
+    check_runs,
+    run_of,
+    seeds_of,
+    walk,
+)
+from espnet_merge.report.seed_differences import differences
+from espnet_merge.report.seed_plan import Column, SeedPlan
 from espnet_merge.report.tables import MISSING, best_of, markdown_table
-from espnet_merge.score.current import check_rules
-from espnet_merge.score.evaluate import CORPUS_SCORES, headline, main_reading
-
-# Set -> its scores, one of each seed.
-Row = Mapping[str, Sequence[float]]
-# System, directory, content of its score.json.
-type Scored = tuple[str, Path, dict[str, Any]]
-
-
-@dataclass(frozen=True)
-class Scores:
-    """What is shown of all systems.
-
-    Attributes:
-        metrics: set -> the metric that its numbers are of.
-        normalizer: of all of them.
-        rows: system -> its scores.
-        silences: system -> what it heard after each utterance; empty where all heard
-            the same.
-        identified: system -> in how many utterances the right language was heard, in
-            percent, where that was noted.
-    """
-
-    metrics: Mapping[str, str]
-    normalizer: str
-    rows: Mapping[str, Row]
-    silences: Mapping[str, str]
-    identified: Mapping[str, Row]
-
-
-def read_scores(rows: Mapping[str, Sequence[Path]], base: str | None = None) -> Scores:
-    """Read the main metric of each scored directory.
-
-    Args:
-        rows: system -> directories ``.../SET`` that hold ``score.json``; those of one
-            set are of its seeds.
-        base: the system that nothing was trained for, which may be decoded in a mode of
-            its own.
-
-    Raises:
-        InputError: a directory without scores, one by rules of another version, or two
-            that cannot stand in one table: of another metric or normalizer, decoded
-            otherwise, or of a set of another size.
-    """
-    scored = [
-        (system, place, _read(place / SCORE_JSON))
-        for system, places in rows.items()
-        for place in places
-    ]
-    metrics = {place.name: score["main"] for _, place, score in reversed(scored)}
-    normalizers: dict[str, Path] = {}
-    for _, place, score in scored:
-        normalizers.setdefault(score["normalizer"], place)
-    if len(normalizers) != 1:
-        said = ", ".join(f"{name} in {place}" for name, place in normalizers.items())
-        raise InputError(
-            f"all scores must be of one normalizer; they are of {said or 'none'}: run "
-            "espnet-merge score with one --normalizer."
-        )
-    _check_sets(scored, metrics)
-    _check_modes(scored, base)
-    table: dict[str, dict[str, list[float]]] = {system: {} for system in rows}
-    heard: dict[str, dict[str, list[float]]] = {system: {} for system in rows}
-    for system, place, score in scored:
-        main = score["main"]
-        measured = score["metrics"][main][main_reading(main)]
-        table[system].setdefault(place.name, []).append(headline(measured))
-        if (right := identified(score)) is not None:
-            heard[system].setdefault(place.name, []).append(right)
-    silences = {s: silence(score.get("mode", {})) for s, _, score in scored}
-    if len(set(silences.values())) == 1:
-        silences = {}
-    return Scores(metrics, next(iter(normalizers)), table, silences, heard)
+from espnet_merge.score.evaluate import CORPUS_SCORES
 
 
 def markdown(
-    scores: Scores, sets: Sequence[str], means: Mapping[str, Sequence[str]]
+    runs: Runs, plan: SeedPlan, facts: Mapping[Path, str] | None = None
 ) -> Iterator[str]:
-    """Yield the lines of the table.
+    """Yield the lines of all tables.
 
     Args:
-        scores: of the systems.
-        sets: columns, in their order.
-        means: further columns: name -> sets whose mean it shows, seed by seed; one
-            for each metric among them.
+        runs: of the systems.
+        plan: what is shown.
+        facts: file that the runs are from -> what it holds, in words.
 
     Raises:
-        InputError: a set that no system has.
+        InputError: runs that cannot stand in one table, or a plan of other ones.
     """
-    columns: list[tuple[str, str, list[str]]] = []
-    for name, members in [*((s, [s]) for s in sets), *means.items()]:
-        columns += [
-            (name, metric, own) for metric, own in _by_metric(scores, members).items()
-        ]
-    cells = {
-        system: [_mean(row, members) for _, _, members in columns]
-        for system, row in scores.rows.items()
-    }
-    texts = {system: [_show(values) for values in row] for system, row in cells.items()}
-    for index, (_, metric, _) in enumerate(columns):
-        known = {s: fmean(row[index]) for s, row in cells.items() if row[index]}
-        best: Callable[..., str] = max if metric in CORPUS_SCORES else min
-        winner = best_of(known, list(known), best)
-        if winner is not None:
-            texts[winner][index] = f"**{texts[winner][index]}**"
-    heads = [f"{name} ({metric})" for name, metric, _ in columns]
-    if scores.silences:
-        heads.append("decoded")
-        for system, row in texts.items():
-            row.append(scores.silences[system])
-    yield from markdown_table(
-        ["system", *heads], [[s, *row] for s, row in texts.items()]
-    )
-    counts = sorted({len(v) for row in scores.rows.values() for v in row.values()})
+    check_runs(runs, plan.base)
+    plan.check(runs)
+    columns = plan.columns(runs)
+    yield from _scores(runs, columns)
+    first = next(run for *_, run in walk(runs))
+    counts = sorted({len(seeds) for row in runs.values() for seeds in row.values()})
     yield (
-        f"Normalizer `{scores.normalizer}`; BLEU is of raw text. Mean ± standard "
+        f"Normalizer `{first.normalizer}`; BLEU is of raw text. Mean ± standard "
         "deviation where a system was trained with several seeds "
         f"({', '.join(map(str, counts))} runs). "
         "**Bold**: best mean."
     )
-    yield from _identified(scores, sets, means)
+    yield from _identified(runs, columns)
+    yield from differences(runs, plan)
+    if facts:
+        yield ""
+        yield "Made of:"
+        yield ""
+        yield from (f"- `{path}`: {fact}" for path, fact in facts.items())
 
 
-def _identified(
-    scores: Scores, sets: Sequence[str], means: Mapping[str, Sequence[str]]
-) -> Iterator[str]:
-    if not any(scores.identified.values()):
+def _scores(runs: Runs, columns: Sequence[Column]) -> Iterator[str]:
+    cells = {
+        system: [_means(row, column, _value) for column in columns]
+        for system, row in runs.items()
+    }
+    texts = {system: [_show(values) for values in row] for system, row in cells.items()}
+    for index, column in enumerate(columns):
+        known = {s: fmean(row[index]) for s, row in cells.items() if row[index]}
+        best: Callable[..., str] = max if column.metric in CORPUS_SCORES else min
+        winner = best_of(known, list(known), best)
+        if winner is not None:
+            texts[winner][index] = f"**{texts[winner][index]}**"
+    heads = [column.head for column in columns]
+    silences = {system: silence(run.mode) for system, _, run in walk(runs)}
+    if len(set(silences.values())) > 1:
+        heads.append("decoded")
+        for system, texts_of in texts.items():
+            texts_of.append(silences.get(system, MISSING))
+    yield from markdown_table(
+        ["system", *heads], [[s, *row] for s, row in texts.items()]
+    )
+
+
+def _identified(runs: Runs, columns: Sequence[Column]) -> Iterator[str]:
+    if all(run.heard is None for *_, run in walk(runs)):
         return
-    columns = {**{name: [name] for name in sets}, **means}
     yield ""
     yield "Language heard, right in % of the utterances:"
     yield ""
     yield from markdown_table(
-        ["system", *columns],
+        ["system", *(column.name for column in columns)],
         [
-            [system, *(_show(_mean(row, members)) for members in columns.values())]
-            for system, row in scores.identified.items()
+            [system, *(_show(_means(row, column, _heard)) for column in columns)]
+            for system, row in runs.items()
         ],
     )
 
 
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        content: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"{path}: must be what espnet-merge score wrote; {error}."
-        ) from error
-    check_rules(path, content)
-    return content
+def _value(run: Run) -> float | None:
+    return run.value
 
 
-def _check_sets(scored: Sequence[Scored], metrics: Mapping[str, str]) -> None:
-    """Raise ``InputError`` where scores of one name are of two metrics or two sets."""
-    sizes: dict[str, tuple[Path, dict[str, Any]]] = {}
-    for _, place, score in scored:
-        main, name = score["main"], place.name
-        if metrics[name] != main:
-            raise InputError(
-                f"{place}: all scores of {name} must be of one metric; this is {main}, "
-                f"others are {metrics[name]}: score them alike."
-            )
-        first, expected = sizes.setdefault(name, (place, _size(score)))
-        for what, found in _size(score).items():
-            if found != expected[what]:
-                raise InputError(
-                    f"{place}: must be of the set that {first} is of, with "
-                    f"{expected[what]} {what}; has {found}: decode and score all on "
-                    "one set, or leave it out."
-                )
+def _heard(run: Run) -> float | None:
+    return run.heard
 
 
-def _size(score: Mapping[str, Any]) -> dict[str, Any]:
-    words = score["metrics"].get("wer", {}).get("raw", {}).get("reference")
-    return {"utterances": score.get("utterances"), "words": words}
-
-
-def _check_modes(scored: Sequence[Scored], base: str | None) -> None:
-    """Raise ``InputError`` where systems, or seeds of one, cannot be compared."""
-    rows: dict[str, tuple[Path, dict[str, Any]]] = {}
-    others = [(place, s.get("mode", {})) for name, place, s in scored if name != base]
-    for system, place, score in scored:
-        mode = score.get("mode", {})
-        row, own = rows.setdefault(system, (place, mode))
-        first, other = (row, own) if system == base else others[0]
-        wanted = [(row, own, name) for name in SETTINGS]
-        wanted += [(first, other, name) for name in compared(other, mode)]
-        for where, expected, name in wanted:
-            if mode.get(name) != expected.get(name):
-                raise InputError(
-                    f"{place}: must be decoded as {where} was, with {name} "
-                    f"{expected.get(name)}; got {mode.get(name)}: decode alike (but "
-                    "each model padded as it was trained), or leave it out."
-                )
-
-
-def _by_metric(scores: Scores, members: Sequence[str]) -> dict[str, list[str]]:
-    """Return metric -> its sets: numbers of two metrics have no mean."""
-    found: dict[str, list[str]] = {}
-    for member in members:
-        if member not in scores.metrics:
-            raise InputError(
-                f"{member}: some system must have scores of it; none has: score it, or "
-                "leave it out."
-            )
-        found.setdefault(scores.metrics[member], []).append(member)
-    return found
-
-
-def _mean(row: Row, members: Sequence[str]) -> list[float]:
-    """Return the mean over sets of each seed; a set with one score stands for all."""
-    found = [row.get(member, []) for member in members]
-    seeds = max(map(len, found), default=0)
-    if any(len(values) not in (1, seeds) for values in found):
-        return []
-    return [fmean(v[seed % len(v)] for v in found) for seed in range(seeds)]
+def _means(
+    row: Row, column: Column, number: Callable[[Run], float | None]
+) -> list[float]:
+    """Return the mean over a column's sets with each seed; none if one is missing."""
+    means = []
+    for seed in seeds_of(row, column.sets):
+        found = [number(run_of(row, name, seed)) for name in column.sets]
+        known = [x for x in found if x is not None]
+        if len(known) < len(found):
+            return []
+        means.append(fmean(known))
+    return means
 
 
 def _show(values: Sequence[float]) -> str:

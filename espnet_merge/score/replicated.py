@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from espnet_merge.score.crossed import crossed
 from espnet_merge.score.design import Design
 from espnet_merge.score.mapsswe import Mapsswe, mapsswe
 from espnet_merge.score.parts import Part
+from espnet_merge.score.permutation import Points
 from espnet_merge.score.translation import Translations, score_difference
 
 
@@ -43,9 +43,10 @@ class Replicated:
     p_models: float
 
 
-def replicated(
-    parts: Sequence[Part] | Sequence[Translations], design: Design
-) -> Replicated:
+type Parts = Sequence[Part | Translations]
+
+
+def replicated(parts: Parts, design: Design) -> Replicated:
     r"""Test the difference of two systems' means over sets and seeds.
 
     .. math:: \Delta = \frac{1}{S K} \sum_{s=1}^{S} \sum_{k=1}^{K} (W_{bsk} - W_{ask})
@@ -81,9 +82,7 @@ def replicated(
     )
 
 
-def p_of_models(
-    parts: Sequence[Part] | Sequence[Translations], design: Design
-) -> float:
+def p_of_models(parts: Parts, design: Design) -> float:
     """Return p of "swapping the systems in any utterance makes no difference".
 
     An utterance is swapped under all seeds at once: what makes it easy for a system
@@ -99,18 +98,19 @@ def p_of_models(
         parts: as of :func:`replicated`.
         design: how to test.
     """
-    if isinstance(parts[0], Part):
-        blocks = [block(cast("Part", part)) for part in parts]
-        return p_value(blocks, 0, 1, design)
+    rates, texts = _by_kind(parts)
+    if rates:
+        return p_value([block(part) for part in rates], 0, 1, design)
     swapped, points = [], 0.0
-    for part in cast("Sequence[Translations]", parts):
+    for part in texts:
         seeds = len(part.statistics) // 2
         points += float(np.diff(part.values().reshape(2, -1).mean(axis=1))[0])
-        for s in range(seeds):
-            # The same draws for each seed: the same utterances are swapped.
-            draws = design.seeds(part.name, part.metric)
-            own = part.swapped(s, seeds + s, design.resamples, draws)
-            swapped.append(own / seeds)
+        # The same draws for each seed: the same utterances are swapped.
+        draws = design.seeds(part.name, part.metric)
+        swapped += [
+            part.swapped(seed, seeds + seed, design.resamples, draws) / seeds
+            for seed in range(seeds)
+        ]
     # Scores that are equal on paper may differ in their last bits.
     reached = np.abs(np.sum(swapped, axis=0)) >= abs(points) - 1e-9
     return float(1 + reached.sum()) / (1 + len(reached))
@@ -146,21 +146,26 @@ def block(part: Part) -> Part:
     )
 
 
-def _of_one_seed(
-    parts: Sequence[Part] | Sequence[Translations], design: Design
-) -> Difference:
-    if isinstance(parts[0], Part):
-        own = cast("Sequence[Part]", parts)
-        return difference(own, [design.draw(part) for part in own], 0, 1, design)
-    of_texts = cast("Sequence[Translations]", parts)
-    draws = [design.seeds(part.name, part.metric) for part in of_texts]
-    both = list(zip(of_texts, draws, strict=True))
+def _of_one_seed(parts: Parts, design: Design) -> Difference:
+    rates, texts = _by_kind(parts)
+    if rates:
+        return difference(rates, [design.draw(part) for part in rates], 0, 1, design)
+    draws = [design.seeds(part.name, part.metric) for part in texts]
+    both = list(zip(texts, draws, strict=True))
     drawn = [part.resampled(design.resamples, seed) for part, seed in both]
     swaps = [part.swapped(0, 1, design.resamples, seed) for part, seed in both]
-    return score_difference(of_texts, drawn, swaps, 0, 1, design)
+    return score_difference(texts, drawn, swaps, 0, 1, design)
 
 
-def _influences(part: Part | Translations) -> np.ndarray:
+def _by_kind(parts: Parts) -> tuple[list[Part], list[Translations]]:
+    """Return the parts of error rates and those of BLEU: all are of one kind."""
+    return (
+        [part for part in parts if isinstance(part, Part)],
+        [part for part in parts if isinstance(part, Translations)],
+    )
+
+
+def _influences(part: Part | Translations) -> Points:
     a, b = np.split(part.influences(), 2)
     if a.shape[1] < 2:
         raise InputError(

@@ -6,7 +6,9 @@ import pytest
 
 from espnet_merge.__main__ import main
 from espnet_merge.errors import InputError
-from espnet_merge.report.seeds import markdown, read_scores
+from espnet_merge.report.runs import read_runs
+from espnet_merge.report.seed_plan import SeedPlan
+from espnet_merge.report.seeds import markdown
 from espnet_merge.score.current import rules_digest
 
 PADDED = {"pad_to": 30.0, "tail": 0.0, "beam": 1}
@@ -30,6 +32,12 @@ def scored(place, value, metric="wer", normalizer="basic", rules=None, **more):
     return place
 
 
+def lines_of(rows, sets=(), means=None, base=None):
+    """Return the lines of the table."""
+    plan = SeedPlan(sets=sets, means=means or {}, base=base)
+    return list(markdown(read_runs(rows), plan))
+
+
 @pytest.fixture
 def rows(tmp_path):
     warm = [scored(tmp_path / str(n) / "cs_test", 10 + n) for n in (1, 2, 3)]
@@ -47,7 +55,7 @@ def rows(tmp_path):
 
 def test_mean_and_spread_by_hand(rows):
     means = {"old": ["es_test", "it_test"]}
-    lines = list(markdown(read_scores(rows), ["cs_test", "es_test"], means))
+    lines = lines_of(rows, ["cs_test", "es_test"], means)
     assert lines[0] == "| system | cs_test (wer) | es_test (wer) | old (wer) |"
     # Deviations of 11, 12, 13: one. Of 30, 40: the root of 50. Means over languages of
     # each seed are 25 and 25: no spread.
@@ -62,7 +70,7 @@ def test_of_bleu_the_highest_is_best(tmp_path):
         name: [scored(tmp_path / name / "es-en_test", value, "bleu")]
         for name, value in (("low", 11.0), ("high", 22.0))
     }
-    lines = list(markdown(read_scores(rows), ["es-en_test"], {}))
+    lines = lines_of(rows, ["es-en_test"], {})
     assert lines[2:4] == ["| low | 11.0 |", "| high | **22.0** |"]
 
 
@@ -71,8 +79,8 @@ def test_a_mean_is_of_one_metric(rows, tmp_path):
         scored(tmp_path / str(seed) / "es-en_test", value, "bleu")
         for seed, value in enumerate((20.0, 26.0))
     )
-    scores = read_scores({**rows, "warm": [*rows["warm"], low, high]})
-    lines = list(markdown(scores, [], {"all": ["es_test", "es-en_test", "it_test"]}))
+    means = {"all": ["es_test", "es-en_test", "it_test"]}
+    lines = lines_of({**rows, "warm": [*rows["warm"], low, high]}, means=means)
     assert lines[0] == "| system | all (wer) | all (bleu) |"
     # The root of (9 + 9) / 1.
     assert lines[2] == "| warm | **8.0** | **23.0 ± 4.2** |"
@@ -81,18 +89,17 @@ def test_a_mean_is_of_one_metric(rows, tmp_path):
 def test_what_cannot_stand_in_one_table(rows, tmp_path):
     bleu = scored(tmp_path / "b" / "es_test", 9, "bleu")
     with pytest.raises(InputError, match="es_test must be of one metric; this is bleu"):
-        read_scores({**rows, "b": [bleu]})
+        lines_of({**rows, "b": [bleu]})
     raw = scored(tmp_path / "r" / "es_test", 9, normalizer="none")
     with pytest.raises(InputError, match="of one normalizer; they are of basic in "):
-        read_scores({**rows, "r": [raw]})
+        lines_of({**rows, "r": [raw]})
     with pytest.raises(InputError, match=r"nowhere.score\.json: must be what"):
-        read_scores({"x": [tmp_path / "nowhere"]})
+        lines_of({"x": [tmp_path / "nowhere"]})
     old = scored(tmp_path / "older" / "it_test", 9, rules="of an older table")
     with pytest.raises(InputError, match="made by others: score again"):
-        read_scores({**rows, "old": [old]})
-    scores = read_scores(rows)
+        lines_of({**rows, "old": [old]})
     with pytest.raises(InputError, match="ru_test: some system must have scores"):
-        list(markdown(scores, ["ru_test"], {}))
+        lines_of(rows, ["ru_test"])
 
 
 def table(tmp_path, base=None, **modes):
@@ -100,7 +107,7 @@ def table(tmp_path, base=None, **modes):
         name: [scored(tmp_path / name / "es_test", 9, mode=mode)]
         for name, mode in modes.items()
     }
-    return list(markdown(read_scores(rows, base), ["es_test"], {}))
+    return lines_of(rows, ["es_test"], base=base)
 
 
 def test_each_may_be_decoded_as_it_was_trained_and_each_row_says_so(tmp_path):
@@ -127,7 +134,7 @@ def test_other_modes_do_not_stand_in_one_table(tmp_path):
         for n, mode in enumerate((AS_TRAINED, PADDED))
     ]
     with pytest.raises(InputError, match=r"1/es_test: must be decoded as .*0/es_test"):
-        read_scores({"lora": seeds})
+        lines_of({"lora": seeds})
 
 
 def test_languages_heard_have_a_table(tmp_path):
@@ -141,7 +148,7 @@ def test_languages_heard_have_a_table(tmp_path):
         ],
         "soup": [scored(tmp_path / "soup" / "es_test", 9)],
     }
-    lines = list(markdown(read_scores(rows), ["es_test"], {"trained": ["es_test"]}))
+    lines = lines_of(rows, ["es_test"], {"trained": ["es_test"]})
     assert lines[-5] == "| system | es_test | trained |"
     # 90 and 70.
     assert lines[-3] == "| lora | 80.0 ± 14.1 | 80.0 ± 14.1 |"
@@ -163,7 +170,7 @@ def test_sets_of_another_size_do_not_stand_in_one_table(tmp_path):
             (place / "score.json").write_text(json.dumps(score))
         message = f"with {sizes[0]} {what}; has {sizes[1]}"
         with pytest.raises(InputError, match=message):
-            read_scores({"a": places[:1], "b": places[1:]})
+            lines_of({"a": places[:1], "b": places[1:]})
 
 
 def test_the_command_writes_what_it_prints(rows, tmp_path, capsys):
@@ -179,7 +186,10 @@ def test_the_command_writes_what_it_prints(rows, tmp_path, capsys):
     for bad, message in (
         (["--mean", "es_test=it_test"], "--mean must be NAME=SET,SET"),
         (["--row", "warm", "x"], "each system once; 'warm' is twice"),
-        (["--base", "base"], "--base must be one of --row, which are warm, full, zero"),
+        (
+            ["--base", "base"],
+            "--base must be of the systems, which are warm, full, zero",
+        ),
     ):
         with pytest.raises(SystemExit) as caught:
             main(["seeds", *words, *sets, *bad])

@@ -97,7 +97,9 @@ def test_segments_end_where_every_model_is_right_twice():
     # Two words lie between, right for all: two segments, as of one model that errs in
     # both. With an error of b's in word 2 there is one.
     def words(*places):
-        return Outcome("wer", "", [8], [np.diff([2 * k + 1 for k in places], prepend=0)])
+        return Outcome(
+            "wer", "", [8], [np.diff([2 * k + 1 for k in places], prepend=0)]
+        )
 
     a = words(0), words(3)
     part = together("", [*a, words(), words()])
@@ -136,5 +138,5 @@ def test_bleu_is_tested_too():
 
 
 def test_one_utterance_cannot_be_tested_over_seeds():
-    with pytest.raises(InputError, match="^set: must have two utterances or more"):
+    with pytest.raises(InputError, match=r"^set: must have two utterances or more"):
         replicated([part([8], [[1], [2]], [[0], [1]])], DESIGN)

@@ -1,0 +1,227 @@
+"""The runs of one seed in a file, small enough to be committed, and files joined."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from espnet_merge.checkpoint.padding import KEY
+from espnet_merge.disk.atomic import whole_file
+from espnet_merge.errors import InputError
+from espnet_merge.report.environment import commit, versions
+from espnet_merge.report.modes import SETTINGS
+from espnet_merge.report.runs import Run, Runs, check_runs, walk
+from espnet_merge.report.seed_plan import SeedPlan
+from espnet_merge.score.outcome import Outcome
+from espnet_merge.score.packed import pack, unpack
+
+# Of the content; files of another are refused.
+FORMAT = 1
+# What files must have in common to be joined, besides what tables always need.
+COMMON = ("configuration", "normalizer", "rules_digest")
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Seeds read from files.
+
+    Attributes:
+        runs: of all of them; a seed is named as its file, without ending.
+        plans: what each file was kept for.
+        facts: file -> what it holds and what made it, in words.
+    """
+
+    runs: Runs
+    plans: Sequence[SeedPlan]
+    facts: Mapping[Path, str]
+
+
+def keep(path: Path, runs: Runs, plan: SeedPlan, configuration: str) -> str:
+    """Write what one seed's systems made of each utterance.
+
+    Args:
+        path: of the file; its name without ending is the name of the seed.
+        runs: one of each system on each set.
+        plan: what the table of all seeds shall show.
+        configuration: how the systems were made, for all seeds alike.
+
+    Returns:
+        What was kept, in words.
+
+    Raises:
+        InputError: a system has two runs on a set, or runs are not of the same set.
+    """
+    check_runs(runs, plan.base)
+    plan.check(runs)
+    sets: dict[str, Run] = {}
+    modes: dict[str, Mapping[str, Any]] = {}
+    rows: dict[str, dict[str, str]] = {}
+    heard: dict[str, dict[str, float]] = {}
+    for system, name, run in walk(runs):
+        first, outcome = sets.setdefault(name, run), run.outcome
+        if name in rows.setdefault(system, {}):
+            raise InputError(
+                f"--save takes one seed, a directory of each set; {system} has two of "
+                f"{name}: save each seed on its own."
+            )
+        if outcome.digest != first.outcome.digest:
+            raise InputError(
+                f"{run.place}: must be of the references that {first.place} is of; "
+                "they are others: decode and score all on one set, or leave it out."
+            )
+        rows[system][name] = pack(outcome.rows)
+        modes[system] = {n: run.mode[n] for n in (*SETTINGS, KEY) if n in run.mode}
+        if run.heard is not None:
+            heard.setdefault(system, {})[name] = run.heard
+    first = next(iter(sets.values()))
+    content = {
+        "format": FORMAT,
+        "made_by": {**dict(versions()), "commit": commit()},
+        "configuration": configuration,
+        "normalizer": first.normalizer,
+        "rules_digest": first.rules,
+        "plan": asdict(plan),
+        "modes": _grouped(modes),
+        "sets": {
+            name: {
+                "metric": run.metric,
+                "digest": run.outcome.digest,
+                "lengths": pack([run.outcome.lengths]),
+            }
+            for name, run in sets.items()
+        },
+        "heard": heard,
+        "systems": rows,
+    }
+    with whole_file(path) as part:
+        part.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+    return f"{path}: {_describe(content)}"
+
+
+def read_kept(paths: Sequence[Path]) -> Kept:
+    """Read the seeds of several files.
+
+    Args:
+        paths: of files that ``keep`` wrote.
+
+    Raises:
+        InputError: a file is broken, or two are of one name, the same, or of another
+            configuration or rules.
+    """
+    runs: dict[str, dict[str, dict[str, Run]]] = {}
+    contents: dict[Path, dict[str, Any]] = {}
+    for path in paths:
+        content = _read(path)
+        for other, known in contents.items():
+            _check_pair(path, content, other, known)
+        contents[path] = content
+        for system, name, run in _runs(path, content):
+            seeds = runs.setdefault(system, {}).setdefault(name, {})
+            # No seed changes the base: it is there once, unless machines disagree.
+            if system != content["plan"]["base"] or _is_new(run, seeds.values()):
+                seeds[path.stem] = run
+    return Kept(
+        runs,
+        [SeedPlan(**content["plan"]) for content in contents.values()],
+        {path: _describe(content) for path, content in contents.items()},
+    )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        found = content["format"]
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise InputError(
+            f"{path}: must be what 'espnet-merge seeds --save' wrote; "
+            f"{type(error).__name__} {error}."
+        ) from error
+    if found != FORMAT:
+        raise InputError(
+            f"{path}: must be of format {FORMAT}, which this version reads; is of "
+            f"{found}: save it again."
+        )
+    return content
+
+
+def _check_pair(
+    path: Path, content: Mapping[str, Any], other: Path, known: Mapping[str, Any]
+) -> None:
+    if path.stem == other.stem:
+        raise InputError(
+            f"--load takes files whose names tell seeds apart; {path} and {other} are "
+            f"both {path.stem}."
+        )
+    if content["systems"] == known["systems"]:
+        raise InputError(f"{path}: must be of another seed than {other}; is the same.")
+    for name in COMMON:
+        if content[name] != known[name]:
+            raise InputError(
+                f"{path}: must have the {name} of {other}, {known[name]!r}; has "
+                f"{content[name]!r}: save both by one version of the recipe."
+            )
+
+
+def _runs(path: Path, content: Mapping[str, Any]) -> Iterator[tuple[str, str, Run]]:
+    modes = {
+        system: group["mode"]
+        for group in content["modes"]
+        for system in group["systems"]
+    }
+    sets = {
+        name: (own["metric"], own["digest"], unpack(own["lengths"])[0])
+        for name, own in content["sets"].items()
+    }
+    for system, row in content["systems"].items():
+        for name, packed in row.items():
+            outcome = Outcome(*sets[name], unpack(packed))
+            _, digest, lengths = sets[name]
+            if len(outcome.rows) != len(lengths):
+                raise InputError(
+                    f"{path}: {system} must have {len(lengths)} utterances of {name}; "
+                    f"has {len(outcome.rows)}: save it again."
+                )
+            run = Run(
+                place=path,
+                metric=outcome.metric,
+                normalizer=content["normalizer"],
+                rules=content["rules_digest"],
+                mode=modes[system],
+                value=outcome.value,
+                heard=content["heard"].get(system, {}).get(name),
+                size={"utterances": len(lengths), "digest": digest},
+                read=partial(_same, outcome),
+            )
+            yield system, name, run
+
+
+def _same(outcome: Outcome) -> Outcome:
+    return outcome
+
+
+def _is_new(run: Run, others: Iterable[Run]) -> bool:
+    return all(run.outcome != other.outcome for other in others)
+
+
+def _grouped(modes: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return each mode once, with its systems."""
+    groups: list[dict[str, Any]] = []
+    for system, mode in modes.items():
+        for group in groups:
+            if group["mode"] == mode:
+                group["systems"].append(system)
+                break
+        else:
+            groups.append({"systems": [system], "mode": mode})
+    return groups
+
+
+def _describe(content: Mapping[str, Any]) -> str:
+    made = content["made_by"]
+    return (
+        f"{len(content['systems'])} systems on {len(content['sets'])} sets, by "
+        f"espnet_merge {made['espnet_merge']} ({made['commit']}) with torch "
+        f"{made['torch']}"
+    )

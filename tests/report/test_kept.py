@@ -1,0 +1,180 @@
+"""Seeds kept in files make the table that their directories make."""
+
+import json
+
+import pytest
+
+from espnet_merge.__main__ import main
+from espnet_merge.errors import InputError
+from espnet_merge.report.kept import keep, read_kept
+from espnet_merge.report.runs import read_runs
+from espnet_merge.report.seed_plan import SeedPlan
+from espnet_merge.report.seeds import markdown
+from tests.report.seeded import SETS, SHARES, rows_of, write_data, write_seed
+from tests.report.test_seed_differences import PLAN
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    place = tmp_path_factory.mktemp("kept")
+    write_data(place / "data")
+    for seed in range(3):
+        exp = place / f"seed_{seed}"
+        write_seed(place / "data", exp, seed, SHARES)
+        keep(place / f"seed_{seed}.json", read_runs(rows_of([exp], SHARES)), PLAN, "x")
+    return place
+
+
+@pytest.fixture
+def files(place):
+    return [place / f"seed_{seed}.json" for seed in range(3)]
+
+
+def changed(file, path, **changes):
+    content = json.loads(file.read_text())
+    path.write_text(json.dumps({**content, **changes}))
+    return path
+
+
+def test_the_table_of_files_is_that_of_directories(place, files):
+    rows = rows_of([place / f"seed_{seed}" for seed in range(3)], SHARES)
+    expected = list(markdown(read_runs(rows), PLAN))
+    kept = read_kept(files)
+    assert SeedPlan.joined(kept.plans) == PLAN
+    lines = list(markdown(kept.runs, PLAN, kept.facts))
+    assert lines[: len(expected)] == expected
+    assert "in-domain (wer)" in lines[0]
+    assert any("Language heard" in line for line in lines)
+    assert lines[-4] == "Made of:" or lines[-5] == "Made of:"
+    assert lines[-1].startswith(
+        f"- `{files[2]}`: 4 systems on 3 sets, by espnet_merge "
+    )
+
+
+def test_the_command_joins_what_it_saved(place, tmp_path, capsys):
+    saved = []
+    for seed in range(2):
+        words = ["--base", "zero", "--baseline", "joint", "--merges", "soup", "ties"]
+        for system, places in rows_of([place / f"seed_{seed}"], SHARES).items():
+            words += ["--row", system, *map(str, places)]
+        saved.append(str(tmp_path / f"{seed}.json"))
+        words += ["--mean", "in-domain=en_a_test,en_b_test", "--save", saved[-1]]
+        main(["seeds", *words, "--sets", *SETS, "--configuration", "short"])
+        out = capsys.readouterr().out
+        assert out.startswith(f"{saved[-1]}: 4 systems on 3 sets, by espnet_merge")
+    main(["seeds", "--load", *saved, "--output", str(tmp_path / "SEEDS.md")])
+    table = capsys.readouterr().out
+    assert (tmp_path / "SEEDS.md").read_text() == table
+    assert table.startswith("| system | en_a_test (wer) | en_b_test (wer) | es-en_test")
+    assert "### Difference to joint" in table
+    main(["seeds", "--load", *saved, "--sets", "en_b_test", "--baseline", "ties"])
+    table = capsys.readouterr().out
+    assert table.startswith("| system | en_b_test (wer) | in-domain (wer) |")
+    assert "### Difference to ties" in table
+    for bad, message in (
+        (["--load", *saved, "--row", "x", "y"], "either --row or --load"),
+        (["--row", "x", "y"], "--row needs --sets"),
+        (["--load", *saved, "--save", "x"], "--save takes --row"),
+        (["--load", *saved, "--mean", "en_a_test=en_b_test"], "a name that is no set"),
+        (["--load", *saved, "--base", "none"], "--base must be of the systems, which"),
+    ):
+        with pytest.raises(SystemExit) as caught:
+            main(["seeds", *bad])
+        assert caught.value.code == 2
+        assert message in capsys.readouterr().err
+
+
+def test_the_base_is_there_once_unless_machines_disagree(place, files, tmp_path):
+    runs = read_kept(files).runs
+    assert {len(seeds) for seeds in runs["zero"].values()} == {1}
+    assert {len(seeds) for seeds in runs["joint"].values()} == {3}
+    content = json.loads(files[1].read_text())
+    systems = content["systems"]
+    systems["zero"] = {**systems["zero"], "en_a_test": systems["ties"]["en_a_test"]}
+    other = changed(files[1], tmp_path / "other.json", systems=systems)
+    runs = read_kept([files[0], other, files[2]]).runs
+    assert [*runs["zero"]["en_a_test"]] == ["seed_0", "other"]
+
+
+def test_files_that_do_not_belong_together_are_refused(files, tmp_path):
+    first, second, _ = files
+    other = tmp_path / "other.json"
+    for changes, message in (
+        ({"configuration": "y"}, "must have the configuration of .*, 'x'; has 'y'"),
+        ({"rules_digest": "y"}, "must have the rules_digest of "),
+        ({"normalizer": "none"}, "must have the normalizer of "),
+        ({"format": 0}, "must be of format 1, which this version reads; is of 0"),
+    ):
+        with pytest.raises(InputError, match=message):
+            read_kept([first, changed(second, other, **changes)])
+    with pytest.raises(
+        InputError, match=r"must be of another seed than .*; is the same"
+    ):
+        read_kept([first, changed(first, other)])
+    (tmp_path / "b").mkdir()
+    same = changed(second, tmp_path / "b" / first.name)
+    with pytest.raises(InputError, match="are both seed_0"):
+        read_kept([first, same])
+    other.write_text("{")
+    with pytest.raises(
+        InputError, match="must be what 'espnet-merge seeds --save' wrote"
+    ):
+        read_kept([other])
+
+
+@pytest.mark.parametrize("what", ["set", "mode", "length", "letter"])
+def test_seeds_on_other_sets_or_in_other_modes_are_refused(files, tmp_path, what):
+    content = json.loads(files[1].read_text())
+    row = content["systems"]["soup"]
+    if what == "set":
+        content["sets"]["en_a_test"]["digest"] = "y"
+        message = r"must be of the set that .*seed_0.json is of, with .* digest; has y"
+    elif what == "mode":
+        content["modes"][0]["mode"]["beam"] = 5
+        message = r"must be decoded as .*seed_0.json was, with beam 1; got 5"
+    elif what == "length":
+        row["en_a_test"] += ",1"
+        message = "soup must have 60 utterances of en_a_test; has 61"
+    else:
+        row["en_a_test"] += "!"
+        message = "packed numbers must be of letters, digits, ~ and ,; got '!'"
+    other = changed(files[1], tmp_path / "other.json", **content)
+    with pytest.raises(InputError, match=message):
+        list(markdown(read_kept([files[0], other]).runs, PLAN))
+
+
+def test_one_file_is_of_one_seed(place, tmp_path):
+    rows = rows_of([place / "seed_0", place / "seed_1"], SHARES)
+    with pytest.raises(
+        InputError, match=r"--save takes one seed, .*; joint has two of en"
+    ):
+        keep(tmp_path / "x.json", read_runs(rows), PLAN, "")
+    assert not (tmp_path / "x.json").exists()
+
+
+def test_plans_that_disagree_are_told():
+    one = SeedPlan(sets=["a", "b"], means={"all": ["a"]}, base="zero", merges=["x"])
+    two = SeedPlan(sets=["c", "a"], means={"all": ["a"]}, base="zero", merges=["y"])
+    joined = SeedPlan.joined([one, two])
+    assert (joined.sets, joined.merges) == (["a", "b", "c"], ["x", "y"])
+    for other, message in (
+        (SeedPlan(means={"all": ["b"]}, base="zero"), "all; it is of a and of b: say"),
+        (SeedPlan(base="none"), "must have one base; they have none and zero"),
+    ):
+        with pytest.raises(InputError, match=message):
+            SeedPlan.joined([one, other])
+
+
+def test_a_file_is_small(tmp_path):
+    # 35 systems on a thousand utterances of eight words, 17 % of them wrong.
+    write_data(tmp_path / "data", 333)
+    shares = {f"system{i}": 0.17 for i in range(3)}
+    write_seed(tmp_path / "data", tmp_path / "exp", 0, shares)
+    runs = read_runs(rows_of([tmp_path / "exp"], shares))
+    sizes = []
+    for count in (1, 3):
+        some = dict(list(runs.items())[:count])
+        keep(tmp_path / "x.json", some, SeedPlan(sets=list(SETS)), "")
+        sizes.append((tmp_path / "x.json").stat().st_size)
+    a_system = (sizes[1] - sizes[0]) / 2
+    assert sizes[0] + 34 * a_system < 150_000
