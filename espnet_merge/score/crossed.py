@@ -31,31 +31,29 @@ def crossed(means: Points, influences: Sequence[Points], alpha: float) -> Crosse
     r"""Test a difference whose seeds and utterances stand for all there could be.
 
     .. math:: \Delta_s = \Delta + v_s + \sum_k \sum_i (u_{ki} + e_{ski}), \qquad
-              \frac{\bar\Delta}{\sqrt V} \sim t_f, \qquad
-              V = V_u + \max(0, V_s - V_e)
+              \frac{\bar\Delta}{\sqrt{V_s + V_u}} \sim t_f
 
     Seed s, a model of each system, adds :math:`v_s` on all utterances. Utterance i of
     set k adds :math:`u_{ki}` whatever the seed, for it is the same under each. The
-    rest, :math:`e_{ski}`, is of both. All are independent with mean 0 under the null
-    hypothesis that :math:`\Delta = 0`: trained again and tested on other utterances of
+    rest, :math:`e_{ski}`, is of both. All are independent with mean 0. The null
+    hypothesis is :math:`\Delta = 0`: trained again and tested on other utterances of
     these sets, the systems are as good. With S seeds and :math:`n_k` utterances
 
     .. math:: V_s = \frac{1}{S(S-1)} \sum_s (\Delta_s - \bar\Delta)^2, \quad
-              V_u = \sum_k \frac{n_k}{n_k - 1} \sum_i \bar x_{ki}^2, \quad
-              V_e = \sum_k \frac{n_k}{n_k - 1} \sum_{si}
-              \frac{(x_{ski} - \bar x_{ki})^2}{S(S-1)}
+              V_u = \sum_k V_k = \sum_k \frac{n_k}{n_k - 1} \sum_i \bar x_{ki}^2, \quad
+              f = \frac{(V_s + V_u)^2}{V_s^2 / (S - 1) + \sum_k V_k^2 / (n_k - 1)}
 
-    for the influence :math:`x_{ski}` of an utterance on :math:`\Delta_s`. Both
-    :math:`V_s` and :math:`V_u` hold :math:`V_e`, so it is taken off once. The degrees
-    of freedom are those of a sum of estimated variances.
+    for the influence :math:`x_{ski}` of an utterance on :math:`\Delta_s`, and its mean
+    over seeds. The variance of the rest is in both :math:`V_s` and :math:`V_u`, so the
+    test is careful: where there is nothing else, intervals are a half too long. With
+    three seeds that matter most, those of 95 % cover 92.
 
-    Source: quasi-F of Clark, *The Language-as-Fixed-Effect Fallacy*, Journal of Verbal
-    Learning and Verbal Behavior 12, 1973, for subjects and items in place of seeds and
-    utterances; degrees of freedom by Satterthwaite, Biometrics Bulletin 2, 1946.
+    Source: min F' of Clark, *The Language-as-Fixed-Effect Fallacy*, Journal of Verbal
+    Learning and Verbal Behavior 12, 1973, with seeds and utterances for subjects and
+    items; degrees of freedom by Satterthwaite, Biometrics Bulletin 2, 1946.
 
     Departures from it: several sets, each with utterances of its own; influences in
-    place of observations, as an error rate is a quotient and BLEU a function of sums;
-    a negative component of the seeds counts as 0.
+    place of observations, as an error rate is a quotient and BLEU a function of sums.
 
     Args:
         means: :math:`\Delta_s` of each seed; two or more.
@@ -65,36 +63,15 @@ def crossed(means: Points, influences: Sequence[Points], alpha: float) -> Crosse
     """
     from scipy.stats import t
 
-    points, seeds = float(means.mean()), len(means)
-    by_seed = float(means.var(ddof=1)) / seeds
-    by_utterance, both, freedoms = np.array([_of_set(x) for x in influences]).T
-    parts = [by_utterance.sum()]
-    freedom = [_freedom(by_utterance, freedoms)]
-    if by_seed > both.sum():
-        parts += [by_seed, -both.sum()]
-        freedom += [seeds - 1, _freedom(both, freedoms * (seeds - 1))]
-    variance, degrees = sum(parts), _freedom(np.array(parts), np.array(freedom))
+    points = float(means.mean())
+    utterances = np.array([own.shape[1] for own in influences])
+    squares = [float((own.mean(axis=0) ** 2).sum()) for own in influences]
+    freedom = np.array([len(means) - 1, *utterances - 1])
+    variances = np.array([means.var(), *utterances * squares]) / freedom
+    variance = variances.sum()
     if variance == 0:
         return Crossed(points, points, points, float(points == 0), math.inf)
+    degrees = float(variance**2 / (variances**2 / freedom).sum())
     reach = float(t.ppf(1 - alpha / 2, degrees) * np.sqrt(variance))
     p = float(2 * t.sf(abs(points) / np.sqrt(variance), degrees))
     return Crossed(points, points - reach, points + reach, p, degrees)
-
-
-def _of_set(influences: Points) -> tuple[float, float, int]:
-    """Return the variances of the utterances and of the rest, and utterances less 1."""
-    seeds, utterances = influences.shape
-    correction = utterances / (utterances - 1)
-    shared = influences.mean(axis=0)
-    rest = influences - shared
-    return (
-        correction * float((shared**2).sum()),
-        correction * float((rest**2).sum()) / (seeds * (seeds - 1)),
-        utterances - 1,
-    )
-
-
-def _freedom(variances: Points, freedoms: Points) -> float:
-    """Return Satterthwaite's degrees of freedom of a sum of variances."""
-    spread = float((variances**2 / freedoms).sum())
-    return float(variances.sum() ** 2) / spread if spread else math.inf
