@@ -115,17 +115,29 @@ line_of() { grep -n -- "--output_dir exp/$1 " calls | cut -d : -f 1; }
   [ "$status" -eq 1 ]
 }
 
-@test "after the last stage the seeds are put into one table, the base once" {
-  train --seeds "0 1" --stage 11 --stop_stage 11
+@test "after the last stage each seed is kept, and all that are kept are put into a table" {
+  mkdir -p results
+  touch results/seed_7.json # of another day
+  train --seeds "0 1" --results results --stage 11 --stop_stage 11
   [ "$status" -eq 0 ]
   grep -q -- "^espnet-merge report --expdir exp/seed_1 .*--joint joint" calls
-  words=$(grep "^espnet-merge seeds" calls)
+  [ "$(grep -c "^espnet-merge seeds .*--save" calls)" -eq 2 ]
+  words=$(grep "^espnet-merge seeds .*--save results/seed_1.json$" calls)
   place=zero_shot/inference_padded
-  [[ $words == *"--row zero_shot exp/seed_0/$place/es_test exp/seed_0/$place/es-en_test --row joint "* ]]
+  [[ $words == "espnet-merge seeds --base zero_shot --row zero_shot exp/seed_1/$place/es_test exp/seed_1/$place/es-en_test --row joint "* ]]
   place=full_es-en/inference_as_trained
-  [[ $words == *"--row full_es-en exp/seed_0/$place/es_test exp/seed_0/$place/es-en_test"* ]]
-  [[ $words == *" exp/seed_1/$place/es_test exp/seed_1/$place/es-en_test --row soup "* ]]
-  [[ $words == *"--mean trained=es_test,es-en_test --sets es_test es-en_test --output exp/SEEDS.md" ]]
+  [[ $words == *"--row full_es-en exp/seed_1/$place/es_test exp/seed_1/$place/es-en_test --row soup "* ]]
+  [[ $words == *" --mean in-domain=es_test,es-en_test --baseline joint --merges soup --sets es_test es-en_test --configuration experts es it es-en; base base; "* ]]
+  grep -q -- "^espnet-merge seeds --load results/seed_7.json --output exp/SEEDS.md$" calls
+}
+
+@test "what two seeds have in common is the same text, and another with other options" {
+  for epochs in 1 2; do
+    train --seeds "0 1" --stage 11 --stop_stage 11 --train_args "--max_epoch $epochs"
+  done
+  configurations=$(sed -n 's/^espnet-merge seeds.*--configuration \(.*\) --save.*/\1/p' calls)
+  [ "$(wc -l <<<"$configurations")" -eq 4 ]
+  [ "$(sort -u <<<"$configurations" | wc -l)" -eq 2 ]
 }
 
 @test "the report knows every system that learned of several experts" {
@@ -134,13 +146,14 @@ line_of() { grep -n -- "--output_dir exp/$1 " calls | cut -d : -f 1; }
   grep -q -- "--experts es=full_es it=full_it es-en=full_es-en --group es=es_test it= es-en=es-en_test --joint joint two_stage one recognition " calls
 }
 
-@test "sets belong to the experts of their groups, in the report and in the means" {
+@test "sets belong to the experts of their groups, others to their languages or to none" {
   groups=(--experts "es es_news" --groups "es_news=es_tv_test es=es_phone_test,es_test"
-    --test_sets "es_test es_news_test es_tv_test es_ood_test es_phone_test")
+    --test_sets "es_test es_news_test es_tv_test es_ood_test es_phone_test en_test")
   train "${groups[@]}" --seeds 0 --stage 11 --stop_stage 11
   [ "$status" -eq 0 ]
   grep -q -- "--experts es=full_es es_news=full_es_news --group es=es_test,es_phone_test es_news=es_news_test,es_tv_test --joint" calls
-  [[ $(grep "^espnet-merge seeds" calls) == *"--mean trained=es_test,es_news_test,es_tv_test,es_phone_test --mean untrained=es_ood_test --sets"* ]]
+  seen=es_test,es_news_test,es_tv_test,es_phone_test
+  [[ $(grep "^espnet-merge seeds .*--save" calls) == *"--mean in-domain=$seen --mean out-of-domain=es_ood_test --mean full=$seen,es_ood_test --mean other=en_test --baseline"* ]]
 }
 
 @test "groups that cannot be are refused before anything is done" {

@@ -36,6 +36,7 @@ joint_args=       # the same for joint and two stages alone, as "--accum_grad 6"
 objectives_args=  # the same for objective soups alone, as "--objectives_conf pace=15"
 take_added=true   # use experts of add_language.sh, whatever options they were trained with
 seeds=            # run once per seed, as "0 1 2", in EXPDIR/seed_0 …; table in EXPDIR/SEEDS.md
+results=          # where small files of all seeds are kept, seed_0.json …, or "" for EXPDIR/results
 merge_kind=full   # which kinds of experts to merge; by the second, NAME is NAME_lora
 merge_configs="soup task_arithmetic ties tsv_m lors" # names in conf/merge, or files
 merge_args=       # further options of "espnet-merge merge", as "--device cuda"
@@ -180,12 +181,9 @@ check_unique "merge" "${merges[@]}"
 check_unique "decoding mode" "${modes[@]}"
 check_unique "test set" "${tests[@]}"
 read_groups "${expert_names[*]}" "${tests[*]}" "$groups"
-seen=() # test sets that belong to an expert
-unseen=()
-for set in "${tests[@]}"; do
-  if [[ -n ${group_of[$set]:-} ]]; then seen+=("$set"); else unseen+=("$set"); fi
-done
 datasets=("${expert_names[@]}" "${!mixed[@]}") # what a model is trained on
+
+results=${results:-$expdir/results}
 
 # Two runs in one directory would write the same files. Jobs inherit the lock, so it is
 # only free when the last job ends, even if merge.sh itself was killed.
@@ -209,23 +207,11 @@ run_seeds() {
       for name in base zero_shot stats; do ln -sfn "../seed_$first/$name" "$dir/"; done
     fi
     "$0" "${given[@]}" --seeds "" --expdir "$dir" --train_args "$train_args --seed $seed"
+    if ((stop_stage == 11)); then
+      save_seed "$seed"
+      write_seeds
+    fi
   done
-  if ((stop_stage == 11)); then write_seeds; fi
-}
-
-write_seeds() {
-  local system seed ways args=()
-  for system in "${systems[@]}"; do
-    read -ra ways <<<"$(modes_of "$system")"
-    args+=(--row "$system")
-    for seed in $seeds; do
-      args+=("${tests[@]/#/$expdir/seed_$seed/$system/inference_${ways[0]}/}")
-      if [[ $system == zero_shot ]]; then break; fi
-    done
-  done
-  if ((${#seen[@]})); then args+=(--mean "trained=$(join_by_comma "${seen[@]}")"); fi
-  if ((${#unseen[@]})); then args+=(--mean "untrained=$(join_by_comma "${unseen[@]}")"); fi
-  espnet-merge seeds --base zero_shot "${args[@]}" --sets "${tests[@]}" --output "$expdir/SEEDS.md"
 }
 
 if [[ -n $seeds ]]; then

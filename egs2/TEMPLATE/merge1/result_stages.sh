@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2154
-# Source me. Stages 9 to 11 of merge.sh: hypotheses, scores, and the report. Expects the
-# options of merge.sh and the variables that it derives from them.
+# Source me. Stages 9 to 11 of merge.sh: hypotheses, scores, the report, and the table of
+# several seeds. Expects the options of merge.sh and the variables that it derives from them.
 
 # Stage 9
 decode_systems() {
@@ -55,4 +55,58 @@ write_report() {
   if [[ -n $base_decode_config ]]; then args+=(--base-inference "${base_modes[0]}"); fi
   espnet-merge report --expdir "$expdir" --base zero_shot "${args[@]}" \
     --sets "${tests[@]}" --inference "${modes[@]}"
+}
+
+# save_seed SEED: keep the errors of its systems in a small file, with what is to be shown.
+save_seed() {
+  local dir=$expdir/seed_$1 system ways args=()
+  for system in "${systems[@]}"; do
+    read -ra ways <<<"$(modes_of "$system")"
+    args+=(--row "$system" "${tests[@]/#/$dir/$system/inference_${ways[0]}/}")
+  done
+  mapfile -t -O "${#args[@]}" args < <(mean_options)
+  if ((${#together[@]})); then args+=(--baseline "${together[@]}"); fi
+  if ((${#merged[@]})); then args+=(--merges "${merged[@]}"); fi
+  mkdir -p "$results"
+  espnet-merge seeds --base zero_shot "${args[@]}" --sets "${tests[@]}" \
+    --configuration "$(configuration)" --save "$results/seed_$1.json"
+}
+
+# mean_options: means over the sets of groups, over other sets of their languages, over
+# both, and over the rest, as options of "espnet-merge seeds".
+mean_options() {
+  local set seen=() near=() far=()
+  local -A known=()
+  for set in "${tests[@]}"; do
+    if [[ -n ${group_of[$set]:-} ]]; then
+      seen+=("$set")
+      known[${set%%_*}]=true
+    fi
+  done
+  for set in "${tests[@]}"; do
+    if [[ -n ${group_of[$set]:-} ]]; then continue; fi
+    if [[ -n ${known[${set%%_*}]:-} ]]; then near+=("$set"); else far+=("$set"); fi
+  done
+  mean_option in-domain "${seen[@]}"
+  mean_option out-of-domain "${near[@]}"
+  if ((${#near[@]})); then mean_option full "${seen[@]}" "${near[@]}"; fi
+  mean_option other "${far[@]}"
+}
+
+mean_option() { # NAME SET...
+  if (($# > 1)); then printf '%s\n' --mean "$1=$(join_by_comma "${@:2}")"; fi
+}
+
+# configuration: how systems are made with every seed, in one line.
+configuration() {
+  local files=("$full_config" "$lora_config" "${soup_file[@]}")
+  echo "experts $experts; base $base; speeds $speed_factors;" \
+    "at most ${max_train_utterances:-all} utterances; train $train_args $joint_args" \
+    "$objectives_args $(fingerprint "${files[@]}"); merge $merge_args;" \
+    "statistics $statistics_args; decode $decode_args" | xargs
+}
+
+# Every seed that is kept, of whichever day and machine.
+write_seeds() {
+  espnet-merge seeds --load "$results"/seed_*.json --output "$expdir/SEEDS.md"
 }
