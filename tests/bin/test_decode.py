@@ -405,7 +405,7 @@ def test_jobs_share_a_decoding(micro_whisper, data, tmp_path, capsys, monkeypatc
     for number in range(1, 5):
         decode(micro_whisper, data, many, *SHORT, "--shard", f"{number}/4")
     with monkeypatch.context() as patch:  # to join them takes no model
-        patch.delattr("espnet_merge.decode.transcribe.load_backend")
+        patch.delattr(transcribe, "load_backend")
         decode(micro_whisper, data, both, *SHORT)
         decode(micro_whisper, data, many, *SHORT)
     assert contents(both) == contents(many) == contents(whole)

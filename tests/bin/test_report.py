@@ -6,6 +6,7 @@ from collections import Counter
 import pytest
 
 from espnet_merge.__main__ import main
+from espnet_merge.score import compare
 from espnet_merge.score.permutation import permutation_test
 from tests.report.fake import MODE, OPTIONS, RATES, write_exp
 
@@ -139,7 +140,7 @@ def test_each_difference_is_tested_once(exp, monkeypatch):
         tests.append(sides)
         return permutation_test(points, sides, *design)
 
-    monkeypatch.setattr("espnet_merge.score.compare.permutation_test", counted)
+    monkeypatch.setattr(compare, "permutation_test", counted)
     report(exp, "padded")
     # Of 5 systems to the base: es, it, their mean and en, which is a group by itself;
     # of the best merge to joint. On one side, of 5 systems: the sets.

@@ -5,6 +5,7 @@ import pytest
 import soundfile
 import torch
 
+from espnet_merge.decode import torch_backend
 from espnet_merge.decode.identify import no_speech
 from espnet_merge.decode.recognize import Recognizer, fails
 from espnet_merge.decode.settings import Settings
@@ -50,7 +51,7 @@ def test_how_much_is_encoded_at_once_changes_nothing(
     batch = [batch[0], *batch]  # so that some are encoded with no padding
     backend = TorchBackend(model, tokenizer, Settings(pad_to=0.0, max_new_tokens=12))
     whole, first = backend.encode(batch, [0, 0, 1, 0]), said(model, tokenizer, batch)
-    monkeypatch.setattr("espnet_merge.decode.torch_backend.AT_ONCE", at_once)
+    monkeypatch.setattr(torch_backend, "AT_ONCE", at_once)
     parts = backend.encode(batch, [0, 0, 1, 0])
     torch.testing.assert_close(parts.mask, whole.mask)
     assert parts.adapters.tolist() == whole.adapters.tolist() == [0, 0, 1, 0]
