@@ -95,7 +95,7 @@ def refusal(capsys, model, *words) -> str:
         ("es,xx", "got 'xx'"),
         ("Spanish,it", "did you mean 'es'?"),
         ("es,it,es", "languages must be distinct"),
-        ("es", "needs two candidates at least"),
+        ("es", "needs at least two candidates"),
     ],
 )
 def test_bad_candidates(micro_whisper, sets, capsys, tmp_path, languages, message):
