@@ -162,7 +162,7 @@ class Settings(ForwardPass):
     temperatures: Annotated[
         list[float] | None,
         Option(
-            "draw a text that fails again at these, such as 0.2,0.4,0.6,0.8,1",
+            "at which a text that fails is drawn again, such as 0.2,0.4,0.6,0.8,1",
             default="never",
             least=0.01,
             most=2,
@@ -205,7 +205,7 @@ class Settings(ForwardPass):
     # Type of weights and activations; probabilities are float32.
     dtype: Annotated[
         Literal["float32", "float16", "bfloat16", "int8"],
-        Option("type of the weights; int8 needs ctranslate2, float16, bfloat16 torch"),
+        Option("type of the weights; int8 for ctranslate2, half precision for torch"),
     ] = "float32"
 
     def __post_init__(self) -> None:
