@@ -95,12 +95,11 @@ CLAIMS = [
         )
         for variant in ("language", "vision")
     ),
-    ("sce", {}, {"homogeneous": "small task vectors have equal weights"}),
+    ("sce", {}, {}),
     (
         "sce",
         {"density": 0.3},
         {
-            "homogeneous": "small task vectors have equal weights",
             "one_expert_is_itself": "it keeps where experts differ",
             "identical_experts_are_one": "it keeps where experts differ",
         },
