@@ -1,17 +1,16 @@
-r"""Show systems that were trained with several seeds, and test their differences.
+r"""Show systems trained with several seeds, and test their differences.
 
 A --row names a system and the directories of its scored hypotheses, each .../SET with a
-score.json of espnet-merge score; several of one SET are of its seeds. A --mean names a
-column and the sets that it averages, those of each metric apart. Scores of sets of
-another size are refused, and of models decoded otherwise, but for the silence that each
-was trained with.
+score.json; several directories of one SET belong to several seeds. A --mean names a
+column and the sets to average, separately for each metric. Scores are refused if the
+sizes of a set differ, or settings of decoding other than the padding of each training.
 
 --baseline and --merges ask for differences: of all systems to the best baseline, of the
 merges to the best of them. Their intervals and p-values are over seeds and utterances.
 
---save keeps one seed in a small file, with the errors of each utterance. --load makes
-the table of such files alone, so seeds may be trained on other days and machines; what
-the table shows is in the files, too.
+--save writes a small file for one seed, with the errors in each utterance. --load reads
+such files alone, so that seeds can be trained on several days and machines. The files
+also say which columns and systems the table has.
 
 For example:
   espnet-merge seeds --sets cs_test it_test --mean old=it_test \
@@ -57,7 +56,7 @@ class Command(Options):
     row: Annotated[
         Mapping[str, Sequence[AnyPath]],
         Option(
-            "a system, and where its scores are",
+            "system, and directories of its scores",
             nargs="+",
             action="append",
             metavar=("SYSTEM", "DIR"),
@@ -66,16 +65,19 @@ class Command(Options):
     ] = field(default_factory=dict)
     load: Annotated[
         Sequence[AnyPath],
-        Option("in place of --row: what --save wrote, a file a seed", metavar="FILE"),
+        Option(
+            "files that --save wrote, one for each seed, instead of --row",
+            metavar="FILE",
+        ),
     ] = ()
     sets: Annotated[
         Sequence[str],
-        Option("columns", metavar="SET", default="with --load those of the files"),
+        Option("columns", metavar="SET", default="with --load: those in the files"),
     ] = ()
     mean: Annotated[
         Mapping[str, Sequence[str]],
         Option(
-            "a column with the mean over sets",
+            "column with the mean over sets",
             action="append",
             metavar="NAME=SET,SET",
             read=_means,
@@ -84,35 +86,37 @@ class Command(Options):
     base: Annotated[
         str | None,
         Option(
-            "the untrained model's, which no seed changes and which may be decoded in "
-            "a mode of its own",
+            "system of the untrained model, which is the same for all seeds and may "
+            "have its own decoding mode",
             metavar="SYSTEM",
         ),
     ] = None
     baseline: Annotated[
         Sequence[str],
         Option(
-            "show differences to the best of these, such as joint training",
+            "systems such as joint training; differences to the best are shown",
             metavar="SYSTEM",
         ),
     ] = ()
     merges: Annotated[
         Sequence[str],
-        Option("show differences of these to the best of them", metavar="SYSTEM"),
+        Option(
+            "systems whose differences to the best of them are shown", metavar="SYSTEM"
+        ),
     ] = ()
     save: Annotated[
         AnyPath | None,
-        Option("keep these scores of one seed, in place of a table", metavar="FILE"),
+        Option("file to write for one seed, instead of a table", metavar="FILE"),
     ] = None
     configuration: Annotated[
         str,
         Option(
-            "how the systems were made, for --save; files of another are not joined",
+            "description of the training, for --save; --load takes files of one only",
             metavar="TEXT",
         ),
     ] = ""
     output: Annotated[
-        AnyPath | None, Option("Markdown to write, too", metavar="FILE")
+        AnyPath | None, Option("Markdown file to write", metavar="FILE")
     ] = None
 
     def __post_init__(self) -> None:
@@ -127,7 +131,7 @@ class Command(Options):
     def __call__(self) -> str:
         """Read the scores; return a table in Markdown, or what was saved."""
         from espnet_merge.disk.atomic import whole_file
-        from espnet_merge.report.kept import keep, read_kept
+        from espnet_merge.report.seed_files import load, save
         from espnet_merge.report.runs import read_runs
         from espnet_merge.report.seed_plan import SeedPlan
         from espnet_merge.report.seeds import markdown
@@ -141,7 +145,7 @@ class Command(Options):
         }
         given: dict[str, Any] = {name: value for name, value in asked.items() if value}
         if self.load:
-            kept = read_kept([Path(path) for path in self.load])
+            kept = load([Path(path) for path in self.load])
             plan = SeedPlan.joined([replace(plan, **given) for plan in kept.plans])
             lines = markdown(kept.runs, plan, kept.facts)
         else:
@@ -149,7 +153,7 @@ class Command(Options):
             rows = {name: [Path(x) for x in own] for name, own in self.row.items()}
             runs = read_runs(rows)
             if self.save:
-                return keep(Path(self.save), runs, plan, self.configuration)
+                return save(Path(self.save), runs, plan, self.configuration)
             lines = markdown(runs, plan)
         text = "\n".join(lines)
         if self.output:

@@ -9,8 +9,8 @@ from typing import Any
 
 from espnet_merge.errors import InputError
 from espnet_merge.files import SCORE_JSON
-from espnet_merge.report.modes import SETTINGS, compared
-from espnet_merge.report.scores import identified
+from espnet_merge.report.modes import SETTINGS, compared_settings
+from espnet_merge.report.scores import language_accuracy
 from espnet_merge.score.current import check_rules, inputs_digest
 from espnet_merge.score.evaluate import headline, main_reading
 from espnet_merge.score.outcome import Outcome, read_outcome
@@ -27,8 +27,8 @@ class Run:
         rules: digest of the rules that it was scored by.
         mode: how was decoded.
         value: of the metric, in percent.
-        heard: in how many utterances the right language was heard, in percent; None
-            where that was not noted.
+        language_accuracy: percentage of utterances whose language was identified
+            correctly; None where that was not recorded.
         size: what must be the same of all runs on the set, by name.
         read: returns the counts of each utterance.
     """
@@ -39,7 +39,7 @@ class Run:
     rules: str
     mode: Mapping[str, Any]
     value: float
-    heard: float | None
+    language_accuracy: float | None
     size: Mapping[str, Any]
     read: Callable[[], Outcome]
 
@@ -142,7 +142,7 @@ def _read_run(place: Path) -> Run:
         rules=score["rules_digest"],
         mode=score.get("mode", {}),
         value=headline(score["metrics"][main][main_reading(main)]),
-        heard=identified(score),
+        language_accuracy=language_accuracy(score),
         size={"utterances": score.get("utterances"), "words": words},
         read=partial(_read_outcome, place, score),
     )
@@ -167,12 +167,12 @@ def _check_sets(runs: Runs) -> None:
         if run.metric != first.metric:
             raise InputError(
                 f"{run.place}: all scores of {name} must be of one metric; this is "
-                f"{run.metric}, others are {first.metric}: score them alike."
+                f"{run.metric}, others are {first.metric}: score them in the same way."
             )
         for what, found in run.size.items():
             if found != first.size[what]:
                 raise InputError(
-                    f"{run.place}: must be of the set that {first.place} is of, with "
+                    f"{run.place}: must be of the same set as {first.place}, with "
                     f"{first.size[what]} {what}; has {found}: decode and score all on "
                     "one set, or leave it out."
                 )
@@ -186,7 +186,7 @@ def _check_modes(runs: Runs, base: str | None) -> None:
         row = rows.setdefault(system, run)
         first = row if system == base else others[0]
         wanted = [(row, name) for name in SETTINGS]
-        wanted += [(first, name) for name in compared(first.mode, run.mode)]
+        wanted += [(first, name) for name in compared_settings(first.mode, run.mode)]
         for other, name in wanted:
             expected, found = other.mode.get(name), run.mode.get(name)
             if found != expected:

@@ -1,10 +1,10 @@
-"""One table of systems that were trained several times: mean and spread."""
+"""Tables of systems that were trained with several seeds."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean, stdev
 
-from espnet_merge.report.modes import silence
+from espnet_merge.report.modes import describe_padding
 from espnet_merge.report.runs import (
     Row,
     Run,
@@ -45,7 +45,7 @@ def markdown(
         f"({', '.join(map(str, counts))} runs). "
         "**Bold**: best mean."
     )
-    yield from _identified(runs, columns)
+    yield from _language_accuracy(runs, columns)
     yield from differences(runs, plan)
     if facts:
         yield ""
@@ -67,26 +67,26 @@ def _scores(runs: Runs, columns: Sequence[Column]) -> Iterator[str]:
         if winner is not None:
             texts[winner][index] = f"**{texts[winner][index]}**"
     heads = [column.head for column in columns]
-    silences = {system: silence(run.mode) for system, _, run in walk(runs)}
-    if len(set(silences.values())) > 1:
+    paddings = {system: describe_padding(run.mode) for system, _, run in walk(runs)}
+    if len(set(paddings.values())) > 1:
         heads.append("decoded")
         for system, texts_of in texts.items():
-            texts_of.append(silences.get(system, MISSING))
+            texts_of.append(paddings.get(system, MISSING))
     yield from markdown_table(
         ["system", *heads], [[s, *row] for s, row in texts.items()]
     )
 
 
-def _identified(runs: Runs, columns: Sequence[Column]) -> Iterator[str]:
-    if all(run.heard is None for *_, run in walk(runs)):
+def _language_accuracy(runs: Runs, columns: Sequence[Column]) -> Iterator[str]:
+    if all(run.language_accuracy is None for *_, run in walk(runs)):
         return
     yield ""
-    yield "Language heard, right in % of the utterances:"
+    yield "Language identified correctly, in % of the utterances:"
     yield ""
     yield from markdown_table(
         ["system", *(column.name for column in columns)],
         [
-            [system, *(_show(_means(row, column, _heard)) for column in columns)]
+            [system, *(_show(_means(row, column, _accuracy)) for column in columns)]
             for system, row in runs.items()
         ],
     )
@@ -96,8 +96,8 @@ def _value(run: Run) -> float | None:
     return run.value
 
 
-def _heard(run: Run) -> float | None:
-    return run.heard
+def _accuracy(run: Run) -> float | None:
+    return run.language_accuracy
 
 
 def _means(

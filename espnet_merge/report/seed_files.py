@@ -1,4 +1,4 @@
-"""The runs of one seed in a file, small enough to be committed, and files joined."""
+"""Small files, one for each seed, from which the table over seeds is made."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -24,7 +24,7 @@ COMMON = ("configuration", "normalizer", "rules_digest")
 
 
 @dataclass(frozen=True)
-class Kept:
+class Loaded:
     """Seeds read from files.
 
     Attributes:
@@ -38,7 +38,7 @@ class Kept:
     facts: Mapping[Path, str]
 
 
-def keep(path: Path, runs: Runs, plan: SeedPlan, configuration: str) -> str:
+def save(path: Path, runs: Runs, plan: SeedPlan, configuration: str) -> str:
     """Write what one seed's systems made of each utterance.
 
     Args:
@@ -58,7 +58,7 @@ def keep(path: Path, runs: Runs, plan: SeedPlan, configuration: str) -> str:
     sets: dict[str, Run] = {}
     modes: dict[str, Mapping[str, Any]] = {}
     rows: dict[str, dict[str, str]] = {}
-    heard: dict[str, dict[str, float]] = {}
+    accuracy: dict[str, dict[str, float]] = {}
     for system, name, run in walk(runs):
         first, outcome = sets.setdefault(name, run), run.outcome
         if name in rows.setdefault(system, {}):
@@ -68,13 +68,13 @@ def keep(path: Path, runs: Runs, plan: SeedPlan, configuration: str) -> str:
             )
         if outcome.digest != first.outcome.digest:
             raise InputError(
-                f"{run.place}: must be of the references that {first.place} is of; "
+                f"{run.place}: must be of the same references as {first.place}; "
                 "they are others: decode and score all on one set, or leave it out."
             )
         rows[system][name] = pack(outcome.rows)
         modes[system] = {n: run.mode[n] for n in (*SETTINGS, KEY) if n in run.mode}
-        if run.heard is not None:
-            heard.setdefault(system, {})[name] = run.heard
+        if run.language_accuracy is not None:
+            accuracy.setdefault(system, {})[name] = run.language_accuracy
     first = next(iter(sets.values()))
     content = {
         "format": FORMAT,
@@ -92,7 +92,7 @@ def keep(path: Path, runs: Runs, plan: SeedPlan, configuration: str) -> str:
             }
             for name, run in sets.items()
         },
-        "heard": heard,
+        "language_accuracy": accuracy,
         "systems": rows,
     }
     with whole_file(path) as part:
@@ -100,11 +100,11 @@ def keep(path: Path, runs: Runs, plan: SeedPlan, configuration: str) -> str:
     return f"{path}: {_describe(content)}"
 
 
-def read_kept(paths: Sequence[Path]) -> Kept:
+def load(paths: Sequence[Path]) -> Loaded:
     """Read the seeds of several files.
 
     Args:
-        paths: of files that ``keep`` wrote.
+        paths: of files that ``save`` wrote.
 
     Raises:
         InputError: a file is broken, or two are of one name, the same, or of another
@@ -122,7 +122,7 @@ def read_kept(paths: Sequence[Path]) -> Kept:
             # No seed changes the base: it is there once, unless machines disagree.
             if system != content["plan"]["base"] or _is_new(run, seeds.values()):
                 seeds[path.stem] = run
-    return Kept(
+    return Loaded(
         runs,
         [SeedPlan(**content["plan"]) for content in contents.values()],
         {path: _describe(content) for path, content in contents.items()},
@@ -190,7 +190,9 @@ def _runs(path: Path, content: Mapping[str, Any]) -> Iterator[tuple[str, str, Ru
                 rules=content["rules_digest"],
                 mode=modes[system],
                 value=outcome.value,
-                heard=content["heard"].get(system, {}).get(name),
+                language_accuracy=content["language_accuracy"]
+                .get(system, {})
+                .get(name),
                 size={"utterances": len(lengths), "digest": digest},
                 read=partial(_same, outcome),
             )

@@ -6,7 +6,7 @@ import pytest
 
 from espnet_merge.__main__ import main
 from espnet_merge.errors import InputError
-from espnet_merge.report.kept import keep, read_kept
+from espnet_merge.report.seed_files import load, save
 from espnet_merge.report.runs import read_runs
 from espnet_merge.report.seed_plan import SeedPlan
 from espnet_merge.report.seeds import markdown
@@ -21,7 +21,7 @@ def place(tmp_path_factory):
     for seed in range(3):
         exp = place / f"seed_{seed}"
         write_seed(place / "data", exp, seed, SHARES)
-        keep(place / f"seed_{seed}.json", read_runs(rows_of([exp], SHARES)), PLAN, "x")
+        save(place / f"seed_{seed}.json", read_runs(rows_of([exp], SHARES)), PLAN, "x")
     return place
 
 
@@ -39,12 +39,12 @@ def changed(file, path, **changes):
 def test_the_table_of_files_is_that_of_directories(place, files):
     rows = rows_of([place / f"seed_{seed}" for seed in range(3)], SHARES)
     expected = list(markdown(read_runs(rows), PLAN))
-    kept = read_kept(files)
+    kept = load(files)
     assert SeedPlan.joined(kept.plans) == PLAN
     lines = list(markdown(kept.runs, PLAN, kept.facts))
     assert lines[: len(expected)] == expected
     assert "in-domain (wer)" in lines[0]
-    assert any("Language heard" in line for line in lines)
+    assert any("Language identified correctly" in line for line in lines)
     assert lines[-4] == "Made of:" or lines[-5] == "Made of:"
     assert lines[-1].startswith(
         f"- `{files[2]}`: 4 systems on 3 sets, by espnet_merge "
@@ -85,14 +85,14 @@ def test_the_command_joins_what_it_saved(place, tmp_path, capsys):
 
 
 def test_the_base_is_there_once_unless_machines_disagree(place, files, tmp_path):
-    runs = read_kept(files).runs
+    runs = load(files).runs
     assert {len(seeds) for seeds in runs["zero"].values()} == {1}
     assert {len(seeds) for seeds in runs["joint"].values()} == {3}
     content = json.loads(files[1].read_text())
     systems = content["systems"]
     systems["zero"] = {**systems["zero"], "en_a_test": systems["ties"]["en_a_test"]}
     other = changed(files[1], tmp_path / "other.json", systems=systems)
-    runs = read_kept([files[0], other, files[2]]).runs
+    runs = load([files[0], other, files[2]]).runs
     assert [*runs["zero"]["en_a_test"]] == ["seed_0", "other"]
 
 
@@ -106,20 +106,20 @@ def test_files_that_do_not_belong_together_are_refused(files, tmp_path):
         ({"format": 0}, "must be of format 1, which this version reads; is of 0"),
     ):
         with pytest.raises(InputError, match=message):
-            read_kept([first, changed(second, other, **changes)])
+            load([first, changed(second, other, **changes)])
     with pytest.raises(
         InputError, match=r"must be of another seed than .*; is the same"
     ):
-        read_kept([first, changed(first, other)])
+        load([first, changed(first, other)])
     (tmp_path / "b").mkdir()
     same = changed(second, tmp_path / "b" / first.name)
     with pytest.raises(InputError, match="are both seed_0"):
-        read_kept([first, same])
+        load([first, same])
     other.write_text("{")
     with pytest.raises(
         InputError, match="must be what 'espnet-merge seeds --save' wrote"
     ):
-        read_kept([other])
+        load([other])
 
 
 @pytest.mark.parametrize("what", ["set", "mode", "length", "letter"])
@@ -128,7 +128,7 @@ def test_seeds_on_other_sets_or_in_other_modes_are_refused(files, tmp_path, what
     row = content["systems"]["soup"]
     if what == "set":
         content["sets"]["en_a_test"]["digest"] = "y"
-        message = r"must be of the set that .*seed_0.json is of, with .* digest; has y"
+        message = r"must be of the same set as .*seed_0.json, with .* digest; has y"
     elif what == "mode":
         content["modes"][0]["mode"]["beam"] = 5
         message = r"must be decoded as .*seed_0.json was, with beam 1; got 5"
@@ -140,7 +140,7 @@ def test_seeds_on_other_sets_or_in_other_modes_are_refused(files, tmp_path, what
         message = "packed numbers must be of letters, digits, ~ and ,; got '!'"
     other = changed(files[1], tmp_path / "other.json", **content)
     with pytest.raises(InputError, match=message):
-        list(markdown(read_kept([files[0], other]).runs, PLAN))
+        list(markdown(load([files[0], other]).runs, PLAN))
 
 
 def test_one_file_is_of_one_seed(place, tmp_path):
@@ -148,7 +148,7 @@ def test_one_file_is_of_one_seed(place, tmp_path):
     with pytest.raises(
         InputError, match=r"--save takes one seed, .*; joint has two of en"
     ):
-        keep(tmp_path / "x.json", read_runs(rows), PLAN, "")
+        save(tmp_path / "x.json", read_runs(rows), PLAN, "")
     assert not (tmp_path / "x.json").exists()
 
 
@@ -174,7 +174,7 @@ def test_a_file_is_small(tmp_path):
     sizes = []
     for count in (1, 3):
         some = dict(list(runs.items())[:count])
-        keep(tmp_path / "x.json", some, SeedPlan(sets=list(SETS)), "")
+        save(tmp_path / "x.json", some, SeedPlan(sets=list(SETS)), "")
         sizes.append((tmp_path / "x.json").stat().st_size)
     a_system = (sizes[1] - sizes[0]) / 2
     assert sizes[0] + 34 * a_system < 150_000
