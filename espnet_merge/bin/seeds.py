@@ -131,8 +131,8 @@ class Command(Options):
     def __call__(self) -> str:
         """Read the scores; return a table in Markdown, or what was saved."""
         from espnet_merge.disk.atomic import whole_file
-        from espnet_merge.report.seed_files import load, save
         from espnet_merge.report.runs import read_runs
+        from espnet_merge.report.seed_files import load, save
         from espnet_merge.report.seed_plan import SeedPlan
         from espnet_merge.report.seeds import markdown
 

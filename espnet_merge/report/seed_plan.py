@@ -96,11 +96,16 @@ class SeedPlan:
                         f"{', '.join(runs)}; got {system!r}."
                     )
 
+    @property
+    def members(self) -> dict[str, Sequence[str]]:
+        """The sets and then the means: name -> sets."""
+        return {**{name: [name] for name in self.sets}, **self.means}
+
     def columns(self, runs: Runs) -> list[Column]:
-        """Return the sets and then the means, as numbers of two metrics have none."""
+        """Return the columns, one for each metric, as two have no mean."""
         metrics = {name: run.metric for _, name, run in walk(runs)}
         found = []
-        for name, members in [*((s, [s]) for s in self.sets), *self.means.items()]:
+        for name, members in self.members.items():
             for metric in dict.fromkeys(metrics[member] for member in members):
                 own = [member for member in members if metrics[member] == metric]
                 found.append(Column(name, metric, own))

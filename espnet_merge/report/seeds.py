@@ -45,7 +45,7 @@ def markdown(
         f"({', '.join(map(str, counts))} runs). "
         "**Bold**: best mean."
     )
-    yield from _language_accuracy(runs, columns)
+    yield from _language_accuracy(runs, plan)
     yield from differences(runs, plan)
     if facts:
         yield ""
@@ -56,7 +56,7 @@ def markdown(
 
 def _scores(runs: Runs, columns: Sequence[Column]) -> Iterator[str]:
     cells = {
-        system: [_means(row, column, _value) for column in columns]
+        system: [_means(row, column.sets, _value) for column in columns]
         for system, row in runs.items()
     }
     texts = {system: [_show(values) for values in row] for system, row in cells.items()}
@@ -77,16 +77,19 @@ def _scores(runs: Runs, columns: Sequence[Column]) -> Iterator[str]:
     )
 
 
-def _language_accuracy(runs: Runs, columns: Sequence[Column]) -> Iterator[str]:
+def _language_accuracy(runs: Runs, plan: SeedPlan) -> Iterator[str]:
     if all(run.language_accuracy is None for *_, run in walk(runs)):
         return
     yield ""
     yield "Language identified correctly, in % of the utterances:"
     yield ""
     yield from markdown_table(
-        ["system", *(column.name for column in columns)],
+        ["system", *plan.members],
         [
-            [system, *(_show(_means(row, column, _accuracy)) for column in columns)]
+            [
+                system,
+                *(_show(_means(row, own, _accuracy)) for own in plan.members.values()),
+            ]
             for system, row in runs.items()
         ],
     )
@@ -101,12 +104,12 @@ def _accuracy(run: Run) -> float | None:
 
 
 def _means(
-    row: Row, column: Column, number: Callable[[Run], float | None]
+    row: Row, sets: Sequence[str], number: Callable[[Run], float | None]
 ) -> list[float]:
-    """Return the mean over a column's sets with each seed; none if one is missing."""
+    """Return the mean over sets for each seed; none if a number is missing."""
     means = []
-    for seed in seeds_of(row, column.sets):
-        found = [number(run_of(row, name, seed)) for name in column.sets]
+    for seed in seeds_of(row, sets):
+        found = [number(run_of(row, name, seed)) for name in sets]
         known = [x for x in found if x is not None]
         if len(known) < len(found):
             return []

@@ -7,6 +7,7 @@ import json
 
 import pytest
 
+from espnet_merge.__main__ import main
 from espnet_merge.data.table import read_table
 from tests.recipes.test_merge1 import Recipe
 
@@ -64,10 +65,21 @@ def test_data_of_each_stage_is_of_one_task(exp):
 def test_one_table_has_error_rates_and_bleu(exp):
     parts = (exp / "SEEDS.md").read_text("utf-8").split("\n\n")
     scores, heard = (part.splitlines() for part in parts if part.startswith("| "))
-    columns = ["es_test (wer)", "es-en_test (bleu)", "trained (wer)", "trained (bleu)"]
+    columns = ["es_test (wer)", "es-en_test (bleu)"]
+    columns += ["in-domain (wer)", "in-domain (bleu)"]
     # The base is padded, and the experts are not.
     assert scores[0] == f"| system | {' | '.join(columns)} | decoded |"
-    assert heard[0] == "| system | es_test | es-en_test | trained |"
+    assert heard[0] == "| system | es_test | es-en_test | in-domain |"
     for table in (scores, heard):
         rows = [line.split("|")[1].strip() for line in table if line.startswith("| ")]
         assert rows == ["system", "zero_shot", "full_es", "full_es-en"]
+
+
+def test_the_table_is_made_again_of_what_was_kept(exp, capsys):
+    main(["seeds", "--load", str(exp / "results" / "seed_7.json")])
+    table = (exp / "SEEDS.md").read_text("utf-8")
+    # Where the file is is told in the last line.
+    assert capsys.readouterr().out.splitlines()[:-1] == table.splitlines()[:-1]
+    assert table.splitlines()[-1].startswith(
+        "- `exp/results/seed_7.json`: 3 systems on 2"
+    )

@@ -6,8 +6,8 @@ import pytest
 
 from espnet_merge.__main__ import main
 from espnet_merge.errors import InputError
-from espnet_merge.report.seed_files import load, save
 from espnet_merge.report.runs import read_runs
+from espnet_merge.report.seed_files import load, save
 from espnet_merge.report.seed_plan import SeedPlan
 from espnet_merge.report.seeds import markdown
 from tests.report.seeded import SETS, SHARES, rows_of, write_data, write_seed
