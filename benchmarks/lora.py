@@ -154,9 +154,9 @@ def by_language(utterances: Sequence[Utterance]) -> list[list[Utterance]]:
 
 def texts(recognizer: Recognizer, todo: Sequence[list[Utterance]]) -> list[str]:
     return sorted(
-        f"{said.piece.name} {said.hypothesis.tokens}"
+        f"{segment.audio.name} {segment.hypothesis.tokens}"
         for batch in todo
-        for said in recognizer(batch)
+        for segment in recognizer(batch)
     )
 
 

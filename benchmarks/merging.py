@@ -33,7 +33,7 @@ PROJECT = Path(sys.executable).parent
 # name in the tables -> method and parameters of ours
 OURS = {name: (name,) for name in METHODS} | {
     "task_arithmetic": ("task_arithmetic", "scale=0.3"),
-    "ties": ("ties", "density=0.2", "scale=0.3"),
+    "ties": ("ties", "density=0.2", "scale=0.3", "trim=tensor"),
     "ties_global": ("ties", "density=0.2", "scale=0.3", "trim=global"),
     "dare": ("dare", "density=0.1", "scale=0.3"),
     "tsv_m_all": ("tsv_m", "spectral=all_2d"),

@@ -42,7 +42,7 @@ def _decode_all(decode: Decoder, paths: Sequence[str], size: int) -> Iterator[st
 def ours(backend: str, dtype: str, **mode: object) -> Callable[..., Decoder]:
     def load(model: str, language: str, beam: int) -> Decoder:
         from espnet_merge.decode.recognize import Recognizer
-        from espnet_merge.decode.record import one_line
+        from espnet_merge.decode.record import text_of
         from espnet_merge.decode.settings import Settings
         from espnet_merge.decode.transcribe import load_backend
         from espnet_merge.decode.utterances import Utterance
@@ -70,8 +70,8 @@ def ours(backend: str, dtype: str, **mode: object) -> Callable[..., Decoder]:
                 for path in paths
             ]
             return [
-                one_line(recognizer.tokenizer, said.hypothesis.tokens)
-                for said in recognizer(batch)
+                text_of(recognizer.tokenizer, segment.hypothesis.tokens)
+                for segment in recognizer(batch)
             ]
 
         return decode

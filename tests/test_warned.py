@@ -3,11 +3,13 @@
 import functools
 import importlib
 import sys
+import threading
 import warnings
 
 import pytest
 from packaging.version import Version
 from torch import nn
+from torch.utils.data import DataLoader
 
 from tests import warned
 from tests.test_constraints import LOCK
@@ -108,6 +110,18 @@ def test_a_known_one_is_silent_and_no_other(party, shown, monkeypatch):
     assert shown == ["careless is deprecated"]
     with pytest.raises(DeprecationWarning):
         party.old()
+
+
+def test_the_workers_of_a_loader_may_start_beside_threads(shown):
+    stop = threading.Event()
+    other = threading.Thread(target=stop.wait)
+    other.start()
+    try:
+        assert len([*DataLoader([1, 2], num_workers=1)]) == 2
+    finally:
+        stop.set()
+        other.join()
+    assert shown == []
 
 
 def test_a_c_function_that_warns_is_called_by_the_frame_it_names(shown):

@@ -60,6 +60,16 @@ KNOWN = (
         package="silero-vad",
         ends_in="7",
     ),
+    # A loader starts its workers as Python does by default: by a fork, before Python
+    # 3.14. Whether a test has threads then depends on the machine; a process of xdist
+    # has, always.
+    Known(
+        caller="torch",
+        category=DeprecationWarning,
+        message=r"This process \(pid=\d+\) is multi-threaded, use of fork\(\) may lead",
+        package="torch",
+        ends_in="3",
+    ),
 )
 DEPRECATIONS = (
     DeprecationWarning,

@@ -1,1 +1,1 @@
-"""Commands: one file each, which reads arguments, calls the package and writes."""
+"""Commands: each file declares the options of one command, and calls the package."""

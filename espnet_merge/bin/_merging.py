@@ -1,4 +1,4 @@
-"""Options that the commands share which look at base and experts, or merge them."""
+"""Options shared by the commands that inspect or merge base and experts."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +14,9 @@ from espnet_merge.workers import cores
 class Models(Options):
     """Base and experts."""
 
-    base: Annotated[AnyPath, Option("where experts began", metavar="PATH")]
+    base: Annotated[
+        AnyPath, Option("model from which the experts were trained", metavar="PATH")
+    ]
     experts: Annotated[
         Sequence[AnyPath],
         Option(
@@ -27,13 +29,13 @@ class Models(Options):
 
 @dataclass(frozen=True, kw_only=True)
 class Execution(Options):
-    """How a merge is made; the result does not depend on it."""
+    """How a merge is computed; the result does not depend on it."""
 
     jobs: Annotated[
         int,
         Option(
-            "threads",
-            default="the cores that are there, at most 8",
+            "number of threads",
+            default="the available cores, at most 8",
             least=1,
             metavar="N",
         ),
@@ -51,7 +53,7 @@ class Inputs(Models, Execution):
     params: Annotated[
         Mapping[str, Any],
         Option(
-            "parameters of the method; they stand over those of --config",
+            "parameters of the method; they override those of --config",
             flag="--set",
             nargs="+",
             action="extend",
@@ -60,7 +62,7 @@ class Inputs(Models, Execution):
         ),
     ] = field(default_factory=dict)
     weights: Annotated[
-        Sequence[float] | None, Option("one weight an expert", metavar="W")
+        Sequence[float] | None, Option("one weight for each expert", metavar="W")
     ] = None
     dtype: Annotated[
         Literal["float32", "float16", "bfloat16"], Option("type of the merged weights")
@@ -80,7 +82,7 @@ class Inputs(Models, Execution):
         return {**self.params, **weights}
 
     def opened(self) -> dict[str, Any]:
-        """Return what all merges of these inputs have, as ``Merge`` takes it."""
+        """Return the arguments of ``Merge`` that all merges of these inputs share."""
         from espnet_merge.merging.planned import opened
 
         return opened(Path(self.base), [Path(expert) for expert in self.experts]) | {

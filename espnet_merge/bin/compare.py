@@ -1,11 +1,11 @@
 r"""Compare systems on test sets, and say which differences are significant.
 
-For each pair of systems (or each against --baseline) and each set: both error rates,
-their difference in points with its bootstrap interval, and p by a paired permutation
-test and by MAPSSWE, each with Holm's correction over the sets. With --metric bleu or
-chrf both scores, with p by a paired permutation test and by the paired bootstrap, as
-sacreBLEU has them. The hypotheses of DATADIR are in DIR/<name of DATADIR>/text, or
-with one DATADIR in DIR/text.
+Compares all pairs of systems, or each system with --baseline. Prints for each set both
+error rates, their difference in points with its bootstrap interval, and the p-values of
+a paired permutation test and of MAPSSWE, each after Holm's correction over the sets.
+With --metric bleu or chrf it prints both scores, and the p-values of a paired
+permutation test and of the paired bootstrap, as in sacreBLEU. The hypotheses of DATADIR
+are in DIR/<name of DATADIR>/text, or with one DATADIR in DIR/text.
 
 For example:
   espnet-merge compare --ref dump/raw/es_test dump/raw/it_test \
@@ -31,9 +31,11 @@ if TYPE_CHECKING:
 class Command(Texts, Design):
     """Compare systems on test sets."""
 
-    hyp: Annotated[Sequence[AnyPath], Option("systems", metavar="DIR")]
+    hyp: Annotated[
+        Sequence[AnyPath], Option("directories of the systems", metavar="DIR")
+    ]
     baseline: Annotated[
-        AnyPath | None, Option("compare with this system only", metavar="DIR")
+        AnyPath | None, Option("compare only with this system", metavar="DIR")
     ] = None
     json: Annotated[bool, Option("print JSON, with all digits")] = False
 

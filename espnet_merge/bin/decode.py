@@ -1,10 +1,11 @@
 """Transcribe (or translate) a Kaldi data directory with a Whisper.
 
-Several data directories, with as many outputs, are decoded by one loaded model.
 Writes `text` (Kaldi) and `text.json` (settings, and for each utterance its score,
-language, repeats) into the output directory. A killed run goes on where it was; the
-jobs of an array take a --shard each, and the same command without --shard joins them.
-Recordings longer than 30 s are cut where nobody speaks, and joined again.
+language, repeats) into the output directory. Several data directories, with as many
+outputs, are decoded by one loaded model. A killed run is resumed by the same command.
+Each job of an array takes a --shard, and the same command without --shard joins the
+parts. Recordings longer than 30 s are cut where nobody speaks; the texts of the
+segments are joined.
 """
 
 import sys
@@ -26,33 +27,34 @@ if TYPE_CHECKING:
 class Command(Settings):
     """Transcribe, or translate, Kaldi data directories with a Whisper.
 
-    A finished decoding of the same is left as it is, and a killed one goes on.
+    A finished decoding with the same settings is left as it is; a killed one is
+    resumed.
 
     Returns:
         The directories, the ``texts`` of their utterances, and their ``records``:
         text, score, language, repeats.
 
     Raises:
-        InputError: bad data or model, an option has a bad value, or hypotheses are
-            there that were made otherwise.
+        InputError: data or model are bad, an option has a bad value, or there are
+            hypotheses made with other settings.
 
     Example:
         >>> import espnet_merge as em
-        >>> heard = em.decode(
+        >>> decoded = em.decode(
         ...     model="exp/base",
         ...     data=["dump/raw/es_test"],
         ...     output=["exp/zero_shot/es_test"],
         ...     max_new_tokens=5,
         ... )
-        >>> sorted(heard.texts)
+        >>> sorted(decoded.texts)
         ['es-hello-world', 'es-privacy-thankyou']
-        >>> heard.records["es-hello-world"]["language"]
+        >>> decoded.records["es-hello-world"]["language"]
         'es'
     """
 
     model: Annotated[
         AnyPath,
-        Option("Whisper: directory of Hugging Face or CTranslate2, or OpenAI's .pt"),
+        Option("Whisper: Hugging Face or CTranslate2 directory, or OpenAI's .pt"),
     ]
     adapter: Annotated[
         AnyPath | None,
@@ -70,8 +72,8 @@ class Command(Settings):
     fallback: Annotated[
         AnyPath | None,
         Option(
-            "for utterances of other languages, or below --min-confidence: the model "
-            "alone, the adapter of a language, or another adapter",
+            "what decodes utterances of other languages, or below --min-confidence: "
+            "the model alone, the adapter of a language, or another adapter",
             metavar="none|LANGUAGE|DIR",
             read=str,
         ),
@@ -82,24 +84,28 @@ class Command(Settings):
     ]
     output: Annotated[
         Sequence[AnyPath],
-        Option("directories for text and text.json, one a --data", metavar="DIR"),
+        Option(
+            "directories for text and text.json, one for each --data", metavar="DIR"
+        ),
     ]
     config: Annotated[
         AnyPath | None,
-        Option("YAML file of how to decode, under what is given here", file=Settings),
+        Option(
+            "YAML file with settings; options given here override it", file=Settings
+        ),
     ] = None
     overwrite: Annotated[
         bool,
         Option(
-            "replace hypotheses made with other settings (same settings: kept, unless "
-            "the model has changed in its place)"
+            "replace hypotheses made with other settings (those with the same settings "
+            "are kept, unless the content of the model has changed)"
         ),
     ] = False
     shard: Annotated[
         str | None,
         Option(
-            "decode part I of N and keep it in --output, for job arrays; run without "
-            "--shard afterwards, which writes the hypotheses",
+            "decode part I of N and save it in --output, for job arrays; a run without "
+            "--shard then writes the hypotheses",
             metavar="I/N",
         ),
     ] = None
@@ -109,8 +115,8 @@ class Command(Settings):
         if self.adapters is None:
             if self.fallback is not None or self.min_confidence is not None:
                 raise InputError(
-                    "--fallback and --min-confidence need --adapters, from which they "
-                    "choose: name those, or drop these."
+                    "--fallback and --min-confidence need --adapters to choose from: "
+                    "add --adapters, or drop the two."
                 )
         elif self.adapter is not None:
             raise InputError("--adapter and --adapters exclude each other: give one.")
@@ -121,7 +127,7 @@ class Command(Settings):
             )
         if len({Path(path).resolve() for path in self.output}) < len(self.output):
             raise InputError(
-                "--output must name another directory for each --data; got "
+                "--output must name a different directory for each --data; got "
                 f"{' '.join(map(str, self.output))}."
             )
 
@@ -162,18 +168,16 @@ class Command(Settings):
         )
 
     def _note_padding(self, trained: Padding | None) -> None:
-        """Say where a model hears other silence than in its training."""
-        now = Padding(self.pad_to, self.tail)
-        if now == (trained or PUBLISHED):
+        """Print a note if the padding differs from that of the training."""
+        padding = Padding(self.pad_to, self.tail)
+        if padding == (trained or PUBLISHED):
             return
-        record = (
-            "by its record" if trained else "as Whisper was, for no record says else"
-        )
+        source = "by its record" if trained else "as Whisper; there is no record"
         first, *others = experts(vars(self))
         more = f" and {len(others)} more" if others else ""
         print(
             f"espnet-merge decode: note: {first}{more}: trained {trained or PUBLISHED}"
-            f" ({record}), decoded {now}: it may loop.",
+            f" ({source}), decoded {padding}: it may loop.",
             file=sys.stderr,
         )
 

@@ -1,6 +1,6 @@
-"""Check the installation and name each missing piece with its remedy.
+"""Check the installation, and name each missing piece with its remedy.
 
-Exit status 2 when a required piece is missing or of the wrong version.
+The exit status is 2 if a required piece is missing or has the wrong version.
 """
 
 from dataclasses import dataclass
@@ -21,10 +21,10 @@ class Command(Options):
     ] = False
 
     def __call__(self) -> None:
-        """Print one line a piece.
+        """Print one line for each piece.
 
         Raises:
-            InputError: a required piece is missing or wrong.
+            InputError: a required piece is missing or has the wrong version.
         """
         problems = []
         for finding in check_all(full=self.full):
@@ -35,7 +35,7 @@ class Command(Options):
             raise InputError(
                 f"every required piece must be present; {len(problems)} missing or "
                 f"wrong: {', '.join(problems)}; follow the remedies above, `make "
-                "setup` does most."
+                "setup` does most of them."
             )
 
 

@@ -13,7 +13,7 @@ from espnet_merge.options import AnyPath, Option, Options
 
 @dataclass(frozen=True, kw_only=True)
 class Command(Options):
-    """Turn a trained ESPnet experiment into a directory that other tools read."""
+    """Turn a trained ESPnet experiment into a directory that other tools can read."""
 
     exp: Annotated[AnyPath, Option("directory that whisper_train wrote")]
     checkpoint: Annotated[
@@ -23,7 +23,7 @@ class Command(Options):
     overwrite: Annotated[bool, Option("replace --output if it exists")] = False
 
     def __call__(self) -> Path:
-        """Write the model and rename it into place; return where it is."""
+        """Write the model, and return its directory."""
         from espnet_merge.tasks.export import export
 
         output = Path(self.output)
@@ -33,5 +33,5 @@ class Command(Options):
 
 
 def main(command: Command) -> None:
-    """Export and print where."""
+    """Export, and print the directory."""
     print(command())

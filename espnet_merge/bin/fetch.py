@@ -1,8 +1,9 @@
 """Get a Whisper as a local Hugging Face directory.
 
 SOURCE is a size (tiny, base, small, medium, large-v3, turbo, ...), OWNER/NAME on the
-hub, a directory of Hugging Face or CTranslate2, or an OpenAI .pt file. The hub is tried
-first; without it, base comes from Python packages.
+hub, a Hugging Face or CTranslate2 directory, or an OpenAI .pt file. A size is
+downloaded from the hub; if the hub cannot be reached, base is made from Python
+packages.
 """
 
 import sys
@@ -18,14 +19,14 @@ from espnet_merge.options import AnyPath, Option, Options, function
 class Command(Options):
     """Get a Whisper as a local Hugging Face directory.
 
-    What is there already, from the same source, is left as it is.
+    If the directory already holds the same source, it is left as it is.
 
     Returns:
         The directory.
 
     Raises:
-        InputError: the source is unknown, out of reach or damaged, or ``output`` holds
-            something else.
+        InputError: the source is unknown, damaged or cannot be reached, or ``output``
+            holds something else.
 
     Example:
         >>> import espnet_merge as em
@@ -48,7 +49,7 @@ class Command(Options):
     overwrite: Annotated[bool, Option("replace what is in --output")] = False
 
     def __call__(self) -> Path:
-        """Fetch the model, unless it is there; return where it is."""
+        """Fetch the model if it is not there yet; return its directory."""
         from espnet_merge.whisper.fetched import check_overwrite, is_fetched
 
         source, output = str(self.source), Path(self.output)
@@ -57,10 +58,9 @@ class Command(Options):
         elif is_fetched(source, output):
             print(f"{output}: holds {source} already", file=sys.stderr)
             return output
-        # Before a download, not after it, is the time to find that this cannot be
-        # written.
+        # Created before the download, so that an unwritable place is found at once.
         output.parent.mkdir(parents=True, exist_ok=True)
-        # Seconds of imports, which a rerun does without.
+        # Imported here, because it takes seconds, which a second call saves.
         from espnet_merge.whisper.fetch import fetch
 
         fetch(source, output, Path(self.cache), overwrite=self.overwrite)
@@ -71,5 +71,5 @@ fetch = function(Command, "fetch")
 
 
 def main(command: Command) -> None:
-    """Fetch the model and print where it is."""
+    """Fetch the model, and print its directory."""
     print(command())

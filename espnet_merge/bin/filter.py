@@ -1,11 +1,11 @@
 """Drop utterances that Whisper cannot use, with a count per reason.
 
-Audio must be readable, finite, 16 kHz mono, neither too long nor too short; text must
-be there and fit the decoder; language and task must be known to Whisper. Tokens are
-counted only with --model, whose tokenizer is needed for it. --max-utterances keeps so
-many of the usable ones, chosen by their names. Of a test set nothing may be dropped for
-what it is: --keep-all says what is odd, and keeps it; a smaller test set is chosen by
---max-utterances, by names alone.
+Audio must be readable, finite, 16 kHz mono, neither too long nor too short. There must
+be a text, and it must fit into the decoder. Whisper must know language and task. Tokens
+are counted only with --model, because that needs its tokenizer. --max-utterances limits
+the number of usable utterances, which are chosen by their names. Of a test set nothing
+may be dropped for what it is: --keep-all keeps unusable utterances, and counts them; then
+--max-utterances chooses by names among all.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class Command(Limits):
     data: Annotated[AnyPath, Option("Kaldi data directory")]
     output: Annotated[AnyPath, Option("directory to write")]
     keep_all: Annotated[
-        bool, Option("drop nothing that is unusable, as of a test set")
+        bool, Option("keep unusable utterances, too; for test sets")
     ] = False
     model: Annotated[AnyPath | None, Option("Whisper directory, to count tokens")] = (
         None
@@ -31,7 +31,7 @@ class Command(Limits):
     overwrite: Annotated[bool, Option("replace --output")] = False
 
     def __call__(self) -> str:
-        """Filter; return a table of what was dropped, and why."""
+        """Filter, and return a table of reasons with their counts."""
         from espnet_merge.data.filter import filter_data
         from espnet_merge.disk.atomic import check_output
         from espnet_merge.files import WAV_SCP
@@ -42,7 +42,7 @@ class Command(Limits):
         check_output(output, overwrite=self.overwrite, mark=WAV_SCP)
         count, known = None, frozenset(LANGUAGES)
         if self.model:
-            # Seconds of imports, for this option alone.
+            # Imported here, because it takes seconds and only this option needs it.
             from espnet_merge.whisper.prompt import encode_target, load_tokenizer
 
             model = Path(self.model)

@@ -1,8 +1,9 @@
-"""Write a data directory with one file an utterance, as Whisper hears it.
+"""Write a data directory with one audio file per utterance, in Whisper's format.
 
-Audio becomes 16 kHz, one channel, 16 bits; what is so already stays where it is. Parts
-that `segments` names are cut out, and commands in wav.scp are run. No utterance is
-dropped: what has no usable audio has None in wav.scp, and the reason in utt2defect.
+Audio becomes 16 kHz, one channel, 16 bits; files that are so already stay where they
+are. Recordings are cut as `segments` says, and commands in wav.scp are run. No
+utterance is dropped: one without usable audio gets None in wav.scp, and the reason in
+utt2defect.
 """
 
 from dataclasses import dataclass
@@ -14,14 +15,14 @@ from espnet_merge.options import AnyPath, Option, Options
 
 @dataclass(frozen=True, kw_only=True)
 class Command(Options):
-    """Write a data directory with one file an utterance."""
+    """Write a data directory with one audio file per utterance."""
 
     data: Annotated[AnyPath, Option("Kaldi data directory")]
     output: Annotated[AnyPath, Option("directory to write")]
     overwrite: Annotated[bool, Option("replace --output")] = False
 
     def __call__(self) -> str:
-        """Format; return a table of what has no usable audio, and why."""
+        """Format, and return a table of the utterances without usable audio."""
         from espnet_merge.data.format import format_data
         from espnet_merge.disk.atomic import check_output
         from espnet_merge.files import WAV_SCP
@@ -33,5 +34,5 @@ class Command(Options):
 
 
 def main(command: Command) -> None:
-    """Format and print the table."""
+    """Format, and print the table."""
     print(command())

@@ -1,8 +1,8 @@
-r"""Exit with 1 where a candidate is significantly worse than a baseline, else with 0.
+r"""Exit with 1 if a candidate is significantly worse than a baseline, else with 0.
 
-A set, a language or task in it, or the identification of languages has fallen when
-its error rate rose by more than --margin points: a paired permutation test on one
-side, p < --alpha after Holm's correction over everything that is tested. So a
+A set, a language or task in it, or the identification of languages has fallen if its
+error rate rose significantly by more than --margin points. The test is a one-sided
+paired permutation test with p < --alpha, after Holm's correction over all tests. So a
 candidate that is no worse anywhere fails with a probability of at most --alpha. The
 hypotheses of DATADIR are in DIR/<name of DATADIR>/text; a missing set is bad input,
 exit status 2.
@@ -29,22 +29,22 @@ if TYPE_CHECKING:
 class Command(Texts, Design):
     """Test whether a candidate is significantly worse than a baseline."""
 
-    baseline: Annotated[AnyPath, Option("must not fall", metavar="DIR")]
+    baseline: Annotated[AnyPath, Option("system to compare with", metavar="DIR")]
     candidate: Annotated[AnyPath, Option("system to test", metavar="DIR")]
     margin: Annotated[
-        float, Option("a rise of the error rate that is allowed", metavar="POINTS")
+        float, Option("allowed rise of the error rate", metavar="POINTS")
     ] = 0.0
     metric: Annotated[
         str | None,
         Option(
-            "what is measured",
+            "error rate to test",
             default="cer for languages without spaces between words, else wer",
             choices=ERROR_RATES,
         ),
     ] = None
 
     def __call__(self) -> "Verdict":
-        """Test on one side."""
+        """Test the candidate."""
         from espnet_merge.score.gate import judge
 
         design = replace(part(self, Design), margin=self.margin)
@@ -53,7 +53,7 @@ class Command(Texts, Design):
 
 
 def main(command: Command) -> None:
-    """Print every test, then a line for each fall."""
+    """Print every test, and exit with 1 if the candidate has fallen."""
     verdict = command()
     print(verdict)
     if verdict.fallen:

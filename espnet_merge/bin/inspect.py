@@ -1,9 +1,9 @@
-r"""Measure experts before they are merged: how far they moved, where they conflict.
+r"""Measure experts before a merge: how far they moved, and where they conflict.
 
-Prints norms, stable ranks, cosines, conflicts of sign and overlaps of subspaces, and
-warns of experts that will not merge well. With --output also writes inspect.json (every
-number, with its definition), layers.png, experts.png, and inspect.html, which holds
-the same in one file. Base and experts are what 'espnet-merge merge' takes.
+Prints norms, stable ranks, cosines, sign conflicts and overlaps of subspaces, and warns
+of experts that will not merge well. --output also writes inspect.json (every number
+with its definition), layers.png, experts.png, and inspect.html, which holds everything
+in one file. Base and experts are those of 'espnet-merge merge'.
 
 For example:
   espnet-merge inspect --base exp/base \
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Command(Models):
-    """Measure experts before they are merged.
+    """Measure experts before a merge.
 
     Returns:
-        Norms, stable ranks, cosines, conflicts of sign and overlaps of subspaces: as
-        text in tables, as numbers in its ``record``; and its ``warnings``.
+        Norms, stable ranks, cosines, sign conflicts and overlaps of subspaces; printed,
+        tables. ``record`` holds the numbers, ``warnings`` the warnings.
 
     Raises:
         InputError: the checkpoints do not belong together, or hold NaN or Inf.
@@ -51,10 +51,12 @@ class Command(Models):
     rank: Annotated[
         int, Option("leading singular directions of a subspace", metavar="K")
     ] = 16
-    overwrite: Annotated[bool, Option("replace an older one in --output")] = False
+    overwrite: Annotated[bool, Option("replace an older inspection in --output")] = (
+        False
+    )
 
     def __call__(self) -> "Summary":
-        """Measure, and write if told to."""
+        """Measure, and write if there is an ``output``."""
         from espnet_merge.checkpoint import open_checkpoint, open_expert
         from espnet_merge.disk.atomic import check_output
         from espnet_merge.inspection import measure
@@ -75,7 +77,7 @@ inspect = function(Command, "inspect")
 
 
 def main(command: Command) -> None:
-    """Measure and print; say what speaks against merging these experts."""
+    """Measure, and print the tables and warnings."""
     summary = command()
     print(summary, end="\n\n")
     for warning in summary.warnings:

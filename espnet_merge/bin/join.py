@@ -1,4 +1,7 @@
-"""Join the parts that 'espnet-merge merge --shard' wrote: the bytes of a single run."""
+"""Join the parts that 'espnet-merge merge --shard' wrote.
+
+The result has the same bytes as a merge in one run.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,14 +17,14 @@ class Command(Options):
     output: Annotated[
         AnyPath,
         Option(
-            "what the parts were told; it is written, and the parts are removed",
+            "--output of the parts; the merge is written there, and parts are removed",
             metavar="DIR",
         ),
     ]
     overwrite: Annotated[bool, Option("replace an older merge in --output")] = False
 
     def __call__(self) -> Path:
-        """Join the parts; return where the merge is."""
+        """Join the parts, and return the directory of the merge."""
         from espnet_merge.merging.shards import join
 
         output = Path(self.output)
@@ -30,5 +33,5 @@ class Command(Options):
 
 
 def main(command: Command) -> None:
-    """Join the parts and print where."""
+    """Join the parts, and print the directory."""
     print(command())

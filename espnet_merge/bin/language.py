@@ -1,8 +1,9 @@
-r"""Give a Whisper a language that it does not know, by a borrowed or a new token.
+r"""Add a language that a Whisper does not know, by a borrowed or a new token.
 
-Writes a copy of the model, whose prompts, options and data directories may have the new
-code. A borrowed token leaves the vocabulary as it is; with --own the language gets a
-token of its own, which begins as a copy: all that is merged must start from this model.
+Writes a copy of the model; prompts, options and data directories may then use the new
+code. A borrowed token leaves the vocabulary as it is. With --own the language gets a
+token of its own, which begins as a copy; all experts of a merge must then be trained
+from this model.
 
 For example:
   espnet-merge language --model exp/base --add ast --like es --output exp/base_ast
@@ -17,17 +18,22 @@ from espnet_merge.options import AnyPath, Option, Options
 
 @dataclass(frozen=True, kw_only=True)
 class Command(Options):
-    """Give a Whisper a language that it does not know."""
+    """Add a language that a Whisper does not know."""
 
     model: Annotated[AnyPath, Option("Hugging Face Whisper directory")]
-    add: Annotated[str, Option("the new language, such as ast", metavar="CODE")]
-    like: Annotated[str, Option("a language that Whisper knows", metavar="CODE")]
-    own: Annotated[bool, Option("a token of its own, not the borrowed one")] = False
+    add: Annotated[str, Option("new language, such as ast", metavar="CODE")]
+    like: Annotated[
+        str,
+        Option("language that Whisper knows, and that lends its token", metavar="CODE"),
+    ]
+    own: Annotated[
+        bool, Option("add a token for the language, and do not borrow one")
+    ] = False
     output: Annotated[AnyPath, Option("directory to write", metavar="DIR")]
-    overwrite: Annotated[bool, Option("replace an older one in --output")] = False
+    overwrite: Annotated[bool, Option("replace an older model in --output")] = False
 
     def __call__(self) -> Path:
-        """Write the copy; return where it is."""
+        """Write the copy, and return its directory."""
         from espnet_merge.whisper.lend import lend
 
         model, output = Path(self.model), Path(self.output)
@@ -37,5 +43,5 @@ class Command(Options):
 
 
 def main(command: Command) -> None:
-    """Write the copy and print where."""
+    """Write the copy, and print its directory."""
     print(command())

@@ -1,7 +1,7 @@
 r"""Merge expert checkpoints into one.
 
-Base and experts are Hugging Face directories, OpenAI's .pt or ESPnet's .pth, experts
-also LoRA adapters; formats may be mixed where they describe the same model.
+Base and experts are Hugging Face directories, OpenAI's .pt or ESPnet's .pth; experts
+may also be LoRA adapters. Formats may be mixed if they describe the same model.
 
 For example:
   espnet-merge merge --method tsv_m --base exp/base \
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 class Command(Inputs):
     """Merge expert checkpoints into one.
 
-    Tensors stream from file to file, one at a time; a result is written whole or not at
-    all. ``params`` are the method's, by name; ``em.METHODS`` lists them.
+    One tensor at a time is read, merged and written; a result is written completely or
+    not at all. ``params`` are parameters of the method; ``em.METHODS`` lists them.
 
     Returns:
-        Where the result is, and its ``record``; of a dry run the plan, with the
-        ``memory`` in bytes and the ``seconds`` that the merge will need, roughly.
+        The directory of the result, and its ``record``. A dry run returns the plan,
+        with the estimated ``memory`` in bytes and ``seconds`` of the merge.
 
     Raises:
         InputError: the inputs do not belong together, or an option has a bad value.
@@ -53,7 +53,7 @@ class Command(Inputs):
 
     method: Annotated[
         str | None,
-        Option("what to do; see 'espnet-merge methods'", metavar="NAME"),
+        Option("merge method; see 'espnet-merge methods'", metavar="NAME"),
     ] = None
     config: Annotated[
         AnyPath | None,
@@ -63,8 +63,8 @@ class Command(Inputs):
     output_adapter: Annotated[
         int | str | None,
         Option(
-            "merge adapters into an adapter of this rank; 'exact' takes the sum of"
-            " their ranks and loses nothing (sums, and methods that merge factors)",
+            "merge adapters into an adapter of this rank; 'exact': the sum of their"
+            " ranks, without loss (only for sums, and methods that merge factors)",
             metavar="RANK",
         ),
     ] = None
@@ -78,7 +78,7 @@ class Command(Inputs):
     dry_run: Annotated[bool, Option("check the headers and print the plan")] = False
 
     def plan(self) -> "PlannedMerge":
-        """Return the merge, checked as far as headers tell."""
+        """Return the merge, after all checks that need only headers."""
         from espnet_merge.job_array import parse_shard
         from espnet_merge.merging.config import method_and_params
         from espnet_merge.merging.merge import Merge
@@ -99,7 +99,7 @@ class Command(Inputs):
         )
 
     def __call__(self) -> "Merged | PlannedMerge":
-        """Merge; return the plan of a dry run."""
+        """Merge and return the result, or return the plan of a dry run."""
         plan = self.plan()
         if not self.dry_run:
             return plan.run()
@@ -111,7 +111,7 @@ merge = function(Command, "merge")
 
 
 def main(command: Command) -> None:
-    """Print the plan, merge, and print what is to be said of the result."""
+    """Print the plan, merge, and print the note on the result if there is one."""
     plan = command.plan()
     print(plan)
     if command.dry_run:

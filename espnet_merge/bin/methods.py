@@ -10,12 +10,12 @@ class Command(Options):
     """List the merge methods."""
 
     def __call__(self) -> str:
-        """Return one line a method."""
+        """Return one line for each method."""
         from espnet_merge.methods import METHODS
 
         return str(METHODS)
 
 
 def main(command: Command) -> None:
-    """Print one line a method."""
+    """Print one line for each method."""
     print(command())

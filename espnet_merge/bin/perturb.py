@@ -17,7 +17,7 @@ class Command(Options):
 
     data: Annotated[AnyPath, Option("Kaldi data directory")]
     output: Annotated[AnyPath, Option("directory to write")]
-    factors: Annotated[Sequence[float], Option("speeds, 1 for the original")] = (
+    factors: Annotated[Sequence[float], Option("speeds; 1 is the original")] = (
         0.9,
         1.0,
         1.1,
@@ -25,7 +25,7 @@ class Command(Options):
     overwrite: Annotated[bool, Option("replace --output")] = False
 
     def __call__(self) -> str:
-        """Perturb; return how much was written."""
+        """Perturb, and return the number of utterances."""
         from espnet_merge.data.perturb import perturb_speed
         from espnet_merge.disk.atomic import check_output
         from espnet_merge.files import WAV_SCP
@@ -37,5 +37,5 @@ class Command(Options):
 
 
 def main(command: Command) -> None:
-    """Perturb and say how much was written."""
+    """Perturb, and print the number of utterances."""
     print(command())

@@ -1,8 +1,8 @@
-"""Merge again as a merge.yaml says, and prove that the bytes are the same.
+"""Repeat the merge of a merge.yaml, and prove that the bytes are the same.
 
-The inputs are read where they were; paths that were relative still are. Exit status 0
-means that all inputs and all tensors of the result are what they were, those that are
-stored beside the record, too.
+The inputs are read from the recorded paths; relative paths start from the current
+directory. Exit status 0 means that all inputs and all tensors of the result are the
+same as then, and also those stored beside the record.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from espnet_merge.options import AnyPath, Option
 
 @dataclass(frozen=True, kw_only=True)
 class Command(Execution):
-    """Merge again as a merge.yaml says."""
+    """Repeat the merge of a merge.yaml."""
 
     record: Annotated[
         AnyPath,
@@ -23,7 +23,7 @@ class Command(Execution):
     ]
     stored: Annotated[
         bool,
-        Option("compare what is stored beside the record with it; merge nothing"),
+        Option("only compare the weights beside the record with it; do not merge"),
     ] = False
     output: Annotated[
         AnyPath | None,
@@ -35,7 +35,7 @@ class Command(Execution):
     ] = None
 
     def __call__(self) -> str:
-        """Merge and compare; return what is the same."""
+        """Merge and compare, and return what is the same."""
         from espnet_merge.checkpoint import holds_weights
         from espnet_merge.merging.provenance import read_record
         from espnet_merge.merging.replay import check_stored, replay
@@ -46,7 +46,7 @@ class Command(Execution):
         if self.stored:
             check_stored(stored, record)
             return f"{path}: the same bytes are stored"
-        # What is replaced may be damaged: that is why.
+        # A result that is replaced is not compared, because it may be damaged.
         replaced = output and output.resolve() == stored.resolve()
         compared = holds_weights(stored) and not replaced
         replay(

@@ -1,10 +1,10 @@
 """Write RESULTS.md, report.html, results.json and pictures from the scores of systems.
 
-Reads EXPDIR/<system>/inference_<mode>/<set>/score.json. The pictures and the table
-that is printed show the first mode; RESULTS.md and report.html have all of them.
-report.html is one page that needs no network: it also holds what each system made of
-the worst utterances, and their audio. The data directories that were scored against,
-and the audio in their wav.scp, are looked for where they were then, from here.
+Reads EXPDIR/<system>/inference_<mode>/<set>/score.json. The pictures and the printed
+table show the first mode; RESULTS.md and report.html show all modes. report.html is one
+page that needs no network. It also holds each system's hypotheses of the worst
+utterances, and their audio. The data directories that were scored against are read from
+their recorded paths; relative paths start from the current directory.
 """
 
 import shlex
@@ -47,12 +47,12 @@ class Command(Options):
     """Write a report of the scores of systems."""
 
     expdir: Annotated[AnyPath, Option("directory of the systems")]
-    base: Annotated[str, Option("the untrained model's system", metavar="SYSTEM")]
+    base: Annotated[str, Option("system of the untrained model", metavar="SYSTEM")]
     base_inference: Annotated[
         str | None,
         Option(
-            "decoding mode of the base, if not that of the others: Whisper as it was "
-            "published needs padding",
+            "decoding mode of the base, if it has its own: the published Whisper needs "
+            "padding",
             metavar="MODE",
         ),
     ] = None
@@ -60,7 +60,7 @@ class Command(Options):
         Mapping[str, Sequence[str]],
         Option(
             "what experts are trained for, such as a language or a domain, and its "
-            "test sets, none after NAME= alone; sets of no group show what was "
+            "test sets (NAME= if there are none); sets without a group show what was "
             "forgotten",
             nargs="+",
             action="extend",
@@ -71,7 +71,7 @@ class Command(Options):
     experts: Annotated[
         Sequence[str],
         Option(
-            "experts; the first of a group is the yardstick of its sets",
+            "experts; the sets of a group are compared with its first expert",
             nargs="*",
             metavar="GROUP=SYSTEM",
         ),
@@ -89,12 +89,15 @@ class Command(Options):
     ]
     inference: Annotated[
         Sequence[str],
-        Option("decoding modes, inference_<mode>; the first is main", metavar="MODE"),
+        Option(
+            "decoding modes, inference_<mode>; the first is the main one",
+            metavar="MODE",
+        ),
     ]
     output: Annotated[
         AnyPath | None,
         Option(
-            "where RESULTS.md, report.html, results.json and images/ go",
+            "directory for RESULTS.md, report.html, results.json and images/",
             default="the expdir",
             metavar="DIR",
         ),
@@ -102,8 +105,8 @@ class Command(Options):
     inspect: Annotated[
         AnyPath | None,
         Option(
-            "what 'espnet-merge inspect' wrote, for report.html",
-            default="EXPDIR/inspect, if there",
+            "output of 'espnet-merge inspect', to show in report.html",
+            default="EXPDIR/inspect, if it exists",
             metavar="DIR",
         ),
     ] = None
@@ -147,5 +150,5 @@ class Command(Options):
 
 
 def main(command: Command) -> None:
-    """Write the report, print the main table."""
+    """Write the report, and print the main table."""
     print(command())

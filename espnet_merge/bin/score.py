@@ -1,9 +1,9 @@
 """Score hypotheses against a data directory.
 
-Writes score.json, score_wer/result.txt and score_cer/result.txt beside the
-hypotheses. What utt2task says is to be translated is scored by BLEU and chrF, too, with
-sacreBLEU's signature. Rates are corpus totals in percent. The hypotheses must cover
-exactly the utterances of the reference; an empty hypothesis counts as deletions.
+Writes score.json, score_wer/result.txt and score_cer/result.txt beside the hypotheses.
+Translations by utt2task are also scored by BLEU and chrF, with sacreBLEU's signature.
+Rates are corpus totals in percent. The hypotheses must cover exactly the utterances of
+the reference; the words missing from an empty hypothesis count as deletions.
 """
 
 from collections.abc import Sequence
@@ -24,13 +24,13 @@ class Command(Options):
     """Score hypotheses against a data directory.
 
     Writes ``score.json`` and the alignments beside the hypotheses. Error rates are in
-    percent, of the whole set.
+    percent, over the whole set.
 
     Returns:
-        What ``score.json`` holds of each directory; as text, a table.
+        The content of ``score.json`` for each directory; printed, a table.
 
     Raises:
-        InputError: a file is missing or broken, or ids differ; nothing is written then.
+        InputError: a file is missing or broken, or ids differ. Nothing is written then.
 
     Example:
         >>> import espnet_merge as em
@@ -52,32 +52,32 @@ class Command(Options):
     metric: Annotated[
         Sequence[str] | None,
         Option(
-            "what to measure",
-            default="wer cer; of translations bleu chrf, too",
+            "metrics",
+            default="wer cer; for translations also bleu chrf",
             choices=METRICS,
         ),
     ] = None
     normalizer: Annotated[
         str,
         Option(
-            "none; basic: no case, no punctuation; fold: and no diacritics; whisper: "
-            "Whisper's rules for English, basic for others; simplified: basic, and "
-            "Chinese in simplified characters",
+            "none; basic: no case, no punctuation; fold: basic without diacritics; "
+            "whisper: Whisper's rules for English, basic for others; simplified: "
+            "basic, with Chinese in simplified characters",
             choices=tuple(NORMALIZERS),
         ),
     ] = "basic"
     baseline: Annotated[
         AnyPath | None,
         Option(
-            "hypotheses of another system for the same data, to show the difference",
+            "hypotheses of another system for the same data, to print differences",
             metavar="DIR",
         ),
     ] = None
     keep_current: Annotated[
         bool,
         Option(
-            "leave directories whose score.json is of these very texts, this "
-            "normalizer with the rules that it has now, and these metrics"
+            "keep score.json of directories where texts, normalizer, its rules and "
+            "metrics are the same"
         ),
     ] = False
 
@@ -99,5 +99,5 @@ score = function(Command, "score")
 
 
 def main(command: Command) -> None:
-    """Score every directory, print the table."""
+    """Score every directory, and print the table."""
     print(command())

@@ -1,10 +1,9 @@
-r"""Show systems that were trained with several seeds: mean and spread of their scores.
+r"""Show systems trained with several seeds: mean and standard deviation of scores.
 
 A --row names a system and the directories of its scored hypotheses, each .../SET with a
-score.json of espnet-merge score; several of one SET are of its seeds. A --mean names a
-column and the sets that it averages, those of each metric apart. Scores of sets of
-another size are refused, and of models decoded otherwise, but for the silence that each
-was trained with.
+score.json; several directories of one SET belong to several seeds. A --mean names a
+column and the sets to average, separately for each metric. Scores are refused if the
+sizes of a set differ, or settings of decoding other than the padding of each training.
 
 For example:
   espnet-merge seeds --sets cs_test it_test --mean old=it_test \
@@ -49,7 +48,7 @@ class Command(Options):
     row: Annotated[
         Mapping[str, Sequence[AnyPath]],
         Option(
-            "a system, and where its scores are",
+            "system, and directories of its scores",
             nargs="+",
             action="append",
             metavar=("SYSTEM", "DIR"),
@@ -60,7 +59,7 @@ class Command(Options):
     mean: Annotated[
         Mapping[str, Sequence[str]],
         Option(
-            "a column with the mean over sets",
+            "column with the mean over sets",
             action="append",
             metavar="NAME=SET,SET",
             read=_means,
@@ -69,12 +68,12 @@ class Command(Options):
     base: Annotated[
         str | None,
         Option(
-            "the untrained model's, which may be decoded in a mode of its own",
+            "system of the untrained model, which may have its own decoding mode",
             metavar="SYSTEM",
         ),
     ] = None
     output: Annotated[
-        AnyPath | None, Option("Markdown to write, too", metavar="FILE")
+        AnyPath | None, Option("Markdown file to write", metavar="FILE")
     ] = None
 
     def __post_init__(self) -> None:
@@ -93,11 +92,11 @@ class Command(Options):
             )
 
     def __call__(self) -> str:
-        """Read the scores; return a table in Markdown, and write it if told to."""
+        """Return the table in Markdown, and write it if there is an ``output``."""
         from espnet_merge.disk.atomic import whole_file
         from espnet_merge.report.seeds import markdown, read_scores
 
-        rows = {name: [Path(x) for x in places] for name, places in self.row.items()}
+        rows = {name: list(map(Path, places)) for name, places in self.row.items()}
         text = "\n".join(markdown(read_scores(rows, self.base), self.sets, self.mean))
         if self.output:
             with whole_file(Path(self.output)) as part:

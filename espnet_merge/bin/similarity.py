@@ -1,8 +1,9 @@
-r"""Measure how alike languages sound to a Whisper, by its own guess of the language.
+r"""Measure how similar languages are to a Whisper, by its language identification.
 
-A row is a data directory of one language: the probability of each candidate, averaged
-over its utterances. With --output also writes similarity.json and similarity.png. For
-the warm start of a new language name the trained ones as candidates, and not the new.
+Each row is a data directory of one language: the probability of each candidate,
+averaged over the utterances. --output also writes similarity.json and similarity.png.
+For the warm start of a new language the candidates are the trained languages, without
+the new.
 
 For example:
   espnet-merge similarity --model exp/base --data dump/raw/cs_train \
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Command(ForwardPass):
-    """Measure how alike languages sound to a Whisper."""
+    """Measure how similar languages are to a Whisper."""
 
     model: Annotated[AnyPath, Option("Whisper: a directory, or OpenAI's .pt")]
     data: Annotated[
@@ -38,16 +39,18 @@ class Command(ForwardPass):
     ]
     languages: Annotated[
         list[str] | None,
-        Option("candidates, such as es,it,ru", default="those of --data", read=codes),
+        Option(
+            "candidates, such as es,it,ru", default="languages of --data", read=codes
+        ),
     ] = None
     output: Annotated[AnyPath | None, Option("directory to write", metavar="DIR")] = (
         None
     )
-    overwrite: Annotated[bool, Option("replace an older one in --output")] = False
-    batch_size: Annotated[int, Option("utterances in one pass", least=1)] = 8
+    overwrite: Annotated[bool, Option("replace an older result in --output")] = False
+    batch_size: Annotated[int, Option("utterances in a batch", least=1)] = 8
 
     def __call__(self) -> "Similarity":
-        """Measure, and write if told to."""
+        """Measure, and write if there is an ``output``."""
         from espnet_merge.decode.similarity import measure
         from espnet_merge.disk.atomic import check_output
 
@@ -60,14 +63,14 @@ class Command(ForwardPass):
             batch_size=self.batch_size,
             **{name: getattr(self, name) for name in declared(ForwardPass)},
         )
-        found = measure(Path(self.model), [Path(x) for x in self.data], settings)
+        similarity = measure(Path(self.model), list(map(Path, self.data)), settings)
         if output:
-            found.write(output, overwrite=self.overwrite)
-        return found
+            similarity.write(output, overwrite=self.overwrite)
+        return similarity
 
 
 def main(command: Command) -> None:
-    """Measure, print, and write if told to."""
+    """Measure, print, and write if there is an ``output``."""
     print(command())
     if command.output:
         print(Path(command.output) / SIMILARITY_JSON, file=sys.stderr)

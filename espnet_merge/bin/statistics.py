@@ -1,9 +1,9 @@
-r"""Collect the data statistics of an expert, which fisher and regmean weight by.
+r"""Collect the data statistics of an expert, which fisher and regmean need.
 
-Runs the expert over a Kaldi data directory with texts and writes statistics.safetensors
+Runs the expert over a Kaldi data directory with texts. Writes statistics.safetensors
 (--kind fisher: mean squared gradients of every weight; --kind gram: products of the
-inputs of every linear layer) and statistics.yaml (what they are of). A killed run goes
-on where it was; what is there already is kept.
+inputs of every linear layer) and statistics.yaml (model, data and settings). A killed
+run is resumed by the same command; finished statistics are kept.
 
 For example:
   espnet-merge statistics --kind gram --model exp/full_es/model \
@@ -36,7 +36,7 @@ class Command(StatisticsSettings):
     overwrite: Annotated[bool, Option("replace other statistics in --output")] = False
 
     def __call__(self) -> Path:
-        """Collect, or leave as it is what is there; return where it is."""
+        """Collect the statistics if they are not there yet; return their directory."""
         from espnet_merge.checkpoint.labels import warn_of_labels
         from espnet_merge.statistics.collect import collect
 

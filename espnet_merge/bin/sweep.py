@@ -1,7 +1,7 @@
 r"""Merge the same experts with many settings in one pass over them.
 
-Each result is a directory below --output, the same to the byte as a merge of its own.
-Inputs are read once, and methods share what they compute of a matrix.
+Each result is a directory below --output, with the same bytes as a single merge. Inputs
+are read once, and methods share the decompositions of a matrix.
 
 For example:
   espnet-merge sweep --base exp/base --experts exp/full_es/model exp/full_it/model \
@@ -33,22 +33,25 @@ class Command(Inputs):
     config: Annotated[
         Sequence[AnyPath],
         Option(
-            "YAML with 'method' and 'params'; its stem names the result", metavar="FILE"
+            "YAML with 'method' and 'params'; the result is named after the file",
+            metavar="FILE",
         ),
     ] = ()
     grid: Annotated[
         Mapping[str, Sequence[Any]],
         Option(
-            "values that a parameter takes in turn, with all those of the others",
+            "values of a parameter; all combinations with other parameters are merged",
             nargs="+",
             metavar="KEY=VALUE,VALUE",
             read=read_grid,
         ),
     ] = field(default_factory=dict)
-    output: Annotated[AnyPath, Option("parent of results", metavar="DIR")]
+    output: Annotated[
+        AnyPath, Option("directory for the directories of results", metavar="DIR")
+    ]
 
     def plan(self) -> "Sweep":
-        """Return the merges, checked as far as headers tell."""
+        """Return the merges, after all checks that need only headers."""
         from espnet_merge.merging.config import read_config
         from espnet_merge.merging.sweep import Sweep, merges_of
 
@@ -56,18 +59,18 @@ class Command(Inputs):
         starts = [(file.stem, *read_config(file)) for file in files]
         starts += [(name, name, {}) for name in self.method]
         if not starts:
-            raise InputError("give --method or --config, one or several.")
+            raise InputError("give at least one --method or --config.")
         output = Path(self.output)
         merges = merges_of(starts, self.parameters, self.grid, output, **self.opened())
         return Sweep(merges=merges, output=output, jobs=self.jobs, device=self.device)
 
     def __call__(self) -> list[Path]:
-        """Merge with all settings; return where the results are."""
+        """Merge with all settings, and return the directories of the results."""
         return self.plan().run()
 
 
 def main(command: Command) -> None:
-    """Print how many there are, merge, and print where they are."""
+    """Print the plan, merge, and print the directories of the results."""
     plan = command.plan()
     print(plan)
     print(*plan.run(), sep="\n")

@@ -1,8 +1,8 @@
-"""Check data directories before anything is made of them.
+"""Check data directories before they are used.
 
-Tables must be whole and list the same utterances; languages and tasks must be known to
-Whisper, recordings and the programs that make them be there. Nothing is heard yet.
-Utterances of all directories of one call must have names of their own.
+Tables must be complete and list the same utterances. Whisper must know all languages
+and tasks. Recordings, and programs in wav.scp, must exist; audio is not read yet. The
+names of utterances must be unique over all directories of one call.
 """
 
 from collections.abc import Sequence
@@ -15,18 +15,18 @@ from espnet_merge.options import AnyPath, Option, Options
 
 @dataclass(frozen=True, kw_only=True)
 class Command(Options):
-    """Check data directories before anything is made of them."""
+    """Check data directories before they are used."""
 
     data: Annotated[
         Sequence[AnyPath],
         Option(
-            "Kaldi data directories that are going to be used together",
+            "Kaldi data directories that will be used together",
             metavar="DATADIR",
         ),
     ]
 
     model: Annotated[
-        AnyPath | None, Option("Whisper directory, whose languages count")
+        AnyPath | None, Option("Whisper directory; its languages are allowed")
     ] = None
 
     def __call__(self) -> None:

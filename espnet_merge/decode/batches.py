@@ -1,4 +1,4 @@
-"""Utterances in batches, and what the encoder makes of one."""
+"""Batches of utterances, their features and encoder states."""
 
 import itertools
 from collections.abc import Sequence
@@ -15,7 +15,10 @@ from espnet_merge.whisper.model import Encoded, encode
 
 
 def batches(utterances: Sequence[Utterance], size: int) -> list[list[Utterance]]:
-    """Longest first: what does not fit into memory fails at once, not at the end."""
+    """Return batches of utterances, the longest first.
+
+    A batch that does not fit into memory thus fails at once, not at the end.
+    """
     ordered = sorted(utterances, key=lambda u: (-u.samples, u.name, u.start))
     return [list(batch) for batch in itertools.batched(ordered, size)]
 
@@ -27,9 +30,9 @@ def features(
 
     Args:
         batch: the utterances.
-        n_mels: that the model takes.
-        pad_to: seconds to pad each to; 0 keeps the true length.
-        tail: seconds of silence after each, before it is padded.
+        n_mels: mel channels that the model takes.
+        pad_to: seconds to pad each utterance to; 0 keeps the true length.
+        tail: seconds of silence added to each utterance before it is padded.
 
     Raises:
         InputError: a file is not what its header says.
@@ -49,11 +52,12 @@ def encode_batch(
     """Read the audio and run the encoder.
 
     Args:
-        whisper: of which only the encoder is used.
+        whisper: model; only its encoder is used.
         batch: the utterances.
-        pad_to: seconds to pad each to; 0 keeps the true length.
-        tail: seconds of silence after each, before it is padded.
-        adapters: whose adapter each has, by ``lora.routed``; None: the base alone.
+        pad_to: seconds to pad each utterance to; 0 keeps the true length.
+        tail: seconds of silence added to each utterance before it is padded.
+        adapters: index of each utterance's adapter in ``lora.routed``; None for the
+            base alone.
 
     Raises:
         InputError: a file is not what its header says.

@@ -1,4 +1,4 @@
-"""Decoding by CTranslate2, with a model that is converted when first it is needed."""
+"""Decoding by CTranslate2. A model is converted when it is first used."""
 
 import hashlib
 import importlib.util
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from espnet_merge.decode.batches import features
 from espnet_merge.decode.expert import load_expert
-from espnet_merge.decode.identify import Heard
+from espnet_merge.decode.identify import IdentifiedLanguage
 from espnet_merge.decode.search import Hypothesis
 from espnet_merge.decode.settings import Settings
 from espnet_merge.decode.utterances import Utterance
@@ -30,15 +30,16 @@ if TYPE_CHECKING:
     from ctranslate2.models import Whisper
     from transformers import WhisperTokenizer
 
-# What makes the converted model of a directory and an adapter.
+# Packages that decide what a model and an adapter are converted to.
 CONVERTERS = ("ctranslate2", "espnet_merge", "peft", "transformers")
 
 
 class Group(NamedTuple):
-    """Utterances of one length: CTranslate2 masks no padding.
+    """Utterances of one length, because CTranslate2 does not mask padding.
 
-    states: what the encoder heard.
-    size: utterances.
+    Attributes:
+        states: output of the encoder.
+        size: number of utterances.
     """
 
     states: "StorageView"
@@ -46,7 +47,7 @@ class Group(NamedTuple):
 
 
 def check_ready(device: str) -> None:
-    """Raise ``InputError`` unless CTranslate2 is there, and the GPU if one is asked."""
+    """Raise ``InputError`` unless CTranslate2, and a GPU if needed, is available."""
     if importlib.util.find_spec("ctranslate2") is None:
         raise InputError(
             "backend ctranslate2 needs the package ctranslate2; it is not installed: "
@@ -61,13 +62,13 @@ def check_ready(device: str) -> None:
 
 
 def convert(model: Path, adapter: Path | None, digest: str, dtype: str) -> Path:
-    """Return the converted model in the user's cache, made if it is not there.
+    """Return the converted model in the user's cache; convert it if it is not there.
 
     Args:
         model: Hugging Face Whisper directory.
         adapter: PEFT adapter directory; it is folded into the weights.
-        digest: of what both hold.
-        dtype: of the weights, ``float32`` or ``int8``.
+        digest: digest of the content of both.
+        dtype: type of the weights, ``float32`` or ``int8``.
     """
     versions = [version(name) for name in CONVERTERS]
     key = " ".join([digest, dtype, *versions])
@@ -91,8 +92,8 @@ class CTranslate2Backend:
     """A Whisper in CTranslate2.
 
     Args:
-        tokenizer: of the model.
-        converted: the model, as ``convert`` made it.
+        tokenizer: the model's tokenizer.
+        converted: directory that ``convert`` returned.
         settings: how to decode.
     """
 
@@ -114,7 +115,10 @@ class CTranslate2Backend:
     def encode(
         self, batch: Sequence[Utterance], adapters: Sequence[int] | None = None
     ) -> list[Group]:
-        """Run the encoder over utterances, sorted by their length, without adapters."""
+        """Run the encoder over utterances sorted by length.
+
+        ``adapters`` is not used: the adapter is folded into the weights.
+        """
         import ctranslate2
         import numpy as np
 
@@ -127,29 +131,28 @@ class CTranslate2Backend:
             groups.append(Group(self._whisper.encode(view), len(stacked)))
         return groups
 
-    def identify(self, encoded: Sequence[Group]) -> list[Heard]:
+    def identify(self, encoded: Sequence[Group]) -> list[IdentifiedLanguage]:
         """Return the most probable language of each utterance."""
         codes = self.settings.languages or known_languages(self.tokenizer)
         for code in codes:
             language_id(self.tokenizer, code)
-        heard = []
+        languages = []
         for group in encoded:
-            for found in self._whisper.detect_language(group.states):
-                chances = {token[2:-2]: chance for token, chance in found}
-                best = max(codes, key=chances.__getitem__)
-                heard.append(
-                    Heard(best, chances[best] / sum(chances[code] for code in codes))
-                )
-        return heard
+            for detected in self._whisper.detect_language(group.states):
+                probabilities = {token[2:-2]: value for token, value in detected}
+                best = max(codes, key=probabilities.__getitem__)
+                total = sum(probabilities[code] for code in codes)
+                languages.append(IdentifiedLanguage(best, probabilities[best] / total))
+        return languages
 
-    def search_and_hear(
+    def search_and_identify(
         self, encoded: Sequence[Group], prompts: Sequence[list[int]]
-    ) -> tuple[list[Hypothesis], list[Heard]]:
-        """Return the best hypothesis of each utterance, and its language."""
+    ) -> tuple[list[Hypothesis], list[IdentifiedLanguage]]:
+        """Return best hypothesis and most probable language of each utterance."""
         return self.search(encoded, prompts), self.identify(encoded)
 
     def no_speech(self, encoded: Sequence[Group]) -> list[float]:
-        """Return the probability that nobody speaks, of each utterance."""
+        """Return the probability of each utterance that nobody speaks in it."""
         return [
             result.no_speech_prob
             for group in encoded
@@ -165,28 +168,28 @@ class CTranslate2Backend:
     def search(
         self, encoded: Sequence[Group], prompts: Sequence[list[int]]
     ) -> list[Hypothesis]:
-        """Return the best hypothesis of each utterance; it always stops early."""
-        most = self.settings.max_new_tokens
-        # A text takes half of CTranslate2's length at most, and all of it together with
-        # the prompt, whose last token is not counted.
-        longest = max(2 * most, most + len(prompts[0]) - 1)
-        rest = iter(prompts)
-        found = []
+        """Return the best hypothesis of each utterance; the search stops early."""
+        limit = self.settings.max_new_tokens
+        # In CTranslate2 a text may take half of max_length; prompt and text together
+        # may take all of it, without the last token of the prompt.
+        max_length = max(2 * limit, limit + len(prompts[0]) - 1)
+        remaining_prompts = iter(prompts)
+        hypotheses = []
         for group in encoded:
             results = self._whisper.generate(
                 group.states,
-                list(itertools.islice(rest, group.size)),
+                list(itertools.islice(remaining_prompts, group.size)),
                 beam_size=self.settings.beam,
-                max_length=longest,
+                max_length=max_length,
                 return_scores=True,
             )
             for result in results:
                 tokens = result.sequences_ids[0]
-                # Its score is the sum, the end's share included, over the tokens alone;
-                # thus it knows none of an empty text.
+                # CTranslate2 divides the sum, with the log-probability of the end, by
+                # the number of tokens without the end: an empty text has no score.
                 score = result.scores[0] * len(tokens) if tokens else 0.0
-                found.append(Hypothesis(tokens, score, ended=len(tokens) < most))
-        return found
+                hypotheses.append(Hypothesis(tokens, score, ended=len(tokens) < limit))
+        return hypotheses
 
     def sample(
         self,
@@ -195,5 +198,5 @@ class CTranslate2Backend:
         seeds: dict[int, int],
         temperature: float,
     ) -> list[Hypothesis]:
-        """Refuse: CTranslate2 has one seed for all utterances; settings forbid it."""
+        """Refuse, as ``Settings`` does: CTranslate2 has one seed for all utterances."""
         raise NotImplementedError

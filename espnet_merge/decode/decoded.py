@@ -1,4 +1,4 @@
-"""What was decoded, to look at."""
+"""The result of a decoding, to print or to use in Python."""
 
 import json
 import sys
@@ -14,18 +14,19 @@ from espnet_merge.decode.utterances import Utterance
 from espnet_merge.files import TEXT_JSON
 from espnet_merge.job_array import Shard
 
-# Texts of each directory that are shown.
+# Texts of each directory that are printed.
 SHOWN = 5
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """Hypotheses of data directories; as text, the first of each.
+    """Hypotheses of data directories; printed, the first of each.
 
     Attributes:
-        directories: with ``text`` and ``text.json``, one for each data directory.
-        shard: the part that was decoded and kept there for the one who joins them;
-            None where all is written.
+        directories: outputs with ``text`` and ``text.json``, one for each data
+            directory.
+        shard: part that was decoded and saved for the call that joins all parts; None
+            if the hypotheses are written.
     """
 
     directories: tuple[Path, ...]
@@ -34,22 +35,27 @@ class Decoded:
     @property
     def texts(self) -> dict[str, str]:
         """Utterance -> text, of all directories."""
-        found = [read_table(path / "text") for path in self.directories]
-        return {name: text for table in found for name, text in table.items()}
+        tables = [read_table(path / "text") for path in self.directories]
+        return {name: text for table in tables for name, text in table.items()}
 
     @property
     def records(self) -> dict[str, dict[str, Any]]:
-        """Utterance -> what ``text.json`` says: text, score, language, repeats."""
-        found = [
-            json.loads((p / TEXT_JSON).read_text("utf-8")) for p in self.directories
+        """Utterance -> its record in ``text.json``: text, score, language, repeats."""
+        contents = [
+            json.loads((path / TEXT_JSON).read_text("utf-8"))
+            for path in self.directories
         ]
-        return {n: one for each in found for n, one in each["utterances"].items()}
+        return {
+            name: record
+            for content in contents
+            for name, record in content["utterances"].items()
+        }
 
     def __repr__(self) -> str:
         if self.shard:
             number, total = self.shard
-            places = ", ".join(map(str, self.directories))
-            return f"part {number} of {total}, kept in {places}"
+            directories = ", ".join(map(str, self.directories))
+            return f"part {number} of {total}, kept in {directories}"
         lines = []
         for path in self.directories:
             texts = read_table(path / "text")
@@ -58,16 +64,16 @@ class Decoded:
         return "\n".join(lines)
 
 
-def say_speed(pieces: Collection[Utterance], spent: float) -> None:
-    """Print how long pieces of utterances took.
+def print_speed(segments: Collection[Utterance], spent: float) -> None:
+    """Print how long decoding took.
 
     Args:
-        pieces: that were decoded just now.
+        segments: utterances, or segments of utterances, that were decoded.
         spent: seconds that it took.
     """
-    if pieces:
-        count = len({piece.name for piece in pieces})
-        audio = sum(piece.seconds for piece in pieces)
+    if segments:
+        count = len({segment.name for segment in segments})
+        audio = sum(segment.seconds for segment in segments)
         print(
             f"{count} utterances, {audio:.1f} s of audio, in {spent:.1f} s: "
             f"{spent / count:.3f} s an utterance, "
@@ -76,17 +82,17 @@ def say_speed(pieces: Collection[Utterance], spent: float) -> None:
         )
 
 
-def say_what_is_odd(records: Collection[Record]) -> None:
-    """Print which adapters were used, and how many texts loop or are cut."""
+def print_summary(records: Collection[Record]) -> None:
+    """Print the adapters used, and how many texts are missing, loop or are cut."""
     routed = Counter(record["adapter"] for record in records if "adapter" in record)
     if routed:
-        shares = ", ".join(f"{name} {n}" for name, n in sorted(routed.items()))
-        print(f"utterances by adapter: {shares}.", file=sys.stderr)
+        counts = ", ".join(f"{name} {n}" for name, n in sorted(routed.items()))
+        print(f"utterances by adapter: {counts}.", file=sys.stderr)
     if defects := Counter(r["not_decoded"] for r in records if "not_decoded" in r):
-        why = ", ".join(f"{count} {defect}" for defect, count in defects.items())
+        reasons = ", ".join(f"{count} {defect}" for defect, count in defects.items())
         print(
             f"{defects.total()} of {len(records)} utterances could not be decoded "
-            f"({why}): their hypotheses are empty.",
+            f"({reasons}): their hypotheses are empty.",
             file=sys.stderr,
         )
     loops = sum(record["repeats"] >= 4 for record in records)

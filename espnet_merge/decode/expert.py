@@ -1,4 +1,4 @@
-"""The expert that decodes: a Whisper, or a Whisper with adapters on it."""
+"""Loading the expert that decodes: a Whisper, or a Whisper with adapters."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,11 +18,11 @@ from espnet_merge.whisper.model import load_whisper
 
 
 def check_expert(model: Path, adapter: Path | None) -> None:
-    """Raise ``InputError`` where headers tell that this expert cannot be.
+    """Raise ``InputError`` if headers show that the expert cannot be loaded.
 
-    A model and an adapter are taken for each other, one is not what its record says, or
-    the adapter contradicts itself or the model. A mixture of LoRA experts goes where an
-    adapter goes.
+    That is so if model and adapter are swapped, a file is not what its record says, or
+    the adapter contradicts itself or the model. ``adapter`` may also be a mixture of
+    LoRA experts.
     """
     if (model / ADAPTER_CONFIG).is_file():
         raise InputError(
@@ -38,7 +38,7 @@ def check_expert(model: Path, adapter: Path | None) -> None:
 
 
 def check_adapter(adapter: Path) -> None:
-    """Raise ``InputError`` where a directory is no adapter."""
+    """Raise ``InputError`` if a directory is no adapter."""
     if not (adapter / ADAPTER_CONFIG).is_file():
         raise InputError(
             f"{adapter}: a PEFT adapter directory needs adapter_config.json; it has "
@@ -54,10 +54,11 @@ def load_routed(
     device: str = "cpu",
     dtype: str = "float32",
 ) -> WhisperForConditionalGeneration:
-    """Return the Whisper with many adapters, of which ``encode`` takes each row's.
+    """Return the Whisper with many adapters; ``encode`` applies each row's own.
 
     Raises:
-        InputError: bad files, an adapter of another base, or no GPU where one is asked.
+        InputError: files are bad, an adapter has another base, or device is cuda and
+            there is no GPU.
     """
     _check_device(device)
     whisper = load_whisper(model)
@@ -73,28 +74,35 @@ def load_expert(
     dtype: str = "float32",
     fold: bool = False,
 ) -> WhisperForConditionalGeneration:
-    """Return the Whisper, its adapter beside the weights or folded into them.
+    """Return the Whisper, with its adapter if there is one.
+
+    Args:
+        model: Hugging Face Whisper directory.
+        adapter: directory of a PEFT adapter or a mixture.
+        device: ``cpu`` or ``cuda``.
+        dtype: name of torch's type of the weights.
+        fold: fold the adapter into the weights instead of keeping it as a module.
 
     Raises:
-        InputError: bad files, an adapter of another base, a mixture to be folded, or no
-            GPU where one is asked.
+        InputError: files are bad, the adapter has another base, a mixture is to be
+            folded, or device is cuda and there is no GPU.
     """
     _check_device(device)
-    kind: torch.dtype = getattr(torch, dtype)
+    torch_dtype: torch.dtype = getattr(torch, dtype)
     if adapter is None:
-        whisper = load_whisper(model, kind)
+        whisper = load_whisper(model, torch_dtype)
     elif is_mixture(adapter):
         if fold:
             raise InputError(
-                f"{adapter}: a mixture depends on what it hears, so it cannot be folded"
-                " into the weights: decode with backend torch."
+                f"{adapter}: a mixture depends on its input, so it cannot be folded "
+                "into the weights: decode with backend torch."
             )
         whisper = load_mixture(load_whisper(model), adapter).get_base_model()
     else:
-        # The adapter knows its base by a digest of the float32 weights.
+        # The adapter records a digest of the base's float32 weights.
         network = load_adapter(load_whisper(model), adapter)
         whisper = network.merge_and_unload() if fold else network.get_base_model()
-    return whisper.to(device, kind)
+    return whisper.to(device, torch_dtype)
 
 
 def _check_device(device: str) -> None:

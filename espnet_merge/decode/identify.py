@@ -1,4 +1,4 @@
-"""What the decoder says before the words: is it speech, in which language."""
+"""What the decoder predicts first: the language, and whether there is speech."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -13,10 +13,15 @@ from espnet_merge.whisper.model import Encoded, decode, logits
 from espnet_merge.whisper.prompt import known_languages, language_id, token_id
 
 
-class Heard(NamedTuple):
-    """A language, by Whisper's code, and its probability among the candidates."""
+class IdentifiedLanguage(NamedTuple):
+    """The language of an utterance, identified by the model or given.
 
-    language: str
+    Attributes:
+        code: Whisper's code of the language.
+        probability: probability among the candidates; 1 of a language that is given.
+    """
+
+    code: str
     probability: float
 
 
@@ -26,13 +31,13 @@ def identify(
     encoded: Encoded,
     tokenizer: WhisperTokenizer,
     candidates: Sequence[str] | None = None,
-) -> list[Heard]:
-    """Return the most probable language of each utterance of a batch.
+) -> list[IdentifiedLanguage]:
+    """Return the most probable language of each utterance in a batch.
 
     Args:
-        model: of which only the decoder is used.
+        model: model; only its decoder is used.
         encoded: a batch of utterances.
-        tokenizer: that knows the tokens of languages.
+        tokenizer: the model's tokenizer.
         candidates: codes to choose from; None for all that the tokenizer knows.
 
     Raises:
@@ -45,22 +50,22 @@ def identify(
 @torch.inference_mode()
 def identify_after_start(
     model: WhisperForConditionalGeneration, states: Tensor, languages: Mapping[str, int]
-) -> list[Heard]:
+) -> list[IdentifiedLanguage]:
     """Return the most probable language of each utterance, as ``identify`` does.
 
     Args:
-        model: of which only the decoder is used.
-        states: (batch, d_model) of the decoder at ``<|startoftranscript|>``.
-        languages: candidates, with the ids of their tokens.
+        model: model; only the embedding of its decoder is used.
+        states: (batch, d_model), states of the decoder at ``<|startoftranscript|>``.
+        languages: candidates and the ids of their tokens.
     """
     rows = model.model.decoder.embed_tokens.weight[list(languages.values())]
     return _best(linear(states, rows).float().softmax(-1), list(languages))
 
 
-def _best(chances: Tensor, codes: Sequence[str]) -> list[Heard]:
-    best = chances.max(-1)
+def _best(probabilities: Tensor, codes: Sequence[str]) -> list[IdentifiedLanguage]:
+    best = probabilities.max(-1)
     return [
-        Heard(codes[index], probability)
+        IdentifiedLanguage(codes[index], probability)
         for index, probability in zip(
             best.indices.tolist(), best.values.tolist(), strict=True
         )
@@ -74,24 +79,24 @@ def posterior(
     tokenizer: WhisperTokenizer,
     candidates: Sequence[str],
 ) -> Tensor:
-    """Return (batch, candidates): how probable each is; the rows sum to one.
+    """Return the probabilities (batch, candidates); each row sums to one.
 
     Args:
-        model: of which only the decoder is used.
+        model: model; only its decoder is used.
         encoded: a batch of utterances.
-        tokenizer: that knows the tokens of languages.
+        tokenizer: the model's tokenizer.
         candidates: distinct codes.
 
     Raises:
-        InputError: the tokenizer lacks a candidate, or two have one token.
+        InputError: the tokenizer lacks a candidate, or two candidates have one token.
     """
     ids = [language_id(tokenizer, code) for code in candidates]
     if len(set(ids)) < len(ids):
         raise InputError(
-            f"languages that are to be told apart ({', '.join(candidates)}) must have "
-            "tokens of their own; some borrow another's: drop those."
+            f"languages to be identified ({', '.join(candidates)}) must have tokens of "
+            "their own; some borrow another's: drop those."
         )
-    return _first(model, encoded, tokenizer)[:, ids].softmax(-1)
+    return _first_logits(model, encoded, tokenizer)[:, ids].softmax(-1)
 
 
 @torch.inference_mode()
@@ -100,20 +105,20 @@ def no_speech(
     encoded: Encoded,
     tokenizer: WhisperTokenizer,
 ) -> list[float]:
-    """Return the probability that nobody speaks, of each utterance of a batch."""
-    # The token is called <|nospeech|> or <|nocaptions|>; its place is always this.
+    """Return the probability of each utterance that nobody speaks in it."""
+    # The token is called <|nospeech|> or <|nocaptions|>; it always has this id.
     index = token_id(tokenizer, "<|notimestamps|>") - 1
-    scores = _first(model, encoded, tokenizer).softmax(-1)
-    chances: list[float] = scores[:, index].tolist()
-    return chances
+    first = _first_logits(model, encoded, tokenizer).softmax(-1)
+    probabilities: list[float] = first[:, index].tolist()
+    return probabilities
 
 
-def _first(
+def _first_logits(
     model: WhisperForConditionalGeneration,
     encoded: Encoded,
     tokenizer: WhisperTokenizer,
 ) -> Tensor:
-    """Return scores (batch, vocabulary) of what follows ``<|startoftranscript|>``."""
+    """Return the logits (batch, vocabulary) after ``<|startoftranscript|>``."""
     start = token_id(tokenizer, "<|startoftranscript|>")
     prompts = torch.full((len(encoded.states), 1), start, device=encoded.states.device)
     decoder = model.model.decoder

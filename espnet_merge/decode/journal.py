@@ -1,4 +1,4 @@
-"""What a decoding has finished, so that a killed one goes on, and jobs share one."""
+"""The batches decoded so far, for resuming and for job arrays."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -17,15 +17,15 @@ type Batches = dict[int, list[Record]]
 
 
 class Journal:
-    """The batches decoded into a directory, by number, in a file for each job.
+    """The batches decoded into a directory, by number. Each job has its own file.
 
-    A file has a line for the mode, then one for each batch. A line that was cut off by
-    a kill is dropped, and a file of another mode is begun anew. One process at a time
-    holds a file; the one that joins the shards holds all. A file without a batch is
-    gone at the end.
+    The first line of a file holds the mode; each further line holds a batch. A line
+    that a kill has cut off is dropped, and a file of another mode is begun anew. One
+    process at a time holds a file; the process that joins the shards holds all files. A
+    file without a batch is removed at the end.
 
     Attributes:
-        batches: those decoded so far by this or another job.
+        batches: number -> batch, decoded so far by this job or another.
 
     Raises:
         InputError: another process holds a file.
@@ -54,13 +54,13 @@ class Journal:
             self._write(mode)
 
     def append(self, number: int, batch: list[Record]) -> None:
-        """Add a decoded batch; it survives a kill from now on."""
+        """Add a decoded batch, which from now on survives a kill."""
         self._write([number, batch])
         self._is_empty = False
         self.batches[number] = batch
 
     def remove(self) -> None:
-        """Delete the files that are held: the result is written."""
+        """Delete the files that are held, once the result is written."""
         for path in self._held:
             path.unlink()
         self._held = []
@@ -87,14 +87,14 @@ def _hold(path: Path) -> BinaryIO:
     if file is None:
         raise InputError(
             f"{path.parent}: only one process may decode into a directory, or one for "
-            "each --shard; another one does now: wait for it, or choose another "
-            "--output."
+            "each --shard; another process is decoding into it: wait for it, or choose "
+            "another --output."
         )
     return file
 
 
 def _read(file: BinaryIO, mode: Mapping[str, Any]) -> tuple[Batches, int]:
-    """Return the batches of this mode, and where the last whole line of them ends."""
+    """Return the batches of this mode, and the offset after the last complete line."""
     end = 0
     batches = {}
     for line in file:

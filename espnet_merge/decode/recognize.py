@@ -1,4 +1,4 @@
-"""A batch of utterances in, what was said in each out: one model, one mode."""
+"""Decoding a batch of utterances with one model in one mode."""
 
 import math
 import zlib
@@ -9,8 +9,8 @@ from typing import Any, Protocol
 import torch
 from transformers import WhisperTokenizer
 
-from espnet_merge.decode.identify import Heard
-from espnet_merge.decode.record import Said, one_line
+from espnet_merge.decode.identify import IdentifiedLanguage
+from espnet_merge.decode.record import DecodedSegment, text_of
 from espnet_merge.decode.routes import Routes
 from espnet_merge.decode.search import Hypothesis
 from espnet_merge.decode.settings import Settings
@@ -21,11 +21,11 @@ from espnet_merge.whisper.prompt import languages_known, prompt_ids
 
 
 class Backend[Encoded](Protocol):
-    """What runs the network; how it holds what the encoder heard is its own matter."""
+    """What runs the network; ``Encoded`` is its own type of encoder output."""
 
     @property
     def tokenizer(self) -> WhisperTokenizer:
-        """The model's own."""
+        """The model's tokenizer."""
 
     @property
     def settings(self) -> Settings:
@@ -36,15 +36,15 @@ class Backend[Encoded](Protocol):
     ) -> Encoded:
         """Run the encoder over utterances, the longest first.
 
-        From here on each has its own of ``adapters``, by the place in the model, or
-        none, 0.
+        Encoder and decoder apply the adapter of each utterance. ``adapters`` holds
+        their indices in the model; 0 is the base alone.
         """
 
-    def identify(self, encoded: Encoded) -> list[Heard]:
+    def identify(self, encoded: Encoded) -> list[IdentifiedLanguage]:
         """Return the most probable language of each utterance."""
 
     def no_speech(self, encoded: Encoded) -> list[float]:
-        """Return the probability that nobody speaks, of each utterance."""
+        """Return the probability of each utterance that nobody speaks in it."""
 
     def search(
         self,
@@ -53,10 +53,10 @@ class Backend[Encoded](Protocol):
     ) -> list[Hypothesis]:
         """Return the best hypothesis of each utterance."""
 
-    def search_and_hear(
+    def search_and_identify(
         self, encoded: Encoded, prompts: Sequence[list[int]]
-    ) -> tuple[list[Hypothesis], list[Heard]]:
-        """Return the same, and the most probable language of each utterance."""
+    ) -> tuple[list[Hypothesis], list[IdentifiedLanguage]]:
+        """Return best hypothesis and most probable language of each utterance."""
 
     def sample(
         self,
@@ -65,11 +65,11 @@ class Backend[Encoded](Protocol):
         seeds: dict[int, int],
         temperature: float,
     ) -> list[Hypothesis]:
-        """Draw a text of some of the utterances; ``seeds`` are given by their rows."""
+        """Draw a text for some utterances; ``seeds`` maps their rows to seeds."""
 
 
 def compression_ratio(text: str) -> float:
-    """Return how many times shorter zlib makes a text: the more it repeats itself.
+    """Return the length of a text over its length after zlib; repetition raises it.
 
     >>> compression_ratio("no " * 100) > 10 > 2.4 > compression_ratio("buenos días")
     True
@@ -79,12 +79,12 @@ def compression_ratio(text: str) -> float:
 
 
 def fails(text: str, mean: float, settings: Settings) -> bool:
-    """Return whether a text is to be drawn anew: improbable, or it repeats itself.
+    """Return whether a text must be drawn again: it is improbable or repeats itself.
 
     Args:
-        text: what was said.
-        mean: log-probability of its tokens.
-        settings: with the limits.
+        text: text of a hypothesis.
+        mean: mean log-probability of its tokens.
+        settings: settings with the limits of both.
     """
     return (
         mean < settings.min_log_probability
@@ -97,8 +97,8 @@ class Recognizer:
     """A model that decodes in one mode.
 
     Attributes:
-        backend: that holds the model.
-        routes: where it holds many adapters, which one an utterance gets.
+        backend: what runs the network.
+        routes: which adapter an utterance gets, if the backend holds many.
     """
 
     backend: Backend[Any]
@@ -106,95 +106,100 @@ class Recognizer:
 
     @property
     def settings(self) -> Settings:
-        """How it decodes."""
+        """How the model decodes."""
         return self.backend.settings
 
     @property
     def tokenizer(self) -> WhisperTokenizer:
-        """The model's own."""
+        """The model's tokenizer."""
         return self.backend.tokenizer
 
     @torch.inference_mode()
-    def __call__(self, batch: Sequence[Utterance]) -> list[Said]:
-        """Return what is said in each piece of the batch, the longest first."""
-        encoded, heard, adapters = self._listen(batch)
+    def __call__(self, batch: Sequence[Utterance]) -> list[DecodedSegment]:
+        """Decode a batch of utterances or segments of them, the longest first."""
+        encoded, languages, adapters = self._encode(batch)
         prompts = [
             prompt_ids(
                 self.tokenizer,
-                one.language,
-                piece.task,
+                language.code,
+                segment.task,
                 timestamps=self.settings.timestamps,
             )
-            for piece, one in zip(batch, heard, strict=True)
+            for segment, language in zip(batch, languages, strict=True)
         ]
-        noted: Sequence[Heard | None] = [None for _ in batch]
-        if self._notes():
-            found, noted = self.backend.search_and_hear(encoded, prompts)
+        identified: Sequence[IdentifiedLanguage | None] = [None for _ in batch]
+        if self._identifies_given_languages():
+            hypotheses, identified = self.backend.search_and_identify(encoded, prompts)
         else:
-            found = self.backend.search(encoded, prompts)
-        silent = [0.0 for _ in batch]
+            hypotheses = self.backend.search(encoded, prompts)
+        no_speech = [0.0 for _ in batch]
         if self.settings.no_speech is not None:
-            silent = self.backend.no_speech(encoded)
+            no_speech = self.backend.no_speech(encoded)
         for temperature in self.settings.temperatures or ():
             seeds = {
-                row: zlib.crc32(f"{piece.name} {piece.start} {temperature}".encode())
-                for row, piece in enumerate(batch)
-                if self._is_to_be_drawn(found[row], silent[row])
+                row: zlib.crc32(
+                    f"{segment.name} {segment.start} {temperature}".encode()
+                )
+                for row, segment in enumerate(batch)
+                if self._must_be_drawn(hypotheses[row], no_speech[row])
             }
             if not seeds:
                 break
             drawn = self.backend.sample(encoded, prompts, seeds, temperature)
-            # As in Whisper's transcribe, the last one stays, be it good or not.
+            # As in Whisper's transcribe, the last text is kept, good or not.
             for row, hypothesis in zip(seeds, drawn, strict=True):
-                found[row] = hypothesis
-        found = [
-            Hypothesis([], math.log(chance), ended=True)
-            if self._is_silence(hypothesis, chance)
+                hypotheses[row] = hypothesis
+        hypotheses = [
+            Hypothesis([], math.log(probability), ended=True)
+            if self._is_silence(hypothesis, probability)
             else hypothesis
-            for hypothesis, chance in zip(found, silent, strict=True)
+            for hypothesis, probability in zip(hypotheses, no_speech, strict=True)
         ]
         return [
-            Said(*each)
-            for each in zip(batch, heard, found, adapters, noted, strict=True)
+            DecodedSegment(*fields)
+            for fields in zip(
+                batch, languages, hypotheses, adapters, identified, strict=True
+            )
         ]
 
-    def _listen(
+    def _encode(
         self, batch: Sequence[Utterance]
-    ) -> tuple[Any, list[Heard], list[str | None]]:
-        """Return what the encoder heard, the languages, and whose adapters it used.
+    ) -> tuple[Any, list[IdentifiedLanguage], list[str | None]]:
+        """Return the output of the encoder, the languages, and the adapters used.
 
-        A language is heard by the base alone: it decides which adapter is right.
+        The base alone identifies a language, because the language decides which adapter
+        is used.
         """
         encoded = None
-        heard = [Heard(piece.language, 1.0) for piece in batch]
+        languages = [IdentifiedLanguage(segment.language, 1.0) for segment in batch]
         if self.settings.language == AUTO:
             encoded = self.backend.encode(batch)
-            heard = self.backend.identify(encoded)
+            languages = self.backend.identify(encoded)
         names: list[str | None] = [None for _ in batch]
         adapters = [0 for _ in batch]
         if self.routes is not None:
-            routed = [self.routes(one) for one in heard]
+            routed = [self.routes(language) for language in languages]
             names, adapters = list(routed), list(map(self.routes.index, routed))
         if encoded is None or any(adapters):
             encoded = self.backend.encode(batch, adapters)
-        return encoded, heard, names
+        return encoded, languages, names
 
-    def _notes(self) -> bool:
-        """Return whether to note which languages are heard, beside those given."""
+    def _identifies_given_languages(self) -> bool:
+        """Return whether languages are also identified where they are given."""
         settings = self.settings
-        given = settings.hear and settings.language != AUTO
-        return given and languages_known(self.tokenizer) != ENGLISH_ALONE
+        wanted = settings.hear and settings.language != AUTO
+        return wanted and languages_known(self.tokenizer) != ENGLISH_ALONE
 
-    def _is_to_be_drawn(self, hypothesis: Hypothesis, chance: float) -> bool:
-        text = one_line(self.tokenizer, hypothesis.tokens)
-        return not self._is_silence(hypothesis, chance) and fails(
+    def _must_be_drawn(self, hypothesis: Hypothesis, no_speech: float) -> bool:
+        text = text_of(self.tokenizer, hypothesis.tokens)
+        return not self._is_silence(hypothesis, no_speech) and fails(
             text, hypothesis.mean, self.settings
         )
 
-    def _is_silence(self, hypothesis: Hypothesis, chance: float) -> bool:
-        """Return whether the text is doubtful where probably nobody speaks."""
+    def _is_silence(self, hypothesis: Hypothesis, no_speech: float) -> bool:
+        """Return whether probably nobody speaks, and the text is improbable."""
         return (
             self.settings.no_speech is not None
-            and chance > self.settings.no_speech
+            and no_speech > self.settings.no_speech
             and hypothesis.mean < self.settings.min_log_probability
         )

@@ -1,4 +1,4 @@
-"""What ``text.json`` says of an utterance."""
+"""The record of an utterance in ``text.json``."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from transformers import WhisperTokenizer
 
-from espnet_merge.decode.identify import Heard
+from espnet_merge.decode.identify import IdentifiedLanguage
 from espnet_merge.decode.journal import Record
 from espnet_merge.decode.search import Hypothesis
 from espnet_merge.decode.utterances import Utterance
@@ -14,48 +14,54 @@ from espnet_merge.speech import AUTO, SAMPLE_RATE
 from espnet_merge.whisper.prompt import token_id
 
 
-class Said(NamedTuple):
-    """A piece of an utterance, or the whole, and what was said in which language.
+class DecodedSegment(NamedTuple):
+    """A decoded segment of an utterance, or a whole utterance.
 
-    ``adapter`` is the route's name, of ``routes``; None where there are no routes.
-    ``noted`` is the language that was heard, where another was given and it was asked.
+    Attributes:
+        audio: what was decoded.
+        language: language in the prompt, given or identified.
+        hypothesis: what was found.
+        adapter: name of the adapter in ``Routes``; None without routes.
+        identified: language that the model identifies although one is given; None if
+            that was not asked for.
     """
 
-    piece: Utterance
-    heard: Heard
+    audio: Utterance
+    language: IdentifiedLanguage
     hypothesis: Hypothesis
     adapter: str | None = None
-    noted: Heard | None = None
+    identified: IdentifiedLanguage | None = None
 
 
-def describe(
+def utterance_record(
     utterance: Utterance,
-    said: Sequence[Said],
+    segments: Sequence[DecodedSegment],
     tokenizer: WhisperTokenizer,
     *,
     timestamps: bool = False,
 ) -> Record:
-    """Return the record of an utterance, its pieces joined in the order of time.
+    """Return the record of an utterance, with its segments joined in order of time.
 
     Args:
-        utterance: as it is in the data directory.
-        said: the utterance itself, or its pieces in any order; none where nobody
-            speaks, or where the utterance has a defect, which the record then names.
-        tokenizer: that turns tokens into text.
-        timestamps: whether the tokens hold timestamps; if so there are ``segments``,
-            as there are of a recording that was cut.
+        utterance: utterance of the data directory.
+        segments: the decoded utterance, or its segments in any order. There are none if
+            nobody speaks, or if the utterance has a defect, which the record then
+            names.
+        tokenizer: the model's tokenizer.
+        timestamps: whether the tokens hold timestamps. If so the record has
+            ``segments``, like that of a recording that was cut.
     """
-    said = sorted(said, key=lambda one: one.piece.start)
-    hypotheses = [one.hypothesis for one in said]
+    segments = sorted(segments, key=lambda segment: segment.audio.start)
+    hypotheses = [segment.hypothesis for segment in segments]
     zero = token_id(tokenizer, "<|0.00|>")
     words = [[t for t in h.tokens if t < zero] for h in hypotheses]
     score = sum((hypothesis.score for hypothesis in hypotheses), 0.0)
     steps = sum(hypothesis.steps for hypothesis in hypotheses)
     record: Record = {
-        "text": " ".join(filter(None, (one_line(tokenizer, ids) for ids in words))),
-        **_language(utterance, said),
-        **_noted(said),
-        **_adapter(said),
+        "text": " ".join(filter(None, (text_of(tokenizer, ids) for ids in words))),
+        **_language(utterance, segments),
+        **_identified(segments),
+        **_adapter(segments),
         "task": utterance.task,
         "tokens": sum(len(hypothesis.tokens) for hypothesis in hypotheses),
         "score": round(score, 4),
@@ -67,87 +73,101 @@ def describe(
     }
     if utterance.defect:
         record["not_decoded"] = utterance.defect
-    elif timestamps or [one.piece for one in said] != [utterance]:
+    elif timestamps or [segment.audio for segment in segments] != [utterance]:
         record["segments"] = [
             {
                 "start": round(start, 3),
                 "end": round(end, 3),
-                "language": one.heard.language,
-                **_adapter([one]),
-                "text": one_line(tokenizer, tokens),
+                "language": segment.language.code,
+                **_adapter([segment]),
+                "text": text_of(tokenizer, tokens),
             }
-            for one in said
-            for start, end, tokens in _segments(one, zero if timestamps else None)
+            for segment in segments
+            for start, end, tokens in _timed(segment, zero if timestamps else None)
         ]
     return record
 
 
-def _segments(said: Said, zero: int | None) -> Iterator[tuple[float, float, list[int]]]:
-    """Yield times in the recording and the tokens between two timestamps.
+def _timed(
+    segment: DecodedSegment, zero: int | None
+) -> Iterator[tuple[float, float, list[int]]]:
+    """Yield start and end in the recording, and the tokens between two timestamps.
 
-    Without timestamps that is the whole piece.
+    Without timestamps there is one item, the whole segment.
 
     Args:
-        said: a piece.
-        zero: id of ``<|0.00|>``; each later one stands for 20 ms more. None where the
+        segment: a decoded segment.
+        zero: id of ``<|0.00|>``; each later id stands for 20 ms more. None if the
             tokens hold no timestamps.
     """
-    piece = said.piece
-    offset = piece.start / SAMPLE_RATE
+    audio = segment.audio
+    offset = audio.start / SAMPLE_RATE
     start, words = 0.0, []
-    for token in said.hypothesis.tokens:
+    for token in segment.hypothesis.tokens:
         if zero is None or token < zero:
             words.append(token)
             continue
         # Whisper may place an end in the silence that was added.
-        end = min(0.02 * (token - zero), piece.seconds)
+        end = min(0.02 * (token - zero), audio.seconds)
         if words:
             yield offset + start, offset + end, words
         start, words = end, []
     if words:
-        yield offset + start, offset + piece.seconds, words
+        yield offset + start, offset + audio.seconds, words
 
 
-def _language(utterance: Utterance, said: Sequence[Said]) -> Record:
-    """Of a recording in pieces, the language of which most is heard."""
+def _language(utterance: Utterance, segments: Sequence[DecodedSegment]) -> Record:
+    """Return the language of an utterance, identified over all segments if need be."""
     if utterance.language != AUTO:
         return {"language": utterance.language}
-    if not said:
+    if not segments:
         return {"language": None, "language_probability": 0.0}
-    language, share = _most([(one.heard, one.piece.samples) for one in said])
-    return {"language": language, "language_probability": share}
+    language, probability = _main_language(
+        [(segment.language, segment.audio.samples) for segment in segments]
+    )
+    return {"language": language, "language_probability": probability}
 
 
-def _noted(said: Sequence[Said]) -> Record:
-    """The same where another language was given, if it was asked for."""
-    found = [(one.noted, one.piece.samples) for one in said if one.noted]
-    if not found:
+def _identified(segments: Sequence[DecodedSegment]) -> Record:
+    """Return the language that was identified although one was given, if any."""
+    identified = [
+        (segment.identified, segment.audio.samples)
+        for segment in segments
+        if segment.identified
+    ]
+    if not identified:
         return {}
-    language, share = _most(found)
-    return {"heard": language, "heard_probability": share}
+    language, probability = _main_language(identified)
+    return {"heard": language, "heard_probability": probability}
 
 
-def _most(found: Sequence[tuple[Heard, int]]) -> tuple[str, float]:
-    """Return the language of which most samples are, and its probability."""
-    shares: dict[str, float] = defaultdict(float)
-    for heard, samples in found:
-        shares[heard.language] += heard.probability * samples
-    language = max(shares, key=shares.__getitem__)
-    total = sum(samples for _, samples in found)
-    return language, round(shares[language] / total, 4)
+def _main_language(
+    identified: Sequence[tuple[IdentifiedLanguage, int]],
+) -> tuple[str, float]:
+    """Return the language with the highest probability over all samples.
+
+    Args:
+        identified: language and number of samples of each segment.
+    """
+    weights: dict[str, float] = defaultdict(float)
+    for language, samples in identified:
+        weights[language.code] += language.probability * samples
+    main = max(weights, key=weights.__getitem__)
+    total = sum(samples for _, samples in identified)
+    return main, round(weights[main] / total, 4)
 
 
-def _adapter(said: Sequence[Said]) -> Record:
-    """Of a recording in pieces, the adapter that decoded most of it, if one did."""
-    shares: dict[str, int] = defaultdict(int)
-    for one in said:
-        if one.adapter is not None:
-            shares[one.adapter] += one.piece.samples
-    return {"adapter": max(shares, key=shares.__getitem__)} if shares else {}
+def _adapter(segments: Sequence[DecodedSegment]) -> Record:
+    """Return the adapter that decoded most of an utterance, if there are routes."""
+    samples: dict[str, int] = defaultdict(int)
+    for segment in segments:
+        if segment.adapter is not None:
+            samples[segment.adapter] += segment.audio.samples
+    return {"adapter": max(samples, key=samples.__getitem__)} if samples else {}
 
 
-def one_line(tokenizer: WhisperTokenizer, tokens: list[int]) -> str:
-    """Return the text of tokens, without the special ones."""
+def text_of(tokenizer: WhisperTokenizer, tokens: list[int]) -> str:
+    """Return the text of tokens in one line, without special tokens."""
     text: str = tokenizer.decode(
         tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False
     )
@@ -155,7 +175,7 @@ def one_line(tokenizer: WhisperTokenizer, tokens: list[int]) -> str:
 
 
 def repeats(tokens: Sequence[int]) -> int:
-    """Return how often, at most, some phrase stands in a row: the sign of a loop.
+    """Return how often a phrase stands in a row, at most; a high count is a loop.
 
     >>> repeats([1, 2, 3]), repeats([7, 1, 2, 1, 2, 1, 2, 9]), repeats([])
     (1, 3, 0)

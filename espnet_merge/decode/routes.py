@@ -1,11 +1,11 @@
-"""Which adapter an utterance gets: that of its language, or what was named instead."""
+"""Choosing the adapter of an utterance by its language, or else the fallback."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from espnet_merge.decode.expert import check_adapter
-from espnet_merge.decode.identify import Heard
+from espnet_merge.decode.identify import IdentifiedLanguage
 from espnet_merge.decode.settings import Settings
 from espnet_merge.errors import InputError
 from espnet_merge.options import AnyPath
@@ -13,41 +13,41 @@ from espnet_merge.speech import AUTO, LANGUAGES
 from espnet_merge.whisper.prompt import check_language
 
 NONE = "none"  # the base alone
-FALLBACK = "fallback"  # in text.json, an adapter that is no language's
+FALLBACK = "fallback"  # in text.json, an adapter that belongs to no language
 
 
 @dataclass(frozen=True, kw_only=True)
 class Routes:
-    """Adapters by language, and what there is for the others.
+    """Adapters by language, and the fallback for other languages.
 
     Attributes:
-        adapters: directory of each language's adapter; of ``FALLBACK`` where that is
-            an adapter of its own.
-        fallback: ``NONE``, a key of ``adapters``, or None: no utterance may need it.
-        min_confidence: probability of the language below which the fallback is taken.
+        adapters: language -> directory of its adapter; also ``FALLBACK`` -> directory
+            if the fallback is another adapter.
+        fallback: ``NONE``, a key of ``adapters``, or None if no utterance may need it.
+        min_confidence: probability of the language below which the fallback is used.
     """
 
     adapters: dict[str, Path]
     fallback: str | None = None
     min_confidence: float | None = None
 
-    def __call__(self, heard: Heard) -> str:
+    def __call__(self, language: IdentifiedLanguage) -> str:
         """Return ``NONE`` or a key of ``adapters``."""
-        sure = heard.probability >= (self.min_confidence or 0.0)
-        if sure and heard.language in self.adapters:
-            return heard.language
+        confident = language.probability >= (self.min_confidence or 0.0)
+        if confident and language.code in self.adapters:
+            return language.code
         return self.fallback or NONE
 
     def index(self, name: str) -> int:
-        """Return the place of the adapter in the model; that of ``NONE`` is 0."""
+        """Return the index of the adapter in the model; that of ``NONE`` is 0."""
         return [NONE, *self.adapters].index(name)
 
     def check(self, where: object, languages: Iterable[str]) -> None:
-        """Raise ``InputError`` where a language has no adapter, and no fallback.
+        """Raise ``InputError`` if a language has no adapter and there is no fallback.
 
         Args:
-            where: they are named.
-            languages: that utterances may have.
+            where: file, directory or option that names the languages.
+            languages: languages that utterances may have.
         """
         if self.fallback is not None:
             return
@@ -65,18 +65,18 @@ def read_routes(
     settings: Settings,
     known: Collection[str] = LANGUAGES,
 ) -> Routes:
-    """Return the routes between adapters, checked to be there.
+    """Return the routes, after a check that each directory holds an adapter.
 
     Args:
-        adapters: PEFT adapter directory of each language.
-        fallback: ``none``, one of the languages, or another adapter directory; None
-            where every utterance must have a language with an adapter.
-        settings: how to decode; with ``min_confidence``.
+        adapters: language -> directory of its PEFT adapter.
+        fallback: ``none``, one of the languages, or another adapter directory; None if
+            every utterance must have a language with an adapter.
+        settings: how to decode, with ``min_confidence``.
         known: codes of the model's languages.
 
     Raises:
         InputError: a language is unknown, a directory holds no adapter, or the
-            settings do not go with adapters of languages.
+            settings do not allow adapters by language.
     """
     if settings.backend != "torch":
         raise InputError(

@@ -1,7 +1,7 @@
 """Greedy and beam search over a batch of encoded utterances.
 
-The rules are those of transformers' ``generate`` with its default length penalty
-(1.0, the mean log-probability of a token), so that hypotheses equal its own.
+The search follows transformers' ``generate`` with its default length penalty (1.0, the
+mean log-probability of a token), so both find the same hypotheses.
 """
 
 from collections.abc import Callable
@@ -17,12 +17,13 @@ from espnet_merge.whisper.model import Encoded, decode, logits, new_cache
 
 
 class Hypothesis(NamedTuple):
-    """What the decoder said for one utterance.
+    """A hypothesis of one utterance.
 
-    tokens: ids without prompt and end.
-    score: sum of log-probabilities of the tokens and the end.
-    ended: the decoder said the end itself and was not cut off.
-    temperature: at which the tokens were drawn; 0 of a search.
+    Attributes:
+        tokens: ids without prompt and ``<|endoftext|>``.
+        score: sum of log-probabilities of the tokens and ``<|endoftext|>``.
+        ended: whether it ends with ``<|endoftext|>``, and was not cut off.
+        temperature: temperature at which the tokens were drawn; 0 of a search.
     """
 
     tokens: list[int]
@@ -32,32 +33,32 @@ class Hypothesis(NamedTuple):
 
     @property
     def steps(self) -> int:
-        """Tokens, the end counted where there is one."""
+        """Number of tokens, ``<|endoftext|>`` included."""
         return len(self.tokens) + self.ended
 
     @property
     def mean(self) -> float:
-        """Log-probability a token."""
+        """Mean log-probability of a token."""
         return self.score / self.steps
 
 
 @dataclass(frozen=True)
 class Rules:
-    """What may be said.
+    """Which tokens are allowed.
 
     Attributes:
         end: id of ``<|endoftext|>``.
-        max_new_tokens: tokens after the prompt, the end included.
-        never: ids that are not text (music, brackets, control tokens).
-        never_first: ids that cannot begin a text (a blank, the end).
-        timestamps: transformers' rules of Whisper's timestamps, where they are asked
-            for: they come in pairs, ascending, the first within a second.
+        max_new_tokens: tokens after the prompt, ``<|endoftext|>`` included.
+        suppress_tokens: ids that are not text (music, brackets, control tokens).
+        begin_suppress_tokens: ids that cannot begin a text (a blank, the end).
+        timestamps: transformers' rules for Whisper's timestamps, if there are to be
+            any: they come in pairs, ascending, the first within a second.
     """
 
     end: int
     max_new_tokens: int
-    never: list[int] = field(default_factory=list)
-    never_first: list[int] = field(default_factory=list)
+    suppress_tokens: list[int] = field(default_factory=list)
+    begin_suppress_tokens: list[int] = field(default_factory=list)
     timestamps: WhisperTimeStampLogitsProcessor | None = None
 
     @classmethod
@@ -71,10 +72,10 @@ class Rules:
         """Take the suppressed tokens from the model's generation_config.json.
 
         Args:
-            model: whose rules they are.
+            model: model that decodes.
             end: id of ``<|endoftext|>``.
-            max_new_tokens: tokens after the prompt, the end included.
-            no_timestamps: id of ``<|notimestamps|>``, where timestamps are asked for.
+            max_new_tokens: tokens after the prompt, ``<|endoftext|>`` included.
+            no_timestamps: id of ``<|notimestamps|>`` if there are to be timestamps.
         """
         config = model.generation_config
         return cls(
@@ -86,20 +87,20 @@ class Rules:
         )
 
     def log_probs(self, scores: Tensor, texts: list[list[list[int]]]) -> Tensor:
-        """Return log-probabilities of what may be said next, -inf of the rest.
+        """Return log-probabilities of the next token; -inf if it is not allowed.
 
         Args:
-            scores: (batch, beams, vocabulary), as the decoder gives them.
-            texts: of each utterance and beam so far, all of one length.
+            scores: (batch, beams, vocabulary), logits of the decoder.
+            texts: tokens so far of each utterance and beam, all of one length.
         """
         log_probs = scores.float().log_softmax(-1)
-        log_probs[..., self.never] = -torch.inf
+        log_probs[..., self.suppress_tokens] = -torch.inf
         if not texts[0][0]:
-            log_probs[..., self.never_first] = -torch.inf
+            log_probs[..., self.begin_suppress_tokens] = -torch.inf
         if self.timestamps is None:
             return log_probs
-        said = torch.tensor(texts, dtype=torch.long, device=scores.device)
-        allowed: Tensor = self.timestamps(said.flatten(0, 1), log_probs.flatten(0, 1))
+        ids = torch.tensor(texts, dtype=torch.long, device=scores.device)
+        allowed: Tensor = self.timestamps(ids.flatten(0, 1), log_probs.flatten(0, 1))
         return allowed.view_as(log_probs)
 
 
@@ -114,13 +115,13 @@ def _timestamps(end: int, no_timestamps: int) -> WhisperTimeStampLogitsProcessor
 
 @dataclass
 class Finished:
-    """The texts of an utterance that have ended, the best first.
+    """The finished hypotheses of an utterance, the best first.
 
     Attributes:
-        rules: what ends a text.
-        beam: texts that are kept, of those that have ended as of those still open.
-        early_stopping: whether the search ends when so many texts have ended.
-        hypotheses: the texts.
+        rules: which token ends a text, and how long it may be.
+        beam: number of finished hypotheses that are kept, and of unfinished ones.
+        early_stopping: whether the search ends with ``beam`` finished hypotheses.
+        hypotheses: the finished hypotheses.
     """
 
     rules: Rules
@@ -131,13 +132,13 @@ class Finished:
     def add(
         self, step: int, texts: list[list[int]], totals: list[float], ids: list[int]
     ) -> list[int]:
-        """Add the texts that end at a step; return which others stay open, if any do.
+        """Add the texts that end at a step; return the indices of those that go on.
 
         Args:
-            step: counts from 1.
+            step: number of the step, from 1.
             texts: candidates before this step, twice as many as beams, the best first.
-            totals: score of each after this step.
-            ids: what each says at this step.
+            totals: score of each candidate after this step.
+            ids: token of each candidate at this step.
         """
         done = self.hypotheses
         for text, total, token in list(zip(texts, totals, ids, strict=True))[
@@ -151,10 +152,10 @@ class Finished:
         del done[self.beam :]
         kept = [rank for rank, token in enumerate(ids) if token != self.rules.end]
         if len(done) == self.beam:
-            # Greedy search ends with its first end. A beam is left when no open text
-            # scores better now than the worst it has finished.
-            beams = self.beam > 1 and not self.early_stopping
-            if not (beams and totals[kept[0]] / step > done[-1].mean):
+            # Greedy search ends with the first finished text. Beam search ends when no
+            # unfinished text has a better mean score than the worst finished one.
+            may_go_on = self.beam > 1 and not self.early_stopping
+            if not (may_go_on and totals[kept[0]] / step > done[-1].mean):
                 return []
         return kept[: self.beam]
 
@@ -168,37 +169,37 @@ def search(
     beam: int = 1,
     *,
     early_stopping: bool = False,
-    first: Callable[[Tensor], object] | None = None,
+    on_start: Callable[[Tensor], object] | None = None,
 ) -> list[Hypothesis]:
     """Return the best hypothesis of each utterance.
 
     Args:
-        model: of which only the decoder is used.
+        model: model; only its decoder is used.
         encoded: a batch of utterances.
         prompts: (batch, length) ids.
-        rules: what may be said, and for how long.
-        beam: texts kept open an utterance; 1 is greedy search.
-        early_stopping: leave an utterance as soon as ``beam`` texts have ended, and not
-            only when no open one has a better mean.
-        first: is called with the states (batch, d_model) of the first token of the
-            prompts, which tell the language that is heard.
+        rules: which tokens are allowed, and how many.
+        beam: unfinished hypotheses kept per utterance; 1 is greedy search.
+        early_stopping: end an utterance as soon as ``beam`` hypotheses are finished,
+            even if an unfinished one has a better mean score.
+        on_start: called with the states (batch, d_model) at the first token of the
+            prompts, from which the language can be identified.
     """
     decoder, cache = model.model.decoder, new_cache()
-    rows = list(range(prompts.shape[0]))  # the utterance of each row still open
+    rows = list(range(prompts.shape[0]))  # utterance of each row that is not finished
     finished = [Finished(rules, beam, early_stopping) for _ in rows]
     texts: list[list[list[int]]] = [[[]] for _ in rows]
     scores = prompts.new_zeros((len(rows), 1), dtype=torch.float32)
     follows = prompts.new_ones((len(rows), 1, prompts.shape[1]), dtype=torch.bool)
     states = decode(decoder, prompts, encoded, cache)
-    if first is not None:
-        first(states[:, 0])
+    if on_start is not None:
+        on_start(states[:, 0])
     states = states[:, -1:]
     for step in range(1, rules.max_new_tokens + 1):
         log_probs = rules.log_probs(logits(decoder, states), texts)
         best, parents, tokens = _candidates(scores, log_probs, beam)
         kept: dict[int, list[int]] = {}
-        listed = zip(best.tolist(), parents.tolist(), tokens.tolist(), strict=True)
-        for row, (totals, origins, ids) in enumerate(listed):
+        candidates = zip(best.tolist(), parents.tolist(), tokens.tolist(), strict=True)
+        for row, (totals, origins, ids) in enumerate(candidates):
             begun = [texts[row][origin] for origin in origins]
             if ranks := finished[rows[row]].add(step, begun, totals, ids):
                 kept[row] = ranks
@@ -206,37 +207,37 @@ def search(
         if not kept or step == rules.max_new_tokens:
             break
         if len(kept) < len(rows):
-            left = torch.tensor(list(kept), device=prompts.device)
-            cache.batch_select_indices(left)
-            encoded, follows = encoded.select(left), follows[left]
-            best, parents, tokens = best[left], parents[left], tokens[left]
+            indices = torch.tensor(list(kept), device=prompts.device)
+            cache.batch_select_indices(indices)
+            encoded, follows = encoded.select(indices), follows[indices]
+            best, parents, tokens = best[indices], parents[indices], tokens[indices]
             rows, texts = [rows[row] for row in kept], [texts[row] for row in kept]
         chosen = torch.tensor(list(kept.values()), device=prompts.device)
-        scores, said = best.gather(1, chosen), tokens.gather(1, chosen)
-        follows = _prolong(follows, parents.gather(1, chosen))
-        mask, place = follows if beam > 1 else None, prompts.shape[1] + step - 1
-        states = decode(decoder, said, encoded, cache, mask, place)
-    return [done.hypotheses[0] for done in finished]
+        scores, next_tokens = best.gather(1, chosen), tokens.gather(1, chosen)
+        follows = _extend(follows, parents.gather(1, chosen))
+        mask, position = follows if beam > 1 else None, prompts.shape[1] + step - 1
+        states = decode(decoder, next_tokens, encoded, cache, mask, position)
+    return [utterance.hypotheses[0] for utterance in finished]
 
 
 def _candidates(
     scores: Tensor, log_probs: Tensor, beam: int
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Return score, text and next token of the best ways to go on, the best first.
+    """Return score, text and next token of the best candidates, the best first.
 
-    A text ends in one way only, so that of twice as many candidates as beams at least
-    one a beam stays open.
+    There are twice as many candidates as beams. A text can end with one token only, so
+    at least one candidate per beam does not end.
     """
     best, index = (scores[..., None] + log_probs).flatten(1).topk(2 * beam)
     return best, index // log_probs.shape[-1], index % log_probs.shape[-1]
 
 
-def _prolong(follows: Tensor, parents: Tensor) -> Tensor:
-    """Return which tokens each text follows, one more of its own included.
+def _extend(follows: Tensor, parents: Tensor) -> Tensor:
+    """Return which cached tokens each text follows, with one new token of its own.
 
     Args:
-        follows: (batch, texts before, tokens before).
-        parents: (batch, beams), the text before that each goes on with.
+        follows: attention mask (batch, texts before, tokens before).
+        parents: (batch, beams), index of the text that each text continues.
     """
     past = follows.gather(1, parents[..., None].expand(-1, -1, follows.shape[-1]))
     own = torch.eye(parents.shape[1], dtype=torch.bool, device=parents.device)

@@ -1,4 +1,4 @@
-"""How a Whisper is run, and how to decode: options, which a YAML file may hold."""
+"""Options of running a Whisper and of decoding, which a YAML file may hold."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ DTYPES = {
 
 
 def codes(text: str) -> list[str]:
-    """Split codes at commas; no text is no code."""
+    """Split codes at commas; an empty text holds none."""
     return text.split(",") if text else []
 
 
@@ -28,18 +28,18 @@ def _numbers(text: str) -> list[float]:
         return [float(number) for number in text.split(",")]
     except ValueError as error:
         raise InputError(
-            f"temperatures must be numbers with commas between; got {text!r}: write "
+            f"temperatures must be numbers separated by commas; got {text!r}: write "
             "0.2,0.4."
         ) from error
 
 
 def pairs(words: Sequence[str]) -> dict[str, Path]:
-    """Return language -> directory, of words ``LANGUAGE=DIR``.
+    """Return language -> directory, read from words ``LANGUAGE=DIR``.
 
     Raises:
-        InputError: a word is none, or a language comes twice.
+        InputError: a word has another form, or a language is named twice.
     """
-    found: dict[str, Path] = {}
+    directories: dict[str, Path] = {}
     for word in words:
         language, equals, directory = word.partition("=")
         if not equals or not directory:
@@ -47,38 +47,38 @@ def pairs(words: Sequence[str]) -> dict[str, Path]:
                 f"each of --adapters must be LANGUAGE=DIR such as es=exp/lora_es/model;"
                 f" got {word!r}."
             )
-        if language in found:
+        if language in directories:
             raise InputError(
-                f"a language has one of --adapters; {language} has {word} and "
-                f"{found[language]}: drop one."
+                f"a language must have one of --adapters; {language} has {word} and "
+                f"{directories[language]}: drop one."
             )
-        found[language] = Path(directory)
-    return found
+        directories[language] = Path(directory)
+    return directories
 
 
 @dataclass(frozen=True, kw_only=True)
 class ForwardPass(Options):
-    """How a Whisper hears, and on what it runs."""
+    """Padding of the input, and where the model runs."""
 
     pad_to: Annotated[
         float,
         Option(
             "seconds to pad to; 30: as Whisper, 0: true length",
             default="as the model was trained, by the record beside it; 30 without a "
-            "record, or where --tail is given",
+            "record, or if --tail is given",
         ),
     ] = PUBLISHED.pad_to
     tail: Annotated[
         float,
         Option(
             "seconds of silence after each utterance",
-            default="likewise; 0 without a record, or where --pad-to is given",
+            default="likewise; 0 without a record, or if --pad-to is given",
         ),
     ] = PUBLISHED.tail
-    device: Annotated[Literal["cpu", "cuda"], Option("where it runs")] = "cpu"
-    # One, because processes side by side use the other cores better, and threads that
-    # wait for a busy core are many times slower.
-    threads: Annotated[int, Option("of the CPU", least=1, most=1024)] = 1
+    device: Annotated[Literal["cpu", "cuda"], Option("where the model runs")] = "cpu"
+    # One, because parallel processes use the other cores better, and threads that wait
+    # for a busy core are many times slower.
+    threads: Annotated[int, Option("CPU threads", least=1, most=1024)] = 1
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -87,7 +87,7 @@ class ForwardPass(Options):
 
     @classmethod
     def completed(cls, given: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Add how the model was trained, unless it is given how it hears."""
+        """Add the padding of the model's training, unless one is given."""
         if "model" not in given or given.keys() & set(Padding._fields):
             return given
         return {**given, **(common_padding(experts(given)) or PUBLISHED)._asdict()}
@@ -97,10 +97,10 @@ def experts(given: Mapping[str, Any]) -> list[Path]:
     """Return what was trained: the adapters if there are any, else the model.
 
     Args:
-        given: options: ``model``, ``adapter``, ``adapters``.
+        given: the options ``model``, ``adapter`` and ``adapters``.
     """
-    alone = given.get("adapter") or given["model"]
-    adapters: Mapping[str, AnyPath] = given.get("adapters") or {"": alone}
+    single = given.get("adapter") or given["model"]
+    adapters: Mapping[str, AnyPath] = given.get("adapters") or {"": single}
     return [Path(path) for path in adapters.values()]
 
 
@@ -114,32 +114,38 @@ class Settings(ForwardPass):
 
     beam: Annotated[
         int,
-        Option("texts kept open an utterance; 1: greedy search", least=1, most=100),
+        Option("beam size; 1: greedy search", least=1, most=100),
     ] = 1
-    # Otherwise a search goes on while an open text has the better mean, as that of
-    # transformers does. A loop has a good mean.
+    # By default a search goes on while an unfinished text has a better mean score, as
+    # in transformers. A text that loops has a good mean score.
     early_stopping: Annotated[
         bool,
-        Option("end with as many texts as beams, as Whisper's own search"),
+        Option("end with as many finished texts as beams, as Whisper's own search"),
     ] = False
     batch_size: Annotated[
         int, Option("utterances decoded together", least=1, most=10_000)
     ] = 8
     language: Annotated[
         str | None,
-        Option("of all utterances, or auto", default="each one's in utt2lang"),
+        Option(
+            "language of all utterances; auto: the model identifies it",
+            default="each utterance's in utt2lang",
+        ),
     ] = None
     languages: Annotated[
         list[str] | None,
-        Option("that auto chooses from, such as es,it,ru", default="all", read=codes),
+        Option(
+            "candidates of --language auto, such as es,it,ru", default="all", read=codes
+        ),
     ] = None
     hear: Annotated[
-        bool, Option("note in text.json which language the model hears, though given")
+        bool,
+        Option("also identify languages that are given, and note them in text.json"),
     ] = False
     min_confidence: Annotated[
         float | None,
         Option(
-            "probability of auto's language below which --fallback decodes",
+            "probability of the identified language below which --fallback decodes",
             default="never",
             least=0,
             most=1,
@@ -147,16 +153,16 @@ class Settings(ForwardPass):
     ] = None
     task: Annotated[
         Task | None,
-        Option("of all utterances", default="each one's in utt2task"),
+        Option("task of all utterances", default="each utterance's in utt2task"),
     ] = None
     timestamps: Annotated[
-        bool, Option("say when each part of a text is spoken, in text.json")
+        bool, Option("write the times of each part of a text to text.json")
     ] = False
     # Whisper's own are 0.2, 0.4, 0.6, 0.8 and 1.
     temperatures: Annotated[
         list[float] | None,
         Option(
-            "draw a text that fails anew, such as 0.2,0.4,0.6,0.8,1",
+            "at which a text that fails is drawn again, such as 0.2,0.4,0.6,0.8,1",
             default="never",
             least=0.01,
             most=2,
@@ -166,35 +172,40 @@ class Settings(ForwardPass):
     max_compression: Annotated[
         float,
         Option(
-            "how often shorter zlib may make a text; above it fails", least=1, most=1000
+            "compression ratio by zlib above which a text fails", least=1, most=1000
         ),
     ] = 2.4
     min_log_probability: Annotated[
         float,
-        Option("mean of a token, below which a text fails", least=-100, most=0),
+        Option(
+            "mean log-probability of a token below which a text fails",
+            least=-100,
+            most=0,
+        ),
     ] = -1.0
-    # Of texts that fail by min_log_probability, too. Whisper's own is 0.6.
+    # Applies to texts below min_log_probability only. Whisper's own is 0.6.
     no_speech: Annotated[
         float | None,
         Option(
-            "above this probability a text that fails is silence, such as 0.6",
+            "probability of no speech above which an improbable text is left empty, "
+            "such as 0.6",
             default="never",
             least=0,
             most=1,
         ),
     ] = None
-    # Of the decoder's 448 positions four are the prompt; Whisper's own limit is 224.
+    # The decoder has 448 positions, the prompt takes 4; Whisper's own limit is 224.
     max_new_tokens: Annotated[
         int, Option("tokens at which a text is cut", least=1, most=444)
     ] = 224
     backend: Annotated[
         Literal["torch", "ctranslate2"],
-        Option("what runs the network; ctranslate2 knows no temperatures"),
+        Option("what runs the network; ctranslate2 has no --temperatures"),
     ] = "torch"
-    # Of weights and activations; probabilities are float32.
+    # Type of weights and activations; probabilities are float32.
     dtype: Annotated[
         Literal["float32", "float16", "bfloat16", "int8"],
-        Option("of the weights; int8 is of ctranslate2, halves of torch"),
+        Option("type of the weights; int8 for ctranslate2, half precision for torch"),
     ] = "float32"
 
     def __post_init__(self) -> None:
@@ -212,7 +223,7 @@ class Settings(ForwardPass):
             )
         if self.min_confidence is not None and self.language != AUTO:
             raise InputError(
-                "min_confidence is of language auto; got language "
+                "min_confidence needs language auto; got language "
                 f"{self.language!r}: pass --language auto, or drop it."
             )
         if self.languages is not None and self.language != AUTO:
@@ -226,15 +237,15 @@ class Settings(ForwardPass):
             )
 
     def check_languages(self, known: Collection[str] = LANGUAGES) -> None:
-        """Raise ``InputError`` unless a model knows the languages that are named.
+        """Raise ``InputError`` unless the model knows all languages in the settings.
 
         Args:
             known: codes of the model's languages.
         """
         if self.language == AUTO and known == ENGLISH_ALONE:
             raise InputError(
-                "language auto needs a model of many languages; this one knows English "
-                "alone: drop it."
+                "language auto needs a multilingual model; this model knows only "
+                "English: drop --language auto."
             )
         if self.language not in (None, AUTO):
             check_language(self.language, known)

@@ -1,4 +1,4 @@
-"""How alike languages sound to a Whisper, measured on a data directory of each."""
+"""The similarity of languages to a Whisper, measured on a data directory of each."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -33,11 +33,12 @@ from espnet_merge.whisper.prompt import load_tokenizer
 
 @dataclass(frozen=True)
 class Similarity:
-    """What was measured; as text, a table in percent.
+    """Measured similarities; printed, a table in percent.
 
     Attributes:
-        record: what ``similarity.json`` holds: model and data, utterances of each
-            language, and its ``similarity`` to each candidate, in [0, 1].
+        record: content of ``similarity.json``: model and data, the number of
+            ``utterances`` of each language, and its ``similarity`` to each candidate,
+            in [0, 1].
     """
 
     record: dict[str, Any]
@@ -47,17 +48,17 @@ class Similarity:
         columns = list(next(iter(rows.values())))
         table = [["language", "utterances", *columns, "most similar other"]]
         for language, row in rows.items():
-            shares = [f"{100 * share:.2f}" for share in row.values()]
-            nearest = ranked(row, set(columns) - {language})[0]
-            table.append([language, str(counts[language]), *shares, nearest.language])
+            percentages = [f"{100 * value:.2f}" for value in row.values()]
+            nearest = ranked(row, set(columns) - {language})[0].language
+            table.append([language, str(counts[language]), *percentages, nearest])
         return "\n".join(aligned(table))
 
     def write(self, output: Path, *, overwrite: bool = False) -> None:
-        """Write ``similarity.json`` and a picture.
+        """Write ``similarity.json`` and ``similarity.png``.
 
         Args:
             output: directory to write.
-            overwrite: whether an older result there may be replaced.
+            overwrite: replace an older result there.
         """
         with whole_directory(output, SIMILARITY_JSON, overwrite=overwrite) as folder:
             picture = draw(self.record["similarity"])
@@ -67,22 +68,23 @@ class Similarity:
 
 
 def measure(model: Path, data: Sequence[Path], settings: Settings) -> Similarity:
-    """Average what a model takes the language of each utterance for.
+    """Average the probabilities of the candidates over the utterances of each language.
 
     Args:
         model: Whisper: a directory, or OpenAI's file.
         data: Kaldi data directories, each of one language.
-        settings: ``languages`` are the candidates, None for those of the data; and
-            how the model hears. What else is in them does not matter.
+        settings: ``languages`` are the candidates, None for those of the data. Padding,
+            device, threads and batch size are used, too; the rest is ignored.
 
     Raises:
-        InputError: bad data, fewer than two candidates, or one that is unknown.
+        InputError: the data is bad, there are fewer than two candidates, or one is
+            unknown.
     """
     sets = _read(data)
     candidates = list(sets) if settings.languages is None else settings.languages
     settings = replace(settings, language=AUTO, languages=candidates)
     backend = _load(as_directory(model, default_cache()), settings)
-    rows = {language: _row(backend, said) for language, said in sets.items()}
+    rows = {language: _row(backend, spoken) for language, spoken in sets.items()}
     return Similarity(
         {
             "model": str(model),
@@ -91,10 +93,10 @@ def measure(model: Path, data: Sequence[Path], settings: Settings) -> Similarity
             "tail": settings.tail,
             "data": dict(zip(sets, map(str, data), strict=True)),
             "audio_sha256": {
-                language: sha256_of_all(one.audio for one in said)
-                for language, said in sets.items()
+                language: sha256_of_all(utterance.audio for utterance in spoken)
+                for language, spoken in sets.items()
             },
-            "utterances": {language: len(said) for language, said in sets.items()},
+            "utterances": {language: len(spoken) for language, spoken in sets.items()},
             "similarity": rows,
         }
     )
@@ -125,8 +127,9 @@ def _load(model: Path, settings: Settings) -> TorchBackend:
     settings.check_languages(languages_of(model))
     if len(candidates) < 2:
         raise InputError(
-            "similarity needs two candidates at least, for they share the mass; got "
-            f"{candidates[0]} alone: name the trained languages by --languages."
+            "similarity needs at least two candidates, because their probabilities sum "
+            f"to one; got only {candidates[0]}: name the trained languages by "
+            "--languages."
         )
     check_expert(model, None)
     torch.set_num_threads(settings.threads)
@@ -148,6 +151,6 @@ def _posteriors(
     with tqdm(desc=name, total=len(utterances), unit="utt", disable=None) as bar:
         for batch in batches(utterances, backend.settings.batch_size):
             encoded = backend.encode(batch)
-            heard = posterior(backend.whisper, encoded, backend.tokenizer, candidates)
-            yield heard.cpu().numpy()
+            rows = posterior(backend.whisper, encoded, backend.tokenizer, candidates)
+            yield rows.cpu().numpy()
             bar.update(len(batch))

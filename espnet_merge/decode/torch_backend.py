@@ -1,4 +1,4 @@
-"""Decoding by torch: the reference, with every option."""
+"""Decoding by torch: the reference implementation, with every option."""
 
 import itertools
 from collections.abc import Callable, Sequence
@@ -11,7 +11,7 @@ from transformers import WhisperForConditionalGeneration, WhisperTokenizer
 
 from espnet_merge.decode.batches import encode_batch
 from espnet_merge.decode.identify import (
-    Heard,
+    IdentifiedLanguage,
     identify,
     identify_after_start,
     no_speech,
@@ -20,16 +20,17 @@ from espnet_merge.decode.sample import sample
 from espnet_merge.decode.search import Hypothesis, Rules, search
 from espnet_merge.decode.settings import Settings
 from espnet_merge.decode.utterances import Utterance
-from espnet_merge.speech import SAMPLE_RATE
+from espnet_merge.speech import SAMPLE_RATE, WINDOW
 from espnet_merge.whisper.model import Encoded, join
 from espnet_merge.whisper.prompt import known_languages, language_id, token_id
 
-# Seconds of sound that a CPU encodes at once: more leave its caches, and gain nothing.
-AT_ONCE = 30.0
+# Seconds of audio that a CPU encodes at once: one window of Whisper. More would leave
+# its caches, and gain nothing.
+CPU_SECONDS = WINDOW
 
 
-def seconds(longest: Utterance, settings: Settings) -> float:
-    """Return how long the longest of a batch is to the encoder."""
+def input_seconds(longest: Utterance, settings: Settings) -> float:
+    """Return the length of the longest utterance of a batch as the encoder gets it."""
     return max(settings.pad_to, longest.samples / SAMPLE_RATE + settings.tail)
 
 
@@ -39,7 +40,7 @@ class TorchBackend:
 
     Attributes:
         whisper: the model, with or without an adapter.
-        tokenizer: its own.
+        tokenizer: the model's tokenizer.
         settings: how to decode.
     """
 
@@ -54,22 +55,23 @@ class TorchBackend:
         settings = self.settings
         size = len(batch)
         if self.whisper.device.type == "cpu":
-            size = max(1, int(AT_ONCE / seconds(batch[0], settings)))
-        pieces = itertools.batched(batch, size)
-        places = itertools.batched(adapters or [0] * len(batch), size)
-        parts = [
-            encode_batch(self.whisper, piece, settings.pad_to, settings.tail, place)
-            for piece, place in zip(pieces, places, strict=True)
-        ]
-        return join(parts)
+            size = max(1, int(CPU_SECONDS / input_seconds(batch[0], settings)))
+        parts = itertools.batched(batch, size)
+        indices = itertools.batched(adapters or [0] * len(batch), size)
+        return join(
+            [
+                encode_batch(self.whisper, part, settings.pad_to, settings.tail, own)
+                for part, own in zip(parts, indices, strict=True)
+            ]
+        )
 
-    def identify(self, encoded: Encoded) -> list[Heard]:
+    def identify(self, encoded: Encoded) -> list[IdentifiedLanguage]:
         """Return the most probable language of each utterance."""
         candidates = self.settings.languages
         return identify(self.whisper, encoded, self.tokenizer, candidates)
 
     def no_speech(self, encoded: Encoded) -> list[float]:
-        """Return the probability that nobody speaks, of each utterance."""
+        """Return the probability of each utterance that nobody speaks in it."""
         return no_speech(self.whisper, encoded, self.tokenizer)
 
     def search(
@@ -78,13 +80,17 @@ class TorchBackend:
         """Return the best hypothesis of each utterance."""
         return self._search(encoded, prompts)
 
-    def search_and_hear(
+    def search_and_identify(
         self, encoded: Encoded, prompts: Sequence[list[int]]
-    ) -> tuple[list[Hypothesis], list[Heard]]:
-        """Return the same, and the most probable language of each, at no cost."""
+    ) -> tuple[list[Hypothesis], list[IdentifiedLanguage]]:
+        """Return the best hypothesis and the most probable language of each utterance.
+
+        The language comes from the states of the search, without another pass.
+        """
         states: list[Tensor] = []
-        found = self._search(encoded, prompts, states.append)
-        return found, identify_after_start(self.whisper, states[0], self._languages)
+        hypotheses = self._search(encoded, prompts, states.append)
+        languages = identify_after_start(self.whisper, states[0], self._languages)
+        return hypotheses, languages
 
     @cached_property
     def _languages(self) -> dict[str, int]:
@@ -95,7 +101,7 @@ class TorchBackend:
         self,
         encoded: Encoded,
         prompts: Sequence[list[int]],
-        first: Callable[[Tensor], object] | None = None,
+        on_start: Callable[[Tensor], object] | None = None,
     ) -> list[Hypothesis]:
         ids = torch.tensor(prompts, device=self.whisper.device)
         return search(
@@ -105,7 +111,7 @@ class TorchBackend:
             self._rules(),
             self.settings.beam,
             early_stopping=self.settings.early_stopping,
-            first=first,
+            on_start=on_start,
         )
 
     def sample(
@@ -115,7 +121,7 @@ class TorchBackend:
         seeds: dict[int, int],
         temperature: float,
     ) -> list[Hypothesis]:
-        """Draw a text of some of the utterances; ``seeds`` are given by their rows."""
+        """Draw a text for some utterances; ``seeds`` maps their rows to seeds."""
         rows = torch.tensor(list(seeds), device=self.whisper.device)
         ids = torch.tensor(prompts, device=self.whisper.device)[rows]
         return sample(

@@ -24,15 +24,15 @@ from espnet_merge.decode.ctranslate2_backend import (
     check_ready,
     convert,
 )
-from espnet_merge.decode.decoded import Decoded, say_speed, say_what_is_odd
+from espnet_merge.decode.decoded import Decoded, print_speed, print_summary
 from espnet_merge.decode.expert import check_expert, load_expert, load_routed
-from espnet_merge.decode.identify import Heard
+from espnet_merge.decode.identify import IdentifiedLanguage
 from espnet_merge.decode.journal import Batches, Journal, Record
-from espnet_merge.decode.pieces import cut
 from espnet_merge.decode.recognize import Backend, Recognizer
-from espnet_merge.decode.record import Said, describe
+from espnet_merge.decode.record import DecodedSegment, utterance_record
 from espnet_merge.decode.routes import Routes
 from espnet_merge.decode.search import Hypothesis
+from espnet_merge.decode.segments import cut
 from espnet_merge.decode.settings import Settings
 from espnet_merge.decode.torch_backend import TorchBackend
 from espnet_merge.decode.utterances import Utterance, read_utterances
@@ -46,14 +46,20 @@ from espnet_merge.whisper.fetched import languages_of
 from espnet_merge.whisper.prompt import load_tokenizer
 
 PACKAGES = ("espnet_merge", "torch", "transformers")  # and that of the backend
-# Of the mode, what names a place or a time and changes no result.
+# Keys of the mode that change no hypothesis.
 NOT_COMPARED = ("model", "adapter", "adapters", "versions", KEY)
-# Of the mode, the digest of what is in a place, to the name of the place.
+# Keys of the mode: digest of what is at a path -> the path.
 PLACES = {f"{name}_sha256": name for name in ("model", "adapter", "adapters")}
 
 
 class Job(NamedTuple):
-    """One data directory to decode, and where to."""
+    """One data directory to decode.
+
+    Attributes:
+        output: directory for the hypotheses.
+        mode: what is recorded with the hypotheses.
+        utterances: utterances of the data directory.
+    """
 
     output: Path
     mode: Record
@@ -71,28 +77,27 @@ def transcribe(
     shard: Shard | None = None,
     trained: Padding | None = None,
 ) -> Decoded:
-    """Write the hypotheses of data directories, checked all before the first is begun.
+    """Write the hypotheses of data directories; all are checked before any is decoded.
 
-    A decoding that was killed goes on where it was; one that is finished is left as
-    it is. With the same settings the files are the same to the byte, also where jobs
-    have decoded a shard each: what they kept is taken by the call without a shard.
+    A killed decoding is resumed; a finished one is left as it is. With the same
+    settings the files are the same to the byte. That also holds for job arrays: each
+    job saves the batches of its part, and a call without ``shard`` reads them.
 
     Args:
         model: Hugging Face Whisper directory.
-        sets: Kaldi data directory and the directory for its ``text`` and
-            ``text.json``, of each set.
+        sets: Kaldi data directory and output directory of each set.
         settings: how to decode.
         adapter: PEFT adapter directory, trained on ``model``.
-        routes: in place of one adapter, that of each language.
+        routes: an adapter for each language, in place of ``adapter``.
         overwrite: replace hypotheses that were made with other settings.
-        shard: of the batches of each set; they are kept, and no hypotheses written.
-        trained: how the model, or its adapter, was trained, if its files say so.
+        shard: part of each set's batches to decode and save, without hypotheses.
+        trained: padding with which the model or its adapter was trained, if recorded.
 
     Raises:
-        InputError: bad input, or other hypotheses are there already.
+        InputError: input is bad, or there are other hypotheses already.
     """
-    for one in routes.adapters.values() if routes else [adapter]:
-        check_expert(model, one)
+    for checked in routes.adapters.values() if routes else [adapter]:
+        check_expert(model, checked)
     if settings.backend == "ctranslate2":
         check_ready(settings.device)
     mode = _mode(model, adapter, routes, settings)
@@ -111,7 +116,7 @@ def transcribe(
     if jobs:
         torch.set_num_threads(settings.threads)
         tokenizer = load_tokenizer(model)
-        # No weights are read where other jobs have decoded all.
+        # Loaded when first called: other jobs of an array may have decoded everything.
         recognizer = cache(
             lambda: Recognizer(
                 load_backend(model, adapter, settings, tokenizer, routes), routes
@@ -132,8 +137,8 @@ def load_backend(
     """Return what runs the network, with one adapter, with many, or with none.
 
     Raises:
-        InputError: bad files, an adapter of another base, or a GPU or package that is
-            not there.
+        InputError: files are bad, an adapter has another base, or a GPU or package is
+            missing.
     """
     if settings.backend == "ctranslate2":
         digest = f"{files_digest(model)} {adapter and files_digest(adapter)}"
@@ -159,17 +164,17 @@ def _run(
 ) -> None:
     todo = batches(cut(job.utterances, settings.tail), settings.batch_size)
     if not job.output.exists():
-        recognizer()  # what cannot be loaded leaves no directory behind
+        recognizer()  # loaded first: a model that cannot be loaded leaves no directory
     header = {**_compared(job.mode), "pieces_sha256": _listed(itertools.chain(*todo))}
     with Journal(job.output, header, shard) as journal:
-        if _is_done(job, overwrite=overwrite):  # by another process, just now
+        if _is_done(job, overwrite=overwrite):  # another process may have finished it
             return
         start = time.monotonic()
         decoded = _decode(job, recognizer, todo, journal, shard or Shard(1, 1))
-        say_speed(decoded, time.monotonic() - start)
+        print_speed(decoded, time.monotonic() - start)
         if shard is None:
             records = _records(job, settings, tokenizer, todo, journal.batches)
-            say_what_is_odd(records.values())
+            print_summary(records.values())
             _write(job, records)
             journal.remove()
 
@@ -181,33 +186,33 @@ def _decode(
     journal: Journal,
     shard: Shard,
 ) -> list[Utterance]:
-    """Decode what is missing of a shard, and return it.
+    """Decode the batches of a part that the journal lacks; return their segments.
 
-    Batches are sorted by length, so that every n-th of them make shards of one cost.
+    A part is every n-th batch. Batches are sorted by length, so parts cost the same.
     """
     own = range(shard.number - 1, len(todo), shard.total)
     missing = [number for number in own if number not in journal.batches]
     total = sum(len(todo[number]) for number in own)
-    pieces = [piece for number in missing for piece in todo[number]]
+    segments = [segment for number in missing for segment in todo[number]]
     with tqdm(
-        desc=str(job.output), total=total, initial=total - len(pieces), unit="utt"
+        desc=str(job.output), total=total, initial=total - len(segments), unit="utt"
     ) as bar:
         for number in missing:
-            said = recognizer()(todo[number])
+            decoded = recognizer()(todo[number])
             journal.append(
                 number,
                 [
                     {
-                        "heard": one.heard,
-                        "hypothesis": one.hypothesis,
-                        "adapter": one.adapter,
-                        "noted": one.noted,
+                        "heard": segment.language,
+                        "hypothesis": segment.hypothesis,
+                        "adapter": segment.adapter,
+                        "noted": segment.identified,
                     }
-                    for one in said
+                    for segment in decoded
                 ],
             )
-            bar.update(len(said))
-    return pieces
+            bar.update(len(decoded))
+    return segments
 
 
 def _records(
@@ -217,20 +222,26 @@ def _records(
     todo: list[list[Utterance]],
     decoded: Batches,
 ) -> dict[str, Record]:
-    """Put the pieces together again, in the order of the data directory."""
-    said: dict[str, list[Said]] = {utterance.name: [] for utterance in job.utterances}
+    """Join the segments of each utterance, in the order of the data directory."""
+    segments: dict[str, list[DecodedSegment]] = {
+        utterance.name: [] for utterance in job.utterances
+    }
     for number, batch in enumerate(todo):
-        for piece, record in zip(batch, decoded[number], strict=True):
-            heard = Heard(*record["heard"])
-            hypothesis = Hypothesis(*record["hypothesis"])
-            noted = record["noted"] and Heard(*record["noted"])
-            said[piece.name].append(
-                Said(piece, heard, hypothesis, record["adapter"], noted)
+        for audio, record in zip(batch, decoded[number], strict=True):
+            identified = record["noted"]
+            segments[audio.name].append(
+                DecodedSegment(
+                    audio,
+                    IdentifiedLanguage(*record["heard"]),
+                    Hypothesis(*record["hypothesis"]),
+                    record["adapter"],
+                    identified and IdentifiedLanguage(*identified),
+                )
             )
     return {
-        utterance.name: describe(
+        utterance.name: utterance_record(
             utterance,
-            said[utterance.name],
+            segments[utterance.name],
             tokenizer,
             timestamps=settings.timestamps,
         )
@@ -241,7 +252,7 @@ def _records(
 def _mode(
     model: Path, adapter: Path | None, routes: Routes | None, settings: Settings
 ) -> Record:
-    """What the hypotheses depend on, the data apart, and where it was."""
+    """Return settings, models and versions: all that hypotheses depend on but data."""
     adapters = None if routes is None else routes.adapters
     return {
         **vars(settings),
@@ -264,7 +275,7 @@ def _compared(mode: Record) -> Record:
 
 
 def _digests(utterances: Sequence[Utterance]) -> Record:
-    """SHA-256 of what was decoded, and of its audio."""
+    """Return the SHA-256 of the list of utterances, and of their audio."""
     return {
         "data_sha256": _listed(utterances),
         "audio_sha256": sha256_of_all(u.audio for u in utterances if not u.defect),
@@ -272,48 +283,48 @@ def _digests(utterances: Sequence[Utterance]) -> Record:
 
 
 def _listed(utterances: Iterable[Utterance]) -> str:
-    """SHA-256 over what was decoded as what."""
+    """Return the SHA-256 of names, spans, languages and tasks."""
     lines = [(u.name, u.start, u.samples, u.language, u.task) for u in utterances]
     return hashlib.sha256(json.dumps(lines).encode()).hexdigest()
 
 
 def _is_done(job: Job, *, overwrite: bool) -> bool:
-    """Return whether the hypotheses are there already, and say so.
+    """Return whether the same hypotheses exist already, and print that.
 
-    Those of a model that has changed in its place since are decoded anew.
+    If the content of the same model or adapter path has changed, they are decoded
+    again.
 
     Raises:
-        InputError: there are others, which are not to be replaced.
+        InputError: other hypotheses exist, and ``overwrite`` is false.
     """
-    there = _mode_there(job.output)
-    if there is None:
+    existing = _existing_mode(job.output)
+    if existing is None:
         return False
-    now = _compared(job.mode)
-    differ = {name for name in now if there.get(name) != now[name]}
-    if not differ:
+    current = _compared(job.mode)
+    differing = [name for name in current if existing.get(name) != current[name]]
+    if not differing:
         print(f"{job.output}: already decoded.", file=sys.stderr)
         return True
-    said = ", ".join(
-        f"{name}: {there.get(name)!s:.12} there, {now[name]!s:.12} now"
-        for name in now
-        if name in differ
+    differences = ", ".join(
+        f"{name}: {existing.get(name)!s:.12} there, {current[name]!s:.12} now"
+        for name in differing
     )
-    said = said if there else "text.json is not ours"
-    same_place = all(there.get(name) == job.mode[name] for name in PLACES.values())
-    if same_place and differ <= PLACES.keys():
-        print(f"{job.output}: decoding anew ({said}).", file=sys.stderr)
+    differences = differences if existing else "text.json is not ours"
+    same_paths = all(existing.get(name) == job.mode[name] for name in PLACES.values())
+    if same_paths and set(differing) <= PLACES.keys():
+        print(f"{job.output}: decoding anew ({differences}).", file=sys.stderr)
     elif not overwrite:
         raise InputError(
-            f"{job.output}: holds hypotheses made otherwise ({said}): choose "
+            f"{job.output}: holds hypotheses made otherwise ({differences}): choose "
             "another --output, or pass --overwrite to replace them."
         )
     return False
 
 
-def _mode_there(output: Path) -> Record | None:
-    """Return the mode of the hypotheses in a directory; None: there are none.
+def _existing_mode(output: Path) -> Record | None:
+    """Return the mode of the hypotheses in a directory; None if there are none.
 
-    ``text.json`` is written last: where it is, all is.
+    ``text.json`` is written last, so it exists only if everything does.
     """
     path = output / TEXT_JSON
     if not path.is_file():

@@ -20,9 +20,16 @@ from espnet_merge.whisper.prompt import check_language, check_task
 
 
 class Utterance(NamedTuple):
-    """What to decode, and as what: a file, or the piece of one from ``start`` on.
+    """An utterance to decode, or a segment of one.
 
-    ``defect`` says why there is nothing to hear, where that is so.
+    Attributes:
+        name: id of the utterance.
+        audio: its audio file.
+        samples: length.
+        language: Whisper's code, or ``auto``.
+        task: ``transcribe`` or ``translate``.
+        start: first sample of a segment in the file.
+        defect: why there is no usable audio; empty if there is.
     """
 
     name: str
@@ -35,7 +42,7 @@ class Utterance(NamedTuple):
 
     @property
     def seconds(self) -> float:
-        """Length of the audio."""
+        """Length of the audio in seconds."""
         return self.samples / SAMPLE_RATE
 
 
@@ -50,26 +57,26 @@ def read_utterances(
     """Return the utterances in the order of ``wav.scp``.
 
     Args:
-        data: directory with ``wav.scp``; ``utt2lang`` and ``utt2task`` where no
-            ``language`` and ``task`` are given (a task that is nowhere stated is to
-            transcribe).
-        language: of all utterances; may be ``auto``.
-        task: of all utterances.
+        data: directory with ``wav.scp``, and with ``utt2lang`` and ``utt2task`` unless
+            ``language`` and ``task`` are given. Without ``utt2task`` the task is
+            ``transcribe``.
+        language: language of all utterances; may be ``auto``.
+        task: task of all utterances.
         known: codes of the model's languages.
-        whole_set: take what is longer than Whisper's window, and with a ``defect``
-            what is too short for it or has no usable audio by ``wav.scp``.
+        whole_set: also return utterances longer than Whisper's window, and with a
+            ``defect`` those that are too short or have no audio by ``wav.scp``.
 
     Raises:
-        InputError: a file is missing, broken, not 16 kHz mono or too short or long, or
-            a language or task is missing or unknown.
+        InputError: a file is missing, broken, not 16 kHz mono, too short or too long,
+            or a language or task is missing or unknown.
     """
     scp = data / WAV_SCP
     if not scp.is_file():
         raise InputError(f"{data}: a Kaldi data directory has wav.scp; this has none.")
     if (data / "segments").exists():
         raise InputError(
-            f"{data}: audio must be one file an utterance, this has segments: cut them "
-            "with espnet-merge format first."
+            f"{data}: each utterance must have its own audio file; this has segments: "
+            "cut them with espnet-merge format first."
         )
     wavs = read_table(scp)
     if not wavs:
@@ -132,14 +139,14 @@ def _default_task(data: Path) -> str | None:
 
 
 def _column(path: Path, wavs: dict[str, str], value: str | None) -> dict[str, str]:
-    """One value for all, or each one's own from a table."""
+    """Return the value of each utterance: ``value``, or that in the table."""
     if value is not None:
         return dict.fromkeys(wavs, value)
     option = "--" + {UTT2LANG: "language", UTT2TASK: "task"}[path.name]
     if not path.is_file():
         raise InputError(
-            f"{path}: each utterance needs its own line here, and there is no such "
-            f"file: write it, or give {option}."
+            f"{path}: each utterance needs a line in this file, and it does not exist: "
+            f"write it, or give {option}."
         )
     read = read_languages if path.name == UTT2LANG else read_table
     table = read(path)
@@ -158,7 +165,7 @@ def _defects(data: Path) -> dict[str, str]:
 
 
 def _check_audio(where: str, audio: str) -> int:
-    """Return the number of samples by the header."""
+    """Return the number of samples that the header states."""
     if audio.endswith("|"):
         raise InputError(
             f"{where}: audio must be a file, not a command; got {audio!r}: run "
@@ -180,7 +187,7 @@ def _check_audio(where: str, audio: str) -> int:
 
 
 def _check_length(where: str, samples: int, *, whole_set: bool) -> str:
-    """Return why nothing can be heard in so many samples, if that is so."""
+    """Return the defect of an utterance of this length, or an empty text."""
     if whole_set:
         return "" if samples >= MIN_SAMPLES else "too short"
     if not MIN_SAMPLES <= samples <= WINDOW * SAMPLE_RATE:

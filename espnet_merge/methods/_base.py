@@ -230,6 +230,11 @@ def expert_weights(weights: Sequence[float] | None, count: int) -> Sequence[floa
     return weights
 
 
+def sum_scale(scale: float | None, count: int) -> float:
+    """Return what a sum over ``count`` experts is multiplied by, 1/n by default."""
+    return 1 / count if scale is None else scale
+
+
 def check_finite(name: str, *values: float) -> None:
     """Raise ``InputError`` for the first of ``values`` that is NaN or infinite."""
     for value in values:

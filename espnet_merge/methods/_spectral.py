@@ -93,4 +93,5 @@ class TiesInBasis(Spectral):
 
     def ties(self, tasks: Sequence[Float64[Array, "k l"]]) -> Float64[Array, "k l"]:
         """Merge the tasks' coordinates."""
-        return Ties(density=self.density, consensus=self.consensus)(tasks)
+        ties = Ties(density=self.density, consensus=self.consensus, trim="tensor")
+        return ties(tasks)

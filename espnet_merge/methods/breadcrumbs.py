@@ -27,16 +27,20 @@ class Breadcrumbs(TwoPass):
     int(gamma N) of largest magnitude.
 
     Source: Davari and Belilovsky, *Model Breadcrumbs*, ECCV 2024, Sec. 3,
-    https://arxiv.org/abs/2312.06795 [paper]; the counts, the weights and the election
-    of a sign (``breadcrumbs_ties``) follow mergekit 0.1.5: where d + gamma > 1 fewer of
-    the largest are dropped [code].
-    Departures from it: a tensor keeps at least one entry [ours].
+    https://arxiv.org/abs/2312.06795 [paper]; the defaults are those with which the
+    authors' search begins, their beta, gamma and alpha [code]. The counts, the weights
+    and the election of a sign (``breadcrumbs_ties``) follow mergekit 0.1.5: where
+    d + gamma > 1 fewer of the largest are dropped [code].
+    Departures from it: entries are counted over the tensor, as in mergekit, where the
+    authors' code counts in each row of its last axis; a tensor keeps at least one entry
+    [ours].
 
     Args:
-        density: d, fraction of entries kept, in (0, 1].
-        gamma: Fraction of entries, the largest, that are dropped, in [0, 1].
+        density: d, fraction of entries kept, in (0, 1]; the authors search 0.05 to 0.2.
+        gamma: Fraction of entries, the largest, that are dropped, in [0, 1]; the
+            authors search 0.001 to 0.01.
         sign_consensus: Drop the entries against the sign of the weighted sum.
-        scale: :math:`\lambda`, no unit, finite.
+        scale: :math:`\lambda`, no unit, finite; the authors search 0.01 to 1.
         weights: One weight an expert, no unit, finite; ones by default.
 
     Raises:
@@ -45,14 +49,14 @@ class Breadcrumbs(TwoPass):
     Example:
         >>> import numpy as np
         >>> tau = np.array([[9.0, -3.0, 2.0, 0.5]])
-        >>> Breadcrumbs(density=0.5, gamma=0.25)(tau).tolist()
+        >>> Breadcrumbs(density=0.5, gamma=0.25, scale=1.0)(tau).tolist()
         [0.0, -3.0, 2.0, 0.0]
     """
 
-    density: float = 0.9
-    gamma: float = 0.01
+    density: float = 0.15
+    gamma: float = 0.006
     sign_consensus: bool = False
-    scale: float = 1.0
+    scale: float = 0.2
     weights: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:

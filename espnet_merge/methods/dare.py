@@ -30,8 +30,9 @@ class Dare(Method):
     mergekit rescales each tensor to its old L1 norm instead of by 1/d.
 
     Args:
-        density: d, fraction of entries kept, in (0, 1].
-        scale: :math:`\lambda`, no unit, finite.
+        density: d, fraction of entries kept, in (0, 1]; 0.1 [ours].
+        scale: :math:`\lambda`, no unit, finite, to be tuned; 0.5 as for
+            ``task_arithmetic`` [ours].
         seed: Any whole number; another seed gives other masks.
         weights: One weight an expert, no unit, finite; ones by default.
 
@@ -40,12 +41,12 @@ class Dare(Method):
 
     Example:
         >>> import numpy as np
-        >>> Dare(density=0.5)(np.ones((1, 6))).tolist()
+        >>> Dare(density=0.5, scale=1.0)(np.ones((1, 6))).tolist()
         [2.0, 0.0, 0.0, 2.0, 0.0, 0.0]
     """
 
     density: float = 0.1
-    scale: float = 1.0
+    scale: float = 0.5
     seed: int = 0
     weights: tuple[float, ...] | None = None
 

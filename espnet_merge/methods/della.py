@@ -38,9 +38,10 @@ class Della(Method):
     [ours]. mergekit rescales to the old L1 norm and takes a step of 2 epsilon.
 
     Args:
-        density: d, mean fraction of entries kept, in (0, 1].
-        epsilon: Span of the probabilities, >= 0, with d +- epsilon / 2 in (0, 1].
-        scale: lambda, no unit, finite.
+        density: d, mean fraction of entries kept, in (0, 1]; 0.5 [ours].
+        epsilon: Span of the probabilities, >= 0, with d +- epsilon / 2 in (0, 1]; 0.2
+            [ours].
+        scale: lambda, no unit, finite; 1 [ours].
         seed: Any whole number; another seed gives other masks.
         consensus: ``mean`` over the agreeing experts or their ``sum``.
         weights: One weight an expert, no unit, >= 0; ones by default.

@@ -35,7 +35,9 @@ class IsoCts(Spectral):
     Directions below 1e-5 of the norm of the longest task vector, those that may be
     rounding alone, and those in which columns coincide, are dropped as in ``tsv_m``;
     rank freed by one task goes to the others, and the mean is over the directions that
-    are kept.
+    are kept. R is the rank of the sum that is left then, not the smaller side of the
+    matrix: of adapters the sum has less rank than int(f R) of that, all of it would be
+    common, and the result that of ``iso_c``. At full rank the two are one.
 
     Args:
         scale: :math:`\alpha`, no unit, finite; 1 in the paper.
@@ -69,13 +71,12 @@ class IsoCts(Spectral):
 
     def _level(self, deltas: Matrices, info: TensorInfo) -> Factored:
         first, count = deltas[0], len(deltas)
-        full = min(first.shape)
         floor = RANK_TOLERANCE * max(norm(delta) for delta in deltas)
         rounding = floors(info, count)
-        own = round((full - int(full * self.common_fraction)) / count)
-        own = min(own, full // count)
-        common = svd(add(deltas), full - own * count)
-        common = common.above(max(floor, math.hypot(*rounding)))
+        total = svd(add(deltas)).above(max(floor, math.hypot(*rounding)))
+        own = round((total.rank - int(total.rank * self.common_fraction)) / count)
+        own = min(own, total.rank // count)
+        common = total.cut(total.rank - own * count)
 
         def decompose(task: int, count: int) -> Svd:
             rest = svd(without(deltas[task], common.u), count)

@@ -33,8 +33,9 @@ class Karcher(TwoPass):
     expert, as in mergekit, and the order of experts matters.
 
     Args:
-        max_iter: Number of steps at most, >= 0.
-        tol: Length of the step, in radians, below which the walk ends, > 0.
+        max_iter: Number of steps at most, >= 0; 10 as in mergekit [code].
+        tol: Length of the step, in radians, below which the walk ends, > 0; 1e-5 as in
+            mergekit [code].
 
     Raises:
         InputError: a value is out of its range.

@@ -10,6 +10,7 @@ from espnet_merge.methods._base import (
     TensorInfo,
     check_finite,
     expert_weights,
+    sum_scale,
     weighted_sum,
 )
 
@@ -24,13 +25,18 @@ class Lines(Method):
 
     Source: Wang et al., *LiNeS: Post-training Layer Scaling Prevents Forgetting and
     Enhances Model Merging*, ICLR 2025, Sec. 4, https://arxiv.org/abs/2410.17146
-    [paper]; tensors outside the layers take alpha [code].
+    [paper]; tensors outside the layers take alpha, which is
+    :math:`\|\sum_i \tau_i\|_1 / (n \|\tau\|_1)` for a merged vector :math:`\tau`, so
+    1/n for the sum; beta is searched in [0, 1] on development data [code].
     Departures from it: encoder and decoder count their own layers, since their number
-    may differ; a stack of one layer takes alpha; optional weights per expert [ours].
+    may differ; a stack of one layer takes alpha; optional weights per expert, which
+    leave alpha as it is [ours].
 
     Args:
-        scale: :math:`\alpha`, scale of the first layer, no unit, finite.
-        beta: :math:`\beta`, what the last layer has more, no unit, finite.
+        scale: :math:`\alpha`, scale of the first layer, no unit, finite; 1/n by
+            default.
+        beta: :math:`\beta`, what the last layer has more, no unit, finite, to be tuned;
+            0.4 [ours].
         weights: One weight an expert, no unit, finite; ones by default.
 
     Raises:
@@ -46,13 +52,14 @@ class Lines(Method):
 
     propagates_nan: ClassVar[bool] = True
 
-    scale: float = 0.3
+    scale: float | None = None
     beta: float = 0.4
     weights: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
         """Check the coefficients."""
-        check_finite("scale", self.scale)
+        if self.scale is not None:
+            check_finite("scale", self.scale)
         check_finite("beta", self.beta)
         check_finite("weights", *self.weights or ())
 
@@ -62,7 +69,7 @@ class Lines(Method):
         """Merge ``deltas[i]``, expert ``i`` minus base."""
         weights = expert_weights(self.weights, len(deltas))
         total = weighted_sum(weights, deltas)
-        scale = self.scale
+        scale = sum_scale(self.scale, len(deltas))
         if info.layer is not None and info.depth > 1:
             scale += self.beta * info.layer / (info.depth - 1)
         total *= scale

@@ -13,6 +13,7 @@ from espnet_merge.methods._base import (
     TensorInfo,
     check_finite,
     check_range,
+    sum_scale,
 )
 from espnet_merge.methods._rounding import floors
 
@@ -29,13 +30,13 @@ class Lors(Method):
     and the authors' scripts [code]: only attention and feed-forward weights are
     compressed, all other tensors add their plain task vectors; exactly int(d numel)
     entries of the residual stay, not rescaled; r = int(ratio d_model), the same for
-    the feed-forward weights.
+    the feed-forward weights; ratio 0.01, d 0.2, and lambda 0.2 for five languages.
     Departures from it: d_model is read off the tensor as its smaller side, equal in
     Whisper; the low-rank part has no directions that may be rounding alone
     (``tsv_m``), and a task vector without further ones leaves no residual [ours].
 
     Args:
-        scale: :math:`\lambda`, no unit, finite; 1/n in the paper.
+        scale: :math:`\lambda`, no unit, finite; 1/n by default.
         rank_ratio: r as a fraction of the smaller side, in [0, 1]; 0 keeps the sparse
             part alone.
         rank: r itself, >= 1; overrides ``rank_ratio``. ``mp`` keeps none.
@@ -57,7 +58,7 @@ class Lors(Method):
     arrays: ClassVar[Literal["numpy", "torch"]] = "torch"
     factored: ClassVar[bool] = True
 
-    scale: float = 1.0
+    scale: float | None = None
     rank_ratio: float = 0.01
     rank: int | None = None
     density: float = 0.2
@@ -65,7 +66,8 @@ class Lors(Method):
 
     def __post_init__(self) -> None:
         """Check the parameters."""
-        check_finite("scale", self.scale)
+        if self.scale is not None:
+            check_finite("scale", self.scale)
         check_range("rank_ratio", self.rank_ratio, 0, 1)
         check_range("density", self.density, 0, 1)
         if self.rank is not None:
@@ -82,10 +84,11 @@ class Lors(Method):
         """Merge ``deltas[i]``, expert ``i`` minus base."""
         if not info.shape:
             info = replace(info, shape=tuple(deltas[0].shape))
+        scale = sum_scale(self.scale, len(deltas))
         if not self.is_matrix(info):
-            return self.scale * sum(deltas)
+            return scale * sum(deltas)
         key = ("lors", self.rank_ratio, self.rank, self.density, self.compress)
-        return self.scale * info.memoise(key, lambda: self._sum(deltas, info))
+        return scale * info.memoise(key, lambda: self._sum(deltas, info))
 
     def _sum(self, deltas: Matrices, info: TensorInfo) -> Float[Array, "rows columns"]:
         first = deltas[0]

@@ -15,9 +15,6 @@ from espnet_merge.methods._base import (
 from espnet_merge.methods._order_statistics import Mapped
 from espnet_merge.methods._select import Cut, cuts, merge_agreeing
 
-# Below this sum of mean squares the code gives all experts one weight.
-SMALL = 1e-6
-
 
 @dataclass(frozen=True, kw_only=True)
 class Sce(TwoPass):
@@ -33,10 +30,13 @@ class Sce(TwoPass):
     of :math:`\sum_i \tilde\tau_i`.
 
     Source: Wan et al., *FuseChat*, 2024, Sec. 3.3, https://arxiv.org/abs/2408.07990
-    [paper]; tensor by tensor, no selection at d = 1, and equal weights where the mean
-    squares sum to less than 1e-6, as in mergekit [code]. That is so for most tensors
-    of a model that was fine-tuned a little.
-    Departures from it: a factor ``scale`` [ours].
+    [paper]; tensor by tensor, no selection at d = 1, and equal weights where all
+    energies are zero [code]. mergekit gives equal weights wherever they sum to less
+    than 1e-6, which is so for most tensors of a model that was fine-tuned a little;
+    the authors' code does not, and neither does this.
+    Departures from it: at d < 1 the authors' code selects for the weights alone and
+    merges every entry, mergekit and this only the selected ones [code]; a factor
+    ``scale`` [ours].
 
     Args:
         density: d, fraction of entries kept, in (0, 1].
@@ -71,13 +71,12 @@ class Sce(TwoPass):
             mask = kept.keeps(_variance(deltas), info.start)
             return [delta * mask for delta in deltas]
 
-        def squares(info: TensorInfo, deltas: ByExpert) -> Float64[Array, " numbers"]:
-            sums = [np.sum(x * x, dtype=np.float64) for x in selected(deltas, info)]
-            return np.array([deltas[0].size, *sums])
+        def squares(info: TensorInfo, deltas: ByExpert) -> Float64[Array, " experts"]:
+            taus = selected(deltas, info)
+            return np.array([np.sum(x * x, dtype=np.float64) for x in taus])
 
-        size, *sums = np.sum(list(map_chunks(stream, squares)), axis=0)
-        energy = np.array(sums)
-        if energy.sum() < SMALL * size:
+        energy = np.sum(list(map_chunks(stream, squares)), axis=0)
+        if not energy.any():
             energy = np.ones_like(energy)
         weights = (energy / energy.sum()).tolist()
 

@@ -32,8 +32,8 @@ class SelectiveAttention(Method):
     comment in the authors' code says; its index points at the second.
 
     Args:
-        ratio: :math:`\lambda`, in (0, 1].
-        decay: :math:`\alpha`, >= 0; 0 keeps the first expert.
+        ratio: :math:`\lambda`, in (0, 1], to be tuned; 0.9 [ours].
+        decay: :math:`\alpha`, >= 0, to be tuned; 1 [ours]. 0 keeps the first expert.
 
     Raises:
         InputError: a value is out of its range.

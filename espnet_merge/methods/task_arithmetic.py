@@ -27,7 +27,8 @@ class TaskArithmetic(Method):
 
     Args:
         scale: :math:`\lambda`, no unit, finite; chosen on development data. Negative
-            values subtract the tasks.
+            values subtract the tasks. 0.5 [ours] suits three experts better than their
+            mean, 1/3.
         weights: One weight an expert, no unit, finite; ones by default.
 
     Raises:
@@ -41,7 +42,7 @@ class TaskArithmetic(Method):
 
     propagates_nan: ClassVar[bool] = True
 
-    scale: float = 1.0
+    scale: float = 0.5
     weights: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:

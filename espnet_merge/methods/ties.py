@@ -38,8 +38,9 @@ class Ties(TwoPass):
 
     Args:
         density: d, fraction of entries kept, in (0, 1]; the paper takes 0.2.
-        scale: :math:`\lambda`, no unit, finite.
-        trim: The vector that is trimmed: each ``tensor`` or all of them (``global``).
+        scale: :math:`\lambda`, no unit, finite; 1 in the paper where none is tuned.
+        trim: The vector that is trimmed: all tensors as one (``global``), as in the
+            paper, or each ``tensor``.
         consensus: ``mean`` over the agreeing experts or their ``sum``.
         weights: One weight an expert, no unit, >= 0; ones by default.
 
@@ -49,13 +50,13 @@ class Ties(TwoPass):
     Example:
         >>> import numpy as np
         >>> tau = np.array([[4.0, 1.0, 2.0, 0.0], [2.0, 0.0, -3.0, 1.0]])
-        >>> Ties(density=0.5)(tau).tolist()
+        >>> Ties(density=0.5, trim="tensor")(tau).tolist()
         [3.0, 0.0, -3.0, 0.0]
     """
 
     density: float = 0.2
     scale: float = 1.0
-    trim: Literal["tensor", "global"] = "tensor"
+    trim: Literal["global", "tensor"] = "global"
     consensus: Literal["mean", "sum"] = "mean"
     weights: tuple[float, ...] | None = None
 

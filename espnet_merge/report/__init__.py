@@ -1,1 +1,1 @@
-"""Reports: tables and pictures of many systems, from their scores."""
+"""Reports: tables and pictures of the scores of many systems."""

@@ -1,31 +1,35 @@
-"""Merges that differ in one number: what an error rate can be drawn against."""
+"""Merges that differ in one number, against which an error rate can be drawn."""
 
 from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-# Fewer make no curve.
-LEAST = 3
+# Fewer points make no curve.
+MIN_POINTS = 3
 
 
 class Curve(NamedTuple):
-    """Merges in the order of the one number in which they differ."""
+    """Merges that differ in one number, in the order of this number.
+
+    Attributes:
+        method: merge method.
+        parameter: parameter of the method, or ``experts`` for the number of experts.
+        points: system and number of each merge.
+    """
 
     method: str
-    # A parameter of the method, or ``experts`` for how many.
     parameter: str
-    # System and number.
     points: list[tuple[str, float]]
 
 
 def find_curves(records: Mapping[str, Mapping[str, Any]]) -> list[Curve]:
-    """Return every curve of three merges or more.
+    """Return all curves of three merges or more.
+
+    Merges of one curve have the same method, base and parameters, except for one
+    parameter. If a parameter of the method varies, the experts are the same, too.
 
     Args:
-        records: the ``merge.yaml`` of each system.
-
-    Merges belong together that have method and base in common and all parameters but
-    one. Where a parameter varies, the experts are the same.
+        records: system -> content of its ``merge.yaml``.
 
     >>> scaled = {
     ...     f"ta_{scale}": {"method": "task_arithmetic", "params": {"scale": scale}}
@@ -45,7 +49,7 @@ def find_curves(records: Mapping[str, Mapping[str, Any]]) -> list[Curve]:
                 others = {k: v for k, v in params.items() if k != name}
                 key = repr((base, experts, others))
                 families[method, name, key].append((system, value))
-        # A list has an entry for each expert, so it cannot stay the same.
+        # A list has an entry for each expert, so its length varies with their number.
         common = {k: v for k, v in params.items() if not isinstance(v, list)}
         families[method, "experts", repr((base, common))].append((system, len(experts)))
     curves = [
@@ -57,4 +61,4 @@ def find_curves(records: Mapping[str, Mapping[str, Any]]) -> list[Curve]:
 
 def _differ(curve: Curve) -> bool:
     numbers = [number for _, number in curve.points]
-    return len(set(numbers)) == len(numbers) >= LEAST
+    return len(set(numbers)) == len(numbers) >= MIN_POINTS

@@ -1,19 +1,19 @@
-"""``results.json``: the numbers of a report, with all digits."""
+"""The content of ``results.json``: the numbers of a report, with all digits."""
 
 from typing import Any
 
 from espnet_merge.report import translations
 from espnet_merge.report.findings import Findings
 from espnet_merge.report.results import Grid, Results, by_task
-from espnet_merge.report.significance import plain
+from espnet_merge.report.significance import as_json
 
 
 def data(results: Results, found: Findings) -> dict[str, Any]:
-    """Return what is written of one decoding mode.
+    """Return the content for one decoding mode.
 
     Args:
-        results: its scores.
-        found: what was found in them.
+        results: scores of the mode.
+        found: findings of the mode.
     """
     transcribed, translated = by_task(results)
     grids = {
@@ -33,8 +33,8 @@ def data(results: Results, found: Findings) -> dict[str, Any]:
         "settings": results.settings(),
         "base_settings": results.settings(base=True),
         **{name: named(grid) for name, grid in grids.items()},
-        "tests": plain(found.transcribed),
-        "translations": {**scores, "tests": plain(found.translated)},
+        "tests": as_json(found.transcribed),
+        "translations": {**scores, "tests": as_json(found.translated)},
     }
 
 

@@ -1,4 +1,4 @@
-"""Where results come from: versions, commit, command and base model."""
+"""The origin of results: versions, commit, command and base model."""
 
 import platform
 import subprocess
@@ -12,16 +12,15 @@ from espnet_merge.disk.digest import sha256
 
 PACKAGES = ("espnet_merge", "espnet", "torch", "transformers", "peft", "rapidfuzz")
 
-
-# Facts that belong to the one before.
+# Facts that belong to the fact before them.
 DETAILS = ("Commit date", "SHA-256")
 
 
 def origin(command: str, base_model: Path | None) -> Iterator[tuple[str, str]]:
-    """Yield name and value of what ESPnet's *Environments* block has, and of ours.
+    """Yield name and value of the facts in ESPnet's *Environments* block, and of ours.
 
     Args:
-        command: as it was called.
+        command: command line of the report.
         base_model: directory whose weight files are hashed, if known.
     """
     yield "date", f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
@@ -39,10 +38,10 @@ def origin(command: str, base_model: Path | None) -> Iterator[tuple[str, str]]:
         yield "base model", "no weight files found"
 
 
-def describe(facts: Iterable[tuple[str, str]]) -> Iterator[str]:
-    """Yield the facts as ESPnet's *Environments* block has them.
+def origin_lines(facts: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """Yield the facts in Markdown, like ESPnet's *Environments* block.
 
-    >>> list(describe([("Git hash", "4f23"), ("Commit date", "2026-11-21")]))
+    >>> list(origin_lines([("Git hash", "4f23"), ("Commit date", "2026-11-21")]))
     ['- Git hash: `4f23`', '  - Commit date: `2026-11-21`']
     """
     for name, value in facts:
@@ -57,7 +56,7 @@ def _version(package: str) -> str:
 
 
 def _git(*arguments: str) -> str:
-    """Ask git about this package's sources, or say that they are not under git."""
+    """Return what git says about this package's sources, or ``not under git``."""
     here = Path(__file__).parent
     try:
         done = subprocess.run(

@@ -1,4 +1,4 @@
-"""The files of a report: tables, page, numbers and pictures."""
+"""Writing the files of a report: tables, page, numbers and pictures."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -20,12 +20,12 @@ from espnet_merge.report.results import Results, by_task, read_results
 
 @dataclass(frozen=True)
 class Report:
-    """What was written; as text, the main table of the first decoding mode.
+    """A written report; printed, the main table of the first decoding mode.
 
     Attributes:
-        modes: the scores of each decoding mode.
-        findings: mode -> what was found in them.
-        files: what to look at, ``RESULTS.md`` first.
+        modes: scores of each decoding mode.
+        findings: decoding mode -> findings in its scores.
+        files: files for the reader, ``RESULTS.md`` first.
     """
 
     modes: Sequence[Results]
@@ -50,18 +50,18 @@ def write_report(
     utterances: int = 100,
     megabytes: float = 8.0,
 ) -> Report:
-    """Read all scores of some systems, and write the files.
+    """Read all scores of the systems, and write the files.
 
     Args:
         plan: systems and sets.
         expdir: directory of the systems.
         output: directory of the files.
         modes: decoding modes; the pictures show the first.
-        command: as it was called.
-        base_mode: that of the base, if not that of the others.
-        inspect: what ``espnet-merge inspect`` wrote, if anything.
-        utterances: of each set on the page, the worst first.
-        megabytes: of audio on the page; 0 for none.
+        command: command line of the report.
+        base_mode: decoding mode of the base, if it has its own.
+        inspect: output directory of ``espnet-merge inspect``, if there is one.
+        utterances: number of utterances of each set on the page, the worst first.
+        megabytes: size of all audio on the page; 0 for none.
 
     Raises:
         InputError: scores are missing, broken or cannot be compared, or a size is
@@ -87,7 +87,7 @@ def write_report(
         pictures = _draw(transcribed, output / "images") if transcribed.scores else []
         _write(output / "results.json", json.dumps(numbers, indent=1) + "\n")
         _write(output / "report.html", page(shown))
-        # Last: it links to the others.
+        # Written last, because it links to the other files.
         lines = markdown.lines(facts, expdir, found, findings, output)
         _write(output / "RESULTS.md", "\n".join(lines) + "\n")
     return Report(
@@ -103,7 +103,7 @@ def _check_sizes(utterances: int, megabytes: float) -> None:
 
 
 def _draw(results: Results, folder: Path) -> list[Path]:
-    # Imported late: matplotlib takes seconds to load, and bad input should not wait.
+    # Imported here: matplotlib takes seconds to load, and bad input must fail at once.
     from espnet_merge.report.pictures import DPI, draw_rates, draw_retention
 
     drawn = {"wer.png": draw_rates, "retention.png": draw_retention}

@@ -1,4 +1,4 @@
-"""What is tested in one decoding mode, once, for all tables and pages of a report."""
+"""The significance tests of one decoding mode, computed once for the whole report."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -13,10 +13,10 @@ class Findings(NamedTuple):
     """The tested differences of one decoding mode.
 
     Attributes:
-        transcribed: differences of error rates to the base.
-        translated: differences of BLEU to the base.
+        transcribed: differences of error rates from the base.
+        translated: differences of BLEU from the base.
         fallen: system -> columns in which it is significantly worse than the base.
-        summary: the sentences that sum up both tasks.
+        summary: sentences that summarise both tasks.
     """
 
     transcribed: Tested
@@ -29,7 +29,7 @@ def find(results: Results, expdir: Path) -> Findings:
     """Test the differences of one decoding mode.
 
     Args:
-        results: its scores.
+        results: scores of the mode.
         expdir: directory of the systems, for the texts of translations.
 
     Raises:
@@ -37,10 +37,10 @@ def find(results: Results, expdir: Path) -> Findings:
     """
     transcribed, translated = by_task(results)
     tested = significance.against_base(transcribed)
-    said = [summary(transcribed, tested)] if transcribed.scores else []
+    sentences = [summary(transcribed, tested)] if transcribed.scores else []
     return Findings(
         transcribed=tested,
         translated=translations.against_base(translated, expdir),
         fallen=significance.fallen(transcribed),
-        summary=" ".join([*said, translations.summary(translated)]).strip(),
+        summary=" ".join([*sentences, translations.summary(translated)]).strip(),
     )

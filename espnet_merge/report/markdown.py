@@ -1,10 +1,10 @@
-"""``RESULTS.md``: where results come from, and all tables of all decoding modes."""
+"""The content of ``RESULTS.md``: origin, and all tables of all decoding modes."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from espnet_merge.report import tables, translations
-from espnet_merge.report.environment import describe
+from espnet_merge.report.environment import origin_lines
 from espnet_merge.report.findings import Findings
 from espnet_merge.report.results import Results, by_task
 
@@ -19,16 +19,16 @@ def lines(
     """Yield the lines of the file.
 
     Args:
-        facts: name and value of what the results come from.
+        facts: name and value of each fact about the origin.
         expdir: directory of the systems.
-        modes: the scores of each decoding mode.
-        findings: mode -> what was found in its scores.
-        output: directory of the file, where its links start.
+        modes: scores of each decoding mode.
+        findings: decoding mode -> findings in its scores.
+        output: directory of the file, to which its links are relative.
     """
     first = modes[0]
     yield "# RESULTS"
     yield "## Environments"
-    yield from describe(facts)
+    yield from origin_lines(facts)
     yield ""
     yield "## Systems and sets"
     yield ""
@@ -45,7 +45,7 @@ def lines(
 def _mode(results: Results, found: Findings) -> Iterator[str]:
     transcribed, translated = by_task(results)
     yield ""
-    yield f"## {results.mode}: {tables.how(results)}"
+    yield f"## {results.mode}: {tables.describe_decoding(results)}"
     yield ""
     yield found.summary
     yield ""

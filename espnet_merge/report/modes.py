@@ -1,4 +1,4 @@
-"""In which modes systems were decoded, and which of them stand in one table."""
+"""Decoding modes: which may be compared in one table, and their description."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from espnet_merge.checkpoint.padding import KEY, PUBLISHED, Padding
 
 PADDING = Padding._fields
-# Settings of decoding that change the hypotheses; the others change the time.
+# Settings of decoding that change the hypotheses; the others change only the time.
 SETTINGS = (
     *PADDING,
     *("beam", "early_stopping", "language", "languages", "task"),
@@ -16,9 +16,9 @@ SETTINGS = (
 
 
 def is_as_trained(mode: Mapping[str, Any]) -> bool:
-    """Tell whether a system was decoded as it was trained, by its own record.
+    """Return whether a system was decoded with the padding of its training.
 
-    Without a record it is taken for Whisper as it was published.
+    A system without a record is treated like the published Whisper.
 
     >>> is_as_trained({"pad_to": 0.0, "tail": 4.0, "trained": {"pad_to": 0, "tail": 4}})
     True
@@ -30,19 +30,19 @@ def is_as_trained(mode: Mapping[str, Any]) -> bool:
     return all(mode.get(name, usual[name]) == trained[name] for name in PADDING)
 
 
-def compared(one: Mapping[str, Any], other: Mapping[str, Any]) -> Sequence[str]:
-    """Return the settings that must be equal in two systems of one table.
+def compared_settings(a: Mapping[str, Any], b: Mapping[str, Any]) -> Sequence[str]:
+    """Return the settings that must be equal in the modes of two systems of one table.
 
-    Each may hear the silence that it was trained with; all else must be equal.
+    Each system may have the padding of its training; all other settings must be equal.
     """
-    free = PADDING if is_as_trained(one) and is_as_trained(other) else ()
+    free = PADDING if is_as_trained(a) and is_as_trained(b) else ()
     return [name for name in SETTINGS if name not in free]
 
 
-def describe(settings: Mapping[str, Any]) -> str:
-    """Say how was decoded.
+def describe_mode(settings: Mapping[str, Any]) -> str:
+    """Return a decoding mode in words.
 
-    >>> describe({"pad_to": 30, "beam": 1, "language": None})
+    >>> describe_mode({"pad_to": 30, "beam": 1, "language": None})
     'padded to 30 s, greedy, language given'
     """
     if not settings:
@@ -50,7 +50,7 @@ def describe(settings: Mapping[str, Any]) -> str:
     beam, language = settings.get("beam"), settings.get("language")
     backend, dtype = settings.get("backend"), settings.get("dtype")
     parts = [
-        silence(settings),
+        describe_padding(settings),
         "greedy" if beam == 1 else f"beam {beam}" if beam else "",
         f"language {language or 'given'}",
         "" if backend in (None, "torch") else f"by {backend}",
@@ -60,7 +60,7 @@ def describe(settings: Mapping[str, Any]) -> str:
     return ", ".join(filter(None, parts))
 
 
-def silence(settings: Mapping[str, Any]) -> str:
-    """Say what was heard after each utterance; nothing where it is unknown."""
+def describe_padding(settings: Mapping[str, Any]) -> str:
+    """Return the padding in words; an empty text if it is unknown."""
     pad_to = settings.get("pad_to")
     return "" if pad_to is None else str(Padding(pad_to, settings.get("tail") or 0))

@@ -1,4 +1,4 @@
-"""``report.html``: one page that needs nothing beside it and no network."""
+"""The content of ``report.html``, a single file that needs no network."""
 
 import json
 from collections.abc import Mapping
@@ -13,14 +13,14 @@ SCRIPTS = (
 
 
 def page(data: Mapping[str, Any]) -> str:
-    """Return the page that shows ``data``, a :func:`~..record.record`."""
+    """Return the page that shows ``data``, which :func:`~..record.record` returned."""
     template = files("espnet_merge.report") / "template"
     parts = {
         "style": (template / STYLE).read_text(encoding="utf-8"),
         "script": "\n".join(
             (template / name).read_text(encoding="utf-8") for name in SCRIPTS
         ),
-        # Last: in what users wrote nothing is replaced any more.
+        # Replaced last, so that placeholders in texts of users stay as they are.
         "data": dump(data),
     }
     text = (template / "page.html").read_text(encoding="utf-8")

@@ -1,14 +1,14 @@
-"""How much of an expert's skill a system has, in two readings, and means."""
+"""Two measures of a system's performance relative to an expert, and means."""
 
 from collections.abc import Sequence
 
 
 def relative(system: float | None, expert: float | None) -> float | None:
-    r"""Return the system's error rate relative to the expert's, 1 being as good.
+    r"""Return the expert's error rate over the system's; 1 if both are equally good.
 
     .. math:: p = e_{\mathrm{expert}} / e_{\mathrm{system}}
 
-    None where a rate is missing, or only the system is without error.
+    None if a rate is missing, or if the system's rate is 0 and the expert's is not.
 
     >>> relative(system=20.0, expert=10.0)
     0.5
@@ -23,13 +23,13 @@ def relative(system: float | None, expert: float | None) -> float | None:
 def gap_closed(
     system: float | None, expert: float | None, base: float | None
 ) -> float | None:
-    r"""Return the share of the way from base to expert that the system has gone.
+    r"""Return the fraction of the gap between base and expert that the system closes.
 
     .. math:: p = (e_{\mathrm{base}} - e_{\mathrm{system}})
               / (e_{\mathrm{base}} - e_{\mathrm{expert}})
 
-    Negative where the system is worse than the base. None where a rate is missing or
-    the expert is not better than the base, so that there is no way to go.
+    Negative if the system is worse than the base. None if a rate is missing, or if the
+    expert is not better than the base, so that there is no gap.
 
     >>> gap_closed(system=20.0, expert=10.0, base=50.0)
     0.75
@@ -40,7 +40,7 @@ def gap_closed(
 
 
 def difference(system: float | None, base: float | None) -> float | None:
-    """Return the error rate added to the base's, in points; negative is better.
+    """Return the system's error rate minus the base's, in points; negative is better.
 
     >>> difference(system=20.0, base=50.0)
     -30.0
@@ -49,7 +49,7 @@ def difference(system: float | None, base: float | None) -> float | None:
 
 
 def mean(values: Sequence[float | None]) -> float | None:
-    """Return the mean, or None if any value is missing: no mean over a part.
+    """Return the mean, or None if any value is missing.
 
     >>> mean([10.0, 20.0]), mean([10.0, None])
     (15.0, None)

@@ -1,7 +1,7 @@
-"""Two pictures: error rates, and what each system changes of the base.
+"""Two pictures: error rates, and each system's difference from the base.
 
-The colours stay apart for colour-blind eyes (Okabe and Ito; PuOr of ColorBrewer), and
-every number is written out. Sizes are for a page of 800 pixels.
+The colours can be told apart by colour-blind readers (Okabe and Ito; PuOr of
+ColorBrewer), and every number is written out. Sizes are for a page of 800 pixels.
 """
 
 import textwrap
@@ -14,7 +14,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from espnet_merge.report.results import Grid, Results
-from espnet_merge.report.tables import MISSING, best_of, how
+from espnet_merge.report.tables import MISSING, best_of, describe_decoding
 
 KIND_COLOURS = {
     "zero-shot": "#777777",
@@ -23,12 +23,13 @@ KIND_COLOURS = {
     "merge": "#009e73",
 }
 COLOURS = colormaps["PuOr_r"]
-WIDTH = 8.0  # inches; at 200 dots an inch twice the page's pixels
+WIDTH = 8.0  # inches; at 200 dots per inch twice the page's pixels
 DPI = 200
 FONT = 9.0
-# Bars are cut at so many medians: a model that loops has several hundred percent.
+# Bars are cut at this multiple of the median: a model that loops has an error rate of
+# several hundred percent.
 CUT = 2.5
-# Differences are fully coloured from so many points on.
+# Differences of at least this many points have the full colour.
 FULL_COLOUR = 20.0
 
 
@@ -37,7 +38,7 @@ def draw_rates(results: Results) -> Figure:
     grid = results.rates()
     figure, panels = _panels(results, grid)
     known = [cell for row in grid.rows.values() for cell in row if cell is not None]
-    # Where most rates are 0 nothing is cut; where all are, any width will do.
+    # If most rates are 0 nothing is cut; if all are 0 any width will do.
     limit = min(max(known), CUT * median(known)) or max(known) or 1.0
     for axes, column in zip(panels, grid.columns, strict=True):
         values = grid.column(column)
@@ -70,7 +71,7 @@ def draw_rates(results: Results) -> Figure:
 
 
 def draw_retention(results: Results) -> Figure:
-    """Draw the difference to the base of every system and set as a heat-map."""
+    """Draw the difference from the base of every system and set as a heat map."""
     grid = results.differences()
     rows = {s: row for s, row in grid.rows.items() if s != results.plan.base}
     grid = Grid(grid.columns, rows)
@@ -89,7 +90,7 @@ def draw_retention(results: Results) -> Figure:
                 ha="center",
                 va="center",
                 fontsize=FONT,
-                color=_ink(value, scale),
+                color=_text_colour(value, scale),
             )
         axes.set_xticks([])
         axes.hlines(
@@ -110,10 +111,10 @@ def draw_retention(results: Results) -> Figure:
 
 
 def _panels(results: Results, grid: Grid) -> tuple[Figure, Sequence[Axes]]:
-    """Return narrow axes side by side, one a column, with the systems at the left."""
+    """Return narrow axes side by side, one per column, with the systems at the left."""
     systems = list(grid.rows)
     figure = Figure(figsize=(WIDTH, 1.5 + 0.26 * len(systems)), layout="constrained")
-    # An empty panel after each mean but the last keeps the two groups apart.
+    # An empty panel after each mean but the last separates the two groups.
     averages = results.plan.averages
     widths: list[float] = []
     places: list[int] = []
@@ -158,8 +159,8 @@ def _write_value(
     )
 
 
-def _ink(value: float | None, scale: Normalize) -> str:
-    """Return black or white, whichever stands out from the cell's colour."""
+def _text_colour(value: float | None, scale: Normalize) -> str:
+    """Return black or white, whichever has more contrast with the cell's colour."""
     if value is None:
         return "black"
     red, green, blue, _ = COLOURS(scale(value))
@@ -168,7 +169,7 @@ def _ink(value: float | None, scale: Normalize) -> str:
 
 
 def _title(figure: Figure, results: Results, title: str) -> None:
-    mode = textwrap.fill(f"{results.mode}: {how(results)}", width=90)
+    mode = textwrap.fill(f"{results.mode}: {describe_decoding(results)}", width=90)
     figure.suptitle(
         f"{title}; normalizer {results.normalizer}\n{mode}", fontsize=FONT + 1
     )

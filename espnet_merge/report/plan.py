@@ -1,4 +1,4 @@
-"""What a report covers: which systems, which sets."""
+"""The systems and sets that a report covers."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,21 +10,23 @@ from espnet_merge.errors import InputError
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What a report covers: systems by their kind, sets by their group.
+    """The systems of a report by their kind, and its sets by their group.
 
-    A group is what an expert is an expert of: a language, a domain, a dialect, a task.
+    A group is what experts are trained for: a language, a domain, a dialect or a task.
 
     Args:
-        base: the system that nothing was trained for.
-        experts: group and system; the first of a group is the yardstick of its sets.
+        base: the untrained model's system.
+        experts: group and system of each expert; the sets of a group are compared with
+            the group's first expert.
         joint: systems trained on all groups together.
         merges: systems merged from experts.
-        sets: names that begin with the language: ``es_test``.
-        groups: group -> its sets, in which its experts are at home; a set may belong
-            to none, and shows what was forgotten.
+        sets: names of test sets, which begin with the language: ``es_test``.
+        groups: group -> test sets of what its experts are trained for. Sets without a
+            group show what was forgotten.
 
     Raises:
-        InputError: a name twice, an unknown set or group, or a set in two groups.
+        InputError: a name occurs twice, a set or group is unknown, or a set is in two
+            groups.
     """
 
     base: str
@@ -43,12 +45,12 @@ class Plan:
             for name in members:
                 if name not in self.sets:
                     raise InputError(
-                        f"a group has sets of --sets; {name} of {group} is none of "
-                        f"them, which are {', '.join(self.sets)}."
+                        f"the sets of a group must be in --sets; {name} of {group} is "
+                        f"none of them, which are {', '.join(self.sets)}."
                     )
                 if name in owner:
                     raise InputError(
-                        f"a set belongs to one group, once; {name} is named of "
+                        f"a set must belong to one group, once; {name} is named of "
                         f"{owner[name]} and of {group}."
                     )
                 owner[name] = group
@@ -71,9 +73,9 @@ class Plan:
 
     @cached_property
     def averages(self) -> dict[str, list[str]]:
-        """``trained`` and ``untrained`` -> sets; what has no sets is left out.
+        """``trained`` -> sets with a group; ``untrained`` -> sets without a group.
 
-        Trained are the sets of a group.
+        A name without sets is left out.
         """
         columns = {
             "trained": [name for name in self.sets if self.group_of(name) is not None],
@@ -82,16 +84,16 @@ class Plan:
         return {column: sets for column, sets in columns.items() if sets}
 
     def group_of(self, name: str) -> str | None:
-        """Return the group that a set belongs to."""
+        """Return the group of a set, or None."""
         return next((g for g, members in self.groups.items() if name in members), None)
 
     def expert_for(self, name: str) -> str | None:
-        """Return the first expert of the set's own group."""
+        """Return the first expert of the set's group, or None."""
         group = self.group_of(name)
-        return next((n for own, n in self.experts if own == group), None)
+        return next((expert for g, expert in self.experts if g == group), None)
 
     def only(self, sets: Sequence[str]) -> Self:
-        """Return the same of some of the sets."""
+        """Return the same plan, restricted to some sets."""
         groups = {
             group: [name for name in members if name in sets]
             for group, members in self.groups.items()
@@ -111,4 +113,4 @@ def language_of(name: str) -> str:
 def _check_unique(what: str, names: Sequence[str]) -> None:
     for name in names:
         if names.count(name) > 1:
-            raise InputError(f"a {what} is named once; {name} is named again.")
+            raise InputError(f"a {what} must be named once; {name} is named again.")

@@ -1,4 +1,4 @@
-"""What ``report.html`` shows, as one JSON object."""
+"""The data of ``report.html``, as one JSON object."""
 
 import os
 from base64 import b64encode
@@ -12,11 +12,11 @@ from espnet_merge.errors import InputError
 from espnet_merge.files import CONFLICT_PNG, INSPECT_HTML, MERGE_YAML
 from espnet_merge.report import translations
 from espnet_merge.report.curves import find_curves
+from espnet_merge.report.examples import AlignedUtterance, align_hypotheses, embed
 from espnet_merge.report.findings import Findings
-from espnet_merge.report.listening import Heard, embed, hear
 from espnet_merge.report.results import Results, by_task
-from espnet_merge.report.significance import DESIGN, plain
-from espnet_merge.report.tables import INTERVALS, MARKS, how, made_by
+from espnet_merge.report.significance import DESIGN, as_json
+from espnet_merge.report.tables import INTERVALS, MARKS, describe_decoding, made_by
 
 READINGS = ("normalized", "raw")
 
@@ -35,14 +35,14 @@ def record(
     """Return everything that is on the page.
 
     Args:
-        modes: the scores of each decoding mode.
-        findings: mode -> what is tested in it.
+        modes: scores of each decoding mode.
+        findings: decoding mode -> findings in its scores.
         expdir: directory of the systems.
-        output: directory of the page, where its links start.
-        origin: name and value of what the results come from.
-        inspect: what ``espnet-merge inspect`` wrote, if anything.
-        utterances: so many of every set, the worst first.
-        megabytes: of audio, all together; 0 for none.
+        output: directory of the page, to which its links are relative.
+        origin: name and value of each fact about the origin.
+        inspect: output directory of ``espnet-merge inspect``, if there is one.
+        utterances: number of utterances of every set, the worst first.
+        megabytes: size of all audio; 0 for none.
 
     Raises:
         InputError: hypotheses, references or audio are broken, or ``inspect`` has no
@@ -50,9 +50,11 @@ def record(
     """
     plan = modes[0].plan
     first, _ = by_task(modes[0])
-    heard = {results.mode: _hear(results, expdir, utterances) for results in modes}
+    examples = {
+        results.mode: _examples(results, expdir, utterances) for results in modes
+    }
     return {
-        # With the recipe's name: nearly every expdir is called exp.
+        # With the recipe's name, because nearly every expdir is called exp.
         "title": "/".join(expdir.resolve().parts[-3:]),
         "origin": list(origin),
         "base": plan.base,
@@ -62,10 +64,11 @@ def record(
         "systems": [_system(modes[0], name, expdir, output) for name in plan.kinds],
         "sets": [_set(modes[0], name) for name in plan.sets],
         "modes": [
-            _mode(r, first.metric_name, findings[r.mode], heard[r.mode]) for r in modes
+            _mode(r, first.metric_name, findings[r.mode], examples[r.mode])
+            for r in modes
         ],
         "curves": [curve._asdict() for curve in find_curves(_merges(modes[0], expdir))],
-        "clips": _clips(modes[0], heard, megabytes),
+        "clips": _clips(modes[0], examples[modes[0].mode], megabytes),
         "inspect": _inspection(inspect, expdir),
         "conflicts": _conflicts(plan.kinds, expdir),
     }
@@ -104,7 +107,7 @@ def _mode(
     results: Results,
     main: str,
     found: Findings,
-    heard: Mapping[str, Sequence[Heard]],
+    examples: Mapping[str, Sequence[AlignedUtterance]],
 ) -> dict[str, Any]:
     transcribed, translated = by_task(results)
     metrics: dict[str, str | None] = {
@@ -113,8 +116,8 @@ def _mode(
     }
     return {
         "name": results.mode,
-        "how": how(results),
-        "silences": results.silences,
+        "how": describe_decoding(results),
+        "silences": results.paddings,
         "normalizer": results.normalizer,
         "summary": found.summary,
         "missing": results.missing,
@@ -123,37 +126,42 @@ def _mode(
             name: {r: transcribed.rates(r, metric).rows for r in READINGS}
             for name, metric in metrics.items()
         },
-        "tests": plain(found.transcribed),
+        "tests": as_json(found.transcribed),
         "fallen": found.fallen,
         "translations": translations.record(translated, found.translated),
         "utterances": {
-            name: [utterance._asdict() for utterance in listed]
-            for name, listed in heard.items()
+            name: [utterance._asdict() for utterance in utterances]
+            for name, utterances in examples.items()
         },
     }
 
 
-def _hear(results: Results, expdir: Path, limit: int) -> dict[str, list[Heard]]:
-    """Return the utterances of every set whose texts are still there."""
-    heard = {}
+def _examples(
+    results: Results, expdir: Path, limit: int
+) -> dict[str, list[AlignedUtterance]]:
+    """Return set -> worst utterances, for sets whose texts still exist."""
+    examples = {}
     for name in results.plan.sets:
-        data, found = results.reference(name), results.texts(name, expdir)
-        if data and (data / "text").is_file() and found:
-            metric = results.error_rate_of(name)
-            wanted = results.worst(name, limit)
-            heard[name] = hear(data, found, results.normalizer, metric, wanted)
-    return heard
+        data, texts = results.reference(name), results.texts(name, expdir)
+        if data and (data / "text").is_file() and texts:
+            examples[name] = align_hypotheses(
+                data,
+                texts,
+                results.normalizer,
+                results.error_rate_of(name),
+                results.worst(name, limit),
+            )
+    return examples
 
 
 def _clips(
     results: Results,
-    heard: Mapping[str, Mapping[str, Sequence[Heard]]],
+    examples: Mapping[str, Sequence[AlignedUtterance]],
     megabytes: float,
 ) -> dict[str, dict[str, str]]:
-    """Return set -> utterance -> audio, chosen by the first mode."""
-    texts = heard[results.mode]
-    folders = {name: data for name in texts if (data := results.reference(name))}
-    wanted = {data: [u.name for u in texts[name]] for name, data in folders.items()}
+    """Return set -> utterance -> audio of the examples."""
+    folders = {name: data for name in examples if (data := results.reference(name))}
+    wanted = {data: [u.name for u in examples[name]] for name, data in folders.items()}
     clips = embed(wanted, megabytes)
     return {
         name: {
@@ -177,7 +185,7 @@ def _merges(results: Results, expdir: Path) -> dict[str, Any]:
 
 
 def _conflicts(systems: Iterable[str], expdir: Path) -> dict[str, str]:
-    """Return system -> picture of how its objectives conflicted in training."""
+    """Return system -> picture of the conflicts of its training objectives."""
     files = {system: expdir / system / CONFLICT_PNG for system in systems}
     return {
         system: f"data:image/png;base64,{b64encode(file.read_bytes()).decode()}"
@@ -192,7 +200,7 @@ def _inspection(named: Path | None, expdir: Path) -> str | None:
         return page.read_text(encoding="utf-8")
     if named:
         raise InputError(
-            f"--inspect must name what 'espnet-merge inspect --output' wrote; {named} "
-            "has no inspect.html."
+            "--inspect must name an output directory of espnet-merge inspect; "
+            f"{named} has no inspect.html."
         )
     return None

@@ -11,15 +11,15 @@ import numpy as np
 
 from espnet_merge.errors import InputError
 from espnet_merge.files import SCORE_JSON
-from espnet_merge.report.modes import SETTINGS, compared, silence
+from espnet_merge.report.modes import SETTINGS, compared_settings, describe_padding
 from espnet_merge.report.performance import difference, gap_closed, mean, relative
 from espnet_merge.report.plan import Plan, language_of
 from espnet_merge.report.scores import (
-    Utterances,
+    UtteranceCounts,
     error_rate,
-    identified,
+    language_accuracy,
     read_score,
-    read_utterances,
+    read_utterance_counts,
 )
 from espnet_merge.score.evaluate import headline
 from espnet_merge.score.parts import Part
@@ -27,13 +27,13 @@ from espnet_merge.score.parts import Part
 
 @dataclass(frozen=True)
 class Grid:
-    """Numbers of systems (rows) and sets with their means (columns)."""
+    """A table of numbers: rows are systems, columns are sets and means over sets."""
 
     columns: Sequence[str]
     rows: Mapping[str, Sequence[float | None]]
 
     def column(self, name: str) -> dict[str, float]:
-        """Return system -> number where there is one."""
+        """Return system -> number, for the systems that have one."""
         index = self.columns.index(name)
         cells = {system: row[index] for system, row in self.rows.items()}
         return {system: cell for system, cell in cells.items() if cell is not None}
@@ -41,14 +41,21 @@ class Grid:
 
 @dataclass(frozen=True)
 class Results:
-    """Scores of one decoding mode: ``(system, set) -> score.json``."""
+    """Scores of one decoding mode.
+
+    Attributes:
+        plan: systems and sets.
+        mode: name of the decoding mode.
+        base_mode: name of the base's; untrained, it may need padding.
+        scores: (system, set) -> content of ``score.json``.
+        utterances: (system, set) -> counts of each utterance.
+    """
 
     plan: Plan
     mode: str
-    # The base's own: untrained, it may need padding that the others do without.
     base_mode: str
     scores: Mapping[tuple[str, str], Mapping[str, Any]]
-    utterances: Mapping[tuple[str, str], Utterances]
+    utterances: Mapping[tuple[str, str], UtteranceCounts]
 
     @property
     def normalizer(self) -> str:
@@ -56,66 +63,66 @@ class Results:
         return str(next(iter(self.scores.values()))["normalizer"])
 
     def mode_of(self, system: str) -> str:
-        """Return how the system was decoded: the base may have its own mode."""
+        """Return the name of the system's mode; the base may have its own."""
         return self.base_mode if system == self.plan.base else self.mode
 
     def settings(self, *, base: bool = False) -> Mapping[str, Any]:
-        """How was decoded, as far as it changes the hypotheses.
+        """Return the settings of decoding that change the hypotheses.
 
-        The same in all scores, but for the base where it has a mode of its own, and for
-        the silence that each system was trained with.
+        They are the same in all scores, except that the base may have its own mode and
+        each system the padding of its training.
         """
         mode = self.first_mode(self.plan.base if base else None)
         return {key: mode[key] for key in SETTINGS if key in mode}
 
     def first_mode(self, system: str | None) -> Mapping[str, Any]:
-        """Return the first of the modes that a system's must be equal to.
+        """Return the mode in the first score, with which a system's must agree.
 
-        The base has its own where it is decoded in another mode.
+        If the base has its own mode, its scores are compared among themselves.
         """
-        own = system == self.plan.base
-        apart = self.base_mode != self.mode
+        is_base = system == self.plan.base
+        separate = self.base_mode != self.mode
         modes = (
             score["mode"]
             for (other, _), score in self.scores.items()
-            if not apart or (other == self.plan.base) is own
+            if not separate or (other == self.plan.base) is is_base
         )
         return next(modes, {})
 
     @cached_property
-    def silences(self) -> Mapping[str, str]:
-        """System -> what it heard after each utterance; empty where all heard the same.
+    def paddings(self) -> Mapping[str, str]:
+        """System -> its padding in words; empty if all systems have the same.
 
         A system without a score is left out.
         """
         modes = {name: score["mode"] for (name, _), score in self.scores.items()}
-        heard = {name: silence(mode) for name, mode in modes.items()}
-        return heard if len(set(heard.values())) > 1 else {}
+        paddings = {name: describe_padding(mode) for name, mode in modes.items()}
+        return paddings if len(set(paddings.values())) > 1 else {}
 
     @property
     def base_model(self) -> Path | None:
-        """Directory of the base that was decoded, if its scores tell."""
+        """Directory of the base that was decoded, if its scores record it."""
         modes = (s["mode"] for (n, _), s in self.scores.items() if n == self.plan.base)
         path = next((mode["model"] for mode in modes if "model" in mode), None)
         return None if path is None else Path(path)
 
     @property
     def missing(self) -> list[str]:
-        """``system/set`` without a score."""
+        """The pairs ``system/set`` without a score."""
         wanted = ((s, name) for s in self.plan.kinds for name in self.plan.sets)
         return ["/".join(pair) for pair in wanted if pair not in self.scores]
 
     def set_info(self, name: str) -> Mapping[str, Any] | None:
-        """Return some system's score of the set: its size is the same in all."""
+        """Return any system's score of the set; the size of the set is in all."""
         return next((s for (_, n), s in self.scores.items() if n == name), None)
 
     def reference(self, name: str) -> Path | None:
-        """Return the data directory that a set was scored against, if scores tell."""
+        """Return the data directory that a set was scored against, if recorded."""
         score = self.set_info(name)
         return Path(score["reference"]) if score and "reference" in score else None
 
     def texts(self, name: str, expdir: Path) -> dict[str, Path]:
-        """Return system -> decoding directory of a set, where its text is there."""
+        """Return system -> decoding directory of a set, for systems with a ``text``."""
         folders = {
             system: expdir / system / f"inference_{self.mode_of(system)}" / name
             for system in self.plan.kinds
@@ -128,13 +135,13 @@ class Results:
         return str(score["main"]) if score else "wer"
 
     def error_rate_of(self, name: str) -> str:
-        """Return by which a set's texts are aligned, ``wer`` or ``cer``."""
+        """Return the error rate of a set's alignments: ``wer`` or ``cer``."""
         score = self.set_info(name)
         return error_rate(score) if score else "wer"
 
     @property
     def metric_name(self) -> str:
-        """Return ``WER``, ``CER``, ``BLEU``, or for a mixture ``error rate``."""
+        """``WER``, ``CER`` or ``BLEU``; ``error rate`` if sets have different ones."""
         names = {self.metric_of(name).upper() for name in self.plan.sets}
         return names.pop() if len(names) == 1 else "error rate"
 
@@ -160,27 +167,25 @@ class Results:
         return None if counts is None else headline(counts)
 
     def worst(self, name: str, limit: int) -> list[str]:
-        """Return the utterances of a set in which all systems together erred most.
+        """Return the utterances of a set with the most errors of all systems together.
 
         Args:
-            name: of a set with a score.
-            limit: so many, at most.
+            name: name of a set with a score.
+            limit: number of utterances, at most.
         """
-        systems = [
-            own for (_, scored), own in self.utterances.items() if scored == name
-        ]
-        errors = np.sum([own.errors for own in systems], axis=0)
+        systems = [u for (_, scored), u in self.utterances.items() if scored == name]
+        errors = np.sum([counts.errors for counts in systems], axis=0)
         order = np.argsort(-errors, kind="stable")[:limit]
         return [systems[0].names[index] for index in order]
 
     def part(self, name: str, systems: Sequence[str]) -> Part:
         """Return the errors of systems that all have a score on a set."""
-        own = [self.utterances[system, name] for system in systems]
+        columns = [self.utterances[system, name] for system in systems]
         return Part(
             name=name,
             metric=self.error_rate_of(name),
-            tokens=own[0].tokens,
-            errors=np.column_stack([utterances.errors for utterances in own]),
+            tokens=columns[0].tokens,
+            errors=np.column_stack([counts.errors for counts in columns]),
         )
 
     def rates(self, reading: str = "normalized", metric: str | None = None) -> Grid:
@@ -188,7 +193,7 @@ class Results:
         return self._grid(lambda s, n: self.rate(s, n, reading, metric))
 
     def differences(self, reading: str = "normalized") -> Grid:
-        """Return the points that each system adds to the base's error rate or score."""
+        """Return each system's error rate or score minus the base's, in points."""
         base = self.plan.base
         return self._grid(
             lambda s, n: difference(
@@ -206,7 +211,7 @@ class Results:
         return self._grid(cell, ["trained"])
 
     def gap_closed(self) -> Grid:
-        """Return the share of the gap from base to expert, in percent."""
+        """Return the fraction of the gap from base to expert, in percent."""
 
         def cell(system: str, name: str) -> float | None:
             base, expert = self.rate(self.plan.base, name), self._expert_rate(name)
@@ -214,22 +219,19 @@ class Results:
 
         return self._grid(cell, ["trained"])
 
-    def heard_right(self) -> Grid:
-        """Return in how many utterances the right language was heard, in percent.
-
-        None where the languages that were heard were not noted.
-        """
+    def language_accuracy(self) -> Grid:
+        """Return the percentage of utterances with a correctly identified language."""
 
         def cell(system: str, name: str) -> float | None:
-            return identified(self.scores.get((system, name), {}))
+            return language_accuracy(self.scores.get((system, name), {}))
 
         return self._grid(cell)
 
     def label(self, name: str) -> str:
-        """Return the language where it has one set only, else the set's name."""
+        """Return the language if it has only one set, else the set's name."""
         language = language_of(name)
-        alone = sum(language_of(other) == language for other in self.plan.sets) == 1
-        label = language if alone else name
+        only = sum(language_of(other) == language for other in self.plan.sets) == 1
+        label = language if only else name
         mixed = self.metric_name == "error rate"
         return f"{label} ({self.metric_of(name).upper()})" if mixed else label
 
@@ -260,22 +262,25 @@ def read_results(
 ) -> Results:
     """Read ``<system>/inference_<mode>/<set>/score.json`` of every system and set.
 
-    ``base_mode`` is the base's, where it is not that of the others.
+    Args:
+        expdir: directory of the systems.
+        plan: systems and sets.
+        mode: name of the decoding mode.
+        base_mode: name of the base's, if it has its own.
 
     Raises:
-        InputError: there is not one, one is broken or by rules of another version, or
-            two cannot be compared: another normaliser, decoded otherwise, or scored
-            against another reference.
+        InputError: there is no score, one is broken or made by rules of another
+            version, or two have other normalisers, decoding settings or references.
     """
     base_mode = base_mode or mode
     scores, utterances = {}, {}
     for system in plan.kinds:
-        own = base_mode if system == plan.base else mode
+        own_mode = base_mode if system == plan.base else mode
         for name in plan.sets:
-            path = expdir / system / f"inference_{own}" / name / SCORE_JSON
+            path = expdir / system / f"inference_{own_mode}" / name / SCORE_JSON
             if path.exists():
                 score = scores[system, name] = read_score(path)
-                utterances[system, name] = read_utterances(path, score)
+                utterances[system, name] = read_utterance_counts(path, score)
     if not scores:
         raise InputError(
             f"{expdir}: at least one <system>/inference_{mode}/<set>/score.json is "
@@ -288,9 +293,9 @@ def read_results(
 
 
 def by_task(results: Results) -> tuple[Results, Results]:
-    """Return the results of the sets that are transcribed, and of those translated.
+    """Return the results of the transcribed and of the translated sets.
 
-    Their numbers never meet: less is better here, more there.
+    No table has both: less is better for transcripts, more for translations.
     """
     translated = [n for n in results.plan.sets if results.metric_of(n) == "bleu"]
     transcribed = [n for n in results.plan.sets if n not in translated]
@@ -306,8 +311,8 @@ def _of_sets(results: Results, sets: Sequence[str]) -> Results:
     )
 
 
-def _percent(share: float | None) -> float | None:
-    return None if share is None else 100 * share
+def _percent(fraction: float | None) -> float | None:
+    return None if fraction is None else 100 * fraction
 
 
 def _check_same(
@@ -321,14 +326,14 @@ def _check_same(
         ("normalizer", results.normalizer, score["normalizer"]),
         *(
             (key, mode.get(key), score["mode"].get(key))
-            for key in compared(mode, score["mode"])
+            for key in compared_settings(mode, score["mode"])
         ),
         ("utterances", first["utterances"], score["utterances"]),
         ("words", *words),
     ]
-    same = next(own for (_, n), own in results.utterances.items() if n == name)
-    own = results.utterances[system, name]
-    lengths = (zip(u.names, u.tokens.tolist(), strict=True) for u in (same, own))
+    first_counts = next(u for (_, n), u in results.utterances.items() if n == name)
+    both = (first_counts, results.utterances[system, name])
+    lengths = (zip(u.names, u.tokens.tolist(), strict=True) for u in both)
     facts += [
         ("each utterance's tokens", expected, found)
         for expected, found in zip_longest(*lengths)

@@ -1,4 +1,4 @@
-"""The scores of one system on one set, as ``espnet-merge score`` writes them."""
+"""Reading the scores of one system on one set that ``espnet-merge score`` wrote."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -17,8 +17,14 @@ from espnet_merge.score.identification import heard_right
 from espnet_merge.score.result import read_counts
 
 
-class Utterances(NamedTuple):
-    """Of one system on one set in its error rate, normalised, sorted by name."""
+class UtteranceCounts(NamedTuple):
+    """Counts of each utterance of a set, for one system and the set's error rate.
+
+    Attributes:
+        names: ids of the utterances, sorted.
+        tokens: tokens in each normalised reference.
+        errors: errors in each normalised hypothesis.
+    """
 
     names: Sequence[str]
     tokens: bootstrap.Counts
@@ -26,25 +32,25 @@ class Utterances(NamedTuple):
 
 
 def error_rate(score: Mapping[str, Any]) -> str:
-    """Return the error rate of a score that counts, beside BLEU too."""
+    """Return the error rate of a score: ``wer`` or ``cer``, also of translations."""
     main = str(score["main"])
     return main if main in ERROR_RATES else main_metric(score["languages"])
 
 
-def identified(score: Mapping[str, Any]) -> float | None:
-    """Return in how many utterances the right language was heard, in percent.
+def language_accuracy(score: Mapping[str, Any]) -> float | None:
+    """Return the percentage of utterances whose language was identified correctly.
 
-    None where that was not noted.
+    None if the identified languages were not recorded.
     """
     table = score.get("identification")
     return heard_right(table) if table else None
 
 
 def read_score(path: Path) -> dict[str, Any]:
-    """Return a ``score.json`` with what every table needs, so that none stops half-way.
+    """Return the content of a ``score.json``, after a check for all that tables need.
 
     Raises:
-        InputError: it is broken, or by rules of another version.
+        InputError: it is broken, or made by rules of another version.
     """
     try:
         score: dict[str, Any] = json.loads(path.read_bytes())
@@ -63,15 +69,15 @@ def read_score(path: Path) -> dict[str, Any]:
     return score
 
 
-def read_utterances(path: Path, score: Mapping[str, Any]) -> Utterances:
-    """Return the counts of each utterance, which lie beside a ``score.json``.
+def read_utterance_counts(path: Path, score: Mapping[str, Any]) -> UtteranceCounts:
+    """Return the counts of each utterance, from the file beside a ``score.json``.
 
     Args:
-        path: of it.
+        path: path of the ``score.json``.
         score: its content.
 
     Raises:
-        InputError: they are broken, or do not add up to the score.
+        InputError: the counts are broken, or do not add up to the score.
     """
     metric = error_rate(score)
     result = path.parent / f"score_{metric}" / RESULT_TXT
@@ -82,15 +88,15 @@ def read_utterances(path: Path, score: Mapping[str, Any]) -> Utterances:
             f"{result}: must be what 'espnet-merge score' writes; got "
             f"{type(error).__name__}: score again."
         ) from error
-    total = sum((own for _, own in counts), Counts())
+    total = sum((utterance for _, utterance in counts), Counts())
     rate = score["metrics"][metric]["normalized"]["rate"]
     if not total.reference or total.rate != rate:
         raise InputError(
             f"{result}: must add up to the rate in score.json, {rate:.2f} %; got "
             f"{total.errors} errors in {total.reference} tokens: score again."
         )
-    return Utterances(
+    return UtteranceCounts(
         [name for name, _ in counts],
-        np.array([own.reference for _, own in counts]),
-        np.array([own.errors for _, own in counts]),
+        np.array([utterance.reference for _, utterance in counts]),
+        np.array([utterance.errors for _, utterance in counts]),
     )

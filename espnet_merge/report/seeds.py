@@ -1,4 +1,4 @@
-"""One table of systems that were trained several times: mean and spread."""
+"""A table of systems trained with several seeds: mean and standard deviation."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -9,52 +9,52 @@ from typing import Any
 
 from espnet_merge.errors import InputError
 from espnet_merge.files import SCORE_JSON
-from espnet_merge.report.modes import SETTINGS, compared, silence
-from espnet_merge.report.scores import identified
+from espnet_merge.report.modes import SETTINGS, compared_settings, describe_padding
+from espnet_merge.report.scores import language_accuracy
 from espnet_merge.report.tables import MISSING, best_of, markdown_table
 from espnet_merge.score.current import check_rules
 from espnet_merge.score.evaluate import CORPUS_SCORES, headline, main_reading
 
-# Set -> its scores, one of each seed.
+# Set -> scores, one for each seed.
 Row = Mapping[str, Sequence[float]]
-# System, directory, content of its score.json.
+# System, scored directory, content of score.json.
 type Scored = tuple[str, Path, dict[str, Any]]
 
 
 @dataclass(frozen=True)
-class Scores:
-    """What is shown of all systems.
+class SeedScores:
+    """The scores of all systems and seeds.
 
     Attributes:
-        metrics: set -> the metric that its numbers are of.
-        normalizer: of all of them.
+        metrics: set -> its main metric.
+        normalizer: normaliser of all scores.
         rows: system -> its scores.
-        silences: system -> what it heard after each utterance; empty where all heard
-            the same.
-        identified: system -> in how many utterances the right language was heard, in
-            percent, where that was noted.
+        paddings: system -> its padding in words; empty if all systems have the same.
+        language_accuracy: system -> percentage of utterances whose language was
+            identified correctly, if recorded.
     """
 
     metrics: Mapping[str, str]
     normalizer: str
     rows: Mapping[str, Row]
-    silences: Mapping[str, str]
-    identified: Mapping[str, Row]
+    paddings: Mapping[str, str]
+    language_accuracy: Mapping[str, Row]
 
 
-def read_scores(rows: Mapping[str, Sequence[Path]], base: str | None = None) -> Scores:
+def read_scores(
+    rows: Mapping[str, Sequence[Path]], base: str | None = None
+) -> SeedScores:
     """Read the main metric of each scored directory.
 
     Args:
-        rows: system -> directories ``.../SET`` that hold ``score.json``; those of one
-            set are of its seeds.
-        base: the system that nothing was trained for, which may be decoded in a mode of
-            its own.
+        rows: system -> directories ``.../SET`` with ``score.json``; several directories
+            of one set belong to several seeds.
+        base: the untrained model's system, which may have its own decoding mode.
 
     Raises:
-        InputError: a directory without scores, one by rules of another version, or two
-            that cannot stand in one table: of another metric or normalizer, decoded
-            otherwise, or of a set of another size.
+        InputError: a directory has no scores or scores by rules of another version, or
+            two cannot be in one table: they have different metrics, normalisers,
+            decoding settings or sizes of a set.
     """
     scored = [
         (system, place, _read(place / SCORE_JSON))
@@ -66,45 +66,46 @@ def read_scores(rows: Mapping[str, Sequence[Path]], base: str | None = None) -> 
     for _, place, score in scored:
         normalizers.setdefault(score["normalizer"], place)
     if len(normalizers) != 1:
-        said = ", ".join(f"{name} in {place}" for name, place in normalizers.items())
+        found = ", ".join(f"{name} in {place}" for name, place in normalizers.items())
         raise InputError(
-            f"all scores must be of one normalizer; they are of {said or 'none'}: run "
+            f"all scores must be of one normalizer; they are of {found or 'none'}: run "
             "espnet-merge score with one --normalizer."
         )
     _check_sets(scored, metrics)
     _check_modes(scored, base)
     table: dict[str, dict[str, list[float]]] = {system: {} for system in rows}
-    heard: dict[str, dict[str, list[float]]] = {system: {} for system in rows}
+    accuracy: dict[str, dict[str, list[float]]] = {system: {} for system in rows}
     for system, place, score in scored:
         main = score["main"]
         measured = score["metrics"][main][main_reading(main)]
         table[system].setdefault(place.name, []).append(headline(measured))
-        if (right := identified(score)) is not None:
-            heard[system].setdefault(place.name, []).append(right)
-    silences = {s: silence(score.get("mode", {})) for s, _, score in scored}
-    if len(set(silences.values())) == 1:
-        silences = {}
-    return Scores(metrics, next(iter(normalizers)), table, silences, heard)
+        if (percentage := language_accuracy(score)) is not None:
+            accuracy[system].setdefault(place.name, []).append(percentage)
+    paddings = {s: describe_padding(score.get("mode", {})) for s, _, score in scored}
+    if len(set(paddings.values())) == 1:
+        paddings = {}
+    return SeedScores(metrics, next(iter(normalizers)), table, paddings, accuracy)
 
 
 def markdown(
-    scores: Scores, sets: Sequence[str], means: Mapping[str, Sequence[str]]
+    scores: SeedScores, sets: Sequence[str], means: Mapping[str, Sequence[str]]
 ) -> Iterator[str]:
     """Yield the lines of the table.
 
     Args:
-        scores: of the systems.
+        scores: scores of all systems.
         sets: columns, in their order.
-        means: further columns: name -> sets whose mean it shows, seed by seed; one
-            for each metric among them.
+        means: further columns: name -> sets to average, for each seed and each of
+            their metrics separately.
 
     Raises:
-        InputError: a set that no system has.
+        InputError: no system has scores of a set.
     """
     columns: list[tuple[str, str, list[str]]] = []
     for name, members in [*((s, [s]) for s in sets), *means.items()]:
         columns += [
-            (name, metric, own) for metric, own in _by_metric(scores, members).items()
+            (name, metric, of_metric)
+            for metric, of_metric in _by_metric(scores, members).items()
         ]
     cells = {
         system: [_mean(row, members) for _, _, members in columns]
@@ -118,10 +119,10 @@ def markdown(
         if winner is not None:
             texts[winner][index] = f"**{texts[winner][index]}**"
     heads = [f"{name} ({metric})" for name, metric, _ in columns]
-    if scores.silences:
+    if scores.paddings:
         heads.append("decoded")
         for system, row in texts.items():
-            row.append(scores.silences[system])
+            row.append(scores.paddings[system])
     yield from markdown_table(
         ["system", *heads], [[s, *row] for s, row in texts.items()]
     )
@@ -132,23 +133,23 @@ def markdown(
         f"({', '.join(map(str, counts))} runs). "
         "**Bold**: best mean."
     )
-    yield from _identified(scores, sets, means)
+    yield from _language_accuracy(scores, sets, means)
 
 
-def _identified(
-    scores: Scores, sets: Sequence[str], means: Mapping[str, Sequence[str]]
+def _language_accuracy(
+    scores: SeedScores, sets: Sequence[str], means: Mapping[str, Sequence[str]]
 ) -> Iterator[str]:
-    if not any(scores.identified.values()):
+    if not any(scores.language_accuracy.values()):
         return
     columns = {**{name: [name] for name in sets}, **means}
     yield ""
-    yield "Language heard, right in % of the utterances:"
+    yield "Language identified correctly, in % of the utterances:"
     yield ""
     yield from markdown_table(
         ["system", *columns],
         [
             [system, *(_show(_mean(row, members)) for members in columns.values())]
-            for system, row in scores.identified.items()
+            for system, row in scores.language_accuracy.items()
         ],
     )
 
@@ -165,20 +166,20 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _check_sets(scored: Sequence[Scored], metrics: Mapping[str, str]) -> None:
-    """Raise ``InputError`` where scores of one name are of two metrics or two sets."""
+    """Raise ``InputError`` if scores of one name have two metrics or two sizes."""
     sizes: dict[str, tuple[Path, dict[str, Any]]] = {}
     for _, place, score in scored:
         main, name = score["main"], place.name
         if metrics[name] != main:
             raise InputError(
                 f"{place}: all scores of {name} must be of one metric; this is {main}, "
-                f"others are {metrics[name]}: score them alike."
+                f"others are {metrics[name]}: score them in the same way."
             )
         first, expected = sizes.setdefault(name, (place, _size(score)))
         for what, found in _size(score).items():
             if found != expected[what]:
                 raise InputError(
-                    f"{place}: must be of the set that {first} is of, with "
+                    f"{place}: must be of the same set as {first}, with "
                     f"{expected[what]} {what}; has {found}: decode and score all on "
                     "one set, or leave it out."
                 )
@@ -190,15 +191,18 @@ def _size(score: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _check_modes(scored: Sequence[Scored], base: str | None) -> None:
-    """Raise ``InputError`` where systems, or seeds of one, cannot be compared."""
+    """Raise ``InputError`` if systems, or seeds of a system, cannot be compared."""
     rows: dict[str, tuple[Path, dict[str, Any]]] = {}
     others = [(place, s.get("mode", {})) for name, place, s in scored if name != base]
     for system, place, score in scored:
         mode = score.get("mode", {})
-        row, own = rows.setdefault(system, (place, mode))
-        first, other = (row, own) if system == base else others[0]
-        wanted = [(row, own, name) for name in SETTINGS]
-        wanted += [(first, other, name) for name in compared(other, mode)]
+        own_place, own_mode = rows.setdefault(system, (place, mode))
+        other_place, other_mode = (own_place, own_mode) if system == base else others[0]
+        wanted = [(own_place, own_mode, name) for name in SETTINGS]
+        wanted += [
+            (other_place, other_mode, name)
+            for name in compared_settings(other_mode, mode)
+        ]
         for where, expected, name in wanted:
             if mode.get(name) != expected.get(name):
                 raise InputError(
@@ -208,8 +212,8 @@ def _check_modes(scored: Sequence[Scored], base: str | None) -> None:
                 )
 
 
-def _by_metric(scores: Scores, members: Sequence[str]) -> dict[str, list[str]]:
-    """Return metric -> its sets: numbers of two metrics have no mean."""
+def _by_metric(scores: SeedScores, members: Sequence[str]) -> dict[str, list[str]]:
+    """Return metric -> its sets, because there is no mean over two metrics."""
     found: dict[str, list[str]] = {}
     for member in members:
         if member not in scores.metrics:
@@ -222,12 +226,12 @@ def _by_metric(scores: Scores, members: Sequence[str]) -> dict[str, list[str]]:
 
 
 def _mean(row: Row, members: Sequence[str]) -> list[float]:
-    """Return the mean over sets of each seed; a set with one score stands for all."""
-    found = [row.get(member, []) for member in members]
-    seeds = max(map(len, found), default=0)
-    if any(len(values) not in (1, seeds) for values in found):
+    """Return the mean over sets for each seed; a single score counts for all seeds."""
+    scores = [row.get(member, []) for member in members]
+    seeds = max(map(len, scores), default=0)
+    if any(len(values) not in (1, seeds) for values in scores):
         return []
-    return [fmean(v[seed % len(v)] for v in found) for seed in range(seeds)]
+    return [fmean(v[seed % len(v)] for v in scores) for seed in range(seeds)]
 
 
 def _show(values: Sequence[float]) -> str:

@@ -1,4 +1,4 @@
-"""The differences of a report, tested."""
+"""Significance tests of the differences in a report."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
@@ -21,7 +21,7 @@ from espnet_merge.score.parts import Part
 DESIGN = Design()
 GATE = replace(DESIGN, sides=1)
 
-# System -> column -> its difference to the base.
+# System -> column -> its difference from the base.
 type Tested = Mapping[str, Mapping[str, Difference]]
 
 
@@ -34,13 +34,13 @@ def mean_difference(
 
 
 def against_base(results: Results) -> Tested:
-    """Return the differences of all systems to the base, where both have scores.
+    """Return the differences of all systems from the base, where both have scores.
 
-    Of the sets with p by Holm's correction over those of the system; a macro average
-    is a test of its own.
+    The p-values of sets are after Holm's correction over all sets of the system; those
+    of macro averages are not corrected.
     """
     plan = results.plan
-    # Fifty systems on the same draws cost little more than two.
+    # All systems share the draws: fifty systems cost little more than two.
     drawn = {}
     for name in plan.sets:
         scored = [system for system in plan.kinds if (system, name) in results.scores]
@@ -53,68 +53,69 @@ def against_base(results: Results) -> Tested:
 def by_column(
     results: Results, sets: Collection[str], test: Callable[..., Difference]
 ) -> dict[str, Difference]:
-    """Return column -> difference: of the sets, and of the groups that they fill.
+    """Return column -> difference, for sets and for averages over tested sets only.
 
     Args:
-        results: whose columns they are.
-        sets: those that can be tested; their p is by Holm's correction over them.
+        results: results with the columns.
+        sets: sets that can be tested; their p-values are after Holm's correction.
         test: takes the names of sets, and tests the mean over them.
     """
-    # A group of one set is that set, less the correction.
+    # Cached, because an average of one set is the same test, without the correction.
     tested = cache(test)
     rows = corrected([tested(name) for name in sets])
-    found = dict(zip(map(results.label, sets), rows, strict=True))
-    for group, own in results.plan.averages.items():
-        if set(own) <= set(sets):
-            found[group] = tested(*own)
-    return found
+    columns = dict(zip(map(results.label, sets), rows, strict=True))
+    for average, members in results.plan.averages.items():
+        if set(members) <= set(sets):
+            columns[average] = tested(*members)
+    return columns
 
 
 def _of_system(
     results: Results, system: str, drawn: Mapping[str, Mapping[str, Rates]]
 ) -> dict[str, Difference]:
-    """Return column -> difference of a system to the base.
+    """Return column -> difference of a system from the base.
 
     Args:
-        results: of transcribed sets.
-        system: the system.
+        results: results of transcribed sets.
+        system: system to test.
         drawn: set -> system -> its resampled rates.
     """
-    parts = _beside_base(results, system)
+    parts = _parts_with_base(results, system)
     pairs = {
         name: np.column_stack([drawn[name][s] for s in (results.plan.base, system)])
         for name in parts
     }
 
     def test(*sets: str) -> Difference:
-        own, rates = [parts[n] for n in sets], [pairs[n] for n in sets]
-        return difference(own, rates, 0, 1, DESIGN)
+        chosen, rates = [parts[n] for n in sets], [pairs[n] for n in sets]
+        return difference(chosen, rates, 0, 1, DESIGN)
 
     return by_column(results, parts, test)
 
 
 def fallen(results: Results) -> dict[str, list[str]]:
-    """Return system -> sets' columns in which it is significantly worse than the base.
+    """Return system -> columns in which it is significantly worse than the base.
 
-    As ``espnet-merge gate`` tests whole sets: on one side, by Holm's correction over
-    those of the system. A system that lacks a set is left out.
+    The test is that of ``espnet-merge gate`` for whole sets: one-sided, with Holm's
+    correction over all sets of the system. A system without scores of all sets is left
+    out.
     """
-    found = {}
+    columns = {}
     for system in results.plan.kinds:
-        parts = _beside_base(results, system)
+        parts = _parts_with_base(results, system)
         if len(parts) < len(results.plan.sets):
             continue
         p = holm([p_value([part], 0, 1, GATE) for part in parts.values()])
-        found[system] = [
+        columns[system] = [
             results.label(name)
             for name, corrected in zip(parts, p, strict=True)
             if corrected < GATE.alpha
         ]
-    return found
+    return columns
 
 
-def plain(tested: Tested) -> dict[str, dict[str, dict[str, float]]]:
-    """Return interval and p of every difference, for JSON."""
+def as_json(tested: Tested) -> dict[str, dict[str, dict[str, float]]]:
+    """Return interval and p-value of every difference, for JSON."""
     return {
         system: {
             column: {"low": row.low, "high": row.high, "p": row.p}
@@ -124,8 +125,8 @@ def plain(tested: Tested) -> dict[str, dict[str, dict[str, float]]]:
     }
 
 
-def _beside_base(results: Results, system: str) -> dict[str, Part]:
-    """Return set -> errors of the base and of a system, if it is another."""
+def _parts_with_base(results: Results, system: str) -> dict[str, Part]:
+    """Return set -> errors of the base and of the system; none for the base itself."""
     base = results.plan.base
     return {
         name: results.part(name, (base, system))

@@ -1,4 +1,4 @@
-"""The sentence that sums the tables up."""
+"""The sentence that summarises the tables."""
 
 from espnet_merge.report.results import Results
 from espnet_merge.report.significance import DESIGN, Tested, mean_difference
@@ -7,11 +7,11 @@ from espnet_merge.score.compare import Difference
 
 
 def summary(results: Results, tested: Tested) -> str:
-    """Say which merge is best on the trained languages, and what it gained and lost.
+    """Return which merge is best on the trained languages, and what it gained and lost.
 
     Args:
-        results: of transcribed sets.
-        tested: their differences to the base.
+        results: results of transcribed sets.
+        tested: differences from the base.
     """
     plan, grid = results.plan, results.rates()
     if "trained" not in grid.columns:
@@ -21,17 +21,17 @@ def summary(results: Results, tested: Tested) -> str:
     if best is None:
         return "No merge has scores for all trained languages."
     languages = ", ".join(map(results.label, plan.averages["trained"]))
-    said = [
+    clauses = [
         f"Best merge: {best}, macro {results.metric_name} {trained[best]:.1f} over "
         f"{languages}"
     ]
     joint = best_of(trained, plan.joint)
     if "trained" in tested[best]:
         zero_shot = f"zero-shot ({plan.base}, {trained[plan.base]:.1f})"
-        said.append(_verdict(tested[best]["trained"], zero_shot))
+        clauses.append(_verdict(tested[best]["trained"], zero_shot))
     if joint is not None:
         change = mean_difference(results, best, joint, plan.averages["trained"])
-        said.append(_verdict(change, f"joint ({joint}, {trained[joint]:.1f})"))
+        clauses.append(_verdict(change, f"joint ({joint}, {trained[joint]:.1f})"))
     changes = {
         system: tested[system]["untrained"]
         for system in (best, joint)
@@ -39,18 +39,18 @@ def summary(results: Results, tested: Tested) -> str:
     }
     if changes:
         languages = ", ".join(map(results.label, plan.averages["untrained"]))
-        told = ", ".join(
+        by_system = ", ".join(
             f"{system} {change.points:+.1f} ({_p(change.p)})"
             for system, change in changes.items()
         )
-        said.append(f"change on {languages}, not trained: {told} points")
+        clauses.append(f"change on {languages}, not trained: {by_system} points")
     chosen = (
         f" The best of {len(plan.merges)} merges was chosen on these sets, which"
         " favours it."
         if len(plan.merges) > 1
         else ""
     )
-    return f"{'; '.join(said)}. {INTERVALS}{chosen}"
+    return f"{'; '.join(clauses)}. {INTERVALS}{chosen}"
 
 
 def _verdict(tested: Difference, other: str) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from espnet_merge.files import CONFIG_YAML, MERGE_YAML
-from espnet_merge.report.modes import PADDING, describe
+from espnet_merge.report.modes import PADDING, describe_mode
 from espnet_merge.report.plan import Plan
 from espnet_merge.report.results import Grid, Results, by_task
 from espnet_merge.report.significance import DESIGN, Tested
@@ -26,14 +26,15 @@ MARKS = (
 
 def markdown(results: Results, tested: Tested) -> Iterator[str]:
     """Yield the tables of one decoding mode."""
-    name, mode = results.metric_name, how(results)
-    yardsticks = map(results.plan.expert_for, results.plan.averages.get("trained", []))
-    experts = ", ".join(dict.fromkeys(e or MISSING for e in yardsticks))
+    name, mode = results.metric_name, describe_decoding(results)
+    compared = map(results.plan.expert_for, results.plan.averages.get("trained", []))
+    experts = ", ".join(dict.fromkeys(e or MISSING for e in compared))
     clean = f"normalizer `{results.normalizer}`"
     yield from section(f"{name} (%), {clean}, {mode}", results, results.rates())
     yield (
         "**Bold**: best of all systems. *Italics*: best merge. "
-        f"Columns {_and(results.plan.averages)}: macro average of the sets left of it."
+        f"Columns {_in_italics(results.plan.averages)}: macro average of the sets left "
+        "of it."
     )
     yield ""
     raw = results.rates("raw")
@@ -65,54 +66,58 @@ def markdown(results: Results, tested: Tested) -> Iterator[str]:
     yield MARKS
     yield ""
     yield from identification(results)
-    yield from heard_right(results)
+    yield from language_accuracy(results)
     yield f"### Insertions / utterances with a loop, {clean}, {mode}"
     yield ""
     yield from table_of_systems(
         results,
         [*map(results.label, results.plan.sets)],
         {
-            system: [_signs(results, system, name) for name in results.plan.sets]
+            system: [_loops(results, system, name) for name in results.plan.sets]
             for system in results.plan.kinds
         },
     )
 
 
 def identification(results: Results) -> Iterator[str]:
-    """Yield what was heard in each language, where the systems were to find it."""
+    """Yield a table of spoken and identified languages, unless languages are given."""
     cells = {
         (system, name, spoken): row
         for (system, name), score in results.scores.items()
-        if not score["mode"].get("hear")  # there the language was given
+        if not score["mode"].get("hear")  # with --hear the language is given
         for spoken, row in score.get("identification", {}).items()
     }
     if not cells:
         return
-    heard = sorted({language for row in cells.values() for language in row})
+    identified = sorted({language for row in cells.values() for language in row})
     yield (
-        f"### Utterances by the language that was heard ({results.metric_name} in "
-        f"them), {how(results)}"
+        f"### Utterances by identified language ({results.metric_name} in them), "
+        f"{describe_decoding(results)}"
     )
     yield ""
     yield from markdown_table(
-        ["system", "set", "spoken", *heard],
+        ["system", "set", "spoken", *identified],
         [
-            [*place, *(describe_cell(row[h]) if h in row else "0" for h in heard)]
-            for place, row in cells.items()
+            [
+                *keys,
+                *(describe_cell(row[x]) if x in row else "0" for x in identified),
+            ]
+            for keys, row in cells.items()
         ],
     )
 
 
-def heard_right(results: Results) -> Iterator[str]:
-    """Yield in how many utterances each system hears the right language, if known."""
-    grid = results.heard_right()
+def language_accuracy(results: Results) -> Iterator[str]:
+    """Yield a table of correctly identified languages, if they were recorded."""
+    grid = results.language_accuracy()
     if any(cell is not None for row in grid.rows.values() for cell in row):
-        title = f"Language heard: right in % of the utterances, {how(results)}"
+        mode = describe_decoding(results)
+        title = f"Language identified correctly, in % of the utterances, {mode}"
         yield from section(title, results, grid, best=max)
 
 
 def systems(plan: Plan, expdir: Path, output: Path) -> Iterator[str]:
-    """Yield what each system is, with a link to where its weights come from."""
+    """Yield a table of the systems, with links to the origin of their weights."""
     rows = []
     for system, kind in plan.kinds.items():
         files = made_by(expdir, system)
@@ -122,13 +127,13 @@ def systems(plan: Plan, expdir: Path, output: Path) -> Iterator[str]:
 
 
 def made_by(expdir: Path, system: str) -> list[Path]:
-    """Return the files that say where a system's weights come from."""
+    """Return the files that record the origin of a system's weights."""
     names = (f"model/{MERGE_YAML}", CONFIG_YAML)
     return [path for name in names if (path := expdir / system / name).is_file()]
 
 
 def sets(results: Results) -> Iterator[str]:
-    """Yield the size of every set, and what is in it that is not heard or not said."""
+    """Yield a table of the sets: size, empty references, and undecoded utterances."""
     rows = []
     for name in results.plan.sets:
         score = results.set_info(name)
@@ -137,27 +142,27 @@ def sets(results: Results) -> Iterator[str]:
             continue
         sizes = [score["metrics"][m]["normalized"]["reference"] for m in ("wer", "cer")]
         languages = " ".join(score["languages"])
-        # Scores by an older version do not tell the second.
-        odd = [
+        # Scores by an older version do not have the second number.
+        special = [
             score["empty_references"],
             sum(score["not_decoded"].values()) if "not_decoded" in score else MISSING,
         ]
-        counts = [score["utterances"], *sizes, *odd]
+        counts = [score["utterances"], *sizes, *special]
         rows.append([name, languages, *map(str, counts)])
     header = ["set", "language", "utterances", "words", "characters"]
     yield from markdown_table([*header, "without words", "not decoded"], rows)
     yield (
-        "Where the reference has no words, all that is recognised counts as inserted; "
-        "what could not be decoded, for its audio is broken or too short, counts as "
-        "deleted."
+        "If a reference has no words, all words of its hypothesis count as insertions. "
+        "If an utterance could not be decoded, because its audio is broken or too "
+        "short, all words of its reference count as deletions."
     )
     yield ""
 
 
 def terminal(results: Results) -> Iterator[str]:
-    """Yield the main table, one a task, in columns of equal width."""
+    """Yield the main table of each task, for the terminal."""
     transcribed, translated = by_task(results)
-    mode = f"{results.mode}: {how(results)}"
+    mode = f"{results.mode}: {describe_decoding(results)}"
     if transcribed.scores:
         name, clean = transcribed.metric_name, f"normalizer {results.normalizer}"
         yield from _columns(f"{name} (%), {clean}, {mode}", transcribed.rates())
@@ -172,8 +177,8 @@ def _columns(title: str, grid: Grid) -> Iterator[str]:
     heads = zip(grid.columns, sizes, strict=True)
     yield " " * width + "".join(f"{column:>{size}}" for column, size in heads)
     for system, row in grid.rows.items():
-        cells = zip(row, sizes, strict=True)
-        yield f"{system:{width}}" + "".join(f"{_n(c):>{size}}" for c, size in cells)
+        cells = zip(map(_number, row), sizes, strict=True)
+        yield f"{system:{width}}" + "".join(f"{text:>{size}}" for text, size in cells)
 
 
 def best_of(
@@ -181,25 +186,32 @@ def best_of(
     systems: Sequence[str],
     best: Callable[..., str] = min,
 ) -> str | None:
-    """Return the system with the least value, None if none has one."""
+    """Return the system with the best value; None if no system has a value.
+
+    Args:
+        values: system -> value.
+        systems: systems to choose from.
+        best: ``min`` or ``max``.
+    """
     known = [system for system in systems if system in values]
     return best(known, key=lambda system: values[system]) if known else None
 
 
-def how(results: Results) -> str:
-    """Say how was decoded, and how the base was if otherwise.
+def describe_decoding(results: Results) -> str:
+    """Return the decoding mode in words, and what is different for the base.
 
-    Where others differ in the silence that they heard, the rows say it.
+    If the other systems differ in their padding, the rows of the tables state it.
     """
     base = results.plan.base
     settings = results.settings()
-    if len({said for name, said in results.silences.items() if name != base}) > 1:
+    paddings = {text for name, text in results.paddings.items() if name != base}
+    if len(paddings) > 1:
         rest = {name: settings[name] for name in settings if name not in PADDING}
-        return f"each row as its model was trained, {describe(rest)}"
-    ours = describe(settings)
-    own = describe(results.settings(base=True))
-    other = [part for part in own.split(", ") if part not in ours.split(", ")]
-    return f"{ours} ({base}: {', '.join(other)})" if other else ours
+        return f"each row as its model was trained, {describe_mode(rest)}"
+    mode = describe_mode(settings)
+    base_mode = describe_mode(results.settings(base=True))
+    other = [part for part in base_mode.split(", ") if part not in mode.split(", ")]
+    return f"{mode} ({base}: {', '.join(other)})" if other else mode
 
 
 def section(
@@ -210,26 +222,27 @@ def section(
     signed: bool = False,
     marked: Collection[tuple[str, str]] = (),
 ) -> Iterator[str]:
-    """Yield a table with the best in bold, and the best merge in italics.
+    """Yield a table with the best system in bold, and the best merge in italics.
 
     Args:
-        title: its heading.
-        results: whose systems are the rows.
-        grid: the numbers.
-        best: ``max`` where more is better.
+        title: heading of the table.
+        results: results with the systems.
+        grid: numbers of the table.
+        best: ``min``, or ``max`` if more is better.
         signed: whether to show plus signs.
-        marked: system and column of what is significant.
+        marked: system and column of significant differences.
     """
     yield f"### {title}"
     yield ""
     form = "+z.1f" if signed else "z.1f"
     rows = {
-        system: [_n(cell, form) for cell in row] for system, row in grid.rows.items()
+        system: [_number(cell, form) for cell in row]
+        for system, row in grid.rows.items()
     }
     for index, column in enumerate(grid.columns):
         values = grid.column(column)
         merges = results.plan.merges
-        # Marked by what is printed: systems that look equal share the first place.
+        # Compared as printed: systems that look equal share the first place.
         marks = {
             mark: rows[winner][index]
             for mark, winner in (
@@ -251,18 +264,20 @@ def section(
 def table_of_systems(
     results: Results, header: Sequence[str], rows: Mapping[str, Sequence[str]]
 ) -> Iterator[str]:
-    """Yield a table with a row a system, and last how it was decoded if not all alike.
+    """Yield a table with a row for each system.
+
+    If systems differ in their padding, the last column states it.
 
     Args:
-        results: of the systems.
-        header: of the columns, the system's apart.
+        results: results of the systems.
+        header: names of the columns without the first one, the system.
         rows: system -> cells.
     """
-    silences = results.silences
-    header = ["system", *header, *(["decoded"] if silences else [])]
-    ends = {name: [silences.get(name, MISSING)] if silences else [] for name in rows}
+    paddings = results.paddings
+    header = ["system", *header, *(["decoded"] if paddings else [])]
+    last = {name: [paddings.get(name, MISSING)] if paddings else [] for name in rows}
     yield from markdown_table(
-        header, [[name, *row, *ends[name]] for name, row in rows.items()]
+        header, [[name, *row, *last[name]] for name, row in rows.items()]
     )
 
 
@@ -278,7 +293,7 @@ def markdown_table(
 
 
 def significant(tested: Tested) -> set[tuple[str, str]]:
-    """Return system and column of the differences to mark."""
+    """Return system and column of the significant differences."""
     return {
         (system, column)
         for system, differences in tested.items()
@@ -287,16 +302,17 @@ def significant(tested: Tested) -> set[tuple[str, str]]:
     }
 
 
-def _signs(results: Results, system: str, name: str) -> str:
+def _loops(results: Results, system: str, name: str) -> str:
+    """Return insertions and utterances with a loop, both signs of a looping model."""
     counts = results.counts(system, name, "normalized")
     if counts is None:
         return MISSING
     return f"{counts['insertions']} / {results.scores[system, name]['loops']}"
 
 
-def _n(value: float | None, form: str = "z.1f") -> str:
+def _number(value: float | None, form: str = "z.1f") -> str:
     return MISSING if value is None else format(value, form)
 
 
-def _and(names: Mapping[str, Any]) -> str:
+def _in_italics(names: Mapping[str, Any]) -> str:
     return " and ".join(f"*{name}*" for name in names)

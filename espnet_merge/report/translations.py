@@ -1,16 +1,16 @@
-"""Translations in a report: BLEU and chrF of raw text, of which more is better."""
+"""Translations in a report: BLEU and chrF of raw text, where more is better."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from espnet_merge.report.results import Grid, Results
-from espnet_merge.report.significance import DESIGN, Tested, by_column, plain
+from espnet_merge.report.significance import DESIGN, Tested, as_json, by_column
 from espnet_merge.report.tables import (
     MARKS,
     MISSING,
     best_of,
-    how,
+    describe_decoding,
     section,
     significant,
     table_of_systems,
@@ -28,10 +28,10 @@ NAMES = {"bleu": "BLEU", "chrf": "chrF"}
 
 
 def markdown(results: Results, tested: Tested) -> Iterator[str]:
-    """Yield the tables of one decoding mode, nothing without translations."""
+    """Yield the tables of one decoding mode, if there are translations."""
     if not results.scores:
         return
-    mode, plan = how(results), results.plan
+    mode, plan = describe_decoding(results), results.plan
     yield "Translations: more is better."
     yield ""
     for metric, grid in grids(results).items():
@@ -74,33 +74,33 @@ def record(results: Results, tested: Tested) -> dict[str, Any]:
             for metric in NAMES
             if results.scores
         },
-        "tests": plain(tested),
+        "tests": as_json(tested),
     }
 
 
 def summary(results: Results) -> str:
-    """Say which merge translates best, and how the base and the joint models do."""
+    """Return the best merge's BLEU, and that of the base and the best joint model."""
     plan, grid = results.plan, results.rates(READING)
     if "trained" not in grid.columns:
         return ""
     trained = grid.column("trained")
     kinds = {"merge": plan.merges, "zero-shot": [plan.base], "joint": plan.joint}
-    found = {kind: best_of(trained, names, max) for kind, names in kinds.items()}
-    said = [
-        f"{name} ({kind}) {trained[name]:.1f}" for kind, name in found.items() if name
-    ]
+    winners = {kind: best_of(trained, names, max) for kind, names in kinds.items()}
+    scores = ", ".join(
+        f"{name} ({kind}) {trained[name]:.1f}" for kind, name in winners.items() if name
+    )
     languages = ", ".join(map(results.label, plan.averages["trained"]))
-    return f"Macro BLEU over {languages}, more is better: {', '.join(said)}."
+    return f"Macro BLEU over {languages}, more is better: {scores}."
 
 
 def against_base(results: Results, expdir: Path) -> Tested:
-    """Return the differences of BLEU to the base, with p by Holm's correction.
+    """Return the differences of BLEU from the base, with p after Holm's correction.
 
-    Of the sets whose texts, of all systems, are still there: BLEU is of a whole set,
-    and what it is made of is not kept beside the scores.
+    A set is tested if the texts of all systems still exist: BLEU is computed over a
+    whole set, and the scores do not hold the counts of each utterance.
 
     Args:
-        results: of translated sets.
+        results: results of translated sets.
         expdir: directory of the systems.
 
     Raises:
@@ -128,9 +128,9 @@ def against_base(results: Results, expdir: Path) -> Tested:
         }
 
         def test(*sets: str) -> Difference:
-            own, swaps = [parts[n] for n in sets], [swapped[n] for n in sets]
+            chosen, swaps = [parts[n] for n in sets], [swapped[n] for n in sets]
             scores = [drawn[n] for n in sets]
-            return score_difference(own, scores, swaps, base, other, DESIGN)
+            return score_difference(chosen, scores, swaps, base, other, DESIGN)
 
         return by_column(results, parts, test)
 
@@ -148,14 +148,14 @@ def _part(results: Results, name: str, expdir: Path) -> Translations | None:
         return None
     if reference is None or not (reference / "text").is_file():
         return None
-    # Raw, but for the width of spaces, which sacreBLEU does not see.
+    # Raw text except for the width of spaces, which does not change BLEU.
     parts = read_translations(reference, list(texts.values()), "none", "bleu")
-    # Of several spoken languages there is not one number.
+    # A set with several spoken languages has no single score.
     return parts[0] if len(parts) == 1 else None
 
 
 def signature(results: Results, metric: str) -> str:
-    """Return sacreBLEU's signature, of each in turn where sets differ in it."""
+    """Return sacreBLEU's signature; all of them if sets differ."""
     found = dict.fromkeys(
         str(score["metrics"][metric][READING]["signature"])
         for score in results.scores.values()

@@ -104,11 +104,11 @@ def test_decoded_as_trained_unless_told_otherwise(
         "after it (by its record), decoded true length: it may loop."
     )
     decode(micro_whisper, data, tmp_path / "base", *SHORT)
-    assert "trained padded to 30 s (as Whisper was, for" in capsys.readouterr().err
+    assert "trained padded to 30 s (as Whisper; there is no" in capsys.readouterr().err
 
 
 def test_long_recordings_are_cut_and_joined(micro_whisper, data, tmp_path):
-    """What is said in a piece is what is said in a file that holds just that."""
+    """The text of a segment is that of a file that holds just this segment."""
     prompts = sorted((Path(__file__).parents[1] / "recordings").glob("it-*.flac"))
     speech = np.concatenate([soundfile.read(path)[0] for path in prompts])
     long = np.tile(speech, 1 + int(60 * 16_000 / len(speech)))
@@ -121,18 +121,18 @@ def test_long_recordings_are_cut_and_joined(micro_whisper, data, tmp_path):
     segments = found["utt-1"]["segments"]
     assert len(segments) > 1
 
-    pieces = tmp_path / "pieces"
-    pieces.mkdir()
-    with (pieces / "wav.scp").open("w") as wavs:
-        for index, piece in enumerate(segments):
-            start, end = (round(piece[side] * 16_000) for side in ("start", "end"))
-            path = pieces / f"{index:02}.wav"
+    parts = tmp_path / "parts"
+    parts.mkdir()
+    with (parts / "wav.scp").open("w") as wavs:
+        for index, segment in enumerate(segments):
+            start, end = (round(segment[side] * 16_000) for side in ("start", "end"))
+            path = parts / f"{index:02}.wav"
             soundfile.write(path, long[start:end], 16_000)
             wavs.write(f"{index:02} {path}\n")
     alone = tmp_path / "alone"
-    decode(micro_whisper, pieces, alone, *SHORT, "--language", "es")
+    decode(micro_whisper, parts, alone, *SHORT, "--language", "es")
     apart = list(records(alone).values())
-    assert [one["text"] for one in apart] == [piece["text"] for piece in segments]
+    assert [one["text"] for one in apart] == [segment["text"] for segment in segments]
     score = sum(one["score"] for one in apart)
     assert found["utt-1"]["score"] == pytest.approx(score, abs=1e-2)
 
@@ -164,14 +164,14 @@ def test_what_cannot_be_decoded_has_an_empty_text(
     assert texts[5:] == ["lost-1\n", "lost-2\n", "short\n"]
 
 
-def test_the_language_is_heard(micro_whisper, data, tmp_path, capsys):
+def test_the_language_is_identified(micro_whisper, data, tmp_path, capsys):
     (data / "utt2lang").unlink()
     out = tmp_path / "out"
     auto = (*SHORT, "--language", "auto")
     decode(micro_whisper, data, out, *auto, "--languages", "ru")
-    told = tmp_path / "told"
-    decode(micro_whisper, data, told, *SHORT, "--language", "ru")
-    for one, other in zip(records(out).values(), records(told).values(), strict=True):
+    given = tmp_path / "given"
+    decode(micro_whisper, data, given, *SHORT, "--language", "ru")
+    for one, other in zip(records(out).values(), records(given).values(), strict=True):
         assert (one["language"], one.pop("language_probability")) == ("ru", 1.0)
         assert one == other
     assert json.loads((out / "text.json").read_text("utf-8"))["mode"]["languages"]
@@ -184,7 +184,7 @@ def test_the_language_is_heard(micro_whisper, data, tmp_path, capsys):
     assert "pass --language auto" in line
 
 
-def test_the_language_that_is_heard_is_noted_beside_the_one_given(
+def test_the_identified_language_is_noted_beside_the_given_one(
     micro_whisper, data, tmp_path, capsys
 ):
     decode(micro_whisper, data, tmp_path / "given", *SHORT)
@@ -211,7 +211,7 @@ def test_timestamps_and_fallback(micro_whisper, data, tmp_path):
             assert 0 <= segment["start"] <= segment["end"] <= record["seconds"]
 
 
-def test_ctranslate2_says_the_same(micro_whisper, data, tmp_path, capsys):
+def test_ctranslate2_decodes_the_same(micro_whisper, data, tmp_path, capsys):
     ours, theirs, small = (tmp_path / name for name in ("ours", "theirs", "small"))
     one = (*SHORT, "--max-new-tokens", "1")
     decode(micro_whisper, data, ours, *one)
@@ -405,7 +405,7 @@ def test_jobs_share_a_decoding(micro_whisper, data, tmp_path, capsys, monkeypatc
     for number in range(1, 5):
         decode(micro_whisper, data, many, *SHORT, "--shard", f"{number}/4")
     with monkeypatch.context() as patch:  # to join them takes no model
-        patch.delattr("espnet_merge.decode.transcribe.load_backend")
+        patch.delattr(transcribe, "load_backend")
         decode(micro_whisper, data, both, *SHORT)
         decode(micro_whisper, data, many, *SHORT)
     assert contents(both) == contents(many) == contents(whole)
@@ -481,7 +481,7 @@ def test_several_sets_are_checked_before_the_first_is_decoded(
     assert "one directory for each --data; got 1 for 2" in line
     same = (data, half, "--output", one, tmp_path / "two" / ".." / "one")
     line = refusal(capsys, micro_whisper, data, one, "--data", *same)
-    assert "another directory for each --data; got" in line
+    assert "a different directory for each --data; got" in line
 
 
 def test_bad_input_leaves_nothing(micro_whisper, data, tmp_path, capsys):
@@ -505,7 +505,7 @@ def test_cuda_without_a_gpu(micro_whisper, data, tmp_path, capsys):
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("beam", ["1", "3"])
-def test_a_gpu_says_what_the_cpu_says(micro_whisper, data, tmp_path, beam):
+def test_a_gpu_decodes_as_the_cpu_does(micro_whisper, data, tmp_path, beam):
     for device in ("cpu", "cuda"):
         options = (*SHORT, "--beam", beam, "--device", device)
         decode(micro_whisper, data, tmp_path / device, *options)

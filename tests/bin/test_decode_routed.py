@@ -23,7 +23,7 @@ SPOKEN = ("es", "ru", "it", "es", "ru", "it", "es")
 
 @pytest.fixture(scope="module")
 def model(micro_whisper, tmp_path_factory) -> Path:
-    """A micro Whisper that says the end, now and then, so that rows leave a batch."""
+    """A micro Whisper that sometimes predicts the end, so that rows leave a batch."""
     directory = tmp_path_factory.mktemp("model")
     talkative(directory, 1).save_pretrained(directory)
     return directory
@@ -75,8 +75,8 @@ def same(mixed: dict, alone: dict) -> bool:
 def test_each_as_if_decoded_alone(model, adapters, data, tmp_path, capsys):
     mixed = decode(model, data, tmp_path / "mixed", *named(adapters, "es", "it", "ru"))
     assert [one["adapter"] for one in mixed.values()] == list(SPOKEN)
-    said = capsys.readouterr().err
-    assert "utterances by adapter: es 3, it 2, ru 2." in said
+    printed = capsys.readouterr().err
+    assert "utterances by adapter: es 3, it 2, ru 2." in printed
     base = decode(model, data, tmp_path / "base")
     for code, path in adapters.items():
         alone = decode(model, data, tmp_path / code, "--adapter", path)
@@ -96,21 +96,21 @@ def test_the_base_decodes_what_has_no_adapter(model, adapters, data, tmp_path):
     assert all(same(mixed[name], base[name]) for name in others)
 
 
-def test_the_route_is_heard(model, adapters, data, tmp_path):
+def test_the_route_is_identified(model, adapters, data, tmp_path):
     auto = ("--language", "auto", "--languages", "es,it,ru")
     base = decode(model, data, tmp_path / "base", *auto)
-    heard = [one["language"] for one in base.values()]
-    chances = sorted(one["language_probability"] for one in base.values())
-    limit = (chances[2] + chances[3]) / 2
+    identified = [one["language"] for one in base.values()]
+    probabilities = sorted(one["language_probability"] for one in base.values())
+    limit = (probabilities[2] + probabilities[3]) / 2
     options = (*named(adapters, "es", "it", "ru"), "--fallback", "none")
     mixed = decode(
         model, data, tmp_path / "mixed", *options, *auto, "--min-confidence", limit
     )
-    assert [one["language"] for one in mixed.values()] == heard
-    told = shutil.copytree(data, tmp_path / "told")
-    lines = zip(mixed, heard, strict=True)
-    (told / "utt2lang").write_text("".join(f"{n} {code}\n" for n, code in lines))
-    sure = decode(model, told, tmp_path / "sure", *named(adapters, "es", "it", "ru"))
+    assert [one["language"] for one in mixed.values()] == identified
+    given = shutil.copytree(data, tmp_path / "given")
+    lines = zip(mixed, identified, strict=True)
+    (given / "utt2lang").write_text("".join(f"{n} {code}\n" for n, code in lines))
+    sure = decode(model, given, tmp_path / "sure", *named(adapters, "es", "it", "ru"))
     for name, one in mixed.items():
         one_sure = one.pop("language_probability") > limit
         base[name].pop("language_probability")

@@ -48,7 +48,7 @@ def test_methods_lists_all(capsys):
     main(["methods"])
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == list(METHODS)
-    assert any("density=0.2 scale=1.0 trim=tensor" in line for line in lines)
+    assert any("density=0.2 scale=1.0 trim=global" in line for line in lines)
 
 
 def test_nothing_heavy_is_imported(models):

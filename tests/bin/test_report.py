@@ -6,6 +6,7 @@ from collections import Counter
 import pytest
 
 from espnet_merge.__main__ import main
+from espnet_merge.score import compare
 from espnet_merge.score.permutation import permutation_test
 from tests.report.fake import MODE, OPTIONS, RATES, write_exp
 
@@ -93,7 +94,7 @@ def test_what_is_in_a_set_and_not_heard_stands_in_the_results(exp, capsys):
     assert head.endswith("| characters | without words | not decoded |")
     (other,) = [line for line in lines if line.startswith("| it_test |")]
     assert other.endswith("| 0 | – |")  # scored by an older version
-    assert any("counts as deleted." in line for line in lines)
+    assert any("count as deletions." in line for line in lines)
 
 
 def test_where_results_come_from(exp):
@@ -139,7 +140,7 @@ def test_each_difference_is_tested_once(exp, monkeypatch):
         tests.append(sides)
         return permutation_test(points, sides, *design)
 
-    monkeypatch.setattr("espnet_merge.score.compare.permutation_test", counted)
+    monkeypatch.setattr(compare, "permutation_test", counted)
     report(exp, "padded")
     # Of 5 systems to the base: es, it, their mean and en, which is a group by itself;
     # of the best merge to joint. On one side, of 5 systems: the sets.
@@ -162,10 +163,13 @@ def test_same_scores_give_the_same_numbers_and_pictures(exp, tmp_path):
         (["padded", "--experts", "full_es"], "--experts takes GROUP=SYSTEM"),
         (["padded", "--group", "en"], "--group takes NAME=SET,SET such as"),
         (["padded", "--group", "es=en_test"], "each name once; got 'es=en_test'"),
-        (["padded", "--group", "en=en_tset"], "a group has sets of --sets; en_tset of"),
+        (
+            ["padded", "--group", "en=en_tset"],
+            "the sets of a group must be in --sets; en_tset of",
+        ),
         (["padded", "--group", "en=es_test"], "is named of es and of en"),
         (["padded", "--experts", "fr=x"], "x is of 'fr': add --group fr=SET,SET"),
-        (["padded", "--joint", "soup"], "a system is named once; soup"),
+        (["padded", "--joint", "soup"], "a system must be named once; soup"),
         (["padded", "--utterances", "-1"], "--utterances must be 0 or more; got -1"),
         (["padded", "--clips", "nan"], "--clips must be 0 megabytes or more; got nan"),
     ],

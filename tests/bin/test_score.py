@@ -8,6 +8,7 @@ from sacrebleu.metrics import BLEU, CHRF
 
 from espnet_merge.__main__ import main
 from espnet_merge.disk.atomic import whole_file
+from espnet_merge.score import directories
 
 TEXT = "a-1 Él está aquí.\na-2 no\nb-1 uno dos tres cuatro\n"
 HEARD = "a-1 él esta aquí\na-2\nb-1 uno dos dos dos dos dos tres\n"
@@ -111,13 +112,13 @@ def test_two_at_one_time_leave_the_tables_of_one_score(dirs, monkeypatch):
 
     @contextlib.contextmanager
     def slowly(path):
-        monkeypatch.setattr("espnet_merge.score.directories.whole_file", whole_file)
+        monkeypatch.setattr(directories, "whole_file", whole_file)
         other.start()
         time.sleep(0.5)
         with whole_file(path) as part:
             yield part
 
-    monkeypatch.setattr("espnet_merge.score.directories.whole_file", slowly)
+    monkeypatch.setattr(directories, "whole_file", slowly)
     score(ref, hyp)
     other.join()
     (hyp / "text").unlink()

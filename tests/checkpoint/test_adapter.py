@@ -73,13 +73,15 @@ def merge(base, experts, output, method="soup", **params):
     return load_file(output / "model.safetensors")
 
 
-@pytest.mark.parametrize("method", ["soup", "task_arithmetic", "lors"])
+WHOLE = {"soup": {}, "task_arithmetic": {"scale": 1.0}, "lors": {"density": 1.0}}
+
+
+@pytest.mark.parametrize(("method", "params"), WHOLE.items())
 @pytest.mark.parametrize("kind", CONFS)
 def test_merged_alone_it_is_what_peft_makes(
-    micro_whisper, trained, tmp_path, kind, method
+    micro_whisper, trained, tmp_path, kind, method, params
 ):
     adapter, expected = trained[kind]
-    params = {"density": 1.0} if method == "lors" else {}
     merged = merge(micro_whisper, [adapter], tmp_path / "out", method, **params)
     base = load_file(micro_whisper / "model.safetensors")
     assert any(not torch.equal(merged[name], base[name]) for name in base)

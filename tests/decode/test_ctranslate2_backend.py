@@ -28,12 +28,12 @@ from tests.decode.test_search import END, talkative
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory, micro_whisper):
-    """A Whisper directory with the rules of what may be said in it."""
+    """A Whisper directory whose generation_config.json has suppressed tokens."""
     directory = tmp_path_factory.mktemp("model") / "whisper"
     shutil.copytree(micro_whisper, directory)
     network = talkative(directory, 1)
-    # CTranslate2's probabilities are among the tokens that may be said: let the others
-    # have hardly any.
+    # CTranslate2 normalises over the allowed tokens only: give the others hardly any
+    # probability.
     decoder = network.model.decoder
     decoder.layer_norm.weight.data[0], decoder.layer_norm.bias.data[0] = 0, 10
     decoder.embed_tokens.weight.data[:, 0] = 0
@@ -91,19 +91,19 @@ def test_hypotheses_are_those_of_torch(model, batch, beam, pad_to):  # noqa: F81
 
 
 def test_scores_are_sums(model):
-    """CTranslate2 divides the sum by the tokens, of which the end is none."""
+    """CTranslate2 divides the sum by the number of tokens without the end."""
 
     class Result(NamedTuple):
         sequences_ids: list[list[int]]
         scores: list[float]
 
-    class Mouth:
+    class Generator:
         def generate(self, states, prompts, **options):
-            said = [([5, 6], -0.5), ([], -math.inf), ([7] * 12, -0.25)]
-            return [Result([tokens], [score]) for tokens, score in said]
+            texts = [([5, 6], -0.5), ([], -math.inf), ([7] * 12, -0.25)]
+            return [Result([tokens], [score]) for tokens, score in texts]
 
     _, other = both(model)
-    other.backend._whisper = Mouth()
+    other.backend._whisper = Generator()
     assert other.backend.search([Group(None, 3)], [[1, 2, 3, 4]] * 3) == [
         Hypothesis([5, 6], -1.0, ended=True),
         Hypothesis([], 0.0, ended=True),
@@ -127,17 +127,17 @@ def test_silence_is_that_of_torch(model, batch):  # noqa: F811
 
 
 def test_the_language_is_chosen_among_candidates(model):
-    """CTranslate2 itself hears languages with a vocabulary of Whisper's size only."""
+    """CTranslate2 identifies languages only with a vocabulary of Whisper's size."""
 
-    class Ears:
+    class Detector:
         def detect_language(self, states):
             return [[("<|fr|>", 0.5), ("<|es|>", 0.3), ("<|it|>", 0.1)]] * 2
 
     _, other = both(model, language="auto", languages=["it", "es"])
-    other.backend._whisper = Ears()
-    heard = other.backend.identify([Group(None, 2), Group(None, 2)])
-    assert [one.language for one in heard] == ["es"] * 4
-    assert heard[0].probability == pytest.approx(0.75)
+    other.backend._whisper = Detector()
+    identified = other.backend.identify([Group(None, 2), Group(None, 2)])
+    assert [language.code for language in identified] == ["es"] * 4
+    assert identified[0].probability == pytest.approx(0.75)
 
 
 def test_a_model_is_converted_once(model):

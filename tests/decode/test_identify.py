@@ -21,8 +21,8 @@ def states(rows: int = 6) -> Encoded:
     return Encoded(3 * torch.randn(rows, 1500, 64, generator=generator), None)
 
 
-def opinionated(directory, seed):
-    """A micro Whisper that hears another language in other states."""
+def distinguishing(directory, seed):
+    """A micro Whisper that identifies different languages in different states."""
     model = load_whisper(write_micro_whisper(directory, seed))
     for layer in model.model.decoder.layers:
         torch.nn.init.normal_(layer.encoder_attn.out_proj.weight, std=2)
@@ -31,9 +31,9 @@ def opinionated(directory, seed):
 
 def test_the_language_is_that_of_detect_language(tmp_path, tokenizer):
     vocabulary = tokenizer.get_vocab()
-    heard = set()
+    identified = set()
     for seed in range(3):
-        model = opinionated(tmp_path, seed)
+        model = distinguishing(tmp_path, seed)
         encoded = states()
         model.generation_config.lang_to_id = {
             f"<|{code}|>": vocabulary[f"<|{code}|>"] for code in ("es", "it", "ru")
@@ -43,29 +43,29 @@ def test_the_language_is_that_of_detect_language(tmp_path, tokenizer):
             generation_config=model.generation_config,
         )
         found = identify(model, encoded, tokenizer, ["ru", "it", "es"])
-        tokens = [f"<|{one.language}|>" for one in found]
+        tokens = [f"<|{language.code}|>" for language in found]
         assert tokens == tokenizer.convert_ids_to_tokens(expected.tolist())
-        heard |= {one.language for one in found}
-    assert len(heard) > 1
+        identified |= {language.code for language in found}
+    assert len(identified) > 1
 
 
 def test_probabilities_are_among_the_candidates(tmp_path, tokenizer):
-    model = opinionated(tmp_path, 1)
+    model = distinguishing(tmp_path, 1)
     few, many = (
         identify(model, states(), tokenizer, codes) for codes in (["es", "it"], None)
     )
     for narrow, wide in zip(few, many, strict=True):
         assert 0.5 <= narrow.probability <= 1
         assert 0.01 <= wide.probability < 1  # the best of a hundred
-        if wide.language in ("es", "it"):
-            assert wide.language == narrow.language
+        if wide.code in ("es", "it"):
+            assert wide.code == narrow.code
             assert wide.probability < narrow.probability
     [only, *_] = identify(model, states(), tokenizer, ["ru"])
     assert only == ("ru", 1.0)
 
 
 def test_the_posterior_is_over_the_candidates_in_their_order(tmp_path, tokenizer):
-    model = opinionated(tmp_path, 1)
+    model = distinguishing(tmp_path, 1)
     rows = posterior(model, states(), tokenizer, ["ru", "it", "es"])
     assert rows.shape == (6, 3)
     torch.testing.assert_close(rows.sum(-1), torch.ones(6))

@@ -5,6 +5,7 @@ import pytest
 import soundfile
 import torch
 
+from espnet_merge.decode import torch_backend
 from espnet_merge.decode.identify import no_speech
 from espnet_merge.decode.recognize import Recognizer, fails
 from espnet_merge.decode.settings import Settings
@@ -37,28 +38,29 @@ def batch(tmp_path_factory):
     return utterances
 
 
-def said(model, tokenizer, batch, **settings):
+def hypotheses(model, tokenizer, batch, **settings):
     mode = Settings(pad_to=0.0, max_new_tokens=12, **settings)
     backend = TorchBackend(model, tokenizer, mode)
-    return [one.hypothesis for one in Recognizer(backend)(batch)]
+    return [segment.hypothesis for segment in Recognizer(backend)(batch)]
 
 
-@pytest.mark.parametrize("at_once", [0.1, 1.8])
+@pytest.mark.parametrize("seconds", [0.1, 1.8])
 def test_how_much_is_encoded_at_once_changes_nothing(
-    model, tokenizer, batch, monkeypatch, at_once
+    model, tokenizer, batch, monkeypatch, seconds
 ):
     batch = [batch[0], *batch]  # so that some are encoded with no padding
     backend = TorchBackend(model, tokenizer, Settings(pad_to=0.0, max_new_tokens=12))
-    whole, first = backend.encode(batch, [0, 0, 1, 0]), said(model, tokenizer, batch)
-    monkeypatch.setattr("espnet_merge.decode.torch_backend.AT_ONCE", at_once)
+    whole = backend.encode(batch, [0, 0, 1, 0])
+    first = hypotheses(model, tokenizer, batch)
+    monkeypatch.setattr(torch_backend, "CPU_SECONDS", seconds)
     parts = backend.encode(batch, [0, 0, 1, 0])
     torch.testing.assert_close(parts.mask, whole.mask)
     assert parts.adapters.tolist() == whole.adapters.tolist() == [0, 0, 1, 0]
-    heard = whole.mask[:, 0, 0] == 0
+    valid = whole.mask[:, 0, 0] == 0
     torch.testing.assert_close(
-        parts.states[heard], whole.states[heard], atol=1e-5, rtol=1e-5
+        parts.states[valid], whole.states[valid], atol=1e-5, rtol=1e-5
     )
-    again = said(model, tokenizer, batch)
+    again = hypotheses(model, tokenizer, batch)
     assert [one.tokens for one in again] == [one.tokens for one in first]
     same = backend.encode(batch[:2])
     assert same.mask is None
@@ -66,27 +68,29 @@ def test_how_much_is_encoded_at_once_changes_nothing(
 
 
 def test_what_does_not_fail_is_not_drawn_anew(model, tokenizer, batch):
-    first = said(model, tokenizer, batch)
+    first = hypotheses(model, tokenizer, batch)
     lenient = {"min_log_probability": -100.0, "max_compression": 1000.0}
-    again = said(model, tokenizer, batch, temperatures=[0.5], no_speech=0.0, **lenient)
+    again = hypotheses(
+        model, tokenizer, batch, temperatures=[0.5], no_speech=0.0, **lenient
+    )
     assert again == first
 
 
 def test_what_fails_is_drawn_at_every_temperature(model, tokenizer, batch):
-    last = said(
+    last = hypotheses(
         model, tokenizer, batch, temperatures=[0.4, 0.8], min_log_probability=0.0
     )
     assert [hypothesis.temperature for hypothesis in last] == [0.8] * 3
-    alone = said(
+    alone = hypotheses(
         model, tokenizer, batch[1:2], temperatures=[0.8], min_log_probability=0.0
     )
     assert alone[0].tokens == last[1].tokens
 
 
 def test_only_what_fails_is_drawn(model, tokenizer, batch):
-    first = said(model, tokenizer, batch)
+    first = hypotheses(model, tokenizer, batch)
     limit = sorted(hypothesis.mean for hypothesis in first)[1]
-    mixed = said(
+    mixed = hypotheses(
         model,
         tokenizer,
         batch,
@@ -106,12 +110,12 @@ def test_a_text_fails_that_repeats_itself_or_is_improbable():
     assert fails(text, -1.1, Settings())
 
 
-def test_silence_is_what_is_doubtful_and_hardly_speech(model, tokenizer, batch):
-    silent = said(model, tokenizer, batch, no_speech=0.0, min_log_probability=0.0)
+def test_an_improbable_text_without_speech_is_empty(model, tokenizer, batch):
+    silent = hypotheses(model, tokenizer, batch, no_speech=0.0, min_log_probability=0.0)
     assert [hypothesis.tokens for hypothesis in silent] == [[]] * 3
     assert all(-20 < hypothesis.score < 0 for hypothesis in silent)
-    surely = said(model, tokenizer, batch, no_speech=1.0, min_log_probability=0.0)
-    assert surely == said(model, tokenizer, batch)
+    surely = hypotheses(model, tokenizer, batch, no_speech=1.0, min_log_probability=0.0)
+    assert surely == hypotheses(model, tokenizer, batch)
 
 
 def test_no_speech_is_what_transformers_says(model, tokenizer):
@@ -126,4 +130,4 @@ def test_no_speech_is_what_transformers_says(model, tokenizer):
     expected = output.logits[:, 0].softmax(-1)[:, silence]
     found = no_speech(model, Encoded(states, None), tokenizer)
     assert found == pytest.approx(expected.tolist(), rel=1e-4)
-    assert all(0 < chance < 1 and not math.isnan(chance) for chance in found)
+    assert all(0 < value < 1 and not math.isnan(value) for value in found)

@@ -13,12 +13,12 @@ SEEDS = [11, 12, 13, 14]
 
 def test_the_batch_changes_nothing(tmp_path):
     model = talkative(tmp_path, 2)
-    heard, rules = encoded(model, noise(0)), Rules.of(model, END, 12)
-    together = sample(model, heard, PROMPTS, rules, 0.8, SEEDS)
-    assert together == sample(model, heard, PROMPTS, rules, 0.8, SEEDS)
-    assert together != sample(model, heard, PROMPTS, rules, 0.8, SEEDS[::-1])
+    audio, rules = encoded(model, noise(0)), Rules.of(model, END, 12)
+    together = sample(model, audio, PROMPTS, rules, 0.8, SEEDS)
+    assert together == sample(model, audio, PROMPTS, rules, 0.8, SEEDS)
+    assert together != sample(model, audio, PROMPTS, rules, 0.8, SEEDS[::-1])
     for row, seed in enumerate(SEEDS):
-        one = heard.select(torch.tensor([row]))
+        one = audio.select(torch.tensor([row]))
         [alone] = sample(model, one, PROMPTS[row : row + 1], rules, 0.8, [seed])
         assert alone.tokens == together[row].tokens
         assert alone.score == pytest.approx(together[row].score, abs=1e-3)
@@ -27,9 +27,9 @@ def test_the_batch_changes_nothing(tmp_path):
 
 def test_a_low_temperature_is_greedy_search(tmp_path):
     model = talkative(tmp_path, 1)
-    heard, rules = encoded(model, noise(0)), Rules.of(model, END, 12)
-    cold = sample(model, heard, PROMPTS, rules, 1e-4, SEEDS)
-    for one, other in zip(cold, search(model, heard, PROMPTS, rules), strict=True):
+    audio, rules = encoded(model, noise(0)), Rules.of(model, END, 12)
+    cold = sample(model, audio, PROMPTS, rules, 1e-4, SEEDS)
+    for one, other in zip(cold, search(model, audio, PROMPTS, rules), strict=True):
         assert (one.tokens, one.ended) == (other.tokens, other.ended)
         assert one.score == pytest.approx(other.score, abs=1e-3)
 
@@ -41,7 +41,7 @@ def test_tokens_are_as_frequent_as_they_are_probable(tmp_path):
     count, temperature = 400, 0.7
     many = Encoded(one.states.expand(count, -1, -1), one.mask.expand(count, -1, -1, -1))
     prompts = PROMPTS[:1].expand(count, -1)
-    rules = Rules(END, 1, never=list(range(10, 1865)))
+    rules = Rules(END, 1, suppress_tokens=list(range(10, 1865)))
     drawn = sample(model, many, prompts, rules, temperature, range(count))
     found = Counter(hypothesis.tokens[0] for hypothesis in drawn)
     decoder = model.model.decoder

@@ -19,7 +19,7 @@ PROMPTS = torch.tensor([[257, 261 + row, 359, 363] for row in range(4)])
 
 
 def talkative(directory: Path, seed: int):
-    """A micro Whisper with sharp opinions, which now and then says the end."""
+    """A micro Whisper with sharp opinions, which now and then predicts the end."""
     model = load_whisper(write_micro_whisper(directory, seed))
     generator = torch.Generator().manual_seed(seed)
     decoder = model.model.decoder
@@ -119,15 +119,15 @@ def test_timestamps_equal_those_of_generate(tmp_path, beam):
 @torch.no_grad()
 def test_score_is_that_of_the_text_in_one_pass(tmp_path, beam):
     model = talkative(tmp_path, 1)
-    heard = encoded(model, noise(0))
-    found = search(model, heard, PROMPTS, Rules(END, 20), beam)
+    audio = encoded(model, noise(0))
+    found = search(model, audio, PROMPTS, Rules(END, 20), beam)
     for row, hypothesis in enumerate(found):
-        said = hypothesis.tokens + [END] * hypothesis.ended
-        tokens = torch.tensor([[*PROMPTS[row].tolist(), *said]])
-        alone = Encoded(heard.states[[row]], heard.mask[[row]])
+        ids = hypothesis.tokens + [END] * hypothesis.ended
+        tokens = torch.tensor([[*PROMPTS[row].tolist(), *ids]])
+        alone = Encoded(audio.states[[row]], audio.mask[[row]])
         states = decode(model.model.decoder, tokens, alone)[:, 3:-1]
         log_probs = logits(model.model.decoder, states)[0].log_softmax(-1)
-        total = sum(log_probs[step, token].item() for step, token in enumerate(said))
+        total = sum(log_probs[step, token].item() for step, token in enumerate(ids))
         assert hypothesis.score == pytest.approx(total, abs=1e-3)
 
 
@@ -147,17 +147,17 @@ def test_the_batch_changes_nothing(tmp_path, beam, pad_to):
 
 def test_of_one_token_every_beam_finds_the_most_probable(tmp_path):
     model = talkative(tmp_path, 3)
-    heard = encoded(model, noise(0))
+    audio = encoded(model, noise(0))
     greedy, wide = (
-        search(model, heard, PROMPTS, Rules(END, 1), beam) for beam in (1, 8)
+        search(model, audio, PROMPTS, Rules(END, 1), beam) for beam in (1, 8)
     )
     assert [h.tokens for h in greedy] == [h.tokens for h in wide]
 
 
-def test_what_may_not_be_said_is_not_said(tmp_path):
+def test_suppressed_tokens_are_not_found(tmp_path):
     model = talkative(tmp_path, 0)
-    heard = encoded(model, noise(0))
-    first = search(model, heard, PROMPTS, Rules(END, 6))
+    audio = encoded(model, noise(0))
+    first = search(model, audio, PROMPTS, Rules(END, 6))
     banned = sorted({token for hypothesis in first for token in hypothesis.tokens})
-    second = search(model, heard, PROMPTS, Rules(END, 6, never=banned), 2)
+    second = search(model, audio, PROMPTS, Rules(END, 6, suppress_tokens=banned), 2)
     assert not {t for h in second for t in h.tokens} & set(banned)

@@ -49,7 +49,7 @@ def test_memory_grows_with_matrices_alone(merge_with):
 def test_time_grows_with_surveys_and_falls_with_threads(merge_with):
     entry, tensor, model = (
         estimate.seconds([merge_with(*method)], 1)
-        for method in (("dare", 1000), ("ties", 1000), ("pcb", 1000))
+        for method in (("dare", 1000), ("sce", 1000), ("ties", 1000))
     )
     assert 0 < entry < tensor < model
     assert estimate.seconds([merge_with("dare", 1000)], 2) == entry / 2

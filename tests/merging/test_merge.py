@@ -22,13 +22,13 @@ ONE_EXPERT = {
     "soup": {},
     "karcher": {},
     "multi_slerp": {},
-    "task_arithmetic": {},
+    "task_arithmetic": {"scale": 1.0},
     "lines": {"scale": 1.0, "beta": 0.0},
-    "consensus": {"agreement": 1, "ratio": 0.0},
+    "consensus": {"agreement": 1, "ratio": 0.0, "scale": 1.0},
     "ties": {"density": 1.0},
-    "dare": {"density": 1.0},
+    "dare": {"density": 1.0, "scale": 1.0},
     "della": {"density": 1.0, "epsilon": 0.0},
-    "breadcrumbs": {"density": 1.0, "gamma": 0.0},
+    "breadcrumbs": {"density": 1.0, "gamma": 0.0, "scale": 1.0},
     "sce": {},
     "tsv_m": {},
     "boosted_tsv_m": {"beta": 1.0, "orthogonalise": "svd"},
@@ -117,7 +117,7 @@ def test_the_directory_is_complete_and_says_where_it_comes_from(models):
     assert record["params"] == {
         "density": 0.5,
         "scale": 1.0,
-        "trim": "tensor",
+        "trim": "global",
         "consensus": "mean",
         "weights": [1.0, 2.0, 3.0],
     }
@@ -168,8 +168,8 @@ def test_pieces_join_into_the_whole(tmp_path):
     write_checkpoint(tmp_path / "base", base)
     for i, expert in enumerate(experts):
         write_checkpoint(tmp_path / f"e{i}", expert)
-    merged = merge(tmp_path, "task_arithmetic", experts=["e0", "e1"])["x"]
-    np.testing.assert_allclose(merged, base["x"] + 0.75, atol=1e-6)
+    merged = merge(tmp_path, "task_arithmetic", {"scale": 2.0}, ["e0", "e1"])["x"]
+    np.testing.assert_allclose(merged, base["x"] + 1.5, atol=1e-6)
 
 
 def test_parameters_by_patterns(models):
@@ -260,9 +260,9 @@ IN_PIECES = [
     ("multi_slerp", {"on": "deltas"}),
     ("model_stock", {}),
     ("model_stock", {"filter_wise": True}),
-    ("ties", {}),
+    ("ties", {"trim": "tensor"}),
     ("ties", {"trim": "global"}),
-    ("breadcrumbs", {"gamma": 0.1}),
+    ("breadcrumbs", {"density": 0.9, "gamma": 0.1}),
     ("breadcrumbs", {"sign_consensus": True}),
     ("sce", {"density": 0.5}),
     ("pcb", {}),

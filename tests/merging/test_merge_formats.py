@@ -60,7 +60,8 @@ def test_round_trips_are_bit_exact(models, tmp_path, form):
 
 def test_openai_file_is_what_openai_whisper_loads(models, tmp_path):
     out = merge(
-        tmp_path / "o", models / "base", models / "hf", extra=("--format", "openai")
+        *(tmp_path / "o", models / "base", models / "hf"),
+        extra=("--format", "openai", "--set", "scale=1"),
     )
     assert sorted(file.name for file in out.iterdir()) == ["merge.yaml", "model.pt"]
     written = torch.load(out / "model.pt", weights_only=True)

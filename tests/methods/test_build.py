@@ -20,7 +20,7 @@ def test_values_become_the_types_of_the_fields():
         ("tsv_m", {"weights": [1]}, "unknown parameter of tsv_m 'weights'"),
         ("ties", {"density": "much"}, "density must be a number, got 'much'"),
         ("ties", {"density": True}, "density must be a number, got True"),
-        ("ties", {"trim": "all"}, "trim must be one of tensor, global, got 'all'"),
+        ("ties", {"trim": "all"}, "trim must be one of global, tensor, got 'all'"),
         ("ties", {"trim": [1]}, "trim must be one of"),
         ("ties", {"weights": 3}, "weights must be a list of numbers"),
         ("fisher", {"statistics": "a"}, "statistics must be a list of paths, got 'a'"),

@@ -13,7 +13,9 @@ def test_it_drops_what_is_selfish_or_catastrophic():
     # Entry 0: 1 > 0.4 * 2 for all. Entry 1: only the first finds itself in 5.6.
     # Entry 2 sums to 0: 1 > 0.4, 1 > 0.4, 2 > 0.8.
     assert Consensus(scale=0.5)(tau).tolist() == [1.5, 0.0, 0.0]
-    assert Consensus(agreement=1)(tau).tolist() == pytest.approx([3.0, 5.6, 0.0])
+    assert Consensus(agreement=1, scale=1)(tau).tolist() == pytest.approx(
+        [3.0, 5.6, 0.0]
+    )
     assert Consensus(ratio=0.6)(tau).tolist() == [0.0, 0.0, 0.0]
 
 
@@ -25,7 +27,9 @@ def test_masks_are_those_of_the_paper(agreement):
     masks = [abs(x - base) > 0.6 * abs(merged - x) for x in experts]
     served = np.sum(masks, axis=0)
     assert set(served) == {0, 1, 2, 3}
-    found = Consensus(ratio=0.6, agreement=agreement)([x - base for x in experts])
+    found = Consensus(ratio=0.6, agreement=agreement, scale=1)(
+        [x - base for x in experts]
+    )
     expected = np.where(served >= agreement, merged - base, 0)
     np.testing.assert_allclose(found, expected, atol=1e-12)
 

@@ -26,7 +26,7 @@ def test_it_is_ties_on_core_matrices():
     u = np.linalg.svd(np.concatenate([d.b for d in deltas], axis=1))[0][:, :5]
     vt = np.linalg.svd(np.concatenate([d.a for d in deltas], axis=0))[2][:5]
     cores = [u.T @ d.dense() @ vt.T for d in deltas]
-    expected = u @ Ties(density=0.3)(cores) @ vt
+    expected = u @ Ties(density=0.3, trim="tensor")(cores) @ vt
     merged = CoreSpace(density=0.3)(deltas)
     np.testing.assert_allclose(merged.dense(), expected, atol=1e-10)
 

@@ -27,7 +27,7 @@ def test_what_it_keeps_is_what_peft_keeps():
     torch.manual_seed(0)
     (tau,) = torch.from_numpy(TAU[:1])
     peft = dare_linear([tau], torch.tensor([3.0]), 0.5).numpy()
-    merged = Dare(density=0.5, weights=(3,))(TAU[:1])
+    merged = Dare(density=0.5, scale=1, weights=(3,))(TAU[:1])
     both = (merged != 0) & (peft != 0)
     assert 0.2 < both.mean() < 0.3
     np.testing.assert_allclose(merged[both], peft[both])
@@ -44,7 +44,7 @@ def test_chunks_join_into_the_whole():
 
 
 def test_mean_over_seeds_is_task_arithmetic():
-    runs = [Dare(density=0.5, seed=seed)(TAU) for seed in range(400)]
+    runs = [Dare(density=0.5, scale=1, seed=seed)(TAU) for seed in range(400)]
     # The deviation of one entry is |tau| at density 1/2, of a mean of 400 a twentieth.
     z = (np.mean(runs, axis=0) - TAU.sum(axis=0)) / (np.linalg.norm(TAU, axis=0) / 20)
     assert np.sqrt((z**2).mean()) == pytest.approx(1, abs=0.05)

@@ -31,7 +31,7 @@ def test_it_elects_a_sign():
 def test_with_equal_probabilities_one_expert_is_dropped_as_by_dare():
     tau = normal(1, 50, 40)
     dropped = Della(density=0.3, epsilon=0.0, seed=7)(tau)
-    np.testing.assert_allclose(dropped, Dare(density=0.3, seed=7)(tau))
+    np.testing.assert_allclose(dropped, Dare(density=0.3, scale=1, seed=7)(tau))
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ def test_it_is_ties_in_the_joint_basis():
     deltas = [delta.dense() for delta in adapters(12, 20, (2, 3))]
     u, s, vt = np.linalg.svd(np.concatenate(deltas, axis=1), full_matrices=False)
     tasks = np.split(s[:5, None] * vt[:5], 2, axis=1)
-    expected = u[:, :5] @ Ties(density=0.3)(tasks)
+    expected = u[:, :5] @ Ties(density=0.3, trim="tensor")(tasks)
     merged = Knots(density=0.3, scale=2)(deltas)
     np.testing.assert_allclose(merged, 2 * expected, atol=1e-10)
 

@@ -32,8 +32,9 @@ CLAIMS = [
         for filter_wise in (False, True)
     ),
     ("soup", {"normalize": False}, {"identical_experts_are_one": "it sums"}),
-    ("task_arithmetic", {}, {"identical_experts_are_one": "it sums"}),
+    ("task_arithmetic", {"scale": 1.0}, {"identical_experts_are_one": "it sums"}),
     ("ties", {"density": 1.0}, {}),
+    ("ties", {"density": 1.0, "trim": "tensor"}, {}),
     (
         "ties",
         {"density": 0.3},
@@ -47,7 +48,11 @@ CLAIMS = [
         {"density": 1.0, "consensus": "sum"},
         {"identical_experts_are_one": "it sums"},
     ),
-    ("dare", {"density": 1.0}, {"identical_experts_are_one": "it sums"}),
+    (
+        "dare",
+        {"density": 1.0, "scale": 1.0},
+        {"identical_experts_are_one": "it sums"},
+    ),
     (
         "dare",
         {"density": 0.8},
@@ -69,7 +74,7 @@ CLAIMS = [
     ),
     (
         "breadcrumbs",
-        {"density": 1.0, "gamma": 0.0},
+        {"density": 1.0, "gamma": 0.0, "scale": 1.0},
         {"identical_experts_are_one": "it sums"},
     ),
     *(
@@ -95,12 +100,11 @@ CLAIMS = [
         )
         for variant in ("language", "vision")
     ),
-    ("sce", {}, {"homogeneous": "small task vectors have equal weights"}),
+    ("sce", {}, {}),
     (
         "sce",
         {"density": 0.3},
         {
-            "homogeneous": "small task vectors have equal weights",
             "one_expert_is_itself": "it keeps where experts differ",
             "identical_experts_are_one": "it keeps where experts differ",
         },
@@ -117,6 +121,7 @@ CLAIMS = [
         for name in ("iso_c", "iso_cts", "boosted_tsv_m")
         for how in ("svd", "newton_schulz")
     ),
+    ("lines", {}, {}),
     ("lines", {"scale": 1.0}, {"identical_experts_are_one": "it sums"}),
     (
         "consensus",
@@ -128,7 +133,7 @@ CLAIMS = [
     ),
     (
         "consensus",
-        {"agreement": 1, "ratio": 0.0},
+        {"agreement": 1, "ratio": 0.0, "scale": 1.0},
         {"identical_experts_are_one": "it sums"},
     ),
     ("selective_attention", {}, {"order_free": "the first expert is another"}),
@@ -167,8 +172,13 @@ CLAIMS = [
     ("fisher", {"normalize": False}, {}),
     ("regmean", {}, {}),
     ("regmean", {"off_diagonal": 1.0}, {}),
-    ("lors", {"density": 1.0}, {"identical_experts_are_one": "it sums"}),
-    ("lors", {"compress": "none"}, {"identical_experts_are_one": "it sums"}),
+    ("lors", {"density": 1.0}, {}),
+    ("lors", {"compress": "none"}, {}),
+    (
+        "lors",
+        {"density": 1.0, "scale": 1.0},
+        {"identical_experts_are_one": "it sums"},
+    ),
     *(
         (
             "lors",

@@ -22,6 +22,14 @@ def test_tensors_outside_the_layers_take_the_first_scale():
     assert merged.tolist() == [0.5, 0.5]
 
 
+@pytest.mark.parametrize("count", [1, 2, 4])
+def test_the_first_scale_is_one_nth_unless_it_is_given(count):
+    ones, first = np.ones((count, 1)), TensorInfo(layer=0, depth=12)
+    last = TensorInfo(layer=11, depth=12)
+    merged = [Lines(beta=0.5)(ones, info).item() for info in (first, last)]
+    np.testing.assert_allclose(merged, [1, 1 + 0.5 * count])
+
+
 @pytest.mark.parametrize("beta", [0.4, -0.2])
 def test_the_scales_of_a_stack_are_equally_spaced(beta):
     ones = np.ones((1, 1))

@@ -19,6 +19,14 @@ def test_by_hand():
     assert_close(merged, np.diag([4.5, -0.5, 4.0]))
 
 
+@pytest.mark.parametrize("compress", ["lors", "none"])
+def test_the_scale_is_one_nth_unless_it_is_given(compress):
+    three = [TAU, 2 * TAU, 3 * TAU]
+    plain = Lors(compress=compress)(three)
+    assert_close(plain, Lors(compress=compress, scale=1 / 3)(three))
+    assert_close(3 * plain, Lors(compress=compress, scale=1)(three))
+
+
 def test_low_rank_first_then_the_residual():
     low = svd(TAU).cut(2).dense()
     rest = Lors(rank=2, density=0.2)([TAU]) - low

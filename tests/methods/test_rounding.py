@@ -63,7 +63,7 @@ def test_the_merged_delta_is_that_of_float32(folded, name, params, dtype):
         return difference / np.linalg.norm(expected)
 
     # Rounding is spread over all directions, the task vectors have few of them.
-    assert change(info) < 0.7 * RATIOS[dtype]
+    assert change(info) < 0.75 * RATIOS[dtype]
     assert change(replace(info, stored=())) > 0.8 * RATIOS[dtype]
 
 

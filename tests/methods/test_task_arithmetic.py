@@ -15,8 +15,8 @@ def test_negative_scale_subtracts_the_tasks():
 
 
 def test_weights_are_not_divided_by_their_sum():
-    assert TaskArithmetic(weights=(3, 1))(DELTAS).tolist() == [6.0, 2.0]
-    assert TaskArithmetic(weights=(1, -1))(DELTAS).tolist() == [-2.0, 6.0]
+    assert TaskArithmetic(scale=1, weights=(3, 1))(DELTAS).tolist() == [6.0, 2.0]
+    assert TaskArithmetic(scale=1, weights=(1, -1))(DELTAS).tolist() == [-2.0, 6.0]
 
 
 def test_rejects():

@@ -11,9 +11,9 @@ from tests.methods._arrays import normal
 NO_INFO = TensorInfo()
 
 
-def test_global_trim_looks_at_all_tensors():
+def test_it_trims_all_tensors_as_one():
     large, small = np.array([[5.0, -4.0]]), np.array([[0.1, 0.2]])
-    elementwise = Ties(density=0.25, trim="global").statistics_pass(
+    elementwise = Ties(density=0.25).statistics_pass(
         [(NO_INFO, large), (NO_INFO, small)]
     )
     # int(0.25 * 4) + 1 entries stay.
@@ -29,7 +29,7 @@ def test_a_tensor_is_merged_as_peft_does(density):
     deltas = normal(3, 20, 30)
     tensors = list(torch.from_numpy(deltas))
     expected = ties(tensors, torch.ones(3, dtype=torch.float64), density)
-    np.testing.assert_allclose(Ties(density=density)(deltas), expected)
+    np.testing.assert_allclose(Ties(density=density, trim="tensor")(deltas), expected)
 
 
 def test_experts_against_the_elected_sign_do_not_count():
@@ -47,7 +47,10 @@ def test_weights_enter_election_and_mean():
 
 
 def test_a_short_vector_keeps_its_largest_entry():
-    assert Ties(density=0.2)(np.array([[1.0, 3.0]])).tolist() == [0.0, 3.0]
+    assert Ties(density=0.2, trim="tensor")(np.array([[1.0, 3.0]])).tolist() == [
+        0.0,
+        3.0,
+    ]
 
 
 @pytest.mark.parametrize(

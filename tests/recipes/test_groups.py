@@ -60,7 +60,9 @@ def test_each_system_is_decoded_as_it_was_trained_and_its_row_says_so(exp):
         mode = json.loads(path.read_text("utf-8"))["mode"]
         assert (mode["pad_to"], mode["tail"]) == expected
     lines = (exp / "RESULTS.md").read_text("utf-8").splitlines()
-    assert any(line.startswith("### Language heard: right in %") for line in lines)
+    assert any(
+        line.startswith("### Language identified correctly, in %") for line in lines
+    )
     for system, silence in (
         ("zero_shot", "padded to 30 s"),
         ("soup", "true length, 4 s of silence after it"),

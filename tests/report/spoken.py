@@ -12,7 +12,7 @@ from espnet_merge.__main__ import main
 
 NASTY = "</script><img src=x onerror=alert(1)> & 'peor' <!-- 👋"
 
-SAID = {
+REFERENCES = {
     "es_test": {
         "es-1": "Hola, mundo.",
         "es-2": "uno dos tres",
@@ -23,8 +23,8 @@ SAID = {
     "zh_test": {"zh-1": "你好世界"},
 }
 
-# Where a system heard what was said, nothing is listed.
-HEARD = {
+# Hypotheses that differ from the reference; all others equal it.
+HYPOTHESES = {
     "zero_shot": {
         "es-1": "ola mundo",
         "es-2": "uno dos tres tres tres",
@@ -49,11 +49,11 @@ OPTIONS = shlex.split(
 def write_spoken(root: Path) -> Path:
     """Write ``root/data`` and ``root/exp``, score, and return ``root/exp``."""
     exp = root / "exp"
-    for name, texts in SAID.items():
+    for name, texts in REFERENCES.items():
         data = root / "data" / name
         write_data(data, texts)
-        folders = [exp / s / "inference_greedy" / name for s in HEARD]
-        for system, folder in zip(HEARD, folders, strict=True):
+        folders = [exp / s / "inference_greedy" / name for s in HYPOTHESES]
+        for system, folder in zip(HYPOTHESES, folders, strict=True):
             folder.mkdir(parents=True)
             write_table(folder / "text", {**texts, **changed(system, texts)})
             (folder / "text.json").write_text(json.dumps({"mode": MODE}))
@@ -90,4 +90,4 @@ def write_table(path: Path, table: dict[str, str]) -> None:
 
 
 def changed(system: str, texts: dict[str, str]) -> dict[str, str]:
-    return {name: text for name, text in HEARD[system].items() if name in texts}
+    return {name: text for name, text in HYPOTHESES[system].items() if name in texts}

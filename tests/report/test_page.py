@@ -1,4 +1,4 @@
-"""``report.html`` in a browser: read, sorted, filtered and heard as a person does."""
+"""``report.html`` in a browser: read, sorted, filtered and played as by a person."""
 
 import json
 import shutil
@@ -10,7 +10,7 @@ from espnet_merge.files import CONFLICT_PNG
 from espnet_merge.objectives.history import draw_history
 from tests.report.browser import chromium
 from tests.report.fake import OPTIONS, RATES, write_exp
-from tests.report.spoken import HEARD, NASTY, write_report, write_spoken
+from tests.report.spoken import HYPOTHESES, NASTY, write_report, write_spoken
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +21,7 @@ def exp(tmp_path_factory):
         "<script>document.title = 'ran'</script><h1>Experts of exp/base</h1>"
     )
     draw_history([(0, "encoder.conv1", -0.5)], exp / "ta_1" / CONFLICT_PNG)
-    for system in HEARD:
+    for system in HYPOTHESES:
         greedy = exp / system / "inference_greedy"
         shutil.copytree(greedy, greedy.with_name("inference_again"))
     (exp / "ta_1/inference_again/zh_test/score.json").unlink()
@@ -37,14 +37,14 @@ def browser():
 
 @pytest.fixture
 def open_page(browser, exp):
-    """Open the page; nothing may be complained of, nothing loaded from elsewhere."""
-    said, loaded, opened, pages = [], [], [], []
+    """Open the page; it may print no error, and load nothing from elsewhere."""
+    messages, loaded, opened, pages = [], [], [], []
 
     def start(folder=exp, **options):
         page = browser.new_page(**options)
         page.set_default_timeout(10_000)
-        page.on("console", lambda message: said.append(message.text))
-        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("console", lambda message: messages.append(message.text))
+        page.on("pageerror", lambda error: messages.append(str(error)))
         page.on("request", lambda request: loaded.append(request.url))
         opened.append((folder / "report.html").as_uri())
         page.goto(opened[-1])
@@ -54,8 +54,8 @@ def open_page(browser, exp):
     yield start
     for page in pages:
         page.close()
-    # The frame may run no script, and Chromium says so.
-    assert [text for text in said if "sandboxed" not in text] == []
+    # Chromium reports that the frame may run no script.
+    assert [text for text in messages if "sandboxed" not in text] == []
     elsewhere = [url for url in loaded if not url.startswith(("data:", "about:"))]
     assert elsewhere == opened
 
@@ -130,8 +130,8 @@ def choose(page, uid_text):
     page.locator("#utterances ol button", has_text=uid_text).click()
 
 
-def heard(page, system):
-    """Return what the page says that a system heard."""
+def hypothesis_of(page, system):
+    """Return the hypothesis of a system on the page."""
     return page.locator("article dl > div").filter(has_text=system).locator("dd")
 
 
@@ -228,15 +228,18 @@ def test_edits_are_marked_by_sign_and_by_element(page):
     choose(page, "uno dos tres")
     assert page.locator("article h3").inner_text() == "es-2"
     assert page.locator("article .reference").inner_text() == "uno dos tres"
-    assert heard(page, "full_es").inner_text() == "uno −dos tres"
-    assert heard(page, "full_es").locator("del").inner_text() == "−dos"
-    assert heard(page, "zero_shot").locator("ins").all_inner_texts() == ["+tres"] * 2
-    assert heard(page, "ta_03").locator(".swap").inner_text() == "uno≠una"
+    assert hypothesis_of(page, "full_es").inner_text() == "uno −dos tres"
+    assert hypothesis_of(page, "full_es").locator("del").inner_text() == "−dos"
+    assert (
+        hypothesis_of(page, "zero_shot").locator("ins").all_inner_texts()
+        == ["+tres"] * 2
+    )
+    assert hypothesis_of(page, "ta_03").locator(".swap").inner_text() == "uno≠una"
     details = page.locator("article dl > div", has_text="ta_03").locator("small")
     assert details.inner_text() == "2: 1 ≠, 1 −, 0 +"
 
 
-def test_who_heard_the_same_stands_together_and_the_best_first(page):
+def test_equal_hypotheses_are_one_group_and_the_best_comes_first(page):
     page.get_by_role("combobox", name="Set", exact=True).select_option("zh_test")
     first, second = page.locator("article dt").all_inner_texts()
     assert first.split() == ["full_es", "ta_1", "ta_03", "ta_05", "no", "error"]
@@ -244,8 +247,8 @@ def test_who_heard_the_same_stands_together_and_the_best_first(page):
 
 
 def test_the_worst_stand_first_for_all_or_for_one_system(page):
-    said = page.locator("#utterances ol button .said")
-    assert said.first.inner_text() == "uno dos tres"
+    reference = page.locator("#utterances ol button .transcript")
+    assert reference.first.inner_text() == "uno dos tres"
     counts = page.locator("#utterances ol .count").all_inner_texts()
     assert [int(text) for text in counts] == sorted(map(int, counts), reverse=True)
     page.get_by_label("Worst for").select_option("ta_05")
@@ -254,8 +257,8 @@ def test_the_worst_stand_first_for_all_or_for_one_system(page):
     assert counts[0] != counts[-1]
 
 
-def test_filter_by_what_was_said_or_heard(page):
-    filtered = page.locator("#utterances ol button .said")
+def test_filter_by_reference_or_hypothesis(page):
+    filtered = page.locator("#utterances ol button .transcript")
     search = page.get_by_label("Filter")
     search.fill("MUNDOS")
     assert filtered.all_inner_texts() == ["Hola, mundo."]
@@ -279,7 +282,7 @@ def test_arrows_walk_through_the_list(page):
     assert current.evaluate("element => element === document.activeElement")
 
 
-def test_an_utterance_is_heard(page):
+def test_an_utterance_is_played(page):
     choose(page, "uno dos tres")
     audio = page.locator("article audio")
     ready = "e => new Promise(done => e.readyState ? done() : e.onloadeddata = done)"
@@ -289,7 +292,7 @@ def test_an_utterance_is_heard(page):
     assert audio.evaluate("e => e.currentTime") == pytest.approx(0.5, abs=0.01)
 
 
-def test_what_cannot_be_heard_says_so(page):
+def test_an_utterance_without_audio_is_marked(page):
     choose(page, "sin audio")
     assert page.locator("article audio").count() == 0
     assert "No audio on this page" in page.locator("article .note").inner_text()
@@ -305,11 +308,11 @@ def test_text_of_users_is_text(page):
 
 def test_scripts_from_right_to_left_and_without_spaces(page):
     page.get_by_role("combobox", name="Set", exact=True).select_option("ar_test")
-    said = page.locator("article .reference")
-    assert said.evaluate("e => getComputedStyle(e).direction") == "rtl"
-    assert heard(page, "zero_shot").inner_text() == "−السلام عليكم"
+    reference = page.locator("article .reference")
+    assert reference.evaluate("e => getComputedStyle(e).direction") == "rtl"
+    assert hypothesis_of(page, "zero_shot").inner_text() == "−السلام عليكم"
     page.get_by_role("combobox", name="Set", exact=True).select_option("zh_test")
-    assert heard(page, "zero_shot").inner_text() == "你好≠坏世−界"
+    assert hypothesis_of(page, "zero_shot").inner_text() == "你好≠坏世−界"
 
 
 def test_merges_are_drawn_along_their_scale(page):

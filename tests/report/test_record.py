@@ -9,9 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from espnet_merge.errors import InputError
-from espnet_merge.report.listening import embed, hear
+from espnet_merge.report.examples import align_hypotheses, embed
 from espnet_merge.report.page import dump
-from tests.report.spoken import HEARD, NASTY, SAID, write_report, write_spoken
+from tests.report.spoken import (
+    HYPOTHESES,
+    NASTY,
+    REFERENCES,
+    write_report,
+    write_spoken,
+)
 
 
 @pytest.fixture(scope="module")
@@ -70,13 +76,13 @@ def test_edits_worked_out_by_hand(data):
 
 
 def test_edits_have_the_errors_that_were_scored(data, exp):
-    for name in SAID:
+    for name in REFERENCES:
         metric = "cer" if name == "zh_test" else "wer"
-        for system in HEARD:
+        for system in HYPOTHESES:
             path = exp / system / "inference_greedy" / name / "score.json"
             counts = json.loads(path.read_text())["metrics"][metric]
             for reading in ("raw", "normalized"):
-                found = [edits(data, u, system, reading) for u in SAID[name]]
+                found = [edits(data, u, system, reading) for u in REFERENCES[name]]
                 wrong = sum(isinstance(part, list) for e in found for part in e)
                 scored = counts[reading]
                 kinds = ("substitutions", "deletions", "insertions")
@@ -95,7 +101,7 @@ def test_utterances_that_are_gone_since_they_were_scored(exp):
     folders = {"full_es": exp / "full_es" / "inference_greedy" / "es_test"}
     reference = exp.parent / "data" / "es_test"
     with pytest.raises(InputError, match=r"es_test: .* lacks 1 \(es-9\): score again"):
-        hear(reference, folders, "basic", "wer", ["es-1", "es-9"])
+        align_hypotheses(reference, folders, "basic", "wer", ["es-1", "es-9"])
 
 
 def test_nothing_users_wrote_is_markup(text, data):
@@ -114,7 +120,9 @@ def test_audio_is_what_was_in_the_file_at_16_khz(data):
 
 
 def test_audio_stops_at_the_size_and_takes_sets_in_turn(exp):
-    folders = {exp.parent / "data" / name: list(texts) for name, texts in SAID.items()}
+    folders = {
+        exp.parent / "data" / name: list(texts) for name, texts in REFERENCES.items()
+    }
     clips = embed(folders, 1.0)
     sizes = [len(clip) for clip in clips.values()]
     order = [name for _, name in clips]
@@ -123,7 +131,7 @@ def test_audio_stops_at_the_size_and_takes_sets_in_turn(exp):
     assert embed(folders, 0.0) == {}
 
 
-def test_what_is_longer_than_whisper_hears_is_passed_over(tmp_path):
+def test_recordings_longer_than_whispers_window_are_left_out(tmp_path):
     soundfile.write(tmp_path / "long.wav", [0.0] * 30 * 8000 + [0.0] * 80, 8000)
     soundfile.write(tmp_path / "short.wav", [0.0] * 800, 8000)
     (tmp_path / "wav.scp").write_text(

@@ -5,10 +5,15 @@ import pytest
 
 from espnet_merge.errors import InputError
 from espnet_merge.report.findings import find
-from espnet_merge.report.modes import describe
+from espnet_merge.report.modes import describe_mode
 from espnet_merge.report.plan import Plan
 from espnet_merge.report.results import read_results
-from espnet_merge.report.tables import heard_right, how, identification, markdown
+from espnet_merge.report.tables import (
+    describe_decoding,
+    identification,
+    language_accuracy,
+    markdown,
+)
 from tests.report.fake import MODE, PLAN, RATES, read, write_exp, write_score
 
 
@@ -29,22 +34,22 @@ def test_every_number_of_the_grids(exp):
 
 
 def test_summary_tells_wins_and_losses(exp):
-    said = find(read(exp), exp).summary
-    assert "Best merge: tsv_m, macro WER 12.0 over es, it;" in said
-    assert "it beats joint (joint, 13.0) by 1.0" in said
-    assert "it beats zero-shot (zero_shot, 30.0) by 18.0" in said
+    summary = find(read(exp), exp).summary
+    assert "Best merge: tsv_m, macro WER 12.0 over es, it;" in summary
+    assert "it beats joint (joint, 13.0) by 1.0" in summary
+    assert "it beats zero-shot (zero_shot, 30.0) by 18.0" in summary
     # 100 errors against 90 and 105, spread evenly over 40 utterances: 10 utterances
     # have one less, 5 one more, and p is about 2 / 2**10, and 2 / 2**5.
-    assert "change on en, not trained: tsv_m -1.0 (p 0.00" in said
-    assert "joint +0.5 (p 0.062, not significant) points" in said
-    assert "The best of 2 merges was chosen on these sets" in said
+    assert "change on en, not trained: tsv_m -1.0 (p 0.00" in summary
+    assert "joint +0.5 (p 0.062, not significant) points" in summary
+    assert "The best of 2 merges was chosen on these sets" in summary
     lost = find(read(exp, merges=["soup"]), exp).summary
     assert "it loses to joint (joint, 13.0) by 7.0" in lost
     none = find(read(exp, merges=[]), exp).summary
     assert none.startswith("No merge has scores")
 
 
-def test_languages_heard_have_a_table(exp):
+def test_identified_languages_have_a_table(exp):
     assert list(identification(read(exp))) == []
     row = {
         "es": {"utterances": 38, "errors": 38, "reference": 200, "rate": 19.0},
@@ -54,14 +59,14 @@ def test_languages_heard_have_a_table(exp):
     shutil.rmtree(path)
     write_score(path, 250, identification={"es": row})
     title, _, head, _, only, _ = identification(read(exp))
-    assert title.startswith("### Utterances by the language that was heard (WER in")
+    assert title.startswith("### Utterances by identified language (WER in")
     assert head == "| system | set | spoken | es | it |"
     assert only == "| soup | es_test | es | 38 (19.0 %) | 2 (90.0 %) |"
 
 
-def test_what_is_heard_where_the_language_is_given_is_a_share(exp):
+def test_language_accuracy_where_the_language_is_given(exp):
     """By hand: 38 of 40 are right; which were not is in score.json."""
-    assert list(heard_right(read(exp))) == []
+    assert list(language_accuracy(read(exp))) == []
     row = {"es": {"utterances": 38, "rate": 19.0}, "it": {"utterances": 2, "rate": 9.0}}
     path = exp / "soup/inference_padded/es_test"
     shutil.rmtree(path)
@@ -69,13 +74,13 @@ def test_what_is_heard_where_the_language_is_given_is_a_share(exp):
     write_score(path, 250, identification={"es": row}, mode=mode)
     results = read(exp)
     assert list(identification(results)) == []
-    title, _, head, _, *rows = heard_right(results)
-    assert title.startswith("### Language heard: right in % of the utterances, padded")
+    title, _, head, _, *rows = language_accuracy(results)
+    assert title.startswith("### Language identified correctly, in % of the utterances")
     assert head == "| system | es | it | **trained** | en | **untrained** |"
     assert "| soup | **95.0** | – | – | – | – |" in [
         r.replace("***", "**") for r in rows
     ]
-    assert "### Language heard" in "\n".join(
+    assert "### Language identified" in "\n".join(
         markdown(results, find(results, exp).transcribed)
     )
 
@@ -144,7 +149,7 @@ def test_the_base_may_have_a_mode_of_its_own(tmp_path):
     write_exp(tmp_path, others, "true_length", {**MODE, "pad_to": 0})
     results = read_results(tmp_path, Plan(**PLAN), "true_length", "padded")
     assert results.missing == []
-    assert how(results) == (
+    assert describe_decoding(results) == (
         "true length, greedy, language given (zero_shot: padded to 30 s)"
     )
     assert results.differences().rows["tsv_m"][0] == -24
@@ -160,7 +165,10 @@ def test_systems_decoded_as_they_were_trained_say_so_in_their_rows(tmp_path):
     for name, mode in modes.items():
         write_exp(tmp_path, {name: RATES[name]}, "as_trained", mode)
     results = read_results(tmp_path, Plan(**PLAN), "as_trained")
-    assert how(results) == "each row as its model was trained, greedy, language given"
+    assert (
+        describe_decoding(results)
+        == "each row as its model was trained, greedy, language given"
+    )
     lines = list(markdown(results, find(results, tmp_path).transcribed))
     tables = [line for line in lines if line.startswith("| system |")]
     assert all(line.endswith("| decoded |") for line in tables)
@@ -180,16 +188,16 @@ def test_a_mode_that_is_not_the_trained_one_is_refused_beside_others(tmp_path):
 
 
 def test_modes_in_words():
-    assert describe({"pad_to": 0, "beam": 5, "language": "es"}) == (
+    assert describe_mode({"pad_to": 0, "beam": 5, "language": "es"}) == (
         "true length, beam 5, language es"
     )
-    said = {"pad_to": 30, "backend": "ctranslate2", "dtype": "int8"}
-    assert describe({**said, "language": "auto", "temperatures": [0.2]}) == (
+    mode = {"pad_to": 30, "backend": "ctranslate2", "dtype": "int8"}
+    assert describe_mode({**mode, "language": "auto", "temperatures": [0.2]}) == (
         "padded to 30 s, language auto, by ctranslate2, int8, with fallback"
     )
     usual = {"backend": "torch", "dtype": "float32", "temperatures": None}
-    assert describe({**said, **usual}) == "padded to 30 s, language given"
-    assert describe({}) == "decoding mode unknown"
+    assert describe_mode({**mode, **usual}) == "padded to 30 s, language given"
+    assert describe_mode({}) == "decoding mode unknown"
 
 
 def test_part_has_the_errors_of_each_utterance(exp):
@@ -248,8 +256,8 @@ def test_what_cannot_be_compared_is_refused(exp, changes, message):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"joint": ["soup"]}, "system is named once; soup"),
-        ({"sets": ["es_test", "es_test"]}, "set is named once; es_test"),
+        ({"joint": ["soup"]}, "system must be named once; soup"),
+        ({"sets": ["es_test", "es_test"]}, "set must be named once; es_test"),
         ({"groups": {"es": ["es_test"], "it": ["es_test"]}}, "of es and of it"),
         ({"groups": {"es": ["es_test", "es_test"]}}, "once; es_test is named of es"),
         ({"groups": {"es": ["es_phone_test"]}}, "es_phone_test of es is none of them"),

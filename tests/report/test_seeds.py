@@ -130,7 +130,7 @@ def test_other_modes_do_not_stand_in_one_table(tmp_path):
         read_scores({"lora": seeds})
 
 
-def test_languages_heard_have_a_table(tmp_path):
+def test_identified_languages_have_a_table(tmp_path):
     table = [
         {"es": {"es": {"utterances": n}, "it": {"utterances": 10 - n}}} for n in (9, 7)
     ]

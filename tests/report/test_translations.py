@@ -11,7 +11,7 @@ from espnet_merge.__main__ import main
 from espnet_merge.score.translation import Translations
 from tests.report.browser import chromium
 
-SAID = {
+REFERENCES = {
     "es_test": {"es-1": "Marque uno.", "es-2": "Adiós a todos."},
     "es-en_test": {
         "es-en-1": "Press one to go on.",
@@ -20,8 +20,8 @@ SAID = {
     },
     "it-en_test": {"it-en-1": "Press the star key.", "it-en-2": "Thank you so much."},
 }
-# What each system made of it, where it is not what was said.
-HEARD = {
+# Hypotheses that differ from the reference; all others equal it.
+HYPOTHESES = {
     "zero_shot": {
         "es-1": "Marca dos",
         "es-en-1": "Press two to go on",
@@ -36,21 +36,22 @@ HEARD = {
 TRANSLATED = ("es-en_test", "it-en_test")
 
 
-def write(exp, sets=tuple(SAID)):
+def write(exp, sets=tuple(REFERENCES)):
     """Write data and hypotheses, and score them."""
     for name in sets:
-        texts, data = SAID[name], exp.parent / "data" / name
+        texts, data = REFERENCES[name], exp.parent / "data" / name
         task = "translate" if name in TRANSLATED else "transcribe"
         data.mkdir(parents=True)
         table(data / "text", texts)
         table(data / "utt2lang", dict.fromkeys(texts, name[:2]))
         table(data / "utt2task", dict.fromkeys(texts, task))
         folders = []
-        for system, heard in HEARD.items():
+        for system, changes in HYPOTHESES.items():
             folders.append(exp / system / "inference_tail" / name)
             folders[-1].mkdir(parents=True)
             table(
-                folders[-1] / "text", texts | {n: heard.get(n, texts[n]) for n in texts}
+                folders[-1] / "text",
+                texts | {n: changes.get(n, texts[n]) for n in texts},
             )
             (folders[-1] / "text.json").write_text(json.dumps({"mode": {"beam": 1}}))
         main(["score", "--ref", str(data), "--hyp", *map(str, folders)])
@@ -60,7 +61,7 @@ def table(path, rows):
     path.write_text("".join(f"{n} {value}\n" for n, value in rows.items()), "utf-8")
 
 
-def report(exp, sets=tuple(SAID)):
+def report(exp, sets=tuple(REFERENCES)):
     words = "--base zero_shot --experts es=full_es es-en=full_es-en --joint joint "
     words += "--merges soup --inference tail --group"
     groups = [
@@ -97,9 +98,9 @@ def rows(lines, heading):
 
 
 def expected(system, name, scorer):
-    said = SAID[name]
-    heard = [HEARD[system].get(n, said[n]) for n in said]
-    return scorer.corpus_score(heard, [list(said.values())]).score
+    references = REFERENCES[name]
+    texts = [HYPOTHESES[system].get(n, text) for n, text in references.items()]
+    return scorer.corpus_score(texts, [list(references.values())]).score
 
 
 @pytest.mark.parametrize(("metric", "scorer"), [("BLEU", BLEU()), ("chrF", CHRF())])
@@ -138,9 +139,11 @@ def test_loops_are_counted_of_both_tasks(tmp_path):
 
 
 def test_both_tasks_are_summed_up(lines, capsys):
-    (said,) = [line for line in lines if line.startswith("Best merge: soup, macro WER")]
+    (summary,) = [
+        line for line in lines if line.startswith("Best merge: soup, macro WER")
+    ]
     score = expected("soup", "es-en_test", BLEU())
-    assert f"Macro BLEU over es-en, more is better: soup (merge) {score:.1f}" in said
+    assert f"Macro BLEU over es-en, more is better: soup (merge) {score:.1f}" in summary
 
 
 def test_a_rise_of_bleu_is_tested_like_by_compare(exp, lines, capsys):
@@ -217,10 +220,10 @@ def test_a_score_without_bleu_is_refused(tmp_path, capsys):
 
 
 def test_the_page_shows_translations_apart(exp, lines):
-    said = []
+    errors = []
     with chromium() as browser:
         page = browser.new_page()
-        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("pageerror", lambda error: errors.append(str(error)))
         page.goto((exp / "report.html").as_uri())
         heads = page.locator("#rates thead th button").all_inner_texts()
         assert [head.strip("▲▼\n") for head in heads] == [
@@ -243,4 +246,4 @@ def test_the_page_shows_translations_apart(exp, lines):
         sets = page.get_by_role("combobox", name="Set", exact=True)
         sets.select_option("es-en_test")
         assert page.locator("#utterances ol button").count() == 3
-    assert said == []
+    assert errors == []

@@ -7,6 +7,7 @@ import pytest
 from sacrebleu.metrics import BLEU, CHRF
 from sacrebleu.significance import PairedTest, estimate_ci
 
+from espnet_merge.score import translation
 from espnet_merge.score.design import Design
 from espnet_merge.score.holm import holm
 from espnet_merge.score.translation import (
@@ -125,7 +126,7 @@ def test_mean_of_sets_and_correction(tmp_path, texts):
 def test_swaps_in_chunks(tmp_path, texts, monkeypatch):
     part = translations(tmp_path, "bleu", *texts)
     whole = part.swapped(0, 1, 500)
-    monkeypatch.setattr("espnet_merge.score.translation.CHUNK", 7 * 60)
+    monkeypatch.setattr(translation, "CHUNK", 7 * 60)
     pieces = part.swapped(0, 1, 500)
     assert len(pieces) == len(whole) == 500
     assert pieces.std() == pytest.approx(whole.std(), rel=0.2)

@@ -1,7 +1,7 @@
 const SIZE = { width: 640, height: 300, left: 48, right: 130, top: 16, bottom: 44 };
 const SHAPES = ["circle", "square"];
 
-// Round steps, about five of them, from 0 to what is above the largest value.
+// About five round steps, from 0 to above the largest value.
 function ticks(most) {
   const power = 10 ** Math.floor(Math.log10(most / 5));
   const step = [1, 2, 5, 10].map((factor) => factor * power).find((s) => most / s <= 5);

@@ -3,7 +3,7 @@
 const DATA = JSON.parse(document.getElementById("data").textContent);
 const NONE = "–";
 
-// What the page shows now; every change is followed by one call of show().
+// State of the page; every change is followed by one call of show().
 const state = {
   mode: 0,
   metric: Object.keys(DATA.modes[0].rates)[0],
@@ -19,7 +19,7 @@ const find = (selector) => document.querySelector(selector);
 const mode = () => DATA.modes[state.mode];
 const rates = () => mode().rates[state.metric][state.reading];
 
-// Text from outside only ever comes in as text nodes, never as markup.
+// Text of users is only inserted as text nodes, never as markup.
 function make(tag, attributes = {}, ...children) {
   return dress(document.createElement(tag), attributes, children);
 }

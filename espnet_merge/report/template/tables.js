@@ -1,4 +1,4 @@
-// Differences are fully coloured from so many points on.
+// Differences of at least this many points have the full colour.
 const FULL_COLOUR = 20;
 
 function difference(system, index) {
@@ -6,7 +6,7 @@ function difference(system, index) {
   return ours === null || base === null ? null : ours - base;
 }
 
-// Only what systems are ranked by is tested: the main metric of normalised text.
+// Only the metric that ranks systems is tested: the main metric of normalised text.
 function testOf(system, column) {
   const main = Object.keys(mode().rates)[0];
   const shown = state.metric === main && state.reading === "normalized";
@@ -32,7 +32,7 @@ function sorted(systems) {
   const compare = (a, b) => (typeof a === "string" ? a.localeCompare(b) : a - b);
   return systems.toSorted((left, right) => {
     const [a, b] = [key(left), key(right)];
-    // What has no number comes last, either way.
+    // Systems without a number come last in both orders.
     if (a === null || b === null) return (a === null) - (b === null);
     return down ? compare(b, a) : compare(a, b);
   });
@@ -41,7 +41,7 @@ function sorted(systems) {
 function sortBy(column) {
   state.sort = { column, down: state.sort.column === column && !state.sort.down };
   show();
-  // The heading was made anew: whoever sorts by keyboard stays on it.
+  // The heading was replaced; the focus goes back to it for sorting by keyboard.
   find(`#rates button[data-column="${CSS.escape(column)}"]`).focus();
 }
 
@@ -61,13 +61,13 @@ function heading(column, classes) {
 
 const columnClass = (column) => (DATA.averages.includes(column) ? "mean" : "");
 
-// A number, and small under it what it changed of the base.
+// A number, and under it, in small print, its difference from the base.
 function numberCell(value, change, { classes, best, test, moreIsBetter = false }) {
   if (value === null) return make("td", { class: classes.join(" ") }, NONE);
   const worsened = change !== null && moreIsBetter ? -change : change;
   const shown = [...classes];
   if (change !== null) shown.push("shade");
-  // By what is printed: systems that look equal share the first place.
+  // Compared as printed: systems that look equal share the first place.
   if (value.toFixed(1) === best) shown.push("best");
   return make(
     "td",
@@ -77,7 +77,7 @@ function numberCell(value, change, { classes, best, test, moreIsBetter = false }
   );
 }
 
-// The kind of a system, and under it what it heard, where not all heard the same.
+// The kind of a system, and under it its padding if systems differ in it.
 const kindCell = ({ name, kind }) =>
   make("td", { class: "text" }, kind, make("small", {}, mode().silences[name] ?? ""));
 

@@ -1,4 +1,4 @@
-// Of translations more is better: what rises has the colour of errors that fall.
+// More is better for translations: a higher score has the colour of a lower error rate.
 function translationTable(metric, rows) {
   const { columns, averages, tests } = mode().translations;
   const classOf = (column) => (averages.includes(column) ? "mean" : "");

@@ -1,30 +1,30 @@
-// Edits: text that is right, and [reference, hypothesis] for each error.
+// Edits: correct text, and [reference, hypothesis] for each error.
 const isError = (part) => Array.isArray(part);
 
 function counts(edits) {
   const errors = edits.filter(isError);
-  const deleted = errors.filter(([, heard]) => heard === null).length;
-  const inserted = errors.filter(([said]) => said === null).length;
+  const deleted = errors.filter(([, hypothesis]) => hypothesis === null).length;
+  const inserted = errors.filter(([reference]) => reference === null).length;
   return { all: errors.length, swapped: errors.length - deleted - inserted, deleted, inserted };
 }
 
-const glue = () => (DATA.sets.find((set) => set.name === state.set).metric === "wer" ? " " : "");
+const separator = () => (DATA.sets.find((set) => set.name === state.set).metric === "wer" ? " " : "");
 const side = (edits, index) =>
-  edits.map((part) => (isError(part) ? part[index] : part)).filter((t) => t !== null).join(glue());
+  edits.map((part) => (isError(part) ? part[index] : part)).filter((t) => t !== null).join(separator());
 
-// The sign is not struck through, so it stands outside of the word.
+// The sign stands outside of the word, so that it is not struck through.
 const error = (tag, sign, word) => make(tag, {}, sign, make("span", { class: "word" }, word));
 
 function marked(part) {
   if (!isError(part)) return document.createTextNode(part);
-  const [said, heard] = part;
-  if (heard === null) return error("del", "−", said);
-  if (said === null) return error("ins", "+", heard);
-  return make("span", { class: "swap" }, error("del", "", said), error("ins", "≠", heard));
+  const [reference, hypothesis] = part;
+  if (hypothesis === null) return error("del", "−", reference);
+  if (reference === null) return error("ins", "+", hypothesis);
+  return make("span", { class: "swap" }, error("del", "", reference), error("ins", "≠", hypothesis));
 }
 
 function coloured(edits) {
-  const parts = edits.flatMap((part, index) => (index ? [glue(), marked(part)] : [marked(part)]));
+  const parts = edits.flatMap((part, index) => (index ? [separator(), marked(part)] : [marked(part)]));
   return parts.length ? parts : [make("i", {}, "nothing")];
 }
 
@@ -63,12 +63,12 @@ function item(utterance, errors) {
     "button",
     { type: "button", click: choose, "aria-current": chosen ? "true" : null },
     make("span", { class: "count", title: "errors" }, String(errors)),
-    make("span", { class: "said", dir: "auto" }, side(Object.values(utterance.edits.raw)[0], 0)),
+    make("span", { class: "transcript", dir: "auto" }, side(Object.values(utterance.edits.raw)[0], 0)),
     make("span", { title: audioOf(utterance) ? "can be heard" : "no audio on this page" }, audioOf(utterance) ? "♪" : ""),
   ));
 }
 
-// Up and down go through the list, as in any list box.
+// The arrow keys move through the list, as in a list box.
 function walk(event) {
   const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
   if (!step) return;
@@ -78,12 +78,12 @@ function walk(event) {
   buttons[here + step]?.click();
 }
 
-// Systems that heard the same stand together, those with the fewest errors first.
+// Systems with the same hypothesis are one group; groups with few errors come first.
 function alike(edits) {
   const systems = DATA.systems.filter(({ name }) => name in edits);
   const groups = Map.groupBy(systems, ({ name }) => JSON.stringify(edits[name]));
   return [...groups]
-    .map(([heard, group]) => [JSON.parse(heard), group])
+    .map(([key, group]) => [JSON.parse(key), group])
     .toSorted(([a], [b]) => counts(a).all - counts(b).all);
 }
 
@@ -92,13 +92,13 @@ function article(utterance) {
   const source = audioOf(utterance);
   const audio = source
     ? make("audio", { controls: "", preload: "auto", src: source })
-    : make("p", { class: "note" }, "No audio on this page: what could be put on it went to worse utterances, or there is no file, or it is longer than 30 s.");
-  const rows = alike(edits).map(([heard, systems]) => {
-    const { all, swapped, deleted, inserted } = counts(heard);
+    : make("p", { class: "note" }, "No audio on this page: the space went to worse utterances, or the file is missing or longer than 30 s.");
+  const rows = alike(edits).map(([own, systems]) => {
+    const { all, swapped, deleted, inserted } = counts(own);
     const details = all ? `${all}: ${swapped} ≠, ${deleted} −, ${inserted} +` : "no error";
     return make("div", {},
       make("dt", {}, ...systems.map(nameOf), make("small", {}, details)),
-      make("dd", { dir: "auto", lang: utterance.language }, ...coloured(heard)));
+      make("dd", { dir: "auto", lang: utterance.language }, ...coloured(own)));
   });
   return [
     make("h3", {}, utterance.name),
@@ -108,15 +108,15 @@ function article(utterance) {
   ];
 }
 
-function told(utterances) {
+function statusText(utterances) {
   const shown = mode().utterances[state.set];
   if (!shown) {
     return "No texts on this page: the references or the hypotheses of this set were not found.";
   }
   const total = DATA.sets.find((set) => set.name === state.set).utterances;
-  const heard = shown.filter(audioOf).length;
+  const withAudio = shown.filter(audioOf).length;
   return `${utterances.length} shown of the ${shown.length} on this page, which are the worst ` +
-    `of ${total} over all systems; ${heard} of them can be heard (♪). The number in front ` +
+    `of ${total} over all systems; ${withAudio} of them can be heard (♪). The number in front ` +
     `counts the errors of ${state.judge || "all systems together"}.`;
 }
 
@@ -131,7 +131,7 @@ function showUtterances() {
   list.replaceChildren(...utterances.map(([utterance, errors]) => item(utterance, errors)));
   list.scrollTop = top;
   find("#utterances article").replaceChildren(...(chosen ? article(chosen[0]) : []));
-  find("#utterances .note").textContent = told(utterances);
+  find("#utterances .note").textContent = statusText(utterances);
 }
 
 function makeBrowser() {

@@ -1,7 +1,7 @@
-"""Recordings longer than Whisper's window, in pieces cut where nobody speaks.
+"""Cutting recordings longer than Whisper's window into segments, in pauses of speech.
 
-silero-vad tells where there is speech; its model comes with its package. Memory grows
-by the two numbers kept of each frame, 0.9 MB an hour.
+silero-vad detects speech; its model is part of its package. Two numbers of each frame
+are kept in memory, which is 0.9 MB per hour of audio.
 """
 
 import functools
@@ -19,19 +19,19 @@ from espnet_merge.speech import SAMPLE_RATE, WINDOW
 FRAME = 512  # samples (32 ms); the detector takes no other number
 BLOCK = 1000 * FRAME  # samples that are in memory at a time
 PAD = 200  # ms kept on both sides of speech, so that no weak sound is lost
-PAUSE = (
-    2 * SAMPLE_RATE
-)  # samples; a longer pause is left out, for Whisper invents there
-SMOOTH = 5  # frames over which loudness is averaged
+# Samples. A longer pause is left out, because Whisper invents text in it.
+PAUSE = 2 * SAMPLE_RATE
+SMOOTH = 5  # frames over which the power is averaged
 
 type Span = tuple[int, int]
 
 
 class Frames(NamedTuple):
-    """What is known of each frame of 32 ms.
+    """Speech and power of each frame of 32 ms.
 
-    speech: probability that somebody speaks.
-    power: mean square of the samples.
+    Attributes:
+        speech: probability that somebody speaks.
+        power: mean square of the samples.
     """
 
     speech: "array[float]"
@@ -39,59 +39,66 @@ class Frames(NamedTuple):
 
 
 def cut(utterances: Iterable[Utterance], tail: float = 0.0) -> list[Utterance]:
-    """Return what fits into Whisper's window as it is, and the rest in pieces.
+    """Cut utterances that are longer than Whisper's window into segments.
 
     Args:
-        utterances: of any length.
-        tail: seconds of silence that follow each piece; they fit into the window, too,
-            unless they take more than half of it.
+        utterances: utterances of any length.
+        tail: seconds of silence that follow each segment. Segment and silence together
+            fit into the window, unless the silence takes more than half of it.
 
     Returns:
-        At most 30 s each, in order; none of a long recording without speech, and none
-        of what has a defect.
+        Segments of at most 30 s each, in order; an utterance of up to 30 s is one
+        segment. A long recording without speech has none, nor has an utterance with a
+        defect.
 
     Raises:
         InputError: a long file is not what its header says, or holds NaN.
     """
     longest = int(max(WINDOW - tail, WINDOW / 2) * SAMPLE_RATE)
     return [
-        piece
+        segment
         for utterance in utterances
         if not utterance.defect
-        for piece in (
-            [utterance] if utterance.seconds <= WINDOW else _pieces(utterance, longest)
+        for segment in (
+            [utterance]
+            if utterance.seconds <= WINDOW
+            else _segments(utterance, longest)
         )
     ]
 
 
-def spans(spoken: Sequence[Span], power: Sequence[float], longest: int) -> list[Span]:
-    """Join stretches of speech up to a length, and cut those that are longer.
+def spans(speech: Sequence[Span], power: Sequence[float], longest: int) -> list[Span]:
+    """Join spans of speech up to a length, and cut those that are longer.
 
-    Stretches are joined over pauses of at most two seconds. Speech without a pause is
-    cut where it is quietest in the second half of the length allowed.
+    Spans are joined over pauses of at most two seconds. A span without a pause is cut
+    where it is quietest in the second half of the allowed length.
 
     Args:
-        spoken: first sample of each stretch and the one after its last, ascending.
+        speech: first sample of each span of speech and the one after its last,
+            ascending.
         power: mean square of each frame.
-        longest: samples in a piece, at most.
+        longest: samples in a segment, at most.
+
+    Returns:
+        The same of each segment.
     """
-    pieces: list[Span] = []
-    for start, end in spoken:
-        if pieces:
-            begin, stop = pieces[-1]
-            if start - stop <= PAUSE and end - begin <= longest:
-                pieces.pop()
-                start = begin
+    segments: list[Span] = []
+    for start, end in speech:
+        if segments:
+            previous_start, previous_end = segments[-1]
+            if start - previous_end <= PAUSE and end - previous_start <= longest:
+                segments.pop()
+                start = previous_start
         while end - start > longest:
-            place = _quietest(power, start + longest // 2, start + longest)
-            pieces.append((start, place))
-            start = place
-        pieces.append((start, end))
-    return pieces
+            cut_at = _quietest(power, start + longest // 2, start + longest)
+            segments.append((start, cut_at))
+            start = cut_at
+        segments.append((start, end))
+    return segments
 
 
-def listen(utterance: Utterance) -> Frames:
-    """Return speech and loudness of every frame, with one block in memory at a time.
+def detect_speech(utterance: Utterance) -> Frames:
+    """Return speech and power of every frame, with one block in memory at a time.
 
     Raises:
         InputError: the file is not what its header says, or holds NaN.
@@ -110,15 +117,15 @@ def listen(utterance: Utterance) -> Frames:
     return frames
 
 
-def _pieces(utterance: Utterance, longest: int) -> Iterator[Utterance]:
+def _segments(utterance: Utterance, longest: int) -> Iterator[Utterance]:
     from silero_vad import get_speech_timestamps_from_probs
 
-    frames = listen(utterance)
-    spoken = get_speech_timestamps_from_probs(
+    frames = detect_speech(utterance)
+    timestamps = get_speech_timestamps_from_probs(
         frames.speech, speech_pad_ms=PAD, audio_length_samples=utterance.samples
     )
-    stretches = [(stretch["start"], stretch["end"]) for stretch in spoken]
-    for start, end in spans(stretches, frames.power, longest):
+    speech = [(span["start"], span["end"]) for span in timestamps]
+    for start, end in spans(speech, frames.power, longest):
         yield utterance._replace(start=start, samples=end - start)
 
 
@@ -129,7 +136,7 @@ def _blocks(utterance: Utterance) -> Iterator[Utterance]:
 
 
 def _quietest(power: Sequence[float], start: int, end: int) -> int:
-    """Return the sample amid the quietest frames between two samples."""
+    """Return the sample in the middle of the quietest frames between two samples."""
     first = -(-start // FRAME)
     smooth = np.convolve(power[first : end // FRAME], np.ones(SMOOTH), "valid")
     return (first + int(smooth.argmin())) * FRAME + SMOOTH * FRAME // 2
@@ -142,7 +149,7 @@ def _detector() -> torch.jit.ScriptModule:
 
     torch.set_num_threads(threads)  # silero-vad sets it to one for the whole process
     with warnings.catch_warnings():
-        # The packaged model is TorchScript, which torch wants to leave behind.
+        # The packaged model is TorchScript, which torch has deprecated.
         warnings.simplefilter("ignore", FutureWarning)
         detector: torch.jit.ScriptModule = load_silero_vad()
     return detector

@@ -1,4 +1,4 @@
-"""Utterances to read and to hear: what each system made of them, worst first."""
+"""Example utterances of the page, worst first: each system's errors, and the audio."""
 
 import io
 from base64 import b64encode
@@ -14,44 +14,47 @@ from espnet_merge.files import WAV_SCP
 from espnet_merge.score.counts import Pair
 from espnet_merge.score.evaluate import aligned
 from espnet_merge.score.utterances import normalized, read_utterances
-from espnet_merge.speech import SAMPLE_RATE
+from espnet_merge.speech import SAMPLE_RATE, WINDOW
 
-# Whisper's window; who listens to what is longer needs more than a page.
-LONGEST = 30.0
-
-# Tokens that are right stand together as text; an error is [reference, hypothesis].
+# Correct tokens, joined to a text, and errors, each a pair (reference, hypothesis).
 Edits = list[str | Pair]
 
 
-class Heard(NamedTuple):
-    """An utterance, and reading -> system -> what it made of it."""
+class AlignedUtterance(NamedTuple):
+    """An utterance and the alignment of each system's hypothesis.
+
+    Attributes:
+        name: id of the utterance.
+        language: Whisper's code.
+        edits: ``normalized`` or ``raw`` -> system -> alignment with the reference.
+    """
 
     name: str
     language: str
     edits: dict[str, dict[str, Edits]]
 
 
-def hear(
+def align_hypotheses(
     reference: Path,
     hypotheses: Mapping[str, Path],
     normalizer: str,
     metric: str,
     wanted: Sequence[str],
-) -> list[Heard]:
-    """Return what the systems made of some utterances of a set, in their order.
+) -> list[AlignedUtterance]:
+    """Align the hypotheses of all systems for some utterances of a set.
 
     Args:
-        reference: the Kaldi data directory that was scored against.
+        reference: Kaldi data directory that was scored against.
         hypotheses: system -> its decoding directory of this set.
         normalizer: name of the normaliser of the scores.
-        metric: ``wer`` or ``cer``, the set's main metric.
-        wanted: the utterances' names.
+        metric: ``wer`` or ``cer``, the error rate of the set.
+        wanted: names of the utterances, in the order of the result.
 
     Raises:
-        InputError: a file is missing or broken, the ids are not the same, or lack one.
+        InputError: a file is missing or broken, ids differ, or an utterance is missing.
     """
-    heard: dict[str, Heard] = {}
-    # One system's texts at a time: fifty need no more memory than one.
+    examples: dict[str, AlignedUtterance] = {}
+    # One system's texts are in memory at a time, so fifty need no more than one.
     for system, path in hypotheses.items():
         utterances = {u.name: u for u in read_utterances(reference, path)}
         if missing := [name for name in wanted if name not in utterances]:
@@ -64,9 +67,12 @@ def hear(
         for reading, texts in {"normalized": clean, "raw": raw}.items():
             for utterance, pairs in aligned(texts, metric):
                 name, language = utterance.name, utterance.language
-                own = heard.setdefault(name, Heard(name, language, {}))
-                own.edits.setdefault(reading, {})[system] = _shorten(pairs, metric)
-    return list(heard.values())
+                example = examples.setdefault(
+                    name, AlignedUtterance(name, language, {})
+                )
+                by_system = example.edits.setdefault(reading, {})
+                by_system[system] = _join_correct(pairs, metric)
+    return list(examples.values())
 
 
 def embed(
@@ -74,12 +80,12 @@ def embed(
 ) -> dict[tuple[Path, str], str]:
     """Return audio as data URIs, the first of every set before the second of any.
 
-    Args:
-        sets: data directory -> utterances, the most wanted first.
-        megabytes: of text, which is a third more than of FLAC, all together.
+    Utterances over 30 s are left out, and those whose ``wav.scp`` has a command or a
+    missing file.
 
-    Utterances over 30 s are passed over, as are those whose ``wav.scp`` has a command
-    in place of a file, or a file that is not there.
+    Args:
+        sets: data directory -> utterances, the most important first.
+        megabytes: size of all data URIs; they are a third longer than the FLAC in them.
 
     Raises:
         InputError: a file holds no audio that can be decoded.
@@ -93,7 +99,7 @@ def embed(
         if clip is None:
             continue
         left -= len(clip)
-        # The next may be shorter, but to look would mean to decode all the others.
+        # The next clip may be shorter, but a search would decode all other files.
         if left < 0:
             break
         clips[data, name] = clip
@@ -116,22 +122,22 @@ def _clip(file: Path) -> str | None:
     import soundfile
 
     samples = decode(file.read_bytes(), str(file))
-    if len(samples) > LONGEST * SAMPLE_RATE:
+    if len(samples) > WINDOW * SAMPLE_RATE:
         return None
     content = io.BytesIO()
     soundfile.write(content, samples, SAMPLE_RATE, format="FLAC")
     return f"data:audio/flac;base64,{b64encode(content.getvalue()).decode()}"
 
 
-def _shorten(pairs: Sequence[Pair], metric: str) -> Edits:
-    """Return an alignment with the right tokens put together.
+def _join_correct(pairs: Sequence[Pair], metric: str) -> Edits:
+    """Return an alignment in which neighbouring correct tokens are joined.
 
-    >>> _shorten([("a", "a"), ("b", "b"), ("c", None), ("d", "d")], "wer")
+    >>> _join_correct([("a", "a"), ("b", "b"), ("c", None), ("d", "d")], "wer")
     ['a b', ('c', None), 'd']
     """
-    glue = " " if metric == "wer" else ""
+    separator = " " if metric == "wer" else ""
     edits: Edits = []
-    for right, run in groupby(pairs, key=lambda pair: pair[0] == pair[1]):
-        found = list(run)
-        edits += [glue.join(str(ours) for ours, _ in found)] if right else found
+    for correct, group in groupby(pairs, key=lambda pair: pair[0] == pair[1]):
+        run = list(group)
+        edits += [separator.join(str(token) for token, _ in run)] if correct else run
     return edits

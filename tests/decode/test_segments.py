@@ -8,8 +8,8 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from espnet_merge.decode import pieces
-from espnet_merge.decode.pieces import FRAME, cut, listen, spans
+from espnet_merge.decode import segments
+from espnet_merge.decode.segments import FRAME, cut, detect_speech, spans
 from espnet_merge.decode.utterances import Utterance, read_audio
 from espnet_merge.errors import InputError
 
@@ -35,7 +35,7 @@ def speech(pause: float, seconds: float) -> tuple[np.ndarray, list[tuple[int, in
 
 
 def ends(cuts: list[Utterance]) -> list[tuple[int, int]]:
-    return [(piece.start, piece.start + piece.samples) for piece in cuts]
+    return [(segment.start, segment.start + segment.samples) for segment in cuts]
 
 
 @given(
@@ -55,7 +55,7 @@ def test_spans_keep_all_speech_in_order(gaps, longest, seed):
     for start, stop in found:
         assert 0 < stop - start <= longest
     for start, stop in spoken:
-        # What lies outside of every piece is no speech.
+        # No speech lies outside of all segments.
         covered = sum(max(0, min(stop, b) - max(start, a)) for a, b in found)
         assert covered == stop - start
     if found:
@@ -85,7 +85,7 @@ def test_what_fits_is_not_cut_nor_read(tmp_path):
     assert cut(utterances, tail=4) == utterances
 
 
-def test_of_what_has_a_defect_there_is_no_piece(tmp_path):
+def test_an_utterance_with_a_defect_has_no_segment(tmp_path):
     lost = Utterance("a", tmp_path / "none", 0, "es", "transcribe", 0, "cut short")
     assert cut([lost]) == []
 
@@ -101,18 +101,18 @@ def test_real_speech_is_cut_in_its_pauses(tmp_path):
         assert any(a <= middle < b for a, b in cuts)
 
 
-def test_of_30_1_seconds_every_piece_fits_with_its_tail(tmp_path):
+def test_each_segment_of_30_1_seconds_fits_with_its_tail(tmp_path):
     audio, _ = speech(pause=0, seconds=30.1)
     long = write(tmp_path / "a.wav", audio[: int(30.1 * RATE)])
     for tail, most in [(0, 30), (4, 26), (30, 15)]:
         cuts = cut([long], tail)
-        assert max(piece.seconds for piece in cuts) <= most
-        heard = np.concatenate([read_audio(piece) for piece in cuts])
-        assert np.square(heard).sum() > 0.99 * np.square(read_audio(long)).sum()
+        assert max(segment.seconds for segment in cuts) <= most
+        kept = np.concatenate([read_audio(segment) for segment in cuts])
+        assert np.square(kept).sum() > 0.99 * np.square(read_audio(long)).sum()
 
 
 @pytest.mark.parametrize("level", [0.0, 0.05], ids=["silence", "noise"])
-def test_without_speech_there_is_no_piece(tmp_path, level):
+def test_without_speech_there_is_no_segment(tmp_path, level):
     audio = level * np.random.default_rng(0).standard_normal(31 * RATE)
     assert cut([write(tmp_path / "a.wav", audio)]) == []
 
@@ -120,16 +120,16 @@ def test_without_speech_there_is_no_piece(tmp_path, level):
 def test_frames_of_a_recording_do_not_depend_on_blocks(tmp_path, monkeypatch):
     audio, _ = speech(pause=0.5, seconds=10)
     utterance = write(tmp_path / "a.wav", audio)
-    whole = listen(utterance)
+    whole = detect_speech(utterance)
     assert len(whole.speech) == len(whole.power) == -(-len(audio) // FRAME)
     assert max(whole.speech) > 0.9
-    monkeypatch.setattr(pieces, "BLOCK", 7 * FRAME)
-    assert listen(utterance).speech == whole.speech
+    monkeypatch.setattr(segments, "BLOCK", 7 * FRAME)
+    assert detect_speech(utterance).speech == whole.speech
 
 
 def test_two_hours_take_the_memory_of_seconds(tmp_path, monkeypatch):
-    class Talking:
-        """A detector that hears speech in every frame, at no cost."""
+    class AllSpeech:
+        """A detector that finds speech in every frame, at no cost."""
 
         def reset_states(self):
             self.probability = np.float32(1)
@@ -137,7 +137,7 @@ def test_two_hours_take_the_memory_of_seconds(tmp_path, monkeypatch):
         def __call__(self, frame, rate):
             return self.probability
 
-    monkeypatch.setattr(pieces, "_detector", Talking)
+    monkeypatch.setattr(segments, "_detector", AllSpeech)
     path = tmp_path / "a.flac"
     minute = np.zeros(60 * RATE)
     with soundfile.SoundFile(path, "w", RATE, 1) as file:
@@ -148,7 +148,7 @@ def test_two_hours_take_the_memory_of_seconds(tmp_path, monkeypatch):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert ends(cuts)[-1][1] == 120 * len(minute)
-    assert sum(piece.samples for piece in cuts) == 120 * len(minute)
+    assert sum(segment.samples for segment in cuts) == 120 * len(minute)
     assert peak < 30e6  # the samples alone would be 460 MB
 
 
