@@ -4,8 +4,8 @@ Audio must be readable, finite, 16 kHz mono, neither too long nor too short. The
 be a text, and it must fit into the decoder. Whisper must know language and task. Tokens
 are counted only with --model, because that needs its tokenizer. --max-utterances limits
 the number of usable utterances, which are chosen by their names. Of a test set nothing
-may be dropped for what it is: --keep-all keeps unusable utterances, and counts them; then
---max-utterances chooses by names among all.
+may be dropped for what it is: --keep-all keeps unusable utterances and counts them, and
+--max-utterances then chooses among all names.
 """
 
 from dataclasses import dataclass
