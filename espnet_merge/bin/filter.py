@@ -3,9 +3,9 @@
 Audio must be readable, finite, 16 kHz mono, neither too long nor too short. There must
 be a text, and it must fit into the decoder. Whisper must know language and task. Tokens
 are counted only with --model, because that needs its tokenizer. --max-utterances limits
-the number of usable utterances, which are chosen by their names. A test set must not be
-chosen by what is unusual: --keep-all drops nothing for that, and counts it; with
---max-utterances a smaller test set is chosen by names alone.
+the number of usable utterances, which are chosen by their names. Of a test set nothing
+may be dropped for what it is: --keep-all keeps unusable utterances and counts them, and
+--max-utterances then chooses among all names.
 """
 
 from dataclasses import dataclass
@@ -22,9 +22,9 @@ class Command(Limits):
 
     data: Annotated[AnyPath, Option("Kaldi data directory")]
     output: Annotated[AnyPath, Option("directory to write")]
-    keep_all: Annotated[bool, Option("drop nothing that is unusual; for test sets")] = (
-        False
-    )
+    keep_all: Annotated[
+        bool, Option("keep unusable utterances, too; for test sets")
+    ] = False
     model: Annotated[AnyPath | None, Option("Whisper directory, to count tokens")] = (
         None
     )
@@ -56,7 +56,12 @@ class Command(Limits):
             Path(self.data), output, limits, count, known, keep_all=self.keep_all
         )
         if self.keep_all:
-            return "\n  ".join([f"{output}: all are kept", *report.table("usual")])
+            what = "all are kept"
+            if self.max_utterances is not None:
+                what = (
+                    f"{self.max_utterances} are kept at most, usable or not, of these"
+                )
+            return "\n  ".join([f"{output}: {what}", *report.table("usual")])
         return "\n  ".join([f"{output}", *report.table()])
 
 

@@ -3,4 +3,16 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 
-../../TEMPLATE/merge1/merge.sh --config conf/english.yaml "$@"
+# The systems of the benchmark of BoostedTSV-M (arXiv 2603.05354), and LoRS-Merging with
+# its ablations; sizes for two cores.
+merges="soup model_stock karcher multi_slerp task_arithmetic ties pcb sce iso_c iso_cts
+tsv_m conf/merge/iso_cts_ns.yaml conf/merge/tsv_m_ns.yaml boosted_tsv_m lors
+conf/merge/lors_mp.yaml conf/merge/lors_svp.yaml conf/merge/lors_ta.yaml"
+
+../../TEMPLATE/merge1/merge.sh \
+  --sequential true \
+  --merge_configs "$merges" \
+  --max_train_utterances 600 --max_valid_utterances 100 --max_test_utterances 300 \
+  --train_args "--max_epoch 2" --train_nj 2 \
+  --config conf/english.yaml \
+  "$@"
