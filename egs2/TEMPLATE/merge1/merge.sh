@@ -176,8 +176,8 @@ for kind in "${merge_kinds[@]}"; do
 done
 systems=(zero_shot "${trained[@]}" "${later[@]}" "${merged[@]}")
 if [[ $two_stage == true ]]; then systems+=(recognition); fi
-check_unique "system" "${systems[@]}"
 check_unique "merge" "${merges[@]}"
+check_unique "system" "${systems[@]}"
 check_unique "decoding mode" "${modes[@]}"
 check_unique "test set" "${tests[@]}"
 read_groups "${expert_names[*]}" "${tests[*]}" "$groups"
