@@ -9,7 +9,7 @@ from typing import Any
 
 from espnet_merge.checkpoint.padding import KEY
 from espnet_merge.disk.atomic import whole_file
-from espnet_merge.errors import InputError
+from espnet_merge.errors import InputError, warn
 from espnet_merge.report.environment import commit, versions
 from espnet_merge.report.modes import SETTINGS
 from espnet_merge.report.runs import Run, Runs, check_runs, walk
@@ -155,7 +155,7 @@ def _check_pair(
             f"both {path.stem}."
         )
     if content["systems"] == known["systems"]:
-        raise InputError(f"{path}: must be of another seed than {other}; is the same.")
+        warn(f"{path}: has the same errors as {other} in every system: is it a copy?")
     for name in COMMON:
         if content[name] != known[name]:
             raise InputError(

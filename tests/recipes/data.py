@@ -24,7 +24,7 @@ SPLIT = {"train": slice(0, 3), "valid": slice(3, 4), "test": slice(4, 6)}
 
 
 def write_corpus(output: Path) -> None:
-    """Write ``<language>_{train,valid,test}``, ``es-en_…`` and ``es_news_…``."""
+    """Write ``<language>_{train,valid,test}``, ``es-en_…``, ``es_{news,tv}_…``."""
     lines = (RECORDINGS / "text").read_text("utf-8").splitlines()
     for language in ("es", "it"):
         spoken = [line for line in lines if line.startswith(f"{language}-")]
@@ -34,10 +34,13 @@ def write_corpus(output: Path) -> None:
     record_anew(output / "it_valid")
     for name in SPLIT:
         translate(output / f"es_{name}", output / f"es-en_{name}")
-    news = [line for line in reversed(lines) if line.startswith("es-")]
-    domains = {f"es_news_{name}": part for name, part in SPLIT.items()}
-    for name, part in {**domains, "es_ood_test": SPLIT["valid"]}.items():
-        write_domain(output / name, news[part])
+    spanish = [line for line in lines if line.startswith("es-")]
+    # The same recordings, in splits of their own.
+    domains = {"news": spanish[::-1], "tv": [*spanish[2:], *spanish[:2]]}
+    for domain, own in domains.items():
+        for name, part in SPLIT.items():
+            write_domain(output / f"es_{domain}_{name}", own[part], domain)
+    write_domain(output / "es_ood_test", domains["news"][2:4], "ood")
 
 
 def make_odd(output: Path) -> None:
@@ -64,12 +67,13 @@ def write_set(directory: Path, rows: dict[str, str], language: str) -> None:
         (directory / file).write_text(lines, "utf-8")
 
 
-def write_domain(directory: Path, lines: list[str]) -> None:
+def write_domain(directory: Path, lines: list[str], domain: str) -> None:
     """Write Spanish utterances under names of another domain."""
+    new = f"es-{domain}-"
     write_set(directory, dict(line.split(" ", 1) for line in lines), "es")
     for file in directory.iterdir():
-        text = file.read_text("utf-8").replace("es-", "es-news-")
-        file.write_text(text.replace("recordings/es-news-", "recordings/es-"), "utf-8")
+        text = file.read_text("utf-8").replace("es-", new)
+        file.write_text(text.replace(f"recordings/{new}", "recordings/es-"), "utf-8")
 
 
 def record_anew(directory: Path) -> None:
