@@ -1,5 +1,6 @@
 """The only loop over tensors: open the inputs, merge, and write whole results."""
 
+import operator
 import zlib
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -185,7 +186,7 @@ def _written(
     """Write what the steps make; yield it, with the number of its writer."""
     begun: list[str | None] = [None] * len(writers)
     with progress(sum(writer.total for writer in writers)) as bar:
-        for parts in workers.map(lambda step: step(), steps):
+        for parts in workers.map(operator.call, steps):
             for number, name, bits in parts:
                 if name != begun[number]:
                     writers[number].begin(name)

@@ -125,7 +125,7 @@ def test_a_grid_is_all_pairs(models):
 def test_sweeps_that_are_refused(models, capsys):
     inputs = ("--base", "base", "--experts", "e1", "e2", "--output", "s")
     cases = {
-        ("--grid", "scale=1"): "give --method or --config",
+        ("--grid", "scale=1"): "give at least one --method or --config",
         ("--method", "soup", "soup"): "soup: two settings of one name",
         ("--method", "ties", "--grid", "density"): "--grid takes KEY=VALUE",
         ("--method", "ties", "--grid", "density=["): "not valid YAML",
