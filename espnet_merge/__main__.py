@@ -30,6 +30,7 @@ COMMANDS = {
     "join": "join the parts of a merge that job arrays made",
     "replay": "merge again from a merge.yaml, and prove the same bytes",
     "decode": "transcribe a data directory",
+    "router": "train a classifier that chooses the expert of an utterance, for decode",
     "similarity": "measure how similar languages are to the base, for a warm start",
     "score": "score hypotheses: WER and CER; BLEU and chrF of translations",
     "compare": "test the differences between systems for significance",

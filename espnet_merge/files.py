@@ -32,3 +32,6 @@ CONFLICT_PNG = "images/conflict.png"
 # What is found out about experts before a merge.
 INSPECT_HTML = "inspect.html"
 SIMILARITY_JSON = "similarity.json"
+
+# Of a router between experts: what it was trained on, and how often it is right.
+ROUTER_JSON = "router.json"

@@ -63,18 +63,27 @@ class Command(Settings):
     adapters: Annotated[
         Mapping[str, AnyPath] | None,
         Option(
-            "an adapter for each language; utterances of all go into one batch",
-            metavar="LANGUAGE=DIR",
+            "an adapter, or a mixture, for each language or for each name of --router; "
+            "utterances of all go into one batch",
+            metavar="NAME=DIR",
             nargs="+",
             read=pairs,
+        ),
+    ] = None
+    router: Annotated[
+        AnyPath | None,
+        Option(
+            "directory of a router, by 'espnet-merge router': it chooses the adapter, "
+            "and not the language",
+            metavar="DIR",
         ),
     ] = None
     fallback: Annotated[
         AnyPath | None,
         Option(
-            "what decodes utterances of other languages, or below --min-confidence: "
-            "the model alone, the adapter of a language, or another adapter",
-            metavar="none|LANGUAGE|DIR",
+            "what decodes utterances of other names, or below --min-confidence: the "
+            "model alone, one of --adapters, or another adapter",
+            metavar="none|NAME|DIR",
             read=str,
         ),
     ] = None
@@ -113,10 +122,10 @@ class Command(Settings):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.adapters is None:
-            if self.fallback is not None or self.min_confidence is not None:
+            if {self.fallback, self.min_confidence, self.router} != {None}:
                 raise InputError(
-                    "--fallback and --min-confidence need --adapters to choose from: "
-                    "add --adapters, or drop the two."
+                    "--fallback, --min-confidence and --router need --adapters to "
+                    "choose from: add --adapters, or drop the others."
                 )
         elif self.adapter is not None:
             raise InputError("--adapter and --adapters exclude each other: give one.")
@@ -149,7 +158,11 @@ class Command(Settings):
         self._note_padding(trained)
         adapter = self.adapter and Path(self.adapter)
         routes = self.adapters and read_routes(
-            self.adapters, self.fallback, settings, known
+            self.adapters,
+            self.fallback,
+            settings,
+            known,
+            Path(self.router) if self.router else None,
         )
         used = routes.adapters.values() if routes else filter(None, [adapter])
         warn_of_labels([model, *used])
@@ -169,15 +182,14 @@ class Command(Settings):
 
     def _note_padding(self, trained: Padding | None) -> None:
         """Print a note if the padding differs from that of the training."""
-        padding = Padding(self.pad_to, self.tail)
-        if padding == (trained or PUBLISHED):
+        if self.padding == (trained or PUBLISHED):
             return
         source = "by its record" if trained else "as Whisper; there is no record"
         first, *others = experts(vars(self))
         more = f" and {len(others)} more" if others else ""
         print(
             f"espnet-merge decode: note: {first}{more}: trained {trained or PUBLISHED}"
-            f" ({source}), decoded {padding}: it may loop.",
+            f" ({source}), decoded {self.padding}: it may loop.",
             file=sys.stderr,
         )
 

@@ -84,6 +84,15 @@ class Command(Options):
         Sequence[str],
         Option("systems merged from experts", nargs="*", metavar="SYSTEM"),
     ] = ()
+    routed: Annotated[
+        Sequence[str],
+        Option(
+            "systems that route between experts; the others of them are compared with "
+            "the first",
+            nargs="*",
+            metavar="SYSTEM",
+        ),
+    ] = ()
     sets: Annotated[
         Sequence[str], Option("test sets, each named <language>_…", metavar="SET")
     ]
@@ -133,6 +142,7 @@ class Command(Options):
             experts=[_expert(text) for text in self.experts],
             joint=self.joint,
             merges=self.merges,
+            routed=self.routed,
             sets=self.sets,
             groups=self.group,
         )

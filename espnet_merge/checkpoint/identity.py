@@ -8,14 +8,16 @@ from espnet_merge.checkpoint.hf import is_hf, weight_files
 from espnet_merge.checkpoint.opened import Checkpoint
 from espnet_merge.checkpoint.side_files import side_files
 from espnet_merge.disk.digest import sha256
-from espnet_merge.files import ADAPTER_CONFIG
+from espnet_merge.files import ADAPTER_CONFIG, ROUTER_JSON
 
 # A mixture of LoRA experts, which lora/stored_mixture.py writes and reads.
 MIXTURE_CONFIG, MIXTURE_WEIGHTS = "mixture_config.json", "mixture.safetensors"
+# Weights of a router between experts, which decode/router.py writes and reads.
+ROUTER_WEIGHTS = "router.safetensors"
 
 
 def model_files(directory: Path) -> list[Path]:
-    """Return the files that decide what a model, an adapter or a mixture does.
+    """Return the files that decide what a model, adapter, mixture or router does.
 
     Those are weights of every format, configuration, tokenizer and the options of
     generation; not what a training, a fetch or a merge has left beside them.
@@ -24,7 +26,11 @@ def model_files(directory: Path) -> list[Path]:
         InputError: an index of weights is none.
     """
     weights = weight_files(directory) if is_hf(directory) else []
-    names = (ADAPTER_CONFIG, *WEIGHTS, MIXTURE_CONFIG, MIXTURE_WEIGHTS)
+    names = (
+        *(ADAPTER_CONFIG, *WEIGHTS),
+        *(MIXTURE_CONFIG, MIXTURE_WEIGHTS),
+        *(ROUTER_JSON, ROUTER_WEIGHTS),
+    )
     others = [directory / name for name in names if (directory / name).is_file()]
     return [*side_files(directory), *weights, *others]
 

@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from espnet_merge.checkpoint.padding import Padding
 from espnet_merge.decode.batches import features
 from espnet_merge.decode.expert import load_expert
 from espnet_merge.decode.identify import IdentifiedLanguage
@@ -113,7 +114,10 @@ class CTranslate2Backend:
         self._start = token_id(self.tokenizer, "<|startoftranscript|>")
 
     def encode(
-        self, batch: Sequence[Utterance], adapters: Sequence[int] | None = None
+        self,
+        batch: Sequence[Utterance],
+        adapters: Sequence[int] | None = None,
+        padding: Padding | None = None,
     ) -> list[Group]:
         """Run the encoder over utterances sorted by length.
 
@@ -122,8 +126,8 @@ class CTranslate2Backend:
         import ctranslate2
         import numpy as np
 
-        settings = self.settings
-        mels = features(batch, self._whisper.n_mels, settings.pad_to, settings.tail)
+        padding = padding or self.settings.padding
+        mels = features(batch, self._whisper.n_mels, *padding)
         groups = []
         for _, same in itertools.groupby(mels, len):
             stacked = np.stack([mel.T for mel in same])

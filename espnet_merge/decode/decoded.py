@@ -103,3 +103,17 @@ def print_summary(records: Collection[Record]) -> None:
             f"and {truncated} were cut at max_new_tokens.",
             file=sys.stderr,
         )
+
+
+def existing_mode(output: Path) -> Record | None:
+    """Return the mode of the hypotheses in a directory; None if there are none.
+
+    ``text.json`` is written last, so it exists only if everything does.
+    """
+    path = output / TEXT_JSON
+    if not path.is_file():
+        return None
+    try:
+        return dict(json.loads(path.read_text("utf-8"))["mode"])
+    except (ValueError, KeyError, TypeError):
+        return {}  # not ours

@@ -9,9 +9,10 @@ from transformers import WhisperForConditionalGeneration
 from espnet_merge.checkpoint.adapter import open_adapter, read_stored
 from espnet_merge.checkpoint.agree import check_named_base
 from espnet_merge.checkpoint.stored import check_sizes
+from espnet_merge.decode.router import Router
 from espnet_merge.errors import InputError
 from espnet_merge.files import ADAPTER_CONFIG
-from espnet_merge.lora.adapter import load_adapter
+from espnet_merge.lora.adapter import check_base, load_adapter
 from espnet_merge.lora.routed import add_routed
 from espnet_merge.lora.stored_mixture import is_mixture, load_mixture
 from espnet_merge.whisper.model import load_whisper
@@ -50,6 +51,7 @@ def check_adapter(adapter: Path) -> None:
 def load_routed(
     model: Path,
     adapters: Sequence[Path],
+    router: Router | None = None,
     *,
     device: str = "cpu",
     dtype: str = "float32",
@@ -57,12 +59,14 @@ def load_routed(
     """Return the Whisper with many adapters; ``encode`` applies each row's own.
 
     Raises:
-        InputError: files are bad, an adapter has another base, or device is cuda and
-            there is no GPU.
+        InputError: files are bad, an adapter or the router has another base, or device
+            is cuda and there is no GPU.
     """
     _check_device(device)
     whisper = load_whisper(model)
-    add_routed(whisper, [open_adapter(adapter) for adapter in adapters])
+    digest = add_routed(whisper, [open_adapter(adapter) for adapter in adapters])
+    if router is not None:
+        check_base(router.path, router.base_sha256, digest)
     return whisper.to(device, getattr(torch, dtype))
 
 

@@ -2,16 +2,20 @@
 
 import math
 import zlib
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from transformers import WhisperTokenizer
 
+from espnet_merge.checkpoint.padding import Padding
 from espnet_merge.decode.identify import IdentifiedLanguage
 from espnet_merge.decode.record import DecodedSegment, text_of
-from espnet_merge.decode.routes import Routes
+from espnet_merge.decode.router import Choice
+from espnet_merge.decode.routes import NONE, Routes
 from espnet_merge.decode.search import Hypothesis
 from espnet_merge.decode.settings import Settings
 from espnet_merge.decode.utterances import Utterance
@@ -32,12 +36,16 @@ class Backend[Encoded](Protocol):
         """How to decode."""
 
     def encode(
-        self, batch: Sequence[Utterance], adapters: Sequence[int] | None = None
+        self,
+        batch: Sequence[Utterance],
+        adapters: Sequence[int] | None = None,
+        padding: Padding | None = None,
     ) -> Encoded:
         """Run the encoder over utterances, the longest first.
 
         Encoder and decoder apply the adapter of each utterance. ``adapters`` holds
         their indices in the model; 0 is the base alone.
+        Without ``padding`` that of the settings is used.
         """
 
     def identify(self, encoded: Encoded) -> list[IdentifiedLanguage]:
@@ -92,6 +100,14 @@ def fails(text: str, mean: float, settings: Settings) -> bool:
     )
 
 
+class _Row(NamedTuple):
+    """A segment to decode, its language, and the name of its adapter."""
+
+    segment: Utterance
+    language: IdentifiedLanguage
+    adapter: str | None
+
+
 @dataclass(frozen=True)
 class Recognizer:
     """A model that decodes in one mode.
@@ -99,10 +115,13 @@ class Recognizer:
     Attributes:
         backend: what runs the network.
         routes: which adapter an utterance gets, if the backend holds many.
+        mixtures: name in ``routes`` -> what runs this mixture. The layers of a mixture
+            are its own, so its utterances are decoded apart from others of the batch.
     """
 
     backend: Backend[Any]
     routes: Routes | None = None
+    mixtures: Mapping[str, Backend[Any]] = field(default_factory=dict)
 
     @property
     def settings(self) -> Settings:
@@ -117,38 +136,86 @@ class Recognizer:
     @torch.inference_mode()
     def __call__(self, batch: Sequence[Utterance]) -> list[DecodedSegment]:
         """Decode a batch of utterances or segments of them, the longest first."""
-        encoded, languages, adapters = self._encode(batch)
+        base = cache(lambda padding: self.backend.encode(batch, padding=padding))
+        rows = self._route(batch, base)
+        if self.routes is None or all(row.adapter == NONE for row in rows):
+            return self._decode(self.backend, base(self.settings.padding), rows)
+        parts: dict[str | None, list[int]] = defaultdict(list)
+        for index, row in enumerate(rows):
+            parts[row.adapter if row.adapter in self.mixtures else None].append(index)
+        decoded: dict[int, DecodedSegment] = {}
+        for mixture, indices in parts.items():
+            backend = self.mixtures[mixture] if mixture else self.backend
+            own = [rows[index] for index in indices]
+            adapters = [self.routes.index(row.adapter or NONE) for row in own]
+            encoded = backend.encode([row.segment for row in own], adapters)
+            decoded |= zip(indices, self._decode(backend, encoded, own), strict=True)
+        return [decoded[index] for index in range(len(rows))]
+
+    def _route(
+        self, batch: Sequence[Utterance], base: Callable[[Padding], Any]
+    ) -> list[_Row]:
+        """Return the language and the adapter of each utterance.
+
+        The base alone identifies the languages and is what a router is applied to. It
+        runs once if the padding of both is the same.
+
+        Args:
+            batch: the utterances.
+            base: padding -> output of the base's encoder; it remembers its results.
+        """
+        languages = [IdentifiedLanguage(segment.language, 1.0) for segment in batch]
+        if self.settings.language == AUTO:
+            languages = self.backend.identify(base(self.settings.padding))
+        adapters: Sequence[str | None] = [None for _ in batch]
+        if self.routes is not None:
+            router = self.routes.router
+            choices: Sequence[IdentifiedLanguage | Choice] = languages
+            if router is not None:
+                choices = router(base(router.padding))
+            adapters = [self.routes(*choice) for choice in choices]
+        return [
+            _Row(*fields) for fields in zip(batch, languages, adapters, strict=True)
+        ]
+
+    def _decode(
+        self,
+        backend: Backend[Any],
+        encoded: Any,  # noqa: ANN401
+        rows: Sequence[_Row],
+    ) -> list[DecodedSegment]:
+        """Decode utterances with one backend, after its encoder."""
         prompts = [
             prompt_ids(
                 self.tokenizer,
-                language.code,
-                segment.task,
+                row.language.code,
+                row.segment.task,
                 timestamps=self.settings.timestamps,
             )
-            for segment, language in zip(batch, languages, strict=True)
+            for row in rows
         ]
-        identified: Sequence[IdentifiedLanguage | None] = [None for _ in batch]
+        identified: Sequence[IdentifiedLanguage | None] = [None for _ in rows]
         if self._identifies_given_languages():
-            hypotheses, identified = self.backend.search_and_identify(encoded, prompts)
+            hypotheses, identified = backend.search_and_identify(encoded, prompts)
         else:
-            hypotheses = self.backend.search(encoded, prompts)
-        no_speech = [0.0 for _ in batch]
+            hypotheses = backend.search(encoded, prompts)
+        no_speech = [0.0 for _ in rows]
         if self.settings.no_speech is not None:
-            no_speech = self.backend.no_speech(encoded)
+            no_speech = backend.no_speech(encoded)
         for temperature in self.settings.temperatures or ():
             seeds = {
-                row: zlib.crc32(
+                index: zlib.crc32(
                     f"{segment.name} {segment.start} {temperature}".encode()
                 )
-                for row, segment in enumerate(batch)
-                if self._must_be_drawn(hypotheses[row], no_speech[row])
+                for index, (segment, *_) in enumerate(rows)
+                if self._must_be_drawn(hypotheses[index], no_speech[index])
             }
             if not seeds:
                 break
-            drawn = self.backend.sample(encoded, prompts, seeds, temperature)
+            drawn = backend.sample(encoded, prompts, seeds, temperature)
             # As in Whisper's transcribe, the last text is kept, good or not.
-            for row, hypothesis in zip(seeds, drawn, strict=True):
-                hypotheses[row] = hypothesis
+            for index, hypothesis in zip(seeds, drawn, strict=True):
+                hypotheses[index] = hypothesis
         hypotheses = [
             Hypothesis([], math.log(probability), ended=True)
             if self._is_silence(hypothesis, probability)
@@ -156,33 +223,9 @@ class Recognizer:
             for hypothesis, probability in zip(hypotheses, no_speech, strict=True)
         ]
         return [
-            DecodedSegment(*fields)
-            for fields in zip(
-                batch, languages, hypotheses, adapters, identified, strict=True
-            )
+            DecodedSegment(row.segment, row.language, hypothesis, row.adapter, own)
+            for row, hypothesis, own in zip(rows, hypotheses, identified, strict=True)
         ]
-
-    def _encode(
-        self, batch: Sequence[Utterance]
-    ) -> tuple[Any, list[IdentifiedLanguage], list[str | None]]:
-        """Return the output of the encoder, the languages, and the adapters used.
-
-        The base alone identifies a language, because the language decides which adapter
-        is used.
-        """
-        encoded = None
-        languages = [IdentifiedLanguage(segment.language, 1.0) for segment in batch]
-        if self.settings.language == AUTO:
-            encoded = self.backend.encode(batch)
-            languages = self.backend.identify(encoded)
-        names: list[str | None] = [None for _ in batch]
-        adapters = [0 for _ in batch]
-        if self.routes is not None:
-            routed = [self.routes(language) for language in languages]
-            names, adapters = list(routed), list(map(self.routes.index, routed))
-        if encoded is None or any(adapters):
-            encoded = self.backend.encode(batch, adapters)
-        return encoded, languages, names
 
     def _identifies_given_languages(self) -> bool:
         """Return whether languages are also identified where they are given."""

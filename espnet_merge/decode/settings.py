@@ -34,25 +34,25 @@ def _numbers(text: str) -> list[float]:
 
 
 def pairs(words: Sequence[str]) -> dict[str, Path]:
-    """Return language -> directory, read from words ``LANGUAGE=DIR``.
+    """Return name -> directory, read from words ``NAME=DIR``.
 
     Raises:
-        InputError: a word has another form, or a language is named twice.
+        InputError: a word has another form, or a name is given twice.
     """
     directories: dict[str, Path] = {}
     for word in words:
-        language, equals, directory = word.partition("=")
-        if not equals or not directory:
+        name, equals, directory = word.partition("=")
+        if not (name and equals and directory):
             raise InputError(
-                f"each of --adapters must be LANGUAGE=DIR such as es=exp/lora_es/model;"
-                f" got {word!r}."
+                "names and directories must be NAME=DIR such as "
+                f"es=exp/lora_es/model; got {word!r}."
             )
-        if language in directories:
+        if name in directories:
             raise InputError(
-                f"a language must have one of --adapters; {language} has {word} and "
-                f"{directories[language]}: drop one."
+                f"a name must have one directory; {name} has {directory} and "
+                f"{directories[name]}: drop one."
             )
-        directories[language] = Path(directory)
+        directories[name] = Path(directory)
     return directories
 
 
@@ -84,6 +84,11 @@ class ForwardPass(Options):
         super().__post_init__()
         check_seconds("pad_to", self.pad_to)
         check_seconds("tail", self.tail)
+
+    @property
+    def padding(self) -> Padding:
+        """The padding of each utterance."""
+        return Padding(self.pad_to, self.tail)
 
     @classmethod
     def completed(cls, given: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -145,7 +150,8 @@ class Settings(ForwardPass):
     min_confidence: Annotated[
         float | None,
         Option(
-            "probability of the identified language below which --fallback decodes",
+            "probability of the identified language, or of the router's choice, below "
+            "which --fallback decodes",
             default="never",
             least=0,
             most=1,
@@ -220,11 +226,6 @@ class Settings(ForwardPass):
             raise InputError(
                 f"temperatures need backend torch; got {self.backend}: drop one of "
                 "the two."
-            )
-        if self.min_confidence is not None and self.language != AUTO:
-            raise InputError(
-                "min_confidence needs language auto; got language "
-                f"{self.language!r}: pass --language auto, or drop it."
             )
         if self.languages is not None and self.language != AUTO:
             raise InputError(

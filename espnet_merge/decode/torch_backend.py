@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from transformers import WhisperForConditionalGeneration, WhisperTokenizer
 
+from espnet_merge.checkpoint.padding import Padding
 from espnet_merge.decode.batches import encode_batch
 from espnet_merge.decode.identify import (
     IdentifiedLanguage,
@@ -29,9 +30,9 @@ from espnet_merge.whisper.prompt import known_languages, language_id, token_id
 CPU_SECONDS = WINDOW
 
 
-def input_seconds(longest: Utterance, settings: Settings) -> float:
+def input_seconds(longest: Utterance, padding: Padding) -> float:
     """Return the length of the longest utterance of a batch as the encoder gets it."""
-    return max(settings.pad_to, longest.samples / SAMPLE_RATE + settings.tail)
+    return max(padding.pad_to, longest.samples / SAMPLE_RATE + padding.tail)
 
 
 @dataclass(frozen=True)
@@ -49,18 +50,21 @@ class TorchBackend:
     settings: Settings
 
     def encode(
-        self, batch: Sequence[Utterance], adapters: Sequence[int] | None = None
+        self,
+        batch: Sequence[Utterance],
+        adapters: Sequence[int] | None = None,
+        padding: Padding | None = None,
     ) -> Encoded:
         """Run the encoder, each utterance with its adapter."""
-        settings = self.settings
+        padding = padding or self.settings.padding
         size = len(batch)
         if self.whisper.device.type == "cpu":
-            size = max(1, int(CPU_SECONDS / input_seconds(batch[0], settings)))
+            size = max(1, int(CPU_SECONDS / input_seconds(batch[0], padding)))
         parts = itertools.batched(batch, size)
         indices = itertools.batched(adapters or [0] * len(batch), size)
         return join(
             [
-                encode_batch(self.whisper, part, settings.pad_to, settings.tail, own)
+                encode_batch(self.whisper, part, *padding, own)
                 for part, own in zip(parts, indices, strict=True)
             ]
         )

@@ -24,7 +24,12 @@ from espnet_merge.decode.ctranslate2_backend import (
     check_ready,
     convert,
 )
-from espnet_merge.decode.decoded import Decoded, print_speed, print_summary
+from espnet_merge.decode.decoded import (
+    Decoded,
+    existing_mode,
+    print_speed,
+    print_summary,
+)
 from espnet_merge.decode.expert import check_expert, load_expert, load_routed
 from espnet_merge.decode.identify import IdentifiedLanguage
 from espnet_merge.decode.journal import Batches, Journal, Record
@@ -47,9 +52,9 @@ from espnet_merge.whisper.prompt import load_tokenizer
 
 PACKAGES = ("espnet_merge", "torch", "transformers")  # and that of the backend
 # Keys of the mode that change no hypothesis.
-NOT_COMPARED = ("model", "adapter", "adapters", "versions", KEY)
+NOT_COMPARED = ("model", "adapter", "adapters", "router", "versions", KEY)
 # Keys of the mode: digest of what is at a path -> the path.
-PLACES = {f"{name}_sha256": name for name in ("model", "adapter", "adapters")}
+PLACES = {f"{name}_sha256": name for name in ("model", "adapter", "adapters", "router")}
 
 
 class Job(NamedTuple):
@@ -88,7 +93,7 @@ def transcribe(
         sets: Kaldi data directory and output directory of each set.
         settings: how to decode.
         adapter: PEFT adapter directory, trained on ``model``.
-        routes: an adapter for each language, in place of ``adapter``.
+        routes: many adapters in place of ``adapter``, and which one an utterance gets.
         overwrite: replace hypotheses that were made with other settings.
         shard: part of each set's batches to decode and save, without hypotheses.
         trained: padding with which the model or its adapter was trained, if recorded.
@@ -108,7 +113,7 @@ def transcribe(
         utterances = read_utterances(
             data, settings.language, settings.task, known, whole_set=True
         )
-        if routes is not None and settings.language != AUTO:
+        if routes is not None and not routes.router and settings.language != AUTO:
             routes.check(data, (utterance.language for utterance in utterances))
         job = Job(output, {**common, **_digests(utterances)}, utterances)
         if not _is_done(job, overwrite=overwrite):
@@ -117,14 +122,25 @@ def transcribe(
         torch.set_num_threads(settings.threads)
         tokenizer = load_tokenizer(model)
         # Loaded when first called: other jobs of an array may have decoded everything.
-        recognizer = cache(
-            lambda: Recognizer(
-                load_backend(model, adapter, settings, tokenizer, routes), routes
-            )
-        )
+        recognizer = cache(lambda: _load(model, adapter, settings, tokenizer, routes))
         for job in jobs:
             _run(job, recognizer, settings, tokenizer, shard, overwrite=overwrite)
     return Decoded(tuple(output for _, output in sets), shard)
+
+
+def _load(
+    model: Path,
+    adapter: Path | None,
+    settings: Settings,
+    tokenizer: WhisperTokenizer,
+    routes: Routes | None,
+) -> Recognizer:
+    mixtures = routes.mixtures.items() if routes else ()
+    return Recognizer(
+        load_backend(model, adapter, settings, tokenizer, routes),
+        routes,
+        {n: load_backend(model, path, settings, tokenizer) for n, path in mixtures},
+    )
 
 
 def load_backend(
@@ -148,8 +164,8 @@ def load_backend(
     if routes is None:
         whisper = load_expert(model, adapter, device=device, dtype=dtype)
     else:
-        adapters = list(routes.adapters.values())
-        whisper = load_routed(model, adapters, device=device, dtype=dtype)
+        own = list(routes.stacked.values())
+        whisper = load_routed(model, own, routes.router, device=device, dtype=dtype)
     return TorchBackend(whisper, tokenizer, settings)
 
 
@@ -254,6 +270,7 @@ def _mode(
 ) -> Record:
     """Return settings, models and versions: all that hypotheses depend on but data."""
     adapters = None if routes is None else routes.adapters
+    router = routes and routes.router and routes.router.path
     return {
         **vars(settings),
         "model": str(model),
@@ -264,6 +281,8 @@ def _mode(
         "adapters_sha256": adapters
         and {name: files_digest(path) for name, path in adapters.items()},
         "fallback": routes and routes.fallback,
+        "router": router and str(router),
+        "router_sha256": router and files_digest(router),
         "versions": {
             name: version(name) for name in sorted({*PACKAGES, settings.backend})
         },
@@ -297,7 +316,7 @@ def _is_done(job: Job, *, overwrite: bool) -> bool:
     Raises:
         InputError: other hypotheses exist, and ``overwrite`` is false.
     """
-    existing = _existing_mode(job.output)
+    existing = existing_mode(job.output)
     if existing is None:
         return False
     current = _compared(job.mode)
@@ -321,26 +340,11 @@ def _is_done(job: Job, *, overwrite: bool) -> bool:
     return False
 
 
-def _existing_mode(output: Path) -> Record | None:
-    """Return the mode of the hypotheses in a directory; None if there are none.
-
-    ``text.json`` is written last, so it exists only if everything does.
-    """
-    path = output / TEXT_JSON
-    if not path.is_file():
-        return None
-    try:
-        return dict(json.loads(path.read_text("utf-8"))["mode"])
-    except (ValueError, KeyError, TypeError):
-        return {}  # not ours
-
-
 def _write(job: Job, records: dict[str, Record]) -> None:
     (job.output / TEXT_JSON).unlink(missing_ok=True)
     texts = {name: record["text"] for name, record in records.items()}
     write_table(job.output / "text", texts)
     with whole_file(job.output / TEXT_JSON) as part:
         content = {"mode": job.mode, "utterances": records}
-        part.write_text(
-            json.dumps(content, indent=1, ensure_ascii=False) + "\n", "utf-8"
-        )
+        text = json.dumps(content, indent=1, ensure_ascii=False)
+        part.write_text(f"{text}\n", "utf-8")

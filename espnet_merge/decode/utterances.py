@@ -1,6 +1,6 @@
 """The utterances of a Kaldi data directory, checked before anything is decoded."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -132,6 +132,16 @@ def read_audio(utterance: Utterance) -> NDArray[np.float32]:
             "first, which notes that."
         )
     return audio
+
+
+def evenly_spaced[T](items: Sequence[T], count: int | None) -> list[T]:
+    """Return at most ``count`` utterances, evenly spaced; None returns all.
+
+    Data directories are sorted by speaker, so the first utterances would come from a
+    few speakers only.
+    """
+    taken = len(items) if count is None else min(count, len(items))
+    return [items[index * len(items) // taken] for index in range(taken)]
 
 
 def _default_task(data: Path) -> str | None:

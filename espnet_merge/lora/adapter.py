@@ -163,17 +163,17 @@ def fill(
 
 
 def check_base(directory: Path, expected: str | None, found: str) -> None:
-    """Raise ``InputError`` if an adapter was trained on another base.
+    """Raise ``InputError`` if an adapter, or a router, was trained on another base.
 
     Args:
-        directory: of the adapter.
+        directory: where it is.
         expected: digest of the base that it was trained on; None if not recorded.
         found: ``base_digest`` of the base in use.
     """
     if expected is not None and expected != found:
         raise InputError(
-            f"{directory}: the adapter must be used on the base it was trained on "
-            f"(digest {expected[:12]}); this base has {found[:12]}: give that base."
+            f"{directory}: must be used on the base it was trained on (digest "
+            f"{expected[:12]}); this base has {found[:12]}: give that base."
         )
 
 

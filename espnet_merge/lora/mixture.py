@@ -44,7 +44,7 @@ class MixtureLinear(nn.Module):
     Attributes:
         down: the experts' A, (sum of ranks, columns).
         up: their B times their scales, (rows, sum of ranks).
-        lora_A: of the new adapter, initially random, (r, columns).
+        lora_A: of the new adapter, initially random, (r, columns); r may be 0.
         lora_B: of the new adapter, initially zero, (rows, r).
         lora_gate: W_g, initially zero, (experts + 1, columns). In the decoder, a gate
             on utterances is (experts + 1, d_model), for its input is the encoder's
@@ -72,10 +72,13 @@ class MixtureLinear(nn.Module):
         self.register_buffer("down", torch.zeros(sum(ranks), columns), persistent=False)
         self.register_buffer("up", torch.zeros(rows, sum(ranks)), persistent=False)
         self.register_buffer("owner", owner, persistent=False)
-        self.lora_A = nn.Parameter(torch.empty(conf.r, columns))
-        self.lora_B = nn.Parameter(torch.zeros(rows, conf.r))
+        # Without a new adapter there is nothing to train but the gate.
+        new = conf.r > 0
+        self.lora_A = nn.Parameter(torch.empty(conf.r, columns), requires_grad=new)
+        self.lora_B = nn.Parameter(torch.zeros(rows, conf.r), requires_grad=new)
         self.lora_gate = nn.Parameter(torch.zeros(len(experts), gate_columns))
-        nn.init.kaiming_uniform_(self.lora_A, a=math.sqrt(5))  # as peft
+        if new:
+            nn.init.kaiming_uniform_(self.lora_A, a=math.sqrt(5))  # as peft
         self.enabled = True
         self._wide: tuple[Tensor, Tensor] | None = None
 
@@ -114,7 +117,7 @@ class MixtureLinear(nn.Module):
         """Return all A and all B, concatenated; cached if nothing is trained."""
         if self._wide is not None and not self.lora_A.requires_grad:
             return self._wide
-        scale = self.conf.lora_alpha / self.conf.r
+        scale = self.conf.lora_alpha / max(self.conf.r, 1)
         wide = (
             torch.cat([self.down, self.lora_A]),
             torch.cat([self.up, scale * self.lora_B], dim=1),

@@ -19,7 +19,8 @@ class MixtureConf:
     """Configuration of a mixture, except its experts.
 
     Attributes:
-        r: rank of the new adapter.
+        r: rank of the new adapter; 0 for none: only gates are trained, and the weight
+            that would be the new adapter's is that of the base alone.
         lora_alpha: alpha of the new adapter; its delta is scaled by alpha / r.
         gate: ``frame`` computes the weights at each position, ``utterance`` once for an
             utterance, from the mean over the positions of the encoder.
@@ -42,10 +43,12 @@ class MixtureConf:
                 f"gate of a mixture must be one of {', '.join(LEVELS)}; got "
                 f"{self.gate!r}."
             )
-        for name, value in (("r", self.r), ("top_k", self.top_k or 1)):
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        top_k = 1 if self.top_k is None else self.top_k
+        for name, value, least in (("r", self.r, 0), ("top_k", top_k, 1)):
+            if not isinstance(value, int) or isinstance(value, bool) or value < least:
                 raise InputError(
-                    f"{name} of a mixture must be a whole number from 1; got {value!r}."
+                    f"{name} of a mixture must be a whole number from {least}; got "
+                    f"{value!r}."
                 )
         alpha = self.lora_alpha
         if not isinstance(alpha, int | float) or not 0 < alpha < math.inf:

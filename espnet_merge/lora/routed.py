@@ -80,8 +80,10 @@ class RoutedLinear(nn.Module):
 
 def add_routed(
     whisper: WhisperForConditionalGeneration, adapters: Sequence["Adapter"]
-) -> None:
-    """Add the adapters to ``whisper`` in place; ``encode`` takes their indices.
+) -> str:
+    """Add the adapters to ``whisper`` in place, and return the digest of the base.
+
+    ``encode`` takes their indices.
 
     Args:
         whisper: the base of all adapters, in float32, without an adapter.
@@ -91,7 +93,7 @@ def add_routed(
         InputError: an adapter was trained on another base, or changes a layer that is
             missing from the base or has another shape there.
     """
-    check_bases(whisper, adapters)
+    digest = check_bases(whisper, adapters)
     contexts = {
         name: add_context(whisper.get_submodule(f"model.{name}")) for name in STACKS
     }
@@ -102,6 +104,7 @@ def add_routed(
         routed = RoutedLinear(layer, deltas, contexts[name.split(".")[1]])
         whisper.set_submodule(module, routed)
     whisper.requires_grad_(False)
+    return digest
 
 
 def check_bases(

@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from espnet_merge.report import translations
+from espnet_merge.report import routes, translations
 from espnet_merge.report.findings import Findings
-from espnet_merge.report.results import Grid, Results, by_task
+from espnet_merge.report.grid import Grid
+from espnet_merge.report.results import Results, by_task
 from espnet_merge.report.significance import as_json
 
 
@@ -23,6 +24,7 @@ def data(results: Results, found: Findings) -> dict[str, Any]:
         "relative": transcribed.relative(),
         "gap_closed": transcribed.gap_closed(),
         "differences": transcribed.differences(),
+        "routed_differences": routes.differences(transcribed),
     }
     scores = {
         metric: named(grid) for metric, grid in translations.grids(translated).items()
@@ -34,6 +36,7 @@ def data(results: Results, found: Findings) -> dict[str, Any]:
         "base_settings": results.settings(base=True),
         **{name: named(grid) for name, grid in grids.items()},
         "tests": as_json(found.transcribed),
+        "routes": routes.chosen(transcribed),
         "translations": {**scores, "tests": as_json(found.translated)},
     }
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from espnet_merge.report import tables, translations
+from espnet_merge.report import routes, tables, translations
 from espnet_merge.report.environment import origin_lines
 from espnet_merge.report.findings import Findings
 from espnet_merge.report.results import Results, by_task
@@ -34,6 +34,7 @@ def lines(
     yield ""
     yield from tables.systems(first.plan, expdir, output)
     yield from tables.sets(first)
+    yield from routes.routers(first.plan, expdir)
     if by_task(first)[0].scores:
         yield "![Error rates](images/wer.png)"
         yield ""
@@ -55,4 +56,5 @@ def _mode(results: Results, found: Findings) -> Iterator[str]:
         yield ""
     if transcribed.scores:
         yield from tables.markdown(transcribed, found.transcribed)
+        yield from routes.markdown(transcribed)
     yield from translations.markdown(translated, found.translated)

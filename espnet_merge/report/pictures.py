@@ -13,7 +13,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from espnet_merge.report.results import Grid, Results
+from espnet_merge.report.grid import Grid
+from espnet_merge.report.results import Results
 from espnet_merge.report.tables import MISSING, best_of, describe_decoding
 
 KIND_COLOURS = {
@@ -21,6 +22,7 @@ KIND_COLOURS = {
     "expert": "#0072b2",
     "joint": "#e69f00",
     "merge": "#009e73",
+    "routed": "#cc79a7",
 }
 COLOURS = colormaps["PuOr_r"]
 WIDTH = 8.0  # inches; at 200 dots per inch twice the page's pixels

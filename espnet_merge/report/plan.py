@@ -20,6 +20,8 @@ class Plan:
             the group's first expert.
         joint: systems trained on all groups together.
         merges: systems merged from experts.
+        routed: systems that route between experts; the others of them are compared with
+            the first.
         sets: names of test sets, which begin with the language: ``es_test``.
         groups: group -> test sets of what its experts are trained for. Sets without a
             group show what was forgotten.
@@ -35,10 +37,11 @@ class Plan:
     merges: Sequence[str]
     sets: Sequence[str]
     groups: Mapping[str, Sequence[str]]
+    routed: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         names = [self.base, *(name for _, name in self.experts)]
-        _check_unique("system", [*names, *self.joint, *self.merges])
+        _check_unique("system", [*names, *self.joint, *self.merges, *self.routed])
         _check_unique("set", self.sets)
         owner: dict[str, str] = {}
         for group, members in self.groups.items():
@@ -69,6 +72,7 @@ class Plan:
             **{name: f"expert {group}" for group, name in self.experts},
             **dict.fromkeys(self.joint, "joint"),
             **dict.fromkeys(self.merges, "merge"),
+            **dict.fromkeys(self.routed, "routed"),
         }
 
     @cached_property

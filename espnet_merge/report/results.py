@@ -1,5 +1,6 @@
 """The scores of all systems in one decoding mode, checked to be comparable."""
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -11,6 +12,7 @@ import numpy as np
 
 from espnet_merge.errors import InputError
 from espnet_merge.files import SCORE_JSON
+from espnet_merge.report.grid import Grid
 from espnet_merge.report.modes import SETTINGS, compared_settings, describe_padding
 from espnet_merge.report.performance import difference, gap_closed, mean, relative
 from espnet_merge.report.plan import Plan, language_of
@@ -23,20 +25,6 @@ from espnet_merge.report.scores import (
 )
 from espnet_merge.score.evaluate import headline
 from espnet_merge.score.parts import Part
-
-
-@dataclass(frozen=True)
-class Grid:
-    """A table of numbers: rows are systems, columns are sets and means over sets."""
-
-    columns: Sequence[str]
-    rows: Mapping[str, Sequence[float | None]]
-
-    def column(self, name: str) -> dict[str, float]:
-        """Return system -> number, for the systems that have one."""
-        index = self.columns.index(name)
-        cells = {system: row[index] for system, row in self.rows.items()}
-        return {system: cell for system, cell in cells.items() if cell is not None}
 
 
 @dataclass(frozen=True)
@@ -95,8 +83,13 @@ class Results:
 
         A system without a score is left out.
         """
-        modes = {name: score["mode"] for (name, _), score in self.scores.items()}
-        paddings = {name: describe_padding(mode) for name, mode in modes.items()}
+        modes: defaultdict[str, list[str]] = defaultdict(list)
+        for (name, _), score in self.scores.items():
+            modes[name].append(describe_padding(score["mode"]))
+        # A routed system may have hypotheses of the experts and of the base.
+        paddings = {
+            name: " or ".join(dict.fromkeys(own)) for name, own in modes.items()
+        }
         return paddings if len(set(paddings.values())) > 1 else {}
 
     @property
@@ -192,9 +185,9 @@ class Results:
         """Return the error rates or scores, and their macro averages."""
         return self._grid(lambda s, n: self.rate(s, n, reading, metric))
 
-    def differences(self, reading: str = "normalized") -> Grid:
-        """Return each system's error rate or score minus the base's, in points."""
-        base = self.plan.base
+    def differences(self, reading: str = "normalized", base: str | None = None) -> Grid:
+        """Return each system's error rate or score minus that of a base, in points."""
+        base = base or self.plan.base
         return self._grid(
             lambda s, n: difference(
                 self.rate(s, n, reading), self.rate(base, n, reading)
@@ -274,6 +267,8 @@ def read_results(
     """
     base_mode = base_mode or mode
     scores, utterances = {}, {}
+    # A directory of a routed system may be a link to that of an expert or the base.
+    places: dict[Path, tuple[str, str]] = {}
     for system in plan.kinds:
         own_mode = base_mode if system == plan.base else mode
         for name in plan.sets:
@@ -281,14 +276,15 @@ def read_results(
             if path.exists():
                 score = scores[system, name] = read_score(path)
                 utterances[system, name] = read_utterance_counts(path, score)
+                places.setdefault(path.resolve(), (system, name))
     if not scores:
         raise InputError(
             f"{expdir}: at least one <system>/inference_{mode}/<set>/score.json is "
             "needed; there is none: decode and score first."
         )
     results = Results(plan, mode, base_mode, scores, utterances)
-    for (system, name), score in scores.items():
-        _check_same(results, system, name, score)
+    for system, name in places.values():
+        _check_same(results, system, name, scores[system, name])
     return results
 
 

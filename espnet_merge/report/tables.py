@@ -5,10 +5,11 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from espnet_merge.files import CONFIG_YAML, MERGE_YAML
+from espnet_merge.files import CONFIG_YAML, MERGE_YAML, ROUTER_JSON
+from espnet_merge.report.grid import Grid
 from espnet_merge.report.modes import PADDING, describe_mode
 from espnet_merge.report.plan import Plan
-from espnet_merge.report.results import Grid, Results, by_task
+from espnet_merge.report.results import Results, by_task
 from espnet_merge.report.significance import DESIGN, Tested
 from espnet_merge.score.identification import describe_cell
 
@@ -87,21 +88,33 @@ def identification(results: Results) -> Iterator[str]:
         if not score["mode"].get("hear")  # with --hear the language is given
         for spoken, row in score.get("identification", {}).items()
     }
+    yield from confusion(results, cells, "identified language")
+
+
+def confusion(
+    results: Results,
+    cells: Mapping[tuple[str, str, str], Mapping[str, Any]],
+    what: str,
+) -> Iterator[str]:
+    """Yield a table of numbers of utterances, with the error rate in each cell.
+
+    Args:
+        results: scores of the systems.
+        cells: system, set and spoken language -> column -> cell.
+        what: what the columns are.
+    """
     if not cells:
         return
-    identified = sorted({language for row in cells.values() for language in row})
+    columns = sorted({name for row in cells.values() for name in row})
     yield (
-        f"### Utterances by identified language ({results.metric_name} in them), "
+        f"### Utterances by {what} ({results.metric_name} in them), "
         f"{describe_decoding(results)}"
     )
     yield ""
     yield from markdown_table(
-        ["system", "set", "spoken", *identified],
+        ["system", "set", "spoken", *columns],
         [
-            [
-                *keys,
-                *(describe_cell(row[x]) if x in row else "0" for x in identified),
-            ]
+            [*keys, *(describe_cell(row[x]) if x in row else "0" for x in columns)]
             for keys, row in cells.items()
         ],
     )
@@ -127,8 +140,8 @@ def systems(plan: Plan, expdir: Path, output: Path) -> Iterator[str]:
 
 
 def made_by(expdir: Path, system: str) -> list[Path]:
-    """Return the files that record the origin of a system's weights."""
-    names = (f"model/{MERGE_YAML}", CONFIG_YAML)
+    """Return the files that record the origin of a system's weights, or its router."""
+    names = (f"model/{MERGE_YAML}", CONFIG_YAML, f"router/{ROUTER_JSON}")
     return [path for name in names if (path := expdir / system / name).is_file()]
 
 

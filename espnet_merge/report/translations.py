@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from espnet_merge.report.results import Grid, Results
+from espnet_merge.report.grid import Grid
+from espnet_merge.report.results import Results
 from espnet_merge.report.significance import DESIGN, Tested, as_json, by_column
 from espnet_merge.report.tables import (
     MARKS,

@@ -137,22 +137,25 @@ def _score(
         metric: str, utterance: ScoredUtterance, pairs: Sequence[Pair], counts: Counts
     ) -> None:
         results[metric].add(utterance.name, utterance.speaker, pairs, counts)
-        if heard or noted:
+        if heard or noted or routes:
             counted[metric].append((utterance, counts))
 
     watch = note if results else None
     # Before anything is read: a file that changes meanwhile is not what was scored.
     inputs = inputs_digest(reference, hypothesis)
     # First, for it is long, and nothing of it stays but this.
-    mode, heard, noted, not_decoded = read_decoded(hypothesis)
+    mode, heard, noted, not_decoded, routes = read_decoded(hypothesis)
     utterances = read_utterances(reference, hypothesis)
     if heard:
         check_named(hypothesis, utterances, heard)
     score = evaluate(utterances, normalizer, metrics, watch)
-    if errors := counted[main_metric(score["languages"])]:
-        # What had no usable audio was not heard.
-        silent = {u.name: "none" for u in utterances}
+    errors = counted[main_metric(score["languages"])]
+    # An utterance without usable audio has neither language nor adapter.
+    silent = {u.name: "none" for u in utterances}
+    if errors and (heard or noted):
         score["identification"] = confusion({**silent, **noted, **heard}, errors)
+    if errors and routes:
+        score["routes"] = confusion({**silent, **routes}, errors)
     return {
         "reference": str(reference),
         "mode": mode,

@@ -19,7 +19,8 @@ def confusion(
     """Return the confusion matrix of languages, with the errors in each cell.
 
     Args:
-        identified: language that the model identified, by the utterance's name.
+        identified: language that the model identified, or name of the adapter that was
+            chosen, by the utterance's name.
         counted: the utterances, with the errors in each.
     """
     cells: dict[str, dict[str, Counts]] = defaultdict(lambda: defaultdict(Counts))
@@ -67,7 +68,9 @@ def check_named(
         )
 
 
-def describe_row(spoken: str, row: Mapping[str, Mapping[str, Any]]) -> str:
+def describe_row(
+    spoken: str, row: Mapping[str, Mapping[str, Any]], verb: str = "is heard as"
+) -> str:
     """Return one row of the confusion matrix as a line of text.
 
     >>> describe_row("es", {"es": {"utterances": 8, "rate": 9.0},
@@ -77,7 +80,7 @@ def describe_row(spoken: str, row: Mapping[str, Mapping[str, Any]]) -> str:
     cells = ", ".join(
         f"{language} {describe_cell(cell)}" for language, cell in row.items()
     )
-    return f"{spoken} is heard as {cells}"
+    return f"{spoken} {verb} {cells}"
 
 
 def describe_cell(cell: Mapping[str, Any]) -> str:

@@ -34,6 +34,8 @@ def scores(scored: Mapping[Path, Score], baseline: Score | None) -> Iterator[str
             yield f"not decoded, and counted as deleted: {why}"
         for spoken, row in score.get("identification", {}).items():
             yield describe_row(spoken, row)
+        for spoken, row in score.get("routes", {}).items():
+            yield describe_row(spoken, row, "is decoded by")
         for metric, readings in score["metrics"].items():
             for reading, values in readings.items():
                 text = score["normalizer"] if reading == "normalized" else reading

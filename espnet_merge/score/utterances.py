@@ -37,12 +37,14 @@ class Decoded(NamedTuple):
     noted: language that the model would have identified, by utterance, where it was
         given and this was noted.
     not_decoded: number of utterances without usable audio, by reason.
+    routes: name of the adapter, by utterance; empty if there was no choice.
     """
 
     mode: dict[str, Any]
     languages: dict[str, str]
     noted: dict[str, str]
     not_decoded: Counter[str]
+    routes: dict[str, str]
 
 
 def read_utterances(reference: Path, hypothesis: Path) -> list[ScoredUtterance]:
@@ -85,7 +87,7 @@ def read_decoded(hypothesis: Path) -> Decoded:
     """
     path = hypothesis / TEXT_JSON
     if not path.exists():
-        return Decoded({}, {}, {}, Counter())
+        return Decoded({}, {}, {}, Counter(), {})
     try:
         content = json.loads(path.read_bytes(), object_hook=_without_text)
     except ValueError as error:
@@ -105,7 +107,8 @@ def read_decoded(hypothesis: Path) -> Decoded:
     }
     noted = {name: str(r["heard"]) for name, r in records.items() if "heard" in r}
     silent = (r["not_decoded"] for r in records.values() if "not_decoded" in r)
-    return Decoded(mode, languages, noted, Counter(silent))
+    routes = {name: str(r["adapter"]) for name, r in records.items() if "adapter" in r}
+    return Decoded(mode, languages, noted, Counter(silent), routes)
 
 
 def normalized(
@@ -128,7 +131,7 @@ def _without_text(record: dict[str, Any]) -> dict[str, Any]:
     """Drop most keys of an utterance's record: there may be a million of them."""
     if "text" not in record:
         return record
-    kept = ("language", "heard", "not_decoded")
+    kept = ("language", "heard", "not_decoded", "adapter")
     return {key: record[key] for key in kept if key in record}
 
 

@@ -19,18 +19,14 @@ from espnet_merge.checkpoint.identity import expert_digest, files_digest
 from espnet_merge.checkpoint.statistics import FILE, write_tensors
 from espnet_merge.decode.batches import batches
 from espnet_merge.decode.expert import check_expert, load_expert
+from espnet_merge.decode.utterances import evenly_spaced
 from espnet_merge.disk.atomic import check_output, whole_directory
 from espnet_merge.disk.digest import sha256_of_all
 from espnet_merge.statistics.fisher import FisherDiagonal
 from espnet_merge.statistics.gram import Gram
 from espnet_merge.statistics.settings import StatisticsSettings
 from espnet_merge.statistics.sums import as_array
-from espnet_merge.statistics.utterances import (
-    Target,
-    data_digest,
-    evenly_spaced,
-    read_targets,
-)
+from espnet_merge.statistics.utterances import Target, data_digest, read_targets
 from espnet_merge.whisper.prompt import load_tokenizer
 
 RECORD = "statistics.yaml"

@@ -61,16 +61,6 @@ def read_targets(
     return targets
 
 
-def evenly_spaced(targets: Sequence[Target], count: int | None) -> list[Target]:
-    """Return at most ``count`` utterances, evenly spaced; None returns all.
-
-    Data directories are sorted by speaker, so the first utterances would come from a
-    few speakers only.
-    """
-    taken = len(targets) if count is None else min(count, len(targets))
-    return [targets[index * len(targets) // taken] for index in range(taken)]
-
-
 def data_digest(targets: Sequence[Target]) -> str:
     """Return the SHA-256 of what is taken as what, whatever the audio holds."""
     lines = [

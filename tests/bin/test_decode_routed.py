@@ -7,9 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import torch
 
 from espnet_merge.__main__ import main
 from espnet_merge.checkpoint.adapter import open_adapter
+from espnet_merge.checkpoint.padding import Padding
+from espnet_merge.decode.batches import batches, encode_batch
+from espnet_merge.decode.router import Router, features
+from espnet_merge.decode.utterances import read_utterances
+from espnet_merge.lora.adapter import base_digest
 from espnet_merge.lora.mixture import add_mixture
 from espnet_merge.lora.mixture_conf import MixtureConf
 from espnet_merge.lora.stored_mixture import save_mixture
@@ -138,6 +144,7 @@ def test_what_was_made_otherwise_is_known(model, adapters, data, tmp_path, capsy
     for bad, rule in [
         ([*options, "--adapter", adapters["es"]], "exclude each other"),
         (["--fallback", "none"], "need --adapters"),
+        (["--router", "exp/router"], "need --adapters"),
         (named(adapters, "es", "it"), "1 (ru) have none"),
     ]:
         with pytest.raises(SystemExit):
@@ -146,24 +153,118 @@ def test_what_was_made_otherwise_is_known(model, adapters, data, tmp_path, capsy
         assert not (tmp_path / "bad").exists()
 
 
-def test_a_mixture_goes_where_an_adapter_goes(model, adapters, data, tmp_path, capsys):
+@pytest.fixture(scope="module")
+def mixture(model, adapters, tmp_path_factory) -> Path:
     experts = [open_adapter(path) for path in adapters.values()]
     conf = MixtureConf(r=2, gate="utterance")
-    mixture = add_mixture(load_whisper(model), experts, conf)
-    (tmp_path / "mixture").mkdir()
-    save_mixture(mixture, tmp_path / "mixture")
-    mixed = ("--adapter", tmp_path / "mixture")
+    directory = tmp_path_factory.mktemp("mixture")
+    save_mixture(add_mixture(load_whisper(model), experts, conf), directory)
+    return directory
+
+
+def test_a_mixture_goes_where_an_adapter_goes(model, mixture, data, tmp_path, capsys):
+    mixed = ("--adapter", mixture)
     together = decode(model, data, tmp_path / "together", *mixed)
     alone = decode(model, data, tmp_path / "alone", *mixed, "--batch-size", "1")
     base = decode(model, data, tmp_path / "base")
     for name, one in together.items():
         assert same(one, alone[name])
         assert one["score"] != base[name]["score"]
-    for options, rule in [
-        ((*mixed, "--backend", "ctranslate2"), "cannot be folded into the weights"),
-        (("--adapters", f"es={tmp_path / 'mixture'}"), "needs adapter_config.json"),
-    ]:
-        with pytest.raises(SystemExit):
-            decode(model, data, tmp_path / "bad", *options)
-        assert rule in capsys.readouterr().err
-        assert not (tmp_path / "bad").exists()
+    with pytest.raises(SystemExit):
+        decode(model, data, tmp_path / "bad", *mixed, "--backend", "ctranslate2")
+    assert "cannot be folded into the weights" in capsys.readouterr().err
+    assert not (tmp_path / "bad").exists()
+
+
+def test_a_mixture_may_be_one_of_many(model, adapters, mixture, data, tmp_path):
+    """Its utterances are decoded apart, and stand where they belong."""
+    ours = {"es": adapters["es"], "it": mixture}
+    options = (*named(ours, "it", "es"), "--fallback", "none")
+    together = decode(model, data, tmp_path / "together", *options)
+    alone = {
+        code: decode(model, data, tmp_path / code, "--adapter", path)
+        for code, path in ours.items()
+    }
+    alone["none"] = decode(model, data, tmp_path / "none")
+    routes = ["none" if code == "ru" else code for code in SPOKEN]
+    assert [one["adapter"] for one in together.values()] == routes
+    for name, one in together.items():
+        assert same(one, alone[one["adapter"]][name])
+
+
+@pytest.fixture(scope="module")
+def router(model, data, tmp_path_factory) -> Path:
+    """A router that calls three of the utterances "loud" and four "soft"."""
+    whisper = load_whisper(model)
+    (batch,) = batches(read_utterances(data), 8)
+    with torch.inference_mode():
+        means = features(encode_batch(whisper, batch, 0.0, 0.5))
+    weight = np.stack([means[0] - means[-1], 0 * means[0]])
+    scores = sorted(means @ weight[0])
+    bias = np.array([-(scores[3] + scores[4]) / 2, 0], np.float32)
+    directory = tmp_path_factory.mktemp("router")
+    names, digest = ("loud", "soft"), base_digest(whisper)
+    Router(names, weight, bias, Padding(0.0, 0.5), digest).save(directory, {})
+    return directory
+
+
+def test_a_router_chooses_by_what_it_hears(
+    model, adapters, router, data, tmp_path, capsys
+):
+    """Whatever the language is, which stays that of the prompt."""
+    ours = {"loud": adapters["es"], "soft": adapters["ru"]}
+    options = (*named(ours, "soft", "loud"), "--router", router)
+    mixed = decode(model, data, tmp_path / "mixed", *options)
+    chosen = [one["adapter"] for one in mixed.values()]
+    assert sorted(chosen) == ["loud"] * 3 + ["soft"] * 4
+    assert [one["language"] for one in mixed.values()] == list(SPOKEN)
+    alone = {
+        name: decode(model, data, tmp_path / name, "--adapter", path)
+        for name, path in ours.items()
+    }
+    for name, one in mixed.items():
+        assert same(one, alone[one["adapter"]][name])
+    unsure = ("--min-confidence", "1", "--fallback", "none")
+    doubtful = decode(model, data, tmp_path / "doubtful", *options, *unsure)
+    assert "none" in {one["adapter"] for one in doubtful.values()}
+    capsys.readouterr()
+    moved = shutil.copytree(router, tmp_path / "moved")
+    decode(model, data, tmp_path / "mixed", *options[:-1], moved)
+    assert "already decoded" in capsys.readouterr().err
+    record = json.loads((moved / "router.json").read_text("utf-8"))
+    changed = json.dumps({**record, "names": ["soft", "loud"]})
+    (moved / "router.json").write_text(changed, "utf-8")
+    with pytest.raises(SystemExit):
+        decode(model, data, tmp_path / "mixed", *options[:-1], moved)
+    assert "router_sha256" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("names", "more", "rule"),
+    [
+        (["loud", "es"], (), "must have names of "),
+        (["loud"], (), "each name must have one of --adapters; 1 (soft)"),
+        (["loud", "soft"], ("--min-confidence", "0.5"), "min_confidence needs"),
+    ],
+)
+def test_names_that_do_not_go_with_a_router(
+    model, adapters, router, data, tmp_path, capsys, names, more, rule
+):
+    ours = dict.fromkeys(names, adapters["es"])
+    options = (*named(ours, *names), "--router", router, *more)
+    with pytest.raises(SystemExit):
+        decode(model, data, tmp_path / "bad", *options)
+    assert rule in capsys.readouterr().err
+    assert not (tmp_path / "bad").exists()
+
+
+def test_a_router_of_another_base(model, adapters, router, data, tmp_path, capsys):
+    other = shutil.copytree(router, tmp_path / "other")
+    record = json.loads((other / "router.json").read_text("utf-8"))
+    (other / "router.json").write_text(json.dumps({**record, "base_sha256": "0"}))
+    ours = {"loud": adapters["es"], "soft": adapters["ru"]}
+    options = (*named(ours, "loud", "soft"), "--router", other)
+    with pytest.raises(SystemExit):
+        decode(model, data, tmp_path / "bad", *options)
+    said = capsys.readouterr().err
+    assert f"{other}: must be used on the base it was trained on" in said

@@ -77,6 +77,30 @@ def test_languages_noted_beside_those_given(dirs):
     }
 
 
+def test_adapters_chosen_and_the_errors_of_each(dirs, capsys):
+    """By hand, as above: what "it" decoded is the one wrong word."""
+    ref, hyp = dirs
+    chosen = {"a-1": "es", "a-2": "it", "b-1": "es"}
+    records = {
+        name: {"text": "", "language": "es", "adapter": adapter}
+        for name, adapter in chosen.items()
+    }
+    del records["b-1"]["adapter"]  # it could not be decoded
+    content = {"mode": {"language": None}, "utterances": records}
+    (hyp / "text.json").write_text(json.dumps(content))
+    score(ref, hyp)
+    found = json.loads((hyp / "score.json").read_text())
+    assert "identification" not in found
+    row = found["routes"]["es"]
+    assert row["it"] == {"utterances": 1, "errors": 1, "reference": 1, "rate": 100.0}
+    assert {name: cell["utterances"] for name, cell in row.items()} == {
+        "es": 1,
+        "it": 1,
+        "none": 1,
+    }
+    assert "es is decoded by es 1 (" in capsys.readouterr().out
+
+
 def test_what_was_not_decoded_is_deleted_and_counted(dirs, capsys):
     ref, hyp = dirs
     records = {

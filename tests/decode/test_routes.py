@@ -1,6 +1,5 @@
 import pytest
 
-from espnet_merge.decode.identify import IdentifiedLanguage
 from espnet_merge.decode.routes import Routes, read_routes
 from espnet_merge.decode.settings import Settings, pairs
 from espnet_merge.errors import InputError
@@ -24,8 +23,7 @@ def routes(dirs, fallback=None, **settings) -> Routes:
 
 def test_a_language_has_its_adapter(dirs):
     route = routes(dirs)
-    sure = [IdentifiedLanguage(code, 1.0) for code in ("es", "it")]
-    assert list(map(route, sure)) == ["es", "it"]
+    assert [route(code, 1.0) for code in ("es", "it")] == ["es", "it"]
     assert [route.index(name) for name in ("none", "es", "it")] == [0, 1, 2]
 
 
@@ -35,7 +33,7 @@ def test_a_language_has_its_adapter(dirs):
 def test_the_fallback_is_for_other_languages_and_for_doubt(dirs, fallback, expected):
     route = routes(dirs, dirs.get(fallback, fallback), min_confidence=0.6, **AUTO)
     identified = [("es", 0.6), ("es", 0.59), ("ru", 0.9)]
-    routed = [route(IdentifiedLanguage(*language)) for language in identified]
+    routed = [route(*language) for language in identified]
     assert routed == ["es", expected, expected]
     assert (route.index(expected) == 3) == (expected == "fallback")
 
@@ -51,8 +49,8 @@ def test_all_languages_need_an_adapter_or_a_fallback(dirs):
         routes(dirs, language="auto")
     with pytest.raises(InputError, match="min_confidence needs --fallback"):
         routes(dirs, min_confidence=0.5, **AUTO)
-    with pytest.raises(InputError, match="min_confidence needs language auto"):
-        Settings(min_confidence=0.5)
+    with pytest.raises(InputError, match="min_confidence needs language auto or"):
+        routes(dirs, "none", min_confidence=0.5)
     with pytest.raises(InputError, match="from 0 to 1; got"):
         Settings(min_confidence=1.5, **AUTO)
 
@@ -60,10 +58,10 @@ def test_all_languages_need_an_adapter_or_a_fallback(dirs):
 @pytest.mark.parametrize(
     ("pair", "rule"),
     [
-        ("es", "must be LANGUAGE=DIR"),
-        ("es=", "must be LANGUAGE=DIR"),
+        ("es", "must be NAME=DIR"),
+        ("es=", "must be NAME=DIR"),
         ("xx={a}", "one of Whisper's"),
-        ("it={a}", "it has it="),
+        ("it={a}", "a name must have one directory; it has "),
         ("ru=none", "needs adapter_config.json"),
     ],
 )

@@ -76,14 +76,18 @@ def test_gate_weights_sum_to_one(seed, top_k, gate):
     assert bool(((gates > 0).sum(-1) <= ((top_k or 2) + 1)).all())
 
 
-@given(seed=st.integers(0, 1000), top_k=st.sampled_from([None, 1]))
-def test_it_is_the_weighted_sum_of_the_deltas(seed, top_k):
-    layer = make_layer(seed=seed, top_k=top_k)
+@given(
+    seed=st.integers(0, 1000),
+    top_k=st.sampled_from([None, 1]),
+    r=st.sampled_from([0, 4]),
+)
+def test_it_is_the_weighted_sum_of_the_deltas(seed, top_k, r):
+    layer = make_layer(seed=seed, top_k=top_k, r=r)
     inputs = torch.randn(2, 6, 7)
     gates = layer.gates(inputs)
     expected = layer.base_layer(inputs)
     down = [*layer.down.split([2, 3]), layer.lora_A]
-    up = [*layer.up.split([2, 3], dim=1), 2.0 * layer.lora_B]
+    up = [*layer.up.split([2, 3], dim=1), 8 / 4 * layer.lora_B]
     for expert, (a, b) in enumerate(zip(down, up, strict=True)):
         expected = expected + gates[..., expert, None] * (inputs @ a.T @ b.T)
     torch.testing.assert_close(layer(inputs), expected, rtol=1e-4, atol=1e-4)
@@ -114,15 +118,17 @@ def test_a_one_hot_gate_is_that_adapter_to_the_bit(micro_whisper, adapters, expe
 
 
 @pytest.mark.parametrize("gate", ["frame", "utterance"])
-@pytest.mark.parametrize("top_k", [None, 1])
-def test_gradients_only_in_gate_and_new_adapter(micro_whisper, adapters, gate, top_k):
-    mixture = mixed(micro_whisper, adapters, gate=gate, top_k=top_k)
+@pytest.mark.parametrize(("top_k", "r"), [(None, 3), (1, 3), (None, 0)])
+def test_gradients_only_in_gate_and_new_adapter(
+    micro_whisper, adapters, gate, top_k, r
+):
+    mixture = mixed(micro_whisper, adapters, gate=gate, top_k=top_k, r=r)
     trained = {
         name.rpartition(".")[2]
         for name, p in mixture.named_parameters()
         if p.requires_grad
     }
-    assert trained == {"lora_A", "lora_B", "lora_gate"}
+    assert trained == {"lora_gate", *(("lora_A", "lora_B") if r else ())}
     model = WhisperModel(mixture, load_tokenizer(micro_whisper))
     assert model.has_adapter
     check_gradients(model, [BATCH])
@@ -142,7 +148,8 @@ def test_gradients_only_in_gate_and_new_adapter(micro_whisper, adapters, gate, t
     assert frozen_digest(model) == before
     for name, layer in mixture.layers().items():
         assert torch.equal(layer.down, down[name])
-        assert layer.lora_B.any()
+        assert layer.lora_gate.any()
+        assert layer.lora_B.any() == (r > 0)
     check_adapter_acts(model, BATCH)
 
 
@@ -196,11 +203,12 @@ def test_the_mean_is_over_what_is_heard():
     assert masked_mean(states[1:], None).item() == 3.0
 
 
-def test_saved_and_loaded_it_is_the_same(micro_whisper, adapters, tmp_path):
-    mixture = mixed(micro_whisper, adapters, gate="utterance", lora_alpha=5)
+@pytest.mark.parametrize("r", [0, 3])
+def test_saved_and_loaded_it_is_the_same(micro_whisper, adapters, tmp_path, r):
+    mixture = mixed(micro_whisper, adapters, gate="utterance", lora_alpha=5, r=r)
     for layer in mixture.layers().values():
         torch.nn.init.normal_(layer.lora_gate)
-        torch.nn.init.normal_(layer.lora_B)
+        layer.lora_B.data.normal_()
     save_mixture(mixture, tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == [WEIGHTS, CONFIG]
     loaded = load_mixture(load_whisper(micro_whisper), tmp_path)
@@ -237,7 +245,8 @@ def test_what_is_broken_or_of_another_base_is_refused(
     ("conf", "rule"),
     [
         ({"gate": "word"}, "one of frame, utterance; got 'word'"),
-        ({"r": 0}, "r of a mixture must be a whole number from 1; got 0"),
+        ({"r": -1}, "r of a mixture must be a whole number from 0; got -1"),
+        ({"top_k": 0}, "top_k of a mixture must be a whole number from 1; got 0"),
         ({"top_k": 1.5}, "top_k of a mixture must be a whole number"),
         ({"lora_alpha": "a"}, "number above 0"),
         ({"rank": 3}, "mixture_conf takes adapters, r"),

@@ -218,3 +218,59 @@ EOF_FILTER
   [ "$status" -eq 0 ]
   grep -q -- "^espnet-merge merge --config .*soup.yaml .* --overwrite --device cuda --jobs 4$" calls
 }
+
+route() { train --kinds lora --merge_kind lora --joint "" --experts "es it" "$@"; }
+
+@test "a mixture is trained when the experts are, and is of these alone" {
+  route --routes mixture
+  [ "$status" -eq 0 ]
+  [[ $(call mixture) == *"--config ../../../conf/train/mixture.yaml "*"--whisper exp/base "* ]]
+  [[ $(call mixture) == *raw/joint_train/text*"--mixture_conf adapters=[exp/lora_es/model,exp/lora_it/model]" ]]
+  [ "$(line_of lora_it)" -lt "$(line_of mixture)" ]
+  before=$(wc -l <calls)
+  route --routes mixture
+  [ "$(wc -l <calls)" -eq "$before" ]
+  echo other >exp/lora_es/.done
+  touch exp/lora_es/.added # by add_language.sh, with options of its own
+  route --routes mixture
+  [ "$status" -eq 2 ]
+  [[ $output == *"exp/mixture was trained with other settings or data"* ]]
+}
+
+@test "a router is trained once, on the data of all experts" {
+  route --routes routed_heard --router_args "--c 2"
+  [ "$status" -eq 0 ]
+  route --routes routed_heard --router_args "--c 2"
+  [ "$(grep "^espnet-merge router" calls)" = "espnet-merge router --model exp/base --train es=dump/raw/es_train it=dump/raw/it_train --valid es=dump/raw/es_valid it=dump/raw/it_valid --output exp/routed_heard/router --overwrite --c 2" ]
+}
+
+@test "what is routed is linked or decoded, and the report knows it" {
+  for set in {es,it,fr}_test; do
+    mkdir -p "dump/raw/$set" && echo "$set" >"dump/raw/$set/.done"
+  done
+  mkdir -p exp/{zero_shot,routed_heard,lora_es,lora_it} && touch exp/{zero_shot,routed_heard,lora_es,lora_it}/.done
+  sets=(--test_sets "es_test it_test fr_test" --merge_configs "")
+  route --routes "routed_heard routed" "${sets[@]}" --stage 9 --stop_stage 11 \
+    --routed_args "--min-confidence 0.9 --fallback none"
+  [ "$status" -eq 0 ]
+  place=exp/routed/inference_as_trained
+  [ "$(readlink $place/it_test)" = ../../lora_it/inference_as_trained/it_test ]
+  [ "$(readlink $place/fr_test)" = ../../zero_shot/inference_padded/fr_test ]
+  [[ $(grep "^espnet-merge decode --router" calls) == *"--router exp/routed_heard/router --min-confidence 0.9 --fallback none --adapters es=exp/lora_es/model it=exp/lora_it/model --model exp/base --overwrite "* ]]
+  run grep -E "^espnet-merge (decode|score).*exp/routed/" calls
+  [ "$status" -eq 1 ]
+  grep -q -- "^espnet-merge report .*--routed routed routed_heard " calls
+}
+
+@test "routes that cannot be are refused before anything is done" {
+  refused() { # MESSAGE OPTION...
+    train --experts "es it" "${@:2}"
+    [ "$status" -eq 2 ]
+    [[ $output == *"error: --routes $1" ]]
+    [ ! -e calls ]
+  }
+  refused "must be of routed, routed_heard and mixture; got 'moe'." --routes "routed moe"
+  refused "needs lora in --kinds, which are 'full'." --routes routed
+  refused "routed_heard needs two experts to choose from; got 'es'." --routes routed_heard \
+    --kinds lora --merge_kind lora --experts es
+}

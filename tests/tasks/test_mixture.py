@@ -74,6 +74,21 @@ def test_trained_resumed_exported_and_loaded(micro_whisper, data, experts, tmp_p
     assert (tmp_path / "model" / "export.yaml").is_file()
 
 
+def test_a_gate_alone_is_trained(micro_whisper, data, experts, tmp_path):
+    conf = {"adapters": experts, "r": 0, "gate": "utterance"}
+    train(micro_whisper, data, tmp_path / "exp", conf, "--max_epoch", "1")
+    best = tmp_path / "exp" / "valid.loss.ave.pth"
+    state = torch.load(best, weights_only=True)
+    assert {name.rpartition(".")[2] for name in state} == {"lora_gate"}
+    assert all(gate.any() for gate in state.values())
+    export(best, tmp_path / "model")
+    loaded = load_mixture(load_whisper(micro_whisper), tmp_path / "model")
+    gates = {n: layer.lora_gate for n, layer in loaded.layers().items()}
+    for name, gate in gates.items():
+        trained = state[f"network.whisper.{name.removesuffix('weight')}lora_gate"]
+        assert torch.equal(gate, trained)
+
+
 def test_the_most_similar_experts_are_mixed(micro_whisper, data, experts, tmp_path):
     similarity = tmp_path / "similarity.json"
     rows = {"ca": {"es": 0.2, "fr": 0.5, "it": 0.3}}

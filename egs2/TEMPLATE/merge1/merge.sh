@@ -19,6 +19,7 @@ kinds="full lora" # how each expert is trained: full fine-tuning, LoRA, or both
 joint=full        # kinds of a model trained on the data of all experts, or "" for none
 sequential=false  # train on the data of one expert after the other, in their order
 two_stage=false   # train a model on all data to transcribe, then on all to translate
+routes=           # systems that route between LoRA experts: of routed, routed_heard, mixture
 objectives=       # objective soups on the data of all experts: names in conf/train, or files
 test_sets=        # names of the test sets under data/, as "es_test en_test"
 ood=              # data directories of any place: further test sets, out of domain
@@ -41,12 +42,15 @@ merge_kind=full   # which kinds of experts to merge; by the second, NAME is NAME
 merge_configs="soup task_arithmetic ties tsv_m lors" # names in conf/merge, or files
 merge_args=       # further options of "espnet-merge merge", as "--device cuda"
 statistics_args="--utterances 100" # options of "espnet-merge statistics", for fisher and regmean
+router_args="--pad-to 0 --tail 4" # options of "espnet-merge router", for routed_heard
+routed_args=      # further options of decode for it, as "--min-confidence 0.9 --fallback none"
 decode_configs=as_trained # names in conf/decode, or files, for all systems
 nj=2              # data sets prepared at the same time
 ngpu=0            # GPUs for each training job
 num_nodes=1       # machines for each training job
 python=python3    # the interpreter
-# of shared_options.sh: lora_config train_args train_nj base_decode_config decode_args
+# of shared_options.sh: lora_config mixture_config train_args train_nj base_decode_config
+# of shared_options.sh: decode_args
 # of shared_options.sh: hear decode_nj inference_nj normalizer dumpdir expdir
 # end of options
 
@@ -57,6 +61,7 @@ given=("$@")
 . ./path.sh
 . ./cmd.sh
 . "$here/groups.sh"
+. "$here/routes.sh"
 . "$here/data_stages.sh"
 . "$here/model_stages.sh"
 . "$here/result_stages.sh"
@@ -90,6 +95,7 @@ if [[ $hear == true ]]; then decode_words+=(--hear); fi
 read -ra statistics_words <<<"$statistics_args"
 full_config=$(conf_file train "$full_config")
 lora_config=$(conf_file train "$lora_config")
+mixture_config=$(conf_file train "$mixture_config")
 declare -A merge_file=() decode_file=() soup_file=()
 soups=()
 merges=()
@@ -129,7 +135,7 @@ for name in "${tests[@]}"; do
 done
 
 declare -A mixed=() # combined data of several experts: name -> experts
-if [[ -n $joint$objectives ]]; then mixed[joint]=$experts; fi
+if [[ -n $joint$objectives ]] || has_route mixture; then mixed[joint]=$experts; fi
 if [[ $two_stage == true ]]; then
   for name in "${expert_names[@]}"; do
     # A set of translations is named by both languages, as es-en.
@@ -155,6 +161,8 @@ if [[ $sequential == true ]]; then
 fi
 together=("${trained[@]}" "${later[@]}") # systems that are trained on the data of several experts
 if [[ $two_stage == true ]]; then together+=(recognition); fi # the first stage's
+read_routes
+if has_route mixture; then later+=(mixture); fi
 for kind in "${kind_names[@]}"; do
   [[ $kind == full || $kind == lora ]] ||
     fail "--kinds must be of full and lora; got '$kind'."
@@ -176,6 +184,9 @@ for kind in "${merge_kinds[@]}"; do
 done
 systems=(zero_shot "${trained[@]}" "${later[@]}" "${merged[@]}")
 if [[ $two_stage == true ]]; then systems+=(recognition); fi
+if has_route routed_heard; then systems+=(routed_heard); fi
+decoded=("${systems[@]}") # by themselves
+if has_route routed; then systems+=(routed); fi
 check_unique "merge" "${merges[@]}"
 check_unique "system" "${systems[@]}"
 check_unique "decoding mode" "${modes[@]}"

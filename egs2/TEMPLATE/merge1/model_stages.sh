@@ -57,10 +57,11 @@ train_systems() {
   follow "${logs[@]/%//train.log}"
   run_parallel "$train_nj" train_system "${trained[@]}"
   run_parallel "$train_nj" train_system "${later[@]}"
+  if has_route routed_heard; then train_router; fi
   unfollow
 }
 
-is_lora() { [[ $1 == lora_* || $1 == joint_lora ]]; } # SYSTEM
+is_lora() { [[ $1 == lora_* || $1 == joint_lora || $1 == mixture ]]; } # SYSTEM
 
 train_system() { # SYSTEM
   case $1 in
@@ -71,6 +72,7 @@ train_system() { # SYSTEM
       train_model two_stage translation "$full_config" recognition
       ;;
     sequential) train_sequential ;;
+    mixture) train_model mixture joint "$mixture_config" ;;
     lora_*) train_model "$1" "${1#*_}" "$lora_config" ;;
     full_*) train_model "$1" "${1#*_}" "$full_config" ;;
     *) train_model "$1" joint "${soup_file[$1]}" base objectives_train ;;
@@ -96,11 +98,14 @@ train_model() { # SYSTEM DATA CONFIG [SYSTEM-TO-START-FROM] [COMMAND]
   elif [[ -n ${mixed[$name]:-} ]]; then
     options+=${joint_args:+ $joint_args}
   fi
+  if [[ $1 == mixture ]]; then options+=" $(mixture_options)"; fi
   words="$(basename "$config") $(fingerprint "$config") $options"
   words+=" $(sets_fingerprint "$name")"
   if [[ ${4:-base} != base ]]; then
     start=$expdir/$4/model
     words+=" $(fingerprint "$expdir/$4/.done")"
+  elif [[ $1 == mixture ]]; then
+    words+=" $(fingerprint "${lora_experts[@]/%//.done}")"
   fi
   if is_done "$out/.done" "$words"; then return; fi
   if [[ $take_added == true && -f $out/.added ]]; then

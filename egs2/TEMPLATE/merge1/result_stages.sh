@@ -4,12 +4,17 @@
 
 # Stage 9
 decode_systems() {
-  run_parallel "$decode_nj" decode_system "${systems[@]}"
+  run_parallel "$decode_nj" decode_system "${decoded[@]}"
+  if has_route routed; then link_routed; fi
 }
 
 decode_system() { # SYSTEM
   local dir=$expdir/$1 mode out words model=(--model "$expdir/$1/model") ways
   if is_lora "$1"; then model=(--model "$expdir/base" --adapter "$dir/model"); fi
+  if [[ $1 == routed_heard ]]; then
+    mapfile -t model < <(router_options)
+    model+=(--model "$expdir/base")
+  fi
   read -ra ways <<<"$(modes_of "$1")"
   for mode in "${ways[@]}"; do
     out=$dir/inference_$mode
@@ -33,7 +38,7 @@ score_systems() { run_parallel "$nj" score_set "${tests[@]}"; }
 
 score_set() { # SET: score all systems with one command
   local mode system dirs=()
-  for system in "${systems[@]}"; do
+  for system in "${decoded[@]}"; do
     for mode in $(modes_of "$system"); do dirs+=("$expdir/$system/inference_$mode/$1"); done
   done
   espnet-merge score --ref "$dumpdir/$1" --hyp "${dirs[@]}" --normalizer "$normalizer" \
@@ -52,6 +57,7 @@ write_report() {
     args+=("$name=$(join_by_comma "${own[@]}")")
   done
   if ((${#together[@]})); then args+=(--joint "${together[@]}"); fi
+  if ((${#route_names[@]})); then args+=(--routed "${route_names[@]}"); fi
   if [[ -n $base_decode_config ]]; then args+=(--base-inference "${base_modes[0]}"); fi
   espnet-merge report --expdir "$expdir" --base zero_shot "${args[@]}" \
     --sets "${tests[@]}" --inference "${modes[@]}"
@@ -103,7 +109,8 @@ configuration() {
   echo "experts $experts; base $base; speeds $speed_factors;" \
     "at most ${max_train_utterances:-all} utterances; train $train_args $joint_args" \
     "$objectives_args $(fingerprint "${files[@]}"); merge $merge_args;" \
-    "statistics $statistics_args; decode $decode_args" | xargs
+    "statistics $statistics_args; decode $decode_args" \
+    "${routes:+; route $router_args $routed_args $(fingerprint "$mixture_config")}" | xargs
 }
 
 # Every seed that is kept, of whichever day and machine.

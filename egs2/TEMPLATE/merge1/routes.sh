@@ -1,0 +1,77 @@
+# shellcheck shell=bash disable=SC2154
+# Source me. Systems that route between the LoRA experts. Each utterance is decoded by the
+# expert of its test set's group (routed), by the one that a router hears (routed_heard), or
+# by all, weighted by a gate (mixture). Expects the options of merge.sh and the variables
+# that it derives from them.
+
+has_route() { [[ " $routes " == *" $1 "* ]]; } # SYSTEM
+
+# read_routes: check --routes, and fill route_names and lora_experts.
+read_routes() {
+  local name
+  for name in $routes; do
+    [[ " routed routed_heard mixture " == *" $name "* ]] ||
+      fail "--routes must be of routed, routed_heard and mixture; got '$name'."
+  done
+  [[ -z $routes || " $kinds " == *" lora "* ]] ||
+    fail "--routes needs lora in --kinds, which are '$kinds'."
+  ((${#expert_names[@]} > 1)) || ! has_route routed_heard ||
+    fail "--routes routed_heard needs two experts to choose from; got '$experts'."
+  route_names=()
+  for name in routed routed_heard mixture; do
+    if has_route "$name"; then route_names+=("$name"); fi
+  done
+  lora_experts=("${expert_names[@]/#/$expdir/lora_}")
+}
+
+# Stage 7
+train_router() {
+  local out=$expdir/routed_heard name words train=() valid=() more
+  words=$router_args
+  for name in "${expert_names[@]}"; do
+    words+=" $name $(sets_fingerprint "$name")"
+    train+=("$name=$dumpdir/$(train_set "$name")")
+    valid+=("$name=$dumpdir/${name}_valid")
+  done
+  read -ra more <<<"$router_args"
+  if ! is_done "$out/.router.done" "$words"; then
+    mkdir -p "$out"
+    $train_cmd "$out/router.log" espnet-merge router --model "$expdir/base" \
+      --train "${train[@]}" --valid "${valid[@]}" --output "$out/router" --overwrite \
+      "${more[@]}" ||
+      fail "training the router: $(last_error "$out/router.log")"
+    mark_done "$out/.router.done" "$words"
+  fi
+  words="$routed_args $(fingerprint "$out/.router.done" "${lora_experts[@]/%//.done}")"
+  mark_done "$out/.done" "$words"
+}
+
+mixture_options() { # options of whisper_train with the experts
+  local models=("${lora_experts[@]/%//model}")
+  printf -- '--mixture_conf adapters=[%s]' "$(join_by_comma "${models[@]}")"
+}
+
+# Stage 9
+router_options() { # options of decode with the router and its experts, one a line
+  local name words
+  read -ra words <<<"$routed_args"
+  printf '%s\n' --router "$expdir/routed_heard/router" "${words[@]}" --adapters
+  for name in "${expert_names[@]}"; do printf '%s\n' "$name=$expdir/lora_$name/model"; done
+}
+
+# The hypotheses of routed are there already, those of the experts and of the base. A link
+# says whose they are, and is never out of date.
+link_routed() {
+  local mode set from
+  for mode in "${modes[@]}"; do
+    mkdir -p "$expdir/routed/inference_$mode"
+    for set in "${tests[@]}"; do
+      from=lora_${group_of[$set]:-}/inference_$mode
+      if [[ -z ${group_of[$set]:-} ]]; then
+        from=zero_shot/inference_$mode
+        if [[ -n $base_decode_config ]]; then from=zero_shot/inference_${base_modes[0]}; fi
+      fi
+      ln -sfn "../../$from/$set" "$expdir/routed/inference_$mode/$set"
+    done
+  done
+}
