@@ -6,7 +6,7 @@ python3 and espnet-merge, first on the recipe's PATH, hand it their arguments,
 environment, directory, input and outputs; it forks a process that goes on as theirs
 would have, and they end with its status.
 
-    python -m tests.recipes.warm serve NAME             until its standard input ends
+    python -m tests.recipes.warm serve NAME             until it is terminated
     python tests/recipes/warm.py ask NAME WORD...       do as the command WORD... would
 """
 
@@ -43,8 +43,11 @@ def warm_commands(directory: Path) -> Iterator[None]:
         stdout=subprocess.PIPE,
     ) as server:
         server.stdout.readline()  # it listens
-        yield
-        server.stdin.close()
+        try:
+            yield
+        finally:
+            # A process that another test has left may hold the input open.
+            server.terminate()
 
 
 def serve(name: str) -> None:

@@ -2,6 +2,7 @@
 # The lock is renewed by a uv that writes what the test says.
 
 setup() {
+  unset LOCK MAKEFLAGS MAKEOVERRIDES # of 'make test LOCK=no', which runs this
   project=$BATS_TEST_TMPDIR/project
   mkdir -p "$project"/{tools,.venv/bin}
   cp "$BATS_TEST_DIRNAME"/../../tools/lock.sh "$project/tools/"

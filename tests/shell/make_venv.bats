@@ -3,6 +3,7 @@
 # asked for, and fail if they are named in FAILS.
 
 setup() {
+  unset LOCK MAKEFLAGS MAKEOVERRIDES # of 'make test LOCK=no', which runs this
   project=$BATS_TEST_TMPDIR/project
   mkdir -p "$project"/{tools,.venv/bin}
   cp "$BATS_TEST_DIRNAME"/../../tools/{make_venv,find_python}.sh "$project/tools/"

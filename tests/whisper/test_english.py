@@ -92,7 +92,7 @@ def test_decoding(english, data, tmp_path, monkeypatch, capsys):
     words[words.index(tmp_path / "out")] = tmp_path / "other"
     expected = {
         ("--language", "es"): "language must be 'en' for an English-only model; got",
-        ("--language", "auto"): "language auto needs a model of many languages",
+        ("--language", "auto"): "language auto needs a multilingual model",
         ("--task", "translate"): "task must be transcribe for an English-only model",
     }
     for option, message in expected.items():
@@ -110,7 +110,7 @@ def test_other_commands_refuse(english, data, tmp_path, capsys):
     assert "language must be 'en' for an English-only model; got 'es'" in line
     words = ["similarity", "--model", english, "--data", data / "valid"]
     line = refusal(capsys, *words, "--languages", "en,es")
-    assert "language auto needs a model of many languages" in line
+    assert "language auto needs a multilingual model" in line
     words = ["filter", "--model", english, "--data", spanish]
     line = refusal(capsys, *words, "--output", tmp_path / "kept")
     assert "1 unknown language" in line
