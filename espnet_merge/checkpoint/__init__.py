@@ -13,7 +13,7 @@ from espnet_merge.checkpoint.hf import is_hf, open_hf
 from espnet_merge.checkpoint.names import without_training
 from espnet_merge.checkpoint.openai import is_openai, open_openai
 from espnet_merge.checkpoint.opened import Checkpoint, Format
-from espnet_merge.checkpoint.stored import check_sizes
+from espnet_merge.checkpoint.stored import check_stored
 from espnet_merge.checkpoint.torch_read import read_torch
 from espnet_merge.checkpoint.torch_write import FILES
 from espnet_merge.errors import InputError
@@ -55,7 +55,7 @@ def open_expert(path: Path) -> Checkpoint | Adapter:
     """
     if not path.exists():
         raise InputError(f"{path}: no such checkpoint; {READ}.")
-    check_sizes(path)
+    check_stored(path)
     if path.is_file():
         return _open_file(path)
     model, adapter = is_hf(path), (path / ADAPTER_CONFIG).exists()

@@ -25,7 +25,7 @@ from transformers import (
 
 from espnet_merge.checkpoint.ct2 import read_ct2
 from espnet_merge.checkpoint.openai import read_openai
-from espnet_merge.checkpoint.stored import check_sizes, sizes_of
+from espnet_merge.checkpoint.stored import check_stored, sizes_of
 from espnet_merge.disk.atomic import whole_directory
 from espnet_merge.errors import InputError
 from espnet_merge.files import CONFIG_JSON, FETCH_JSON, MERGES_TXT
@@ -86,7 +86,7 @@ def fetch(source: str, output: Path, cache: Path, *, overwrite: bool = False) ->
         InputError: the source is unknown, cannot be reached, or is damaged.
     """
     path = Path(source)
-    check_sizes(path)
+    check_stored(path)
     if is_ct2(path):
         whisper = _from_ct2(path, cache)
     elif path.is_dir():

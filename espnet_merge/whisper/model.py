@@ -18,7 +18,7 @@ from transformers.cache_utils import DynamicCache, EncoderDecoderCache
 from transformers.models.whisper.modeling_whisper import WhisperDecoder, WhisperEncoder
 from transformers.utils import logging
 
-from espnet_merge.checkpoint.stored import check_sizes
+from espnet_merge.checkpoint.stored import check_stored
 from espnet_merge.errors import InputError
 from espnet_merge.files import CONFIG_JSON
 from espnet_merge.whisper.context import set_context
@@ -81,7 +81,7 @@ def load_whisper(
             f"{path}: a Hugging Face Whisper directory (config.json, "
             "model.safetensors) is needed; make one with 'espnet-merge fetch'."
         )
-    check_sizes(path)
+    check_stored(path)
     logging.disable_progress_bar()  # loading takes a second; we have our own bars
     model, info = WhisperForConditionalGeneration.from_pretrained(
         path, dtype=dtype, local_files_only=True, output_loading_info=True
