@@ -37,6 +37,8 @@ from espnet_merge.speech import LANGUAGES, TRANSCRIBE, TRANSLATE
 from espnet_merge.version import __version__
 from espnet_merge.whisper import hub, packages
 from espnet_merge.whisper.fetched import CT2_FILE, ENGLISH_VOCABULARY, is_ct2
+from espnet_merge.whisper.model import load_whisper
+from espnet_merge.whisper.named import as_named
 
 # An OpenAI file has no tokenizer; the size of its vocabulary tells which one fits.
 _TOKENIZER_OF = {ENGLISH_VOCABULARY: "base.en", 51865: "base", 51866: "large-v3"}
@@ -95,7 +97,7 @@ def _from_path(path: Path, provenance: dict[str, str], cache: Path) -> Whisper:
         return _from_ct2(path, provenance, cache)
     if path.is_file():
         return _from_openai(path, provenance, cache)
-    return _from_directory(path, provenance)
+    return _from_directory(as_named(path, cache), provenance)
 
 
 def _downloaded(repository: str) -> Path | None:
@@ -134,9 +136,7 @@ def _from_directory(path: Path, provenance: dict[str, str]) -> Whisper:
         kind = json.loads((path / CONFIG_JSON).read_text()).get("model_type")
         if kind != "whisper":
             raise InputError(f"{path}: model_type must be whisper; it is {kind!r}.")
-        model, report = WhisperForConditionalGeneration.from_pretrained(
-            path, dtype="auto", local_files_only=True, output_loading_info=True
-        )
+        model = load_whisper(path, "auto")
         tokenizer = WhisperTokenizer.from_pretrained(path, local_files_only=True)
     except InputError:
         raise
@@ -145,11 +145,6 @@ def _from_directory(path: Path, provenance: dict[str, str]) -> Whisper:
             f"{path}: must be a Hugging Face Whisper directory with weights and "
             f"tokenizer; {error}."
         ) from error
-    # The output projection is the token embedding, so a directory may leave it out.
-    missing = sorted(set(report["missing_keys"]) - {"proj_out.weight"})
-    for rule, names in (("missing", missing), ("unknown", report["unexpected_keys"])):
-        if names:
-            raise InputError(f"{path}: weights are {rule}: {', '.join(names)}.")
     return Whisper(model, tokenizer, model.generation_config, provenance)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from espnet_merge.__main__ import main
 from espnet_merge.decode import batches, transcribe
@@ -561,3 +561,18 @@ def test_a_tokenizer_that_lacks_a_token_fails_first(
     out = tmp_path / "out"
     assert message in refusal(capsys, model, data, out, *SHORT, *options)
     assert not out.exists()
+
+
+@pytest.mark.parametrize("layout", ["compiled", "wrapped"])
+def test_weights_as_a_training_left_them(micro_whisper, data, tmp_path, layout):
+    model = shutil.copytree(micro_whisper, tmp_path / "model")
+    state = load_file(model / "model.safetensors")
+    if layout == "compiled":
+        state = {f"_orig_mod.{name}": x.clone() for name, x in state.items()}
+        save_file(state, model / "model.safetensors", metadata={"format": "pt"})
+    else:
+        (model / "model.safetensors").unlink()
+        torch.save({"model": state, "epoch": 1}, model / "pytorch_model.bin")
+    for place, output in ((micro_whisper, "plain"), (model, "left")):
+        decode(place, data, tmp_path / output, *SHORT)
+    assert records(tmp_path / "plain") == records(tmp_path / "left")
