@@ -14,16 +14,21 @@ from transformers import (
 from transformers.models.whisper.tokenization_whisper import LANGUAGES
 
 
-def write_tokenizer(directory: Path, merges: Sequence[str] = ()) -> WhisperTokenizer:
-    """Write a tokenizer of 256 bytes, of merges, and of Whisper's special tokens."""
+def write_tokenizer(
+    directory: Path, merges: Sequence[str] = (), *, old: bool = False
+) -> WhisperTokenizer:
+    """Write a tokenizer of 256 bytes, of merges, and of Whisper's special tokens.
+
+    An old one, as of 2022, lists no timestamps, and has another name for silence.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     symbols = [*_byte_symbols(), *(merge.replace(" ", "") for merge in merges)]
     vocabulary = {symbol: index for index, symbol in enumerate(symbols)}
     special = ["<|endoftext|>", "<|startoftranscript|>"]
     special += [f"<|{code}|>" for code in LANGUAGES]
     special += ["<|translate|>", "<|transcribe|>", "<|startoflm|>", "<|startofprev|>"]
-    special += ["<|nospeech|>", "<|notimestamps|>"]
-    special += [f"<|{step * 0.02:.2f}|>" for step in range(1501)]
+    special += ["<|nocaptions|>" if old else "<|nospeech|>", "<|notimestamps|>"]
+    special += [] if old else [f"<|{step * 0.02:.2f}|>" for step in range(1501)]
     vocab_file, merges_file = directory / "vocab.json", directory / "merges.txt"
     vocabulary["<|endoftext|>"] = len(vocabulary)
     vocab_file.write_text(json.dumps(vocabulary, ensure_ascii=False), "utf-8")

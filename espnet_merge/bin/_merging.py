@@ -9,22 +9,20 @@ from espnet_merge.merging.config import read_params
 from espnet_merge.options import AnyPath, Option, Options
 from espnet_merge.workers import cores
 
+BASE = Option("model from which the experts were trained", metavar="PATH")
+EXPERTS = Option(
+    "models or adapters of the base: Hugging Face or PEFT directories, OpenAI's .pt,"
+    " ESPnet's .pth",
+    metavar="PATH",
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Models(Options):
     """Base and experts."""
 
-    base: Annotated[
-        AnyPath, Option("model from which the experts were trained", metavar="PATH")
-    ]
-    experts: Annotated[
-        Sequence[AnyPath],
-        Option(
-            "models or adapters of the base: Hugging Face or PEFT directories, OpenAI's"
-            " .pt, ESPnet's .pth",
-            metavar="PATH",
-        ),
-    ]
+    base: Annotated[AnyPath, BASE]
+    experts: Annotated[Sequence[AnyPath], EXPERTS]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,8 +45,8 @@ class Execution(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Inputs(Models, Execution):
-    """What is merged, and to what."""
+class Result(Execution):
+    """How the experts are merged, and to what."""
 
     params: Annotated[
         Mapping[str, Any],
@@ -81,11 +79,11 @@ class Inputs(Models, Execution):
         weights = {} if self.weights is None else {"weights": list(self.weights)}
         return {**self.params, **weights}
 
-    def opened(self) -> dict[str, Any]:
+    def inputs(self, base: AnyPath, experts: Sequence[AnyPath]) -> dict[str, Any]:
         """Return the arguments of ``Merge`` that all merges of these inputs share."""
         from espnet_merge.merging.planned import opened
 
-        return opened(Path(self.base), [Path(expert) for expert in self.experts]) | {
+        return opened(Path(base), [Path(expert) for expert in experts]) | {
             "format": self.format,
             "dtype": self.dtype,
             "compute_dtype": self.compute_dtype,

@@ -1,7 +1,8 @@
 r"""Merge expert checkpoints into one.
 
 Base and experts are Hugging Face directories, OpenAI's .pt or ESPnet's .pth; experts
-may also be LoRA adapters. Formats may be mixed if they describe the same model.
+may also be LoRA adapters. Formats may be mixed if they describe the same model. What
+--config says need not be given; it may also be mergekit's YAML, or a merge.yaml.
 
 For example:
   espnet-merge merge --method tsv_m --base exp/base \
@@ -11,19 +12,21 @@ For example:
 'espnet-merge methods' lists the methods and their parameters.
 """
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
-from espnet_merge.bin._merging import Inputs
-from espnet_merge.options import AnyPath, Option, function
+from espnet_merge.bin._merging import BASE, EXPERTS, Result
+from espnet_merge.errors import InputError
+from espnet_merge.options import AnyPath, Option, declared, function
 
 if TYPE_CHECKING:
     from espnet_merge.merging.planned import Merged, PlannedMerge
 
 
 @dataclass(frozen=True, kw_only=True)
-class Command(Inputs):
+class Command(Result):
     """Merge expert checkpoints into one.
 
     One tensor at a time is read, merged and written; a result is written completely or
@@ -57,8 +60,14 @@ class Command(Inputs):
     ] = None
     config: Annotated[
         AnyPath | None,
-        Option("YAML with 'method' and 'params'", metavar="FILE"),
+        Option(
+            "YAML with 'method' and 'params', mergekit's, or a merge.yaml; it may name"
+            " base and experts",
+            metavar="FILE",
+        ),
     ] = None
+    base: Annotated[AnyPath | None, BASE] = None
+    experts: Annotated[Sequence[AnyPath] | None, EXPERTS] = None
     output: Annotated[AnyPath, Option("directory to write", metavar="DIR")]
     output_adapter: Annotated[
         int | str | None,
@@ -77,26 +86,42 @@ class Command(Inputs):
     ] = None
     dry_run: Annotated[bool, Option("check the headers and print the plan")] = False
 
+    @classmethod
+    def completed(cls, given: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return what is given, and what the file ``config`` says besides."""
+        from espnet_merge.merging.config import with_config
+
+        return with_config(given)
+
     def plan(self) -> "PlannedMerge":
         """Return the merge, after all checks that need only headers."""
         from espnet_merge.job_array import parse_shard
-        from espnet_merge.merging.config import method_and_params
         from espnet_merge.merging.merge import Merge
         from espnet_merge.merging.planned import PlannedMerge
         from espnet_merge.methods import build_method
 
-        config = Path(self.config) if self.config else None
-        name, params = method_and_params(self.method, config, self.parameters)
-        inputs = self.opened()
+        method, base, experts = self._needed("method", "base", "experts")
         return PlannedMerge(
             merge=Merge(
-                method=build_method(name, params), output=Path(self.output), **inputs
+                method=build_method(method, self.parameters),
+                output=Path(self.output),
+                **self.inputs(base, experts),
             ),
             jobs=self.jobs,
             device=self.device,
             adapter_rank=self.output_adapter or None,
             shard=parse_shard(self.shard) if self.shard else None,
         )
+
+    def _needed(self, *names: str) -> Iterator[Any]:
+        """Yield options that the command line or the file must give."""
+        for name in names:
+            if not (value := getattr(self, name)):
+                what = declared(type(self))[name].option.help
+                raise InputError(
+                    f"--{name} is missing: {what}; give it, or a --config with it."
+                )
+            yield value
 
     def __call__(self) -> "Merged | PlannedMerge":
         """Merge and return the result, or return the plan of a dry run."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from espnet_merge.bin._merging import Inputs
+from espnet_merge.bin._merging import Models, Result
 from espnet_merge.errors import InputError
 from espnet_merge.merging.config import read_grid
 from espnet_merge.options import AnyPath, Option
@@ -26,14 +26,15 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Command(Inputs):
+class Command(Models, Result):
     """Merge the same experts with many settings in one pass over them."""
 
     method: Annotated[Sequence[str], Option("methods", metavar="NAME")] = ()
     config: Annotated[
         Sequence[AnyPath],
         Option(
-            "YAML with 'method' and 'params'; the result is named after the file",
+            "YAML with 'method' and 'params', or mergekit's; the result is named after"
+            " the file",
             metavar="FILE",
         ),
     ] = ()
@@ -55,14 +56,26 @@ class Command(Inputs):
         from espnet_merge.merging.config import read_config
         from espnet_merge.merging.sweep import Sweep, merges_of
 
-        files = [Path(file) for file in self.config]
-        starts = [(file.stem, *read_config(file)) for file in files]
+        starts = [self._start(read_config(Path(file)), file) for file in self.config]
         starts += [(name, name, {}) for name in self.method]
         if not starts:
             raise InputError("give at least one --method or --config.")
         output = Path(self.output)
-        merges = merges_of(starts, self.parameters, self.grid, output, **self.opened())
+        inputs = self.inputs(self.base, self.experts)
+        merges = merges_of(starts, self.parameters, self.grid, output, **inputs)
         return Sweep(merges=merges, output=output, jobs=self.jobs, device=self.device)
+
+    def _start(
+        self, said: Mapping[str, Any], file: AnyPath
+    ) -> tuple[str, str, dict[str, Any]]:
+        """Return name, method and parameters of a file that asks for no other type."""
+        for name in ("dtype", "compute_dtype"):
+            if said.get(name, ours := getattr(self, name)) != ours:
+                raise InputError(
+                    f"{file}: {name} is {said[name]}, of the sweep {ours}; give"
+                    f" --{name.replace('_', '-')} {said[name]}, or merge it alone."
+                )
+        return Path(file).stem, said["method"], said["params"]
 
     def __call__(self) -> list[Path]:
         """Merge with all settings, and return the directories of the results."""

@@ -10,14 +10,23 @@ from espnet_merge.checkpoint.adapter import (
 )
 from espnet_merge.checkpoint.espnet import open_espnet
 from espnet_merge.checkpoint.hf import is_hf, open_hf
+from espnet_merge.checkpoint.layouts import (
+    HF_BODY,
+    HF_MARK,
+    OPENAI_MARK,
+    bare,
+    check_shard,
+    unwrapped,
+    what_is_in,
+)
 from espnet_merge.checkpoint.names import without_training
 from espnet_merge.checkpoint.openai import is_openai, open_openai
 from espnet_merge.checkpoint.opened import Checkpoint, Format
-from espnet_merge.checkpoint.stored import check_sizes
+from espnet_merge.checkpoint.stored import check_stored
 from espnet_merge.checkpoint.torch_read import read_torch
 from espnet_merge.checkpoint.torch_write import FILES
 from espnet_merge.errors import InputError
-from espnet_merge.files import ADAPTER_CONFIG, CONFIG_YAML
+from espnet_merge.files import ADAPTER_CONFIG, CONFIG_JSON, CONFIG_YAML
 
 READ = (
     "a checkpoint is a Hugging Face directory, a PEFT adapter directory, OpenAI's .pt"
@@ -55,7 +64,7 @@ def open_expert(path: Path) -> Checkpoint | Adapter:
     """
     if not path.exists():
         raise InputError(f"{path}: no such checkpoint; {READ}.")
-    check_sizes(path)
+    check_stored(path)
     if path.is_file():
         return _open_file(path)
     model, adapter = is_hf(path), (path / ADAPTER_CONFIG).exists()
@@ -70,7 +79,8 @@ def open_expert(path: Path) -> Checkpoint | Adapter:
     ours = [path / name for name in FILES.values() if (path / name).is_file()]
     if len(ours) == 1:
         return _open_file(ours[0])
-    raise InputError(f"{path}: {_what_is_in(path)}; {READ}.")
+    what = _experiment(path) or what_is_in(path, holds_weights)
+    raise InputError(f"{path}: {what or f'holds no weights of a known name; {READ}'}.")
 
 
 def _open_file(path: Path) -> Checkpoint | Adapter:
@@ -78,25 +88,27 @@ def _open_file(path: Path) -> Checkpoint | Adapter:
         raise InputError(
             f"{path}: a single file; give the directory that holds it and config.json."
         )
-    content = without_training(read_torch(path))
-    if is_openai(content):
-        return open_openai(path, content)
-    if is_task_adapter(content):
-        return open_task_adapter(path, content)
-    if "model.decoder.embed_tokens.weight" in content:
+    content = read_torch(path)
+    state = without_training(bare(unwrapped(content)))
+    check_shard(path, state)
+    if is_openai(content) or OPENAI_MARK in state:
+        return open_openai(path, content.get("dims", {}), state)
+    if is_task_adapter(state):
+        return open_task_adapter(path, state)
+    if HF_BODY + HF_MARK in state and (path.parent / CONFIG_JSON).is_file():
         raise InputError(
             f"{path}: weights of a Hugging Face model; give the directory that holds"
             " them and config.json."
         )
-    return open_espnet(path, content)
+    return open_espnet(path, state)
 
 
-def _what_is_in(path: Path) -> str:
+def _experiment(path: Path) -> str | None:
     files = sorted(file.name for file in path.glob("*.pth"))
     if files and (path / CONFIG_YAML).is_file():
         best = [name for name in files if ".ave." in name] or files
         return f"an ESPnet experiment, give one of its files, such as {best[-1]}"
-    return "holds no weights of a known name"
+    return None
 
 
 __all__ = [

@@ -29,9 +29,16 @@ ARCHITECTURE = (
     "max_source_positions",
     "max_target_positions",
 )
-# The same in ESPnet's config.yaml; rates of dropout may differ between trainings.
+# The same in ESPnet's config.yaml.
 ESPNET = ("model", "frontend", "encoder", "decoder")
 ESPNET_CONF = ("frontend_conf", "encoder_conf", "decoder_conf")
+# Parts of the names of options that change the meaning of no weight: how a network is
+# trained, how it computes the same, where it is, and how audio is cut.
+OF_TRAINING = (
+    *("dropout", "drop_rate", "stochastic_depth", "specaug", "freeze"),
+    *("flash_attn", "sdpa", "gradient_checkpoint", "pad_trim"),
+    *("download_dir", "dir_path", "load_origin", "load_pretrained"),
+)
 # What begins the names of OpenAI's models, and the origin of what is from the hub.
 OPENAI, HUB = "openai/", "hub:"
 
@@ -115,7 +122,7 @@ def _facts(config: Mapping[str, Any]) -> dict[str, Any]:
     facts = {key: config[key] for key in (*ARCHITECTURE, *ESPNET) if key in config}
     for conf in ESPNET_CONF:
         for key, value in (config.get(conf) or {}).items():
-            if "dropout" not in key:
+            if not any(part in key for part in OF_TRAINING):
                 facts[f"{conf}.{key}"] = value
     return facts
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from espnet_merge.checkpoint.dtypes import DTYPES, to_float
 from espnet_merge.errors import InputError
 
 Array = NDArray[np.generic]
@@ -17,6 +18,7 @@ Array = NDArray[np.generic]
 # CTranslate2's type codes. Whole numbers (i8, i16) hold quantised weights, which
 # cannot be turned back into the weights they came from, or scalars such as num_heads.
 _DTYPES = {0: "<f4", 1: "<i1", 2: "<i2", 3: "<i4", 4: "<f2"}
+_BF16 = 5
 
 _TOP = {
     "embeddings": "embed_tokens",
@@ -51,7 +53,7 @@ def read_ct2(data: bytes, source: str) -> tuple[dict[str, Array], int]:
         InputError: not such a file, a truncated one, or one with quantised weights.
     """
     try:
-        variables = dict(_variables(data))
+        variables = _variables(data)
         heads = int(variables["encoder/num_heads"])
     except (struct.error, UnicodeDecodeError, KeyError, ValueError) as error:
         raise InputError(
@@ -64,14 +66,15 @@ def read_ct2(data: bytes, source: str) -> tuple[dict[str, Array], int]:
             continue
         if value.dtype.kind != "f":
             raise InputError(
-                f"{source}: weights must be float16 or float32; {name} is quantised "
+                f"{source}: weights must be floats; {name} is quantised "
                 f"({value.dtype}), which cannot be undone. Take the float16 model."
             )
         weights.update(_rename(name, value))
     return weights, heads
 
 
-def _variables(data: bytes) -> Iterator[tuple[str, Array]]:
+def _variables(data: bytes) -> dict[str, Array]:
+    """Return every variable by name; of equal ones the file holds one."""
     offset = 0
 
     def take(code: str) -> int:
@@ -90,14 +93,23 @@ def _variables(data: bytes) -> Iterator[tuple[str, Array]]:
     version, spec, _ = take("I"), take_string(), take("I")
     if spec != "WhisperSpec":
         raise ValueError(f"format {version} of a {spec!r}")
+    found: dict[str, Array] = {}
     for _ in range(take("I")):
         name = take_string()
         shape = [take("I") for _ in range(take("B"))]
-        dtype = np.dtype(_DTYPES[take("B")])
-        size = take("I")
-        array = np.frombuffer(data, dtype, size // dtype.itemsize, offset)
-        yield name, array.reshape(shape)
+        code, size = take("B"), take("I")
+        dtype = np.dtype(DTYPES["BF16"] if code == _BF16 else _DTYPES[code])
+        array: Array = np.frombuffer(data, dtype, size // dtype.itemsize, offset)
+        if code == _BF16:
+            array = to_float(array, "BF16", "float32")
+        found[name] = array.reshape(shape)
         offset += size
+    for _ in range(take("I")):
+        alias, name = take_string(), take_string()
+        # The projection repeats the embedding, and is told by it.
+        if not alias.startswith("decoder/projection/"):
+            found[alias] = found[name]
+    return found
 
 
 def _rename(name: str, value: Array) -> Iterator[tuple[str, Array]]:

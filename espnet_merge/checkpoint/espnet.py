@@ -32,8 +32,7 @@ def open_espnet(path: Path, content: Mapping[str, Any]) -> Checkpoint:
         "espnet",
         naming,
     )
-    if naming is ESPNET_TASK:
-        checkpoint.drop_tied()
+    checkpoint.drop_tied()
     return checkpoint
 
 

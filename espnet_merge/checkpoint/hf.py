@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from espnet_merge.checkpoint.dtypes import nbytes
+from espnet_merge.checkpoint.layouts import bare, check_numbers, unwrapped
+from espnet_merge.checkpoint.names import PLAIN, TRAINED
 from espnet_merge.checkpoint.opened import Checkpoint
 from espnet_merge.checkpoint.safetensors import Entry, SafetensorsWriter, read_header
 from espnet_merge.checkpoint.torch_read import read_torch, tensors_of
@@ -38,15 +40,21 @@ def open_hf(path: Path) -> Checkpoint:
     config = read_json(path / CONFIG_JSON)
     index, *files = weight_files(path)
     entries: dict[str, Entry] = {}
+    stored: set[str] = set()
     for file in files or [index]:
-        entries |= _read_file(file)
+        found, names = _read_file(file)
+        entries |= found
+        stored |= names
     if files and (lost := sorted(_weight_map(index).keys() ^ entries.keys())):
         raise InputError(
             f"{index}: tensor {lost[0]} is in the index or in a shard, but not in both;"
             " fetch the checkpoint again."
         )
+    check_numbers(path, config, entries)
+    entries = bare(entries)
     read = (path / CONFIG_JSON, index, *files)
-    checkpoint = Checkpoint(path, entries, config, read)
+    naming = PLAIN if entries.keys() == stored else TRAINED
+    checkpoint = Checkpoint(path, entries, config, read, naming=naming)
     if config.get("tie_word_embeddings", True):
         checkpoint.drop_tied()
     return checkpoint
@@ -74,10 +82,13 @@ def _weight_map(index: Path) -> dict[str, Any]:
     return where
 
 
-def _read_file(path: Path) -> dict[str, Entry]:
+def _read_file(path: Path) -> tuple[dict[str, Entry], set[str]]:
+    """Return the weights in a file, and the names of all that is in it."""
     if path.suffix == ".safetensors":
-        return read_header(path)
-    return tensors_of(path, read_torch(path))
+        entries = read_header(path)
+        return entries, set(entries)
+    content = read_torch(path)
+    return tensors_of(path, unwrapped(content)), set(content)
 
 
 def _inside(index: Path, shard: object) -> str:

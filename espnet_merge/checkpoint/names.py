@@ -30,7 +30,7 @@ _NORMS = (
 )
 # ESPnet keeps OpenAI's encoder and decoder inside its own.
 _SIDES = (("encoder.encoders.", "encoder."), ("decoder.decoders.", "decoder."))
-_TASK = "network."
+TASK = "network."
 _TRAINING = "objectives."
 
 
@@ -114,10 +114,12 @@ class Naming:
 
 
 PLAIN = Naming("as they are", str, str)
+# Names that a training put something before, which is dropped when they are read.
+TRAINED = Naming("as a training left them", str, str)
 OPENAI = Naming("openai-whisper", from_openai, to_openai)
 ESPNET_WHISPER = Naming("ESPnet's Whisper", from_espnet_whisper, to_espnet_whisper)
 ESPNET_TASK = Naming(
-    "WhisperTask", lambda name: name.removeprefix(_TASK), lambda name: _TASK + name
+    "WhisperTask", lambda name: name.removeprefix(TASK), lambda name: TASK + name
 )
 
 
@@ -130,14 +132,14 @@ def without_training[T](state: Mapping[str, T]) -> dict[str, T]:
         >>> without_training({"objectives.of.another.model": 3})
         {'objectives.of.another.model': 3}
     """
-    if not any(name.startswith(_TASK) for name in state):
+    if not any(name.startswith(TASK) for name in state):
         return dict(state)
     return {k: value for k, value in state.items() if not k.startswith(_TRAINING)}
 
 
 def espnet_naming(names: set[str]) -> Naming:
     """Tell which model of ESPnet has tensors of these ``names``."""
-    if all(name.startswith(_TASK) for name in names):
+    if all(name.startswith(TASK) for name in names):
         return ESPNET_TASK
     # The layers of ESPnet's other models are numbered: encoder.encoders.0.
     if any(name.startswith(f"{side}blocks.") for name in names for side, _ in _SIDES):

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from espnet_merge.checkpoint.layouts import bare
 from espnet_merge.checkpoint.names import OPENAI
 from espnet_merge.checkpoint.opened import Checkpoint
 from espnet_merge.checkpoint.torch_read import read_torch, tensors_of
@@ -35,10 +36,21 @@ def is_openai(content: Mapping[str, Any]) -> bool:
     return content.keys() >= KEYS and all(isinstance(content[k], dict) for k in KEYS)
 
 
-def open_openai(path: Path, content: Mapping[str, Any]) -> Checkpoint:
-    """Open the file ``path``, whose ``content`` was read and ``is_openai``."""
+def open_openai(
+    path: Path, dims: Mapping[str, Any], state: Mapping[str, Any]
+) -> Checkpoint:
+    """Open the file ``path``, of which sizes and weights were read.
+
+    Args:
+        path: The file.
+        dims: Its sizes; none where a training kept the weights alone.
+        state: openai-whisper's name to each tensor.
+
+    Raises:
+        InputError: one is no size, or no tensor.
+    """
     config: dict[str, Any] = dict(_SAME)
-    for key, value in content["dims"].items():
+    for key, value in dims.items():
         if key not in DIMS or type(value) is not int:
             raise InputError(
                 f"{path}: dims must hold Whisper's sizes; got {key}={value!r}: fetch it"
@@ -46,8 +58,7 @@ def open_openai(path: Path, content: Mapping[str, Any]) -> Checkpoint:
             )
         config[DIMS[key]] = value
     entries = {
-        OPENAI.read(name): entry
-        for name, entry in tensors_of(path, content["model_state_dict"]).items()
+        OPENAI.read(name): entry for name, entry in tensors_of(path, state).items()
     }
     return Checkpoint(path, entries, config, (path,), "openai", OPENAI)
 
@@ -64,7 +75,7 @@ def read_openai(path: Path) -> tuple[dict[str, "NDArray[np.generic]"], int]:
             f"{path}: must be an OpenAI Whisper file with 'dims' and"
             " 'model_state_dict'; it is not."
         )
-    file = open_openai(path, content)
+    file = open_openai(path, content["dims"], bare(content["model_state_dict"]))
     weights = {
         name: (file.read(name) if entry.dtype == "BF16" else file.stored(name)).reshape(
             entry.shape

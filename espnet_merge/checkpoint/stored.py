@@ -8,6 +8,8 @@ from espnet_merge.files import EXPORT_YAML, FETCH_JSON, MERGE_YAML
 
 # What merge, export and fetch write beside a result, the sizes of weights in it.
 RECORDS = (MERGE_YAML, EXPORT_YAML, FETCH_JSON)
+# How a pointer of Git LFS begins. It stands for a file that was not downloaded.
+POINTER = b"version https://git-lfs.github.com/spec/"
 SUFFIXES = (".safetensors", ".bin", ".pt", ".pth")
 
 
@@ -17,12 +19,14 @@ def sizes_of(directory: Path) -> dict[str, dict[str, int]]:
     return {"bytes": {path.name: path.stat().st_size for path in files}}
 
 
-def check_sizes(path: Path) -> None:
-    """Raise ``InputError`` where weights have another size than a record says.
+def check_stored(path: Path) -> None:
+    """Raise ``InputError`` where weights are not there, or not as a record says.
 
     Args:
-        path: A model: its directory, or a file in it. Without a record nothing is said.
+        path: A model: its directory, or a file in it. Without a record its sizes are
+            not checked.
     """
+    _check_downloaded(path)
     directory = path if path.is_dir() else path.parent
     for name in RECORDS:
         for file, size in _sizes_in(directory / name).items():
@@ -34,6 +38,18 @@ def check_sizes(path: Path) -> None:
                 raise InputError(
                     f"{there}: must have {size} bytes, as {name} beside it says; it has"
                     f" {found}: copy it again, or make it anew."
+                )
+
+
+def _check_downloaded(path: Path) -> None:
+    for file in sorted(path.iterdir()) if path.is_dir() else [path]:
+        if not file.is_file():
+            continue
+        with file.open("rb") as content:
+            if content.read(len(POINTER)) == POINTER:
+                raise InputError(
+                    f"{file}: must be the file itself; it is a Git LFS pointer to it: "
+                    f"run 'git lfs pull' in {file.parent}."
                 )
 
 

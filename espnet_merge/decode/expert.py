@@ -8,7 +8,7 @@ from transformers import WhisperForConditionalGeneration
 
 from espnet_merge.checkpoint.adapter import open_adapter, read_stored
 from espnet_merge.checkpoint.agree import check_named_base
-from espnet_merge.checkpoint.stored import check_sizes
+from espnet_merge.checkpoint.stored import check_stored
 from espnet_merge.decode.router import Router
 from espnet_merge.errors import InputError
 from espnet_merge.files import ADAPTER_CONFIG
@@ -30,7 +30,7 @@ def check_expert(model: Path, adapter: Path | None) -> None:
             f"{model}: --model must be a whole Whisper; this is a LoRA adapter: give "
             f"its base as --model and --adapter {model}."
         )
-    check_sizes(model)
+    check_stored(model)
     if adapter is not None and not is_mixture(adapter):
         check_adapter(adapter)
         stored = read_stored(adapter)
@@ -45,7 +45,7 @@ def check_adapter(adapter: Path) -> None:
             f"{adapter}: a PEFT adapter directory needs adapter_config.json; it has "
             "none: give the model/ directory of a LoRA expert."
         )
-    check_sizes(adapter)
+    check_stored(adapter)
 
 
 def load_routed(

@@ -11,7 +11,7 @@ from espnet_merge.decode.journal import Record
 from espnet_merge.decode.search import Hypothesis
 from espnet_merge.decode.utterances import Utterance
 from espnet_merge.speech import AUTO, SAMPLE_RATE
-from espnet_merge.whisper.prompt import token_id
+from espnet_merge.whisper.prompt import first_timestamp
 
 
 class DecodedSegment(NamedTuple):
@@ -53,8 +53,8 @@ def utterance_record(
     """
     segments = sorted(segments, key=lambda segment: segment.audio.start)
     hypotheses = [segment.hypothesis for segment in segments]
-    zero = token_id(tokenizer, "<|0.00|>")
-    words = [[t for t in h.tokens if t < zero] for h in hypotheses]
+    zero = first_timestamp(tokenizer)
+    words = [[t for t in h.tokens if zero is None or t < zero] for h in hypotheses]
     score = sum((hypothesis.score for hypothesis in hypotheses), 0.0)
     steps = sum(hypothesis.steps for hypothesis in hypotheses)
     record: Record = {

@@ -40,7 +40,7 @@ from espnet_merge.decode.search import Hypothesis
 from espnet_merge.decode.segments import cut
 from espnet_merge.decode.settings import Settings
 from espnet_merge.decode.torch_backend import TorchBackend
-from espnet_merge.decode.utterances import Utterance, read_utterances
+from espnet_merge.decode.utterances import Utterance, check_tokens, read_utterances
 from espnet_merge.disk.atomic import whole_file
 from espnet_merge.disk.digest import sha256_of_all
 from espnet_merge.errors import InputError
@@ -121,6 +121,7 @@ def transcribe(
     if jobs:
         torch.set_num_threads(settings.threads)
         tokenizer = load_tokenizer(model)
+        check_tokens(tokenizer, (u for job in jobs for u in job.utterances), settings)
         # Loaded when first called: other jobs of an array may have decoded everything.
         recognizer = cache(lambda: _load(model, adapter, settings, tokenizer, routes))
         for job in jobs:

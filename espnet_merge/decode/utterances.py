@@ -1,8 +1,8 @@
 """The utterances of a Kaldi data directory, checked before anything is decoded."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import soundfile
@@ -16,7 +16,19 @@ from espnet_merge.errors import InputError
 from espnet_merge.files import UTT2LANG, UTT2TASK, WAV_SCP
 from espnet_merge.speech import AUTO, LANGUAGES, SAMPLE_RATE, TRANSCRIBE, WINDOW
 from espnet_merge.whisper.features import MIN_SAMPLES
-from espnet_merge.whisper.prompt import check_language, check_task
+from espnet_merge.whisper.prompt import (
+    check_language,
+    check_task,
+    known_languages,
+    needed_timestamp,
+    prompt_ids,
+    token_id,
+)
+
+if TYPE_CHECKING:
+    from transformers import WhisperTokenizer
+
+    from espnet_merge.decode.settings import Settings
 
 
 class Utterance(NamedTuple):
@@ -106,6 +118,25 @@ def read_utterances(
             )
         )
     return utterances
+
+
+def check_tokens(
+    tokenizer: "WhisperTokenizer", utterances: Iterable[Utterance], settings: "Settings"
+) -> None:
+    """Check that the tokenizer has what prompts and texts of utterances need.
+
+    Raises:
+        InputError: it lacks a language, a task, or what begins and ends a text.
+    """
+    token_id(tokenizer, "<|endoftext|>")
+    if settings.timestamps:
+        needed_timestamp(tokenizer)
+    candidates = settings.languages or ()
+    if settings.language == AUTO:
+        candidates = candidates or known_languages(tokenizer)
+    for language, task in sorted({(u.language, u.task) for u in utterances}):
+        for code in candidates if language == AUTO else [language]:
+            prompt_ids(tokenizer, code, task)
 
 
 def read_audio(utterance: Utterance) -> NDArray[np.float32]:

@@ -5,6 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from espnet_merge.errors import InputError
+from espnet_merge.options import unknown
+
+# What a configuration may say of a merge, by the names of the options.
+OPTIONS = (
+    *("method", "params", "base", "experts"),
+    *("dtype", "compute_dtype", "format", "output_adapter"),
+)
 
 
 def read_params(items: Iterable[str]) -> dict[str, Any]:
@@ -63,13 +70,23 @@ def read_grid(items: Iterable[str]) -> dict[str, list[Any]]:
     return grid
 
 
-def read_config(path: Path) -> tuple[str, dict[str, Any]]:
-    """Return method and parameters of a ``conf/merge/<method>.yaml``.
+def read_config(path: Path) -> dict[str, Any]:
+    """Return the options of ``merge`` that a file says.
+
+    Args:
+        path: a ``conf/merge/<method>.yaml``, a file of mergekit's, or the
+            ``merge.yaml`` beside a result, of which the digests are not compared.
+
+    Returns:
+        ``method`` and ``params``, and whatever else of ``OPTIONS`` is in it.
 
     Raises:
         InputError: the file is missing, or holds anything else.
     """
     import yaml
+
+    from espnet_merge.merging.mergekit import from_mergekit
+    from espnet_merge.merging.mergekit_file import MARK
 
     if not path.is_file():
         raise InputError(f"{path}: no such file; see conf/merge for examples.")
@@ -77,39 +94,60 @@ def read_config(path: Path) -> tuple[str, dict[str, Any]]:
         config = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not valid YAML ({error}).") from error
+    if isinstance(config, dict) and MARK in config:
+        return from_mergekit(config, path)
     if (
         not isinstance(config, dict)
-        or not config.keys() <= {"method", "params"}
         or not isinstance(config.get("method"), str)
         or not isinstance(config.get("params") or {}, dict)
     ):
         raise InputError(
-            f"{path}: must hold 'method: NAME' and 'params: {{…}}' and nothing else;"
-            " see conf/merge for examples."
+            f"{path}: must hold 'method: NAME' and 'params: {{…}}', or mergekit's"
+            f" {MARK!r} and 'models'; see conf/merge for examples."
         )
-    return config["method"], dict(config.get("params") or {})
+    if "versions" in config:
+        config = _of_record(config, path)
+    for key in config:
+        if key not in OPTIONS:
+            raise InputError(f"{path}: {unknown('setting', str(key), OPTIONS)}")
+    return {**config, "params": dict(config.get("params") or {})}
 
 
-def method_and_params(
-    method: str | None, config: Path | None, params: Mapping[str, Any]
-) -> tuple[str, dict[str, Any]]:
-    """Return the name of the method, and its parameters: ``config``, under ``params``.
+def _of_record(record: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    """Return what the record of a merge says that may be asked for again."""
+    said = {key: record[key] for key in OPTIONS if key in record}
+    try:
+        said["base"] = record["base"]["path"]
+        said["experts"] = [expert["path"] for expert in record["experts"]]
+    except (KeyError, TypeError) as error:
+        raise InputError(
+            f"{path}: is no whole record of a merge ({error!r})."
+        ) from None
+    if "rank" in record:  # of an adapter
+        del said["format"]
+        said["output_adapter"] = str(record["rank"])
+    return said
+
+
+def with_config(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of ``merge`` that are given, and those of their ``config``.
 
     Args:
-        method: name; None where ``config`` says it.
-        config: file of method and parameters.
-        params: parameters that stand over those of the file.
+        given: by name; each stands over the file's, and so does each parameter.
 
     Raises:
-        InputError: the file has another form, or names another method; or none is
-            named.
+        InputError: the file has another form, or names another method.
     """
-    name, read = (method, {}) if config is None else read_config(config)
-    if method and method != name:
+    from espnet_merge.methods._build import find_method
+
+    given = {name: value for name, value in given.items() if value is not None}
+    if "config" not in given:
+        return given
+    said = read_config(Path(given["config"]))
+    method = given.get("method", said["method"])
+    if find_method(method) != find_method(said["method"]):
         raise InputError(
-            f"--method {method} contradicts {config}, which says {name};"
-            " leave one of them out."
+            f"--method {method} contradicts {given['config']}, which says"
+            f" {said['method']}; leave one of them out."
         )
-    if not name:
-        raise InputError("--method is missing; give it, or a --config with 'method'.")
-    return name, read | dict(params)
+    return {**said, **given, "params": {**said["params"], **given.get("params", {})}}

@@ -2,6 +2,7 @@
 
 import contextlib
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from types import NoneType, UnionType
@@ -21,6 +22,25 @@ NAMES = {
 }
 
 
+# What others call a method.
+ALSO_CALLED = {"linear": "soup", "dare_linear": "dare"}
+
+
+def find_method(name: str) -> str | None:
+    """Return our name of a method, however it is written; None if there is none.
+
+    >>> find_method("TIES"), find_method("multislerp"), find_method("linear")
+    ('ties', 'multi_slerp', 'soup')
+    """
+    known = {_letters(one): one for one in METHODS}
+    known |= {_letters(other): one for other, one in ALSO_CALLED.items()}
+    return known.get(_letters(name))
+
+
+def _letters(name: str) -> str:
+    return re.sub("[^a-z0-9]", "", name.lower())
+
+
 def build_method(name: str, params: Mapping[Any, Any]) -> Method | ByTensor:
     """Return the method called ``name`` with the hyper-parameters ``params``.
 
@@ -34,14 +54,14 @@ def build_method(name: str, params: Mapping[Any, Any]) -> Method | ByTensor:
         >>> build_method("task_arithmetic", {"scale": 0.3})
         TaskArithmetic(scale=0.3, weights=None)
     """
-    if name not in METHODS:
+    if (found := find_method(name)) is None:
         raise InputError(_unknown("method", name, METHODS))
-    method = METHODS[name]
+    method = METHODS[found]
     hints = get_type_hints(method)
     known = [field.name for field in fields(method)]  # type: ignore[arg-type]
     for key in params:
         if key not in known:
-            raise InputError(_unknown(f"parameter of {name}", str(key), known))
+            raise InputError(_unknown(f"parameter of {found}", str(key), known))
 
     def build(plain: Mapping[Any, Any]) -> Method:
         return method(**{k: _convert(k, v, hints[k]) for k, v in plain.items()})

@@ -10,7 +10,7 @@ from transformers import WhisperConfig
 from espnet_merge.errors import InputError
 from espnet_merge.speech import SAMPLE_RATE, TRANSCRIBE, check_seconds
 from espnet_merge.whisper.features import log_mel
-from espnet_merge.whisper.labels import LabelConf, LabelInput, make_label
+from espnet_merge.whisper.labels import LabelConf, LabelInput, check_tokens, make_label
 from espnet_merge.whisper.prompt import load_tokenizer
 
 IGNORE = -1  # pads token ids in a batch
@@ -43,6 +43,7 @@ class WhisperPreprocessor:
         self.pad_to = pad_to
         self.tail = tail
         self.labels = labels or LabelConf()
+        check_tokens(self.tokenizer, self.labels)
 
     def __call__(self, uid: str, data: dict[str, Any]) -> dict[str, NDArray[Any]]:
         """Map speech (samples,), text, lang, task, previous to the model's input.

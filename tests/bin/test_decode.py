@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from espnet_merge.__main__ import main
 from espnet_merge.decode import batches, transcribe
 from espnet_merge.lora.adapter import add_adapter, save_adapter
 from espnet_merge.whisper.model import load_whisper
-from tests.micro import write_micro_whisper
+from tests.micro import write_micro_whisper, write_tokenizer
 
 SHORT = ("--pad-to", "0", "--max-new-tokens", "5", "--batch-size", "2")
 
@@ -518,3 +518,61 @@ def test_half_precision(micro_whisper, data, tmp_path, dtype, device):
     options = (*SHORT, "--dtype", dtype, "--device", device)
     decode(micro_whisper, data, tmp_path / "out", *options)
     assert len((tmp_path / "out" / "text").read_text("utf-8").splitlines()) == 5
+
+
+@pytest.fixture
+def of_2022(micro_whisper, tmp_path):
+    """The same model with a tokenizer that lists no timestamps."""
+    model = shutil.copytree(micro_whisper, tmp_path / "of_2022")
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        (model / name).unlink()
+    write_tokenizer(model, old=True)
+    return model
+
+
+@pytest.mark.parametrize(
+    "options",
+    [(), ("--timestamps",), ("--backend", "ctranslate2"), ("--no-speech", "1")],
+)
+def test_an_old_tokenizer_decodes_the_same(
+    micro_whisper, of_2022, data, tmp_path, options
+):
+    for model, output in ((micro_whisper, "new"), (of_2022, "old")):
+        decode(model, data, tmp_path / output, *SHORT, *options)
+    assert records(tmp_path / "new") == records(tmp_path / "old")
+
+
+@pytest.mark.parametrize(
+    ("lost", "options", "message"),
+    [
+        ("<|ru|>", (), "must have <|ru|>; it has not"),
+        ("<|transcribe|>", ("--language", "auto"), "must have <|transcribe|>; it has"),
+        ("<|notimestamps|>", (), "must have <|notimestamps|>; it has not"),
+        ("<|0.00|>", ("--timestamps",), "timestamps must follow <|notimestamps|>"),
+    ],
+)
+def test_a_tokenizer_that_lacks_a_token_fails_first(
+    micro_whisper, data, tmp_path, capsys, monkeypatch, lost, options, message
+):
+    model = shutil.copytree(micro_whisper, tmp_path / "model")
+    for file in ("tokenizer.json", "tokenizer_config.json"):
+        changed(file, lost, "<|something else|>")(model)
+    monkeypatch.delattr(transcribe, "load_backend")
+    out = tmp_path / "out"
+    assert message in refusal(capsys, model, data, out, *SHORT, *options)
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("layout", ["compiled", "wrapped"])
+def test_weights_as_a_training_left_them(micro_whisper, data, tmp_path, layout):
+    model = shutil.copytree(micro_whisper, tmp_path / "model")
+    state = load_file(model / "model.safetensors")
+    if layout == "compiled":
+        state = {f"_orig_mod.{name}": x.clone() for name, x in state.items()}
+        save_file(state, model / "model.safetensors", metadata={"format": "pt"})
+    else:
+        (model / "model.safetensors").unlink()
+        torch.save({"model": state, "epoch": 1}, model / "pytorch_model.bin")
+    for place, output in ((micro_whisper, "plain"), (model, "left")):
+        decode(place, data, tmp_path / output, *SHORT)
+    assert records(tmp_path / "plain") == records(tmp_path / "left")

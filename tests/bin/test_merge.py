@@ -2,6 +2,7 @@ import subprocess
 import sys
 
 import numpy as np
+import yaml
 from safetensors.numpy import load_file
 
 from espnet_merge.__main__ import main
@@ -72,3 +73,27 @@ def test_nothing_heavy_is_imported(models):
         imported = set(done.stdout.splitlines()[-1].split())
         assert "espnet_merge.methods" in imported
         assert imported & absent == set(), args
+
+
+def test_all_but_the_output_may_stand_in_a_file(models):
+    (models / "m.yaml").write_text(
+        "merge_method: ties\nbase_model: base\ndtype: float16\n"
+        "models: [{model: e1, parameters: {weight: 1}},"
+        " {model: e2, parameters: {weight: 0.5}}]\n"
+    )
+    main(["merge", "--config", "m.yaml", "--output", "out", "--set", "scale=0.5"])
+    record = yaml.safe_load((models / "out" / "merge.yaml").read_text())
+    params = {"weights": [1.0, 0.5], "density": 1.0, "trim": "tensor", "scale": 0.5}
+    assert record["params"] == params | {"consensus": "mean"}
+    assert record["dtype"] == "float16"
+    given = ["--experts", "e2", "e1", "--dtype", "float32", "--output", "again"]
+    main(["merge", "--config", "out/merge.yaml", *given])
+    again = yaml.safe_load((models / "again" / "merge.yaml").read_text())
+    assert [expert["path"] for expert in again["experts"]] == ["e2", "e1"]
+    assert (again["dtype"], again["params"]) == ("float32", record["params"])
+
+
+def test_methods_are_found_however_they_are_written(models, capsys):
+    for method, ours in (("TIES", "Ties"), ("tsv-M", "TsvM"), ("linear", "Soup")):
+        main(command("--method", method, "--dry-run"))
+        assert f"{ours}(" in capsys.readouterr().out

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from transformers import WhisperForConditionalGeneration
 
 from espnet_merge.checkpoint.ct2 import read_ct2
@@ -57,3 +58,16 @@ def test_a_bias_of_the_keys_is_not_lost_in_silence(weights):
     variables[name] = np.ones_like(variables[name])
     with pytest.raises(InputError, match="keys must be zero"):
         read_ct2(pack(variables), "model")
+
+
+@pytest.mark.parametrize("kind", ["bfloat16", "float16"])
+def test_what_ctranslate2_converts_is_read(micro_whisper, tmp_path, kind):
+    converters = pytest.importorskip("ctranslate2").converters
+    converter = converters.TransformersConverter(str(micro_whisper))
+    converter.convert(str(tmp_path / "out"), quantization=kind)
+    found, _ = read_ct2((tmp_path / "out" / "model.bin").read_bytes(), "x")
+    state = load_file(micro_whisper / "model.safetensors")
+    assert found.keys() == state.keys() - {"proj_out.weight"}
+    for name, stored in found.items():
+        rounded = state[name].to(getattr(torch, kind))
+        np.testing.assert_array_equal(stored, rounded.float(), err_msg=name)

@@ -176,3 +176,15 @@ def test_replay_looks_at_the_stored_adapter(micro_whisper, adapters, tmp_path, c
     with pytest.raises(SystemExit):
         main(["replay", str(out)])
     assert "the tensors are not those of its merge.yaml" in capsys.readouterr().err
+
+
+def test_a_record_is_a_configuration(micro_whisper, adapters, tmp_path):
+    first = run(
+        *(micro_whisper, adapters, tmp_path / "out", "soup", "--output-adapter", "2")
+    )
+    words = ["--config", str(first / "merge.yaml"), "--output", str(tmp_path / "again")]
+    main(["merge", *words])
+    again = load_file(tmp_path / "again" / "adapter_model.safetensors")
+    same = load_file(first / "adapter_model.safetensors")
+    assert same.keys() == again.keys()
+    assert all(torch.equal(same[name], again[name]) for name in same)

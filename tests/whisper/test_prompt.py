@@ -4,7 +4,9 @@ from espnet_merge.errors import InputError
 from espnet_merge.whisper.prompt import (
     check_language,
     encode_target,
+    first_timestamp,
     load_tokenizer,
+    needed_timestamp,
     prompt_ids,
     token_id,
 )
@@ -99,3 +101,16 @@ def test_token_that_the_model_lacks(tokenizer):
 def test_no_tokenizer(tmp_path):
     with pytest.raises(InputError, match="espnet-merge fetch"):
         load_tokenizer(tmp_path)
+
+
+def test_timestamps_stand_where_older_tokenizers_list_none(tokenizer, tmp_path):
+    zero = token_id(tokenizer, "<|0.00|>")
+    assert first_timestamp(tokenizer) == zero
+    old = write_tokenizer(tmp_path, old=True)
+    assert old.convert_ids_to_tokens(zero) is None
+    assert first_timestamp(old) == needed_timestamp(old) == zero
+    # Whoever added a token to such a tokenizer put it there.
+    old.add_tokens(["<|name|>"])
+    assert first_timestamp(old) is None
+    with pytest.raises(InputError, match="do without timestamps, or take"):
+        needed_timestamp(old)
