@@ -49,18 +49,32 @@ conf_file() {
 # run_parallel N COMMAND ITEM...: run COMMAND ITEM for every item, N at a time. When all are
 # done, returns the status of the last that failed.
 run_parallel() {
-  local limit=$1 command=$2 item failed=0 running=0
+  local limit=$1 command=$2 item job failed=0 jobs=()
   shift 2
   for item; do
-    if ((running == limit)); then
-      wait -n || failed=$?
-      running=$((running - 1))
-    fi
+    while ((${#jobs[@]} >= limit)); do
+      # It may be 127 where a job has just ended, so each job is asked by its number.
+      wait -n || true
+      collect_jobs
+    done
     "$command" "$item" &
-    running=$((running + 1))
+    jobs+=($!)
   done
-  for ((; running > 0; running--)); do wait -n || failed=$?; done
+  for job in "${jobs[@]}"; do wait "$job" || failed=$?; done
   return "$failed"
+}
+
+# collect_jobs: take those that have ended out of jobs; keep in failed a status but 0.
+collect_jobs() {
+  local job running=()
+  for job in "${jobs[@]}"; do
+    if kill -0 "$job" 2>/dev/null; then
+      running+=("$job")
+    else
+      wait "$job" || failed=$?
+    fi
+  done
+  jobs=("${running[@]}")
 }
 
 # follow LOG...: print the progress lines of ESPnet's training logs as they appear, with

@@ -65,6 +65,19 @@ EOF
   [ "$(sort -n seen | tail -n 1)" -le 2 ]
 }
 
+@test "jobs that end at once are waited for, again and again" {
+  cat >>script.sh <<'EOF'
+job() { [[ $1 != bad ]] || return 3; }
+for _ in {1..150}; do run_parallel 2 job a b c d; done
+run_parallel 2 job a bad c d
+EOF
+  for name in 1 2 3 4; do
+    { bash script.sh 1 1 || echo "failed with $?" >"$name"; } &
+  done
+  wait
+  [ "$(cat 1 2 3 4 | sort -u)" = "failed with 3" ]
+}
+
 @test "an error inside a parallel job stops that job" {
   cat >>script.sh <<'EOF'
 job() { false; touch "after_$1"; }
