@@ -1,13 +1,11 @@
 """Decode a data directory into ``text`` and ``text.json``."""
 
-import hashlib
 import itertools
 import json
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,6 +31,7 @@ from espnet_merge.decode.decoded import (
 from espnet_merge.decode.expert import check_expert, load_expert, load_routed
 from espnet_merge.decode.identify import IdentifiedLanguage
 from espnet_merge.decode.journal import Batches, Journal, Record
+from espnet_merge.decode.mode import PLACES, compared, digests_of, mode_of, spans_digest
 from espnet_merge.decode.recognize import Backend, Recognizer
 from espnet_merge.decode.record import DecodedSegment, utterance_record
 from espnet_merge.decode.routes import Routes
@@ -42,19 +41,12 @@ from espnet_merge.decode.settings import Settings
 from espnet_merge.decode.torch_backend import TorchBackend
 from espnet_merge.decode.utterances import Utterance, check_tokens, read_utterances
 from espnet_merge.disk.atomic import whole_file
-from espnet_merge.disk.digest import sha256_of_all
 from espnet_merge.errors import InputError
 from espnet_merge.files import TEXT_JSON
 from espnet_merge.job_array import Shard
 from espnet_merge.speech import AUTO
 from espnet_merge.whisper.fetched import languages_of
 from espnet_merge.whisper.prompt import load_tokenizer
-
-PACKAGES = ("espnet_merge", "torch", "transformers")  # and that of the backend
-# Keys of the mode that change no hypothesis.
-NOT_COMPARED = ("model", "adapter", "adapters", "router", "versions", KEY)
-# Keys of the mode: digest of what is at a path -> the path.
-PLACES = {f"{name}_sha256": name for name in ("model", "adapter", "adapters", "router")}
 
 
 class Job(NamedTuple):
@@ -105,7 +97,7 @@ def transcribe(
         check_expert(model, checked)
     if settings.backend == "ctranslate2":
         check_ready(settings.device)
-    mode = _mode(model, adapter, routes, settings)
+    mode = mode_of(model, adapter, routes, settings)
     common = {**mode, KEY: trained and trained._asdict()}
     known = languages_of(model)
     jobs = []
@@ -115,7 +107,7 @@ def transcribe(
         )
         if routes is not None and not routes.router and settings.language != AUTO:
             routes.check(data, (utterance.language for utterance in utterances))
-        job = Job(output, {**common, **_digests(utterances)}, utterances)
+        job = Job(output, {**common, **digests_of(utterances)}, utterances)
         if not _is_done(job, overwrite=overwrite):
             jobs.append(job)
     if jobs:
@@ -182,7 +174,10 @@ def _run(
     todo = batches(cut(job.utterances, settings.tail), settings.batch_size)
     if not job.output.exists():
         recognizer()  # loaded first: a model that cannot be loaded leaves no directory
-    header = {**_compared(job.mode), "pieces_sha256": _listed(itertools.chain(*todo))}
+    header = {
+        **compared(job.mode),
+        "pieces_sha256": spans_digest(itertools.chain(*todo)),
+    }
     with Journal(job.output, header, shard) as journal:
         if _is_done(job, overwrite=overwrite):  # another process may have finished it
             return
@@ -266,48 +261,6 @@ def _records(
     }
 
 
-def _mode(
-    model: Path, adapter: Path | None, routes: Routes | None, settings: Settings
-) -> Record:
-    """Return settings, models and versions: all that hypotheses depend on but data."""
-    adapters = None if routes is None else routes.adapters
-    router = routes and routes.router and routes.router.path
-    return {
-        **vars(settings),
-        "model": str(model),
-        "model_sha256": files_digest(model),
-        "adapter": adapter and str(adapter),
-        "adapter_sha256": adapter and files_digest(adapter),
-        "adapters": adapters and {name: str(path) for name, path in adapters.items()},
-        "adapters_sha256": adapters
-        and {name: files_digest(path) for name, path in adapters.items()},
-        "fallback": routes and routes.fallback,
-        "router": router and str(router),
-        "router_sha256": router and files_digest(router),
-        "versions": {
-            name: version(name) for name in sorted({*PACKAGES, settings.backend})
-        },
-    }
-
-
-def _compared(mode: Record) -> Record:
-    return {name: value for name, value in mode.items() if name not in NOT_COMPARED}
-
-
-def _digests(utterances: Sequence[Utterance]) -> Record:
-    """Return the SHA-256 of the list of utterances, and of their audio."""
-    return {
-        "data_sha256": _listed(utterances),
-        "audio_sha256": sha256_of_all(u.audio for u in utterances if not u.defect),
-    }
-
-
-def _listed(utterances: Iterable[Utterance]) -> str:
-    """Return the SHA-256 of names, spans, languages and tasks."""
-    lines = [(u.name, u.start, u.samples, u.language, u.task) for u in utterances]
-    return hashlib.sha256(json.dumps(lines).encode()).hexdigest()
-
-
 def _is_done(job: Job, *, overwrite: bool) -> bool:
     """Return whether the same hypotheses exist already, and print that.
 
@@ -320,7 +273,7 @@ def _is_done(job: Job, *, overwrite: bool) -> bool:
     existing = existing_mode(job.output)
     if existing is None:
         return False
-    current = _compared(job.mode)
+    current = compared(job.mode)
     differing = [name for name in current if existing.get(name) != current[name]]
     if not differing:
         print(f"{job.output}: already decoded.", file=sys.stderr)
