@@ -115,7 +115,7 @@ def transcribe(
         )
         if routes is not None and not routes.router and settings.language != AUTO:
             routes.check(data, (utterance.language for utterance in utterances))
-        job = Job(output, {**common, **_digests(utterances)}, utterances)
+        job = Job(output, {**common, **digests_of(utterances)}, utterances)
         if not _is_done(job, overwrite=overwrite):
             jobs.append(job)
     if jobs:
@@ -293,7 +293,7 @@ def _compared(mode: Record) -> Record:
     return {name: value for name, value in mode.items() if name not in NOT_COMPARED}
 
 
-def _digests(utterances: Sequence[Utterance]) -> Record:
+def digests_of(utterances: Sequence[Utterance]) -> Record:
     """Return the SHA-256 of the list of utterances, and of their audio."""
     return {
         "data_sha256": _listed(utterances),
