@@ -39,7 +39,7 @@ class Found:
             lines.append(f"{title}: {trial['space']} {values}: {self._scores(trial)}")
         for goal, shares in self.content["importances"].items():
             told = ", ".join(f"{100 * share:.0f} % {k}" for k, share in shares.items())
-            lines.append(f"{goal} depends on: {told}")
+            lines.append(f"{goal} depends on: {told or 'nothing that was tried'}")
         if found := self.content["correlation"]:
             lines.append(
                 f"loss and error of {found['trials']} trials: Spearman's rank"
