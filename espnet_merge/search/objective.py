@@ -13,7 +13,7 @@ from torch.nn.functional import cross_entropy
 from torch.nn.utils.rnn import pad_sequence
 from transformers import WhisperForConditionalGeneration, WhisperTokenizer
 
-from espnet_merge.decode.batches import batches, encode_batch
+from espnet_merge.decode.batches import batches
 from espnet_merge.decode.recognize import Recognizer
 from espnet_merge.decode.record import DecodedSegment, utterance_record
 from espnet_merge.decode.segments import cut
@@ -25,7 +25,7 @@ from espnet_merge.score.evaluate import evaluate, headline, main_of, main_readin
 from espnet_merge.score.utterances import ScoredUtterance
 from espnet_merge.search.goals import Goal
 from espnet_merge.statistics.utterances import Target
-from espnet_merge.whisper.model import decode, logits
+from espnet_merge.whisper.model import Encoded, decode, logits
 
 
 class Objective(ABC):
@@ -150,6 +150,7 @@ class Losses(Objective):
         data: utterances of each set, with what the decoder is given.
         kept: the same of sets that must not be forgotten.
         settings: how long the encoder's input is, and how large a batch.
+        tokenizer: of the models.
     """
 
     def __init__(
@@ -157,12 +158,13 @@ class Losses(Objective):
         data: Mapping[Path, Sequence[Target]],
         kept: Mapping[Path, Sequence[Target]],
         settings: Settings,
+        tokenizer: WhisperTokenizer,
     ) -> None:
         self._targets = {
             path: {target.utterance: target for target in targets}
             for path, targets in {**data, **kept}.items()
         }
-        self._settings = settings
+        self._settings, self._tokenizer = settings, tokenizer
         sets = {
             Goal("loss in nats a token"): list(data),
             Goal("loss in nats a token, kept"): list(kept),
@@ -172,22 +174,19 @@ class Losses(Objective):
     def score(self, whisper: WhisperForConditionalGeneration, data: Path) -> float:
         """Return the mean loss of the tokens of a set, in nats."""
         targets, settings = self._targets[data], self._settings
+        backend = TorchBackend(whisper, self._tokenizer, settings)
         total, tokens = 0.0, 0
         for batch in batches(list(targets), settings.batch_size):
             own = [targets[utterance] for utterance in batch]
-            total += float(_loss(whisper, own, settings))
+            total += float(_loss(whisper, own, backend.encode(batch)))
             tokens += sum(len(target.ids) - target.prompt for target in own)
         return total / tokens
 
 
 def _loss(
-    whisper: WhisperForConditionalGeneration,
-    batch: Sequence[Target],
-    settings: Settings,
+    whisper: WhisperForConditionalGeneration, batch: Sequence[Target], encoded: Encoded
 ) -> Tensor:
     """Return the summed loss of the tokens after the prompts, the end included."""
-    utterances = [target.utterance for target in batch]
-    encoded = encode_batch(whisper, utterances, settings.pad_to, settings.tail)
     place = {"device": whisper.device}
     ids = pad_sequence(
         [torch.tensor(target.ids, **place) for target in batch], batch_first=True

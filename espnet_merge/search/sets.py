@@ -64,7 +64,7 @@ class Sets:
             }
             for sets in (self.data, self.kept)
         )
-        return Losses(data, kept, settings)
+        return Losses(data, kept, settings, tokenizer)
 
     def record(self) -> list[dict[str, Any]]:
         """Return the path of each set, and digests of its utterances."""
