@@ -30,6 +30,7 @@ __all__ = [
     "inspect",
     "merge",
     "score",
+    "search",
 ]
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from espnet_merge.bin.inspect import inspect
     from espnet_merge.bin.merge import merge
     from espnet_merge.bin.score import score
+    from espnet_merge.bin.search import search
     from espnet_merge.errors import InputError, InputWarning
     from espnet_merge.methods import METHODS
 else:
@@ -45,9 +47,9 @@ else:
     from types import ModuleType
 
     class _Package(ModuleType):
-        """Keeps ``decode`` and ``score`` the functions.
+        """Keeps ``decode``, ``score`` and ``search`` the functions.
 
-        Python sets an imported subpackage as an attribute of its package. Two
+        Python sets an imported subpackage as an attribute of its package. Three
         subpackages have the name of a function; ``from espnet_merge.decode import
         settings`` finds them all the same.
         """

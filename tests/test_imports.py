@@ -17,7 +17,7 @@ MODULES = [
 ]
 SLOW = ("torch", "transformers", "peft", "espnet2")
 # Rooms where networks run may import these at once...
-NETWORKS = {"statistics", "tasks", "decode", "lora", "objectives", "whisper"}
+NETWORKS = {"search", "statistics", "tasks", "decode", "lora", "objectives", "whisper"}
 # ...but not the files that say and check what is asked for.
 QUICK = {
     "decode.journal",
@@ -25,6 +25,14 @@ QUICK = {
     "decode.utterances",
     "lora.mixture_conf",
     "lora.similarity",
+    "search.choice",
+    "search.development",
+    "search.found",
+    "search.goals",
+    "search.picture",
+    "search.settings",
+    "search.space",
+    "search.study",
     "tasks.export",
     "whisper.converted",
     "whisper.features",

@@ -74,6 +74,8 @@ class Target:
 type Bits = list[tuple[int, str, NDArray[Any]]]
 # Merges a tensor or its next chunk.
 type Step = Callable[[], Bits]
+# Where ``TensorInfo.memoise`` keeps what was computed of a tensor.
+type Cache = dict[Hashable, Any]
 
 
 @contextmanager
@@ -198,17 +200,27 @@ def _written(
 
 
 def merged(
-    inputs: Inputs, merges: Sequence[Merge], names: Iterable[str]
+    inputs: Inputs,
+    merges: Sequence[Merge],
+    names: Iterable[str],
+    cache_of: Callable[[str], Cache] = lambda name: {},
 ) -> Iterator[Step]:
     """Yield the steps that merge the tensors ``names``, chunk by chunk.
 
     Methods that take a whole matrix run one after another, so that what one computes of
     it is there for the next. The others take the chunks as they are read.
+
+    Args:
+        inputs: Base and experts.
+        merges: Merges that differ in method and output alone.
+        names: Tensors, in the order of the steps.
+        cache_of: Returns what is known of a tensor by name: nothing, or what an earlier
+            pass over the same inputs has kept.
     """
     for name in names:
         entry = inputs.base.entries[name]
         if entry.is_float and entry.size:
-            yield from _steps(inputs, merges, name)
+            yield from _steps(inputs, merges, name, cache_of)
         else:
             yield partial(_kept, inputs, name, len(merges))
 
@@ -219,16 +231,21 @@ def _kept(inputs: Inputs, name: str, count: int) -> Bits:
     return [(number, name, stored) for number in range(count)]
 
 
-def _steps(inputs: Inputs, merges: Sequence[Merge], name: str) -> Iterator[Step]:
+def _steps(
+    inputs: Inputs,
+    merges: Sequence[Merge],
+    name: str,
+    cache_of: Callable[[str], Cache],
+) -> Iterator[Step]:
     methods = [merge.at(name) for merge in merges]
     checked = not all(method.propagates_nan for method in methods)
     tensor = inputs.open(name, checked=checked)
     whole = [i for i, method in enumerate(methods) if method.is_matrix(tensor.info)]
     rest = [i for i in range(len(methods)) if i not in whole]
-    shared: dict[Hashable, Any] = {}
+    shared = cache_of(name)
 
     def matrices() -> Bits:
-        cache: dict[Hashable, Any] = {}
+        cache = cache_of(name)
         return [
             (i, name, _bits(merges[i], methods[i], *tensor.matrix(methods[i], cache)))
             for i in whole

@@ -1,9 +1,10 @@
 """What a merge is: method, inputs and output, checked before a weight is read."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from espnet_merge.checkpoint import Adapter, Checkpoint, Format
 from espnet_merge.checkpoint.agree import (
@@ -35,6 +36,7 @@ class Merge:
         dtype: Type of the result's floats: float32, float16 or bfloat16.
         compute_dtype: Type of the arithmetic: float32 or float64.
         overwrite: Whether an older merge in ``output`` may be replaced.
+        notes: What the record says besides, such as where the parameters come from.
 
     Raises:
         InputError: the inputs do not belong together, or the output is taken.
@@ -48,6 +50,7 @@ class Merge:
     dtype: str = "float32"
     compute_dtype: str = "float32"
     overwrite: bool = False
+    notes: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Check everything that does not need the weights."""

@@ -63,6 +63,7 @@ def record_of(merge: Merge, inputs: list[dict[str, str]]) -> Record:
         ],
         "versions": versions,
         **trained,
+        **merge.notes,
     } | {
         name: digests
         for name, digests in (("files", files), ("copied", copied))

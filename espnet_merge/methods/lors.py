@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 from espnet_merge.arrays import Array, ByExpert, Float, Matrices
 from espnet_merge.checkpoint.factored import Factored
 from espnet_merge.linalg.backend import double, library, like
-from espnet_merge.linalg.decompose import add, svd
+from espnet_merge.linalg.decompose import Svd, add, svd
 from espnet_merge.methods._base import (
     NO_INFO,
     Method,
@@ -98,9 +98,10 @@ class Lors(Method):
             rank = 0
         elif rank >= full:
             return like(dense(add(deltas)), first)
+        # Other densities have the same low-rank parts.
+        parts = info.memoise(("low_rank", rank), lambda: _low_rank(deltas, rank, info))
         total: Array = 0.0
-        for delta, floor in zip(deltas, floors(info, len(deltas)), strict=True):
-            part = svd(delta, rank).above(floor)
+        for delta, part in zip(deltas, parts, strict=True):
             low = part.dense()
             total = total + low
             # A task vector of no more rank leaves no residual but rounding. The factors
@@ -109,6 +110,11 @@ class Lors(Method):
                 # In float64, so that the order of the residual's entries is right.
                 total += sparse(double(dense(delta)) - low, self.density)
         return like(total, first)
+
+
+def _low_rank(deltas: Matrices, rank: int, info: TensorInfo) -> list[Svd]:
+    pairs = zip(deltas, floors(info, len(deltas)), strict=True)
+    return [svd(delta, rank).above(floor) for delta, floor in pairs]
 
 
 def dense(delta: Float[Array, "rows columns"]) -> Float[Array, "rows columns"]:

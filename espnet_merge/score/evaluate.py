@@ -66,7 +66,7 @@ def evaluate(
         "languages": languages,
         "tasks": tasks,
         "utterances": len(utterances),
-        "main": "bleu" if tasks.keys() == {TRANSLATE} else main_metric(languages),
+        "main": main_of(utterances),
         "metrics": {
             metric: {
                 "raw": _measure(utterances, metric, None),
@@ -106,6 +106,13 @@ def main_reading(metric: str) -> str:
     tokenisation.
     """
     return "raw" if metric in CORPUS_SCORES else "normalized"
+
+
+def main_of(utterances: Sequence[ScoredUtterance]) -> str:
+    """Return the main metric of a set: ``bleu`` where all of it is translated."""
+    if {utterance.task for utterance in utterances} == {TRANSLATE}:
+        return "bleu"
+    return main_metric(Counter(utterance.language for utterance in utterances))
 
 
 def main_metric(languages: Mapping[str, int]) -> str:

@@ -51,16 +51,30 @@ def read_utterances(reference: Path, hypothesis: Path) -> list[ScoredUtterance]:
     """Pair the texts of a Kaldi data directory and a decoding directory.
 
     Args:
-        reference: holds ``text`` and ``utt2lang``, and may hold ``utt2spk`` and
-            ``utt2task``.
+        reference: as for ``read_references``.
         hypothesis: holds ``text`` with the same ids; a hypothesis may be empty.
 
     Raises:
         InputError: a file is missing or broken, or the ids differ.
     """
-    references = read_table(reference / "text")
     hypotheses = read_table(hypothesis / "text")
+    utterances = read_references(reference)
+    references = {utterance.name: utterance.reference for utterance in utterances}
     _check_ids(reference / "text", references, hypothesis / "text", hypotheses)
+    return [u._replace(hypothesis=hypotheses[u.name]) for u in utterances]
+
+
+def read_references(reference: Path) -> list[ScoredUtterance]:
+    """Return the utterances of a Kaldi data directory, with empty hypotheses.
+
+    Args:
+        reference: holds ``text`` and ``utt2lang``, and may hold ``utt2spk`` and
+            ``utt2task``.
+
+    Raises:
+        InputError: a file is missing or broken, or the ids differ.
+    """
+    references = read_table(reference / "text")
     languages = read_languages(reference / UTT2LANG)
     _check_ids(reference / "text", references, reference / UTT2LANG, languages)
     speakers = _read_optional(reference / UTT2SPK)
@@ -71,7 +85,7 @@ def read_utterances(reference: Path, hypothesis: Path) -> list[ScoredUtterance]:
             speakers.get(name, name),
             "en" if tasks.get(name) == TRANSLATE else languages[name],
             text,
-            hypotheses[name],
+            "",
             languages[name],
             tasks.get(name, TRANSCRIBE),
         )

@@ -189,6 +189,28 @@ line_of() { grep -n -- "--output_dir exp/$1 " calls | cut -d : -f 1; }
   [ ! -e calls ]
 }
 
+@test "coefficients are searched on validation sets, beside the default" {
+  with_search() { train --experts "es it" --stop_stage 8 --search tsv_m --merge_configs tsv_m "$@"; }
+  for name in full_es full_it; do mkdir -p "exp/$name"; done
+  with_search
+  [ "$status" -eq 0 ]
+  [ "$(grep -c "^espnet-merge merge " calls)" -eq 1 ]
+  call=$(grep "^espnet-merge search " calls)
+  [[ $call == *"--space ../../../conf/search/tsv_m.yaml --base exp/base --experts exp/full_es/model exp/full_it/model --data dump/raw/es_valid dump/raw/it_valid --decode-config ../../../conf/decode/as_trained.yaml --normalizer basic --output exp/tsv_m_searched --overwrite --trials 30" ]]
+  with_search
+  [ "$(grep -c "^espnet-merge search " calls)" -eq 1 ]
+  with_search --search_args "--trials 40"
+  [[ $(grep "^espnet-merge search " calls | tail -n 1) == *"--output exp/tsv_m_searched --trials 40" ]]
+  echo other >dump/raw/it_valid/.done
+  with_search --stage 8 --search_args "--trials 40"
+  [[ $(grep "^espnet-merge search " calls | tail -n 1) == *"--overwrite --trials 40" ]]
+  train --experts "es it" --stage 11 --stop_stage 11 --search tsv_m
+  [[ $(grep "^espnet-merge report " calls) == *"--merges soup tsv_m_searched"* ]]
+  train --search soap
+  [ "$status" -eq 2 ]
+  [[ $output == *"conf/search/soap.yaml does not exist; there are:"* ]]
+}
+
 @test "test sets are filtered by nothing, whatever they are called" {
   for set in {es,it}_{train,valid} es_test_clean; do
     mkdir -p "dump/raw/org/$set"

@@ -7,7 +7,7 @@ make_recipe() {
   tree=$BATS_TEST_TMPDIR/tree
   mkdir -p "$tree"/{conf,tools,egs2/corpus/merge1/utils,.venv/bin}
   cp -r "$root/local" "$tree/local"
-  cp -r "$root"/conf/{decode,merge,train} "$tree/conf/"
+  cp -r "$root"/conf/{decode,merge,search,train} "$tree/conf/"
   cp -r "$root/egs2/TEMPLATE" "$tree/egs2/TEMPLATE"
   template=../../TEMPLATE/merge1
   cd "$tree/egs2/corpus/merge1" || exit

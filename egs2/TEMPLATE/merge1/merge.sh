@@ -41,6 +41,8 @@ results=          # where small files of all seeds are kept, seed_0.json …, or
 merge_kind=full   # which kinds of experts to merge; by the second, NAME is NAME_lora
 merge_configs="soup task_arithmetic ties tsv_m lors" # names in conf/merge, or files
 merge_args=       # further options of "espnet-merge merge", as "--device cuda"
+search=           # names in conf/search, or files: NAME_searched has coefficients of NAME_valid sets
+search_args="--trials 30" # further options of "espnet-merge search"
 statistics_args="--utterances 100" # options of "espnet-merge statistics", for fisher and regmean
 router_args="--pad-to 0 --tail 4" # options of "espnet-merge router", for routed_heard
 routed_args=      # further options of decode for it, as "--min-confidence 0.9 --fallback none"
@@ -90,6 +92,7 @@ read -ra ood_dirs <<<"$ood"
 for dir in "${ood_dirs[@]}"; do tests+=("$(basename "$dir")"); done
 read -ra factors <<<"$speed_factors"
 read -ra merge_words <<<"$merge_args"
+read -ra search_words <<<"$search_args"
 read -ra decode_words <<<"$decode_args"
 if [[ $hear == true ]]; then decode_words+=(--hear); fi
 read -ra statistics_words <<<"$statistics_args"
@@ -172,7 +175,7 @@ merged=() # systems that are merges
 declare -A kind_of=() config_of=() # merge -> kind of its experts, and its configuration
 read -ra merge_kinds <<<"$merge_kind"
 for kind in "${merge_kinds[@]}"; do
-  [[ -z $merge_configs || " $kinds " == *" $kind "* ]] ||
+  [[ -z $merge_configs$search || " $kinds " == *" $kind "* ]] ||
     fail "--merge_kind must be of --kinds, which are '$kinds'; got '$kind'."
   for name in "${merges[@]}"; do
     file=${merge_file[$name]}
@@ -181,6 +184,15 @@ for kind in "${merge_kinds[@]}"; do
     kind_of[$name]=$kind
     config_of[$name]=$file
   done
+done
+declare -A space_of=() # merge -> what is open of it
+for name in $search; do
+  file=$(conf_file search "$name")
+  name=$(basename "$file" .yaml)_searched
+  merges+=("$name")
+  merged+=("$name")
+  kind_of[$name]=${merge_kinds[0]}
+  space_of[$name]=$file
 done
 systems=(zero_shot "${trained[@]}" "${later[@]}" "${merged[@]}")
 if [[ $two_stage == true ]]; then systems+=(recognition); fi

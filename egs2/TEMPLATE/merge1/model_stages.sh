@@ -140,6 +140,10 @@ train_model() { # SYSTEM DATA CONFIG [SYSTEM-TO-START-FROM] [COMMAND]
 merge_experts() {
   local name kind words args file models
   for name in "${merged[@]}"; do
+    if [[ -n ${space_of[$name]:-} ]]; then
+      search_coefficients "$name"
+      continue
+    fi
     file=${config_of[$name]}
     models=("${expert_names[@]/#/$expdir/${kind_of[$name]}_}")
     words="$(fingerprint "$file") $(fingerprint "${models[@]/%//.done}")"
@@ -160,6 +164,26 @@ merge_experts() {
       fail "merging by $name: $(last_error "$expdir/$name/merge.log")"
     mark_done "$expdir/$name/.done" "$words"
   done
+}
+
+search_coefficients() { # NAME: merge with coefficients that do best on development sets
+  local out=$expdir/$1 mode=${decode_file[${modes[0]}]} models valid words args=()
+  models=("${expert_names[@]/#/$expdir/${kind_of[$1]}_}")
+  valid=("${valid_sets[@]/#/$dumpdir/}")
+  words="$(fingerprint "${space_of[$1]}" "$mode") $(fingerprint "${models[@]/%//.done}")"
+  words+=" $(fingerprint "${valid[@]/%//.done}") $normalizer${merge_args:+ $merge_args}"
+  if is_done "$out/.done" "$words $search_args"; then return; fi
+  # More trials of the same search are added to those that are there.
+  if ! is_done "$out/.settings" "$words"; then args=(--overwrite); fi
+  mkdir -p "$out"
+  mark_done "$out/.settings" "$words"
+  log "searching coefficients of ${1%_searched} on ${valid[*]##*/}"
+  $train_cmd "$out/search.log" espnet-merge search --space "${space_of[$1]}" \
+    --base "$expdir/base" --experts "${models[@]/%//model}" --data "${valid[@]}" \
+    --decode-config "$mode" --normalizer "$normalizer" --output "$out" "${args[@]}" \
+    "${merge_words[@]}" "${search_words[@]}" ||
+    fail "searching for $1: $(last_error "$out/search.log")"
+  mark_done "$out/.done" "$words $search_args"
 }
 
 statistics_kind() { # FILE: the statistics that its merge method needs, if any

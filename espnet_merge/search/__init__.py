@@ -1,0 +1,1 @@
+"""Search: coefficients of merges, chosen on development data by what they reach."""
