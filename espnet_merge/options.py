@@ -130,7 +130,10 @@ class Declared:
         if self.choices:
             return value in self.choices
         types = {float: (int, float), Path: (str, Path)}.get(self.kind, self.kind)
-        if not isinstance(value, types) or isinstance(value, bool):
+        any_of = get_args(self.hint) if get_origin(self.hint) is UnionType else ()
+        if type(value) not in any_of and not isinstance(value, types):
+            return False
+        if isinstance(value, bool | NoneType):
             return False
         least, most = self.option.least, self.option.most
         if not isinstance(value, int | float) or least is None:

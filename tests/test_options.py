@@ -147,6 +147,17 @@ def test_bad_values_are_one_line(name, value, message):
     assert str(caught.value) == message
 
 
+def test_any_of_several_types_will_do():
+    @dataclass(frozen=True, kw_only=True)
+    class Ranked(Options):
+        rank: Annotated[int | str | None, Option("a number, or exact")] = None
+
+    assert [Ranked(rank=x).rank for x in (2, "exact", None)] == [2, "exact", None]
+    for wrong in (2.5, True, [2]):
+        with pytest.raises(InputError, match="rank must be"):
+            Ranked(rank=wrong)
+
+
 def test_what_is_missing_is_named():
     with pytest.raises(InputError, match=r"^data is missing: sets\.$"):
         function(Command, "do")(model="m")
