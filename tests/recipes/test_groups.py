@@ -14,7 +14,8 @@ from tests.recipes.test_merge1 import ROOT, Recipe
 OPTIONS = {
     "experts": "es es_news",
     "test_sets": "es_test es_news_test es_ood_test",
-    "kinds": "full lora",
+    "kinds": "lora",
+    "merge_kind": "lora",
     "routes": "mixture routed routed_heard",
     "mixture_config": "conf/mixture.yaml",
     "joint": "",
@@ -48,16 +49,16 @@ def test_columns_are_of_the_groups(exp):
     lines = (exp / "RESULTS.md").read_text("utf-8").splitlines()
     columns = "es_test | es_news_test | **trained** | es_ood_test | **untrained**"
     assert f"| system | {columns} | decoded |" in lines
-    assert "| full_es_news | expert es_news |" in "\n".join(lines)
+    assert "| lora_es_news | expert es_news |" in "\n".join(lines)
 
 
 def test_the_yardstick_of_a_set_is_the_expert_of_its_group(exp):
     text = (exp / "RESULTS.md").read_text("utf-8")
-    assert "; experts full_es, full_es_news\n" in text
+    assert "; experts lora_es, lora_es_news\n" in text
     (tables,) = json.loads((exp / "results.json").read_text("utf-8")).values()
     for system, row in tables["relative"].items():
         assert row.keys() == {"es_test", "es_news_test", "trained"}
-        for name, expert in (("es_test", "full_es"), ("es_news_test", "full_es_news")):
+        for name, expert in (("es_test", "lora_es"), ("es_news_test", "lora_es_news")):
             share = wer(exp, expert, name) / wer(exp, system, name)
             assert row[name] == pytest.approx(100 * share)
 
@@ -65,7 +66,7 @@ def test_the_yardstick_of_a_set_is_the_expert_of_its_group(exp):
 def test_each_system_is_decoded_as_it_was_trained_and_its_row_says_so(exp):
     for system, expected in (
         ("zero_shot", (30, 0)),
-        ("full_es", (0, 4)),
+        ("lora_es", (0, 4)),
         ("soup", (0, 4)),
     ):
         (path,) = (exp / system).glob("inference_*/es_test/score.json")
