@@ -22,7 +22,8 @@ init=auto         # start from an adapter: auto, least, NAME, none; or a mixture
 # of shared_options.sh: decode_config decode_args hear decode_nj inference_nj normalizer
 # of shared_options.sh: dumpdir expdir
 # passed on to merge.sh: data_opts min_train_seconds max_train_seconds
-# passed on to merge.sh: max_train_utterances nj ngpu num_nodes python
+# passed on to merge.sh: max_train_utterances max_valid_utterances max_test_utterances
+# passed on to merge.sh: nj ngpu num_nodes python
 # end of options
 
 . ../../../local/parse_options.sh

@@ -31,7 +31,8 @@ expdir=exp/expand # where models, hypotheses and results go
 # of shared_options.sh: similarity_args decode_config base_decode_config decode_args
 # of shared_options.sh: hear decode_nj inference_nj normalizer dumpdir
 # passed on to merge.sh: data_opts base full_config min_train_seconds max_train_seconds
-# passed on to merge.sh: max_train_utterances nj ngpu num_nodes python
+# passed on to merge.sh: max_train_utterances max_valid_utterances max_test_utterances
+# passed on to merge.sh: nj ngpu num_nodes python
 # end of options
 
 . ../../../local/parse_options.sh
