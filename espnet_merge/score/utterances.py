@@ -57,8 +57,8 @@ def read_utterances(reference: Path, hypothesis: Path) -> list[ScoredUtterance]:
     Raises:
         InputError: a file is missing or broken, or the ids differ.
     """
-    hypotheses = read_table(hypothesis / "text")
     utterances = read_references(reference)
+    hypotheses = read_table(hypothesis / "text")
     references = {utterance.name: utterance.reference for utterance in utterances}
     _check_ids(reference / "text", references, hypothesis / "text", hypotheses)
     return [u._replace(hypothesis=hypotheses[u.name]) for u in utterances]

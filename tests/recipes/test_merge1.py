@@ -257,7 +257,7 @@ def test_killed_stages_end_like_undisturbed(recipe, tmp_path, micro_whisper, war
         ({"colour": "red"}, "unknown option 'colour'"),
         ({"merge_configs": "soap"}, "conf/merge/soap.yaml does not exist; there are:"),
         ({"kinds": "half"}, "--kinds must be of full and lora; got 'half'"),
-        ({"kinds": "lora"}, "--merge_kind must be one of --kinds, which are 'lora'"),
+        ({"kinds": "lora"}, "--merge_kind must be of --kinds, which are 'lora'"),
         ({"test_sets": "es_valid"}, "--test_sets must not be of training or"),
         ({"experts": ""}, "--experts must name at least one expert"),
         ({"config": "conf/none.yaml"}, "must be a readable file"),

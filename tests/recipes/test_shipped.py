@@ -6,6 +6,8 @@ import pytest
 import yaml
 
 from espnet_merge.decode.settings import Settings
+from espnet_merge.merging.config import read_config
+from espnet_merge.methods import build_method
 from espnet_merge.options import build, read_yaml
 from tests.recipes.tree import ROOT
 
@@ -18,6 +20,9 @@ SCRIPTS = [
     for script in sorted((ROOT / "egs2").glob(f"[a-z]*/merge1/{name}"))
 ]
 FILES = sorted((ROOT / "egs2").glob("*/merge1/conf/*/*.yaml"))
+# A recipe's own merge is another one; what trains or decodes is a shared file, changed.
+MERGES = [file for file in FILES if file.parent.name == "merge"]
+FILES = [file for file in FILES if file not in MERGES]
 
 
 def flat(path):
@@ -49,6 +54,17 @@ def test_options_are_those_of_the_template(script):
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize(
+    "file", MERGES, ids=lambda f: str(f.relative_to(ROOT / "egs2"))
+)
+def test_a_merge_of_its_own_is_not_a_shared_one(file):
+    config = read_config(file)
+    method = build_method(config["method"], config["params"])
+    assert not (ROOT / "conf" / "merge" / file.name).exists()
+    assert method != build_method(config["method"], {})
+
+
 def test_there_are_some():
     assert len(SCRIPTS) >= 4
+    assert len(MERGES) >= 5
     assert {file.parent.name for file in FILES} == {"train", "decode"}
