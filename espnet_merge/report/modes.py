@@ -1,6 +1,7 @@
 """Decoding modes: which may be compared in one table, and their description."""
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from espnet_merge.checkpoint.padding import KEY, PUBLISHED, Padding
@@ -58,6 +59,23 @@ def describe_mode(settings: Mapping[str, Any]) -> str:
         "with fallback" if settings.get("temperatures") else "",
     ]
     return ", ".join(filter(None, parts))
+
+
+def paddings_by_system(
+    modes: Iterable[tuple[str, Mapping[str, Any]]],
+) -> Mapping[str, str]:
+    """Return the padding of each system in words; nothing if all have the same.
+
+    A routed system may have hypotheses of the experts and of the base.
+
+    Args:
+        modes: a system, and the mode of some of its hypotheses.
+    """
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    for system, mode in modes:
+        found[system].append(describe_padding(mode))
+    paddings = {name: " or ".join(dict.fromkeys(own)) for name, own in found.items()}
+    return paddings if len(set(paddings.values())) > 1 else {}
 
 
 def describe_padding(settings: Mapping[str, Any]) -> str:

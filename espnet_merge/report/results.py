@@ -1,6 +1,5 @@
 """The scores of all systems in one decoding mode, checked to be comparable."""
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -13,7 +12,7 @@ import numpy as np
 from espnet_merge.errors import InputError
 from espnet_merge.files import SCORE_JSON
 from espnet_merge.report.grid import Grid
-from espnet_merge.report.modes import SETTINGS, compared_settings, describe_padding
+from espnet_merge.report.modes import SETTINGS, compared_settings, paddings_by_system
 from espnet_merge.report.performance import difference, gap_closed, mean, relative
 from espnet_merge.report.plan import Plan, language_of
 from espnet_merge.report.scores import (
@@ -83,14 +82,9 @@ class Results:
 
         A system without a score is left out.
         """
-        modes: defaultdict[str, list[str]] = defaultdict(list)
-        for (name, _), score in self.scores.items():
-            modes[name].append(describe_padding(score["mode"]))
-        # A routed system may have hypotheses of the experts and of the base.
-        paddings = {
-            name: " or ".join(dict.fromkeys(own)) for name, own in modes.items()
-        }
-        return paddings if len(set(paddings.values())) > 1 else {}
+        return paddings_by_system(
+            (name, score["mode"]) for (name, _), score in self.scores.items()
+        )
 
     @property
     def base_model(self) -> Path | None:

@@ -179,19 +179,26 @@ def _check_sets(runs: Runs) -> None:
 
 
 def _check_modes(runs: Runs, base: str | None) -> None:
-    """Raise ``InputError`` where systems, or seeds of one, cannot be compared."""
-    rows: dict[str, Run] = {}
-    others = [run for system, _, run in walk(runs) if system != base]
-    for system, _, run in walk(runs):
-        row = rows.setdefault(system, run)
-        first = row if system == base else others[0]
-        wanted = [(row, name) for name in SETTINGS]
-        wanted += [(first, name) for name in compared_settings(first.mode, run.mode)]
-        for other, name in wanted:
-            expected, found = other.mode.get(name), run.mode.get(name)
+    """Raise ``InputError`` where systems, or seeds of one, cannot be compared.
+
+    Seeds on one set must be decoded alike. Systems, and sets of one system, may differ
+    in padding where each has that of its training: a router may take another model for
+    another set.
+    """
+    seeds: dict[tuple[str, str], Run] = {}
+    firsts: dict[bool, Run] = {}
+    for system, name, run in walk(runs):
+        seed = seeds.setdefault((system, name), run)
+        first = firsts.setdefault(system == base, run)
+        wanted = [(seed, setting) for setting in SETTINGS]
+        wanted += [
+            (first, setting) for setting in compared_settings(first.mode, run.mode)
+        ]
+        for other, setting in wanted:
+            expected, found = other.mode.get(setting), run.mode.get(setting)
             if found != expected:
                 raise InputError(
-                    f"{run.place}: must be decoded as {other.place} was, with {name} "
-                    f"{expected}; got {found}: decode alike (but each model padded as "
-                    "it was trained), or leave it out."
+                    f"{run.place}: must be decoded as {other.place} was, with "
+                    f"{setting} {expected}; got {found}: decode alike (but each model "
+                    "padded as it was trained), or leave it out."
                 )

@@ -56,7 +56,7 @@ def save(path: Path, runs: Runs, plan: SeedPlan, configuration: str) -> str:
     check_runs(runs, plan.base)
     plan.check(runs)
     sets: dict[str, Run] = {}
-    modes: dict[str, Mapping[str, Any]] = {}
+    modes: dict[tuple[str, str], Mapping[str, Any]] = {}
     rows: dict[str, dict[str, str]] = {}
     accuracy: dict[str, dict[str, float]] = {}
     for system, name, run in walk(runs):
@@ -72,7 +72,7 @@ def save(path: Path, runs: Runs, plan: SeedPlan, configuration: str) -> str:
                 "they are others: decode and score all on one set, or leave it out."
             )
         rows[system][name] = pack(outcome.rows)
-        modes[system] = {n: run.mode[n] for n in (*SETTINGS, KEY) if n in run.mode}
+        modes[system, name] = _mode_of(run)
         if run.language_accuracy is not None:
             accuracy.setdefault(system, {})[name] = run.language_accuracy
     first = next(iter(sets.values()))
@@ -166,9 +166,10 @@ def _check_pair(
 
 def _runs(path: Path, content: Mapping[str, Any]) -> Iterator[tuple[str, str, Run]]:
     modes = {
-        system: group["mode"]
+        (system, name): group["mode"]
         for group in content["modes"]
-        for system in group["systems"]
+        for system, names in group["systems"].items()
+        for name in names
     }
     sets = {
         name: (own["metric"], own["digest"], unpack(own["lengths"])[0])
@@ -188,7 +189,7 @@ def _runs(path: Path, content: Mapping[str, Any]) -> Iterator[tuple[str, str, Ru
                 metric=outcome.metric,
                 normalizer=content["normalizer"],
                 rules=content["rules_digest"],
-                mode=modes[system],
+                mode=modes[system, name],
                 value=outcome.value,
                 language_accuracy=content["language_accuracy"]
                 .get(system, {})
@@ -207,16 +208,21 @@ def _is_new(run: Run, others: Iterable[Run]) -> bool:
     return all(run.outcome != other.outcome for other in others)
 
 
-def _grouped(modes: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return each mode once, with its systems."""
+def _mode_of(run: Run) -> dict[str, Any]:
+    """Return what of the mode may tell two runs apart."""
+    return {name: run.mode[name] for name in (*SETTINGS, KEY) if name in run.mode}
+
+
+def _grouped(
+    modes: Mapping[tuple[str, str], Mapping[str, Any]],
+) -> list[dict[str, Any]]:
+    """Return each mode once, with the sets of each system that were decoded so."""
     groups: list[dict[str, Any]] = []
-    for system, mode in modes.items():
-        for group in groups:
-            if group["mode"] == mode:
-                group["systems"].append(system)
-                break
-        else:
-            groups.append({"systems": [system], "mode": mode})
+    for (system, name), mode in modes.items():
+        group = next((one for one in groups if one["mode"] == mode), None)
+        if group is None:
+            groups.append(group := {"mode": mode, "systems": {}})
+        group["systems"].setdefault(system, []).append(name)
     return groups
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean, stdev
 
-from espnet_merge.report.modes import describe_padding
+from espnet_merge.report.modes import paddings_by_system
 from espnet_merge.report.runs import (
     Row,
     Run,
@@ -67,8 +67,8 @@ def _scores(runs: Runs, columns: Sequence[Column]) -> Iterator[str]:
         if winner is not None:
             texts[winner][index] = f"**{texts[winner][index]}**"
     heads = [column.head for column in columns]
-    paddings = {system: describe_padding(run.mode) for system, _, run in walk(runs)}
-    if len(set(paddings.values())) > 1:
+    paddings = paddings_by_system((system, run.mode) for system, _, run in walk(runs))
+    if paddings:
         heads.append("decoded")
         for system, texts_of in texts.items():
             texts_of.append(paddings.get(system, MISSING))

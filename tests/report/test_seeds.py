@@ -117,6 +117,22 @@ def test_each_may_be_decoded_as_it_was_trained_and_each_row_says_so(tmp_path):
     assert lines[3].endswith("| true length, 4 s of silence after it |")
 
 
+def test_a_router_may_take_models_of_other_padding_by_set(tmp_path):
+    routed = [
+        scored(tmp_path / "es_test", 9, mode=AS_TRAINED),
+        scored(tmp_path / "en_test", 9, mode=PADDED),
+    ]
+    joint = [scored(tmp_path / "joint" / "es_test", 9, mode=AS_TRAINED)]
+    lines = lines_of({"joint": joint, "routed": routed}, ["es_test", "en_test"])
+    assert lines[3].endswith(
+        "| true length, 4 s of silence after it or padded to 30 s |"
+    )
+    padded = {**AS_TRAINED, **PADDED}
+    routed[1] = scored(tmp_path / "other" / "en_test", 9, mode=padded)
+    with pytest.raises(InputError, match=r"en_test: must be decoded as .*es_test was"):
+        lines_of({"routed": routed}, ["es_test", "en_test"])
+
+
 def test_other_modes_do_not_stand_in_one_table(tmp_path):
     beam = {**PADDED, "beam": 5}
     for name, mode, message in (
