@@ -131,7 +131,7 @@ def _panels(results: Results, grid: Grid) -> tuple[Figure, Sequence[Axes]]:
         axes = figure.add_subplot(spec[0, place])
         mean = column in averages
         axes.set_title(
-            f"mean\n{column}" if mean else column,
+            f"mean\n{column}" if mean else _narrow(column),
             fontsize=FONT,
             fontweight="bold" if mean else "normal",
         )
@@ -175,3 +175,12 @@ def _title(figure: Figure, results: Results, title: str) -> None:
     figure.suptitle(
         f"{title}; normalizer {results.normalizer}\n{mode}", fontsize=FONT + 1
     )
+
+
+def _narrow(name: str) -> str:
+    r"""Return the name of a set with a line for each of its parts.
+
+    >>> _narrow("en_prompts_test")
+    'en\nprompts'
+    """
+    return name.removesuffix("_test").replace("_", "\n")
