@@ -284,6 +284,16 @@ route() { train --kinds lora --merge_kind lora --joint "" --experts "es it" "$@"
   grep -q -- "^espnet-merge report .*--routed routed routed_heard " calls
 }
 
+@test "sequential training that cannot be is refused before anything is done" {
+  train --sequential true --experts es --kinds full
+  [ "$status" -eq 2 ]
+  [[ $output == *"error: --sequential true needs two experts, one after the other; got 'es'." ]]
+  train --sequential true --experts "es it" --kinds lora --merge_kind lora
+  [ "$status" -eq 2 ]
+  [[ $output == *"error: --sequential true needs full in --kinds, which are 'lora'." ]]
+  [ ! -e calls ]
+}
+
 @test "routes that cannot be are refused before anything is done" {
   refused() { # MESSAGE OPTION...
     train --experts "es it" "${@:2}"

@@ -52,8 +52,7 @@ ngpu=0            # GPUs for each training job
 num_nodes=1       # machines for each training job
 python=python3    # the interpreter
 # of shared_options.sh: lora_config mixture_config train_args train_nj base_decode_config
-# of shared_options.sh: decode_args
-# of shared_options.sh: hear decode_nj inference_nj normalizer dumpdir expdir
+# of shared_options.sh: decode_args hear decode_nj inference_nj normalizer dumpdir expdir
 # end of options
 
 given=("$@")
@@ -159,7 +158,10 @@ if [[ $two_stage == true ]]; then trained+=(two_stage); fi
 trained+=("${soups[@]}")
 later=() # systems that are trained when the experts are
 if [[ $sequential == true ]]; then
-  [[ " $kinds " == *" full "* ]] || fail "--sequential true needs full in --kinds, which are '$kinds'."
+  [[ " $kinds " == *" full "* ]] ||
+    fail "--sequential true needs full in --kinds, which are '$kinds'."
+  ((${#expert_names[@]} > 1)) ||
+    fail "--sequential true needs two experts, one after the other; got '$experts'."
   later+=(sequential)
 fi
 together=("${trained[@]}" "${later[@]}") # systems that are trained on the data of several experts
