@@ -12,7 +12,8 @@ conf/merge/lors_mp.yaml conf/merge/lors_svp.yaml conf/merge/lors_ta.yaml"
 ../../TEMPLATE/merge1/merge.sh \
   --sequential true \
   --merge_configs "$merges" \
-  --max_train_utterances 600 --max_valid_utterances 100 --max_test_utterances 300 \
-  --train_args "--max_epoch 2" --train_nj 2 \
+  --routes "routed routed_heard mixture" \
+  --max_train_utterances 400 --max_valid_utterances 60 --max_test_utterances 150 \
+  --train_args "--max_epoch 1" --train_nj 2 \
   --config conf/english.yaml \
   "$@"
