@@ -6,7 +6,8 @@
 #
 # A line "# of FILE: NAME..." says that a file next to the script declares these options;
 # the script has sourced it. A line "# passed on to FILE: NAME..." says that the script
-# takes options that another script declares, and passes them on: "${passed_on[@]}".
+# takes options that another script declares, and passes them on: "${passed_on[@]}". A line
+# "# as in FILE: NAME=OPTION..." says by which names another script, ESPnet's, knows them.
 
 _option_error() {
   echo "${0##*/}: error: $1" >&2
@@ -27,10 +28,19 @@ while IFS=: read -r _file _names; do
   done
 done < <(_block "$0" | grep -E '^# (of|passed on to) [a-z_.]+:' || true)
 
+declare -A _known_as=()
+while IFS="=" read -r _name _option; do
+  _known_as[$_name]=$_option
+done < <(_block "$0" | sed -n 's/^# as in [a-z.]*: *//p' | tr -s ' ' '\n')
+
 _set_option() { # NAME VALUE
   local name=${1//-/_}
+  name=${_known_as[$name]:-$name}
   [[ $'\n'$_declared == *$'\n'"$name="* ]] ||
     _option_error "unknown option '$1'; --help lists the options."
+  if grep -qE "^$name=(true|false)( |$)" <<<"$_declared" && [[ ! $2 =~ ^(true|false)$ ]]; then
+    _option_error "option '$1' must be true or false; got '$2'."
+  fi
   if [[ $_passed == *" $name "* ]]; then passed_on+=("--$name" "$2"); fi
   printf -v "$name" '%s' "$2"
 }
@@ -54,6 +64,7 @@ while (($#)); do
     -h | --help)
       sed -n '2,/^[^#]/{s/^# \{0,1\}//p}' "$0"
       printf '%s\n' "$_declared" | sed 's/^\([a-z0-9_]*\)=/--\1 /'
+      for _name in "${!_known_as[@]}"; do echo "--$_name is --${_known_as[$_name]}"; done | sort
       exit 0
       ;;
     --*) ;;

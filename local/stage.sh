@@ -10,14 +10,24 @@ check_stages() {
       exit 2
     fi
   done
+  for name in ${skip_stages:-}; do
+    if [[ ! $name =~ ^[0-9]+$ ]] || ((name < 1 || name > $1)); then
+      echo "${0##*/}: error: --skip_stages must be of 1 to $1; got '$name'." >&2
+      exit 2
+    fi
+  done
 }
 
-# run_stage N TITLE COMMAND...: run COMMAND if stage <= N <= stop_stage. Never call it
-# in 'if', '&&' or '||': bash then ignores errors inside the stage.
+is_skipped() { [[ " ${skip_stages:-} " == *" $1 "* ]]; } # STAGE
+
+# run_stage N TITLE COMMAND...: run COMMAND if stage <= N <= stop_stage and skip_stages are
+# without N. Never call it in 'if', '&&' or '||': bash then ignores errors inside the stage.
 run_stage() {
   local number=$1 title=$2
   shift 2
-  if ((number < ${stage:?} || number > ${stop_stage:?})); then return 0; fi
+  if ((number < ${stage:?} || number > ${stop_stage:?})) || is_skipped "$number"; then
+    return 0
+  fi
   log "stage $number: $title"
   "$@"
 }

@@ -10,10 +10,13 @@ set -euo pipefail
 # options
 colour=red      # a colour
 max_epoch=3     # how many
+two_stage=false # twice
+# as in asr.sh: asr_colour=colour epochs=max_epoch
 # end of options
 secret=kept
 . "$root/local/parse_options.sh"
 echo "\$colour|\$max_epoch|\$secret"
+if [[ \$two_stage == true ]]; then echo twice; fi
 EOF
 }
 
@@ -22,6 +25,23 @@ EOF
   [ "$output" = "red|3|kept" ]
   run bash "$script" --colour "light blue" --max-epoch 5
   [ "$output" = "light blue|5|kept" ]
+}
+
+@test "names of another script" {
+  run bash "$script" --asr_colour blue --epochs 5
+  [ "$output" = "blue|5|kept" ]
+  run bash "$script" --help
+  [[ $output == *"--asr_colour is --colour"* ]]
+}
+
+@test "an option that is true or false takes nothing else" {
+  run bash "$script" --two_stage true
+  [[ $output == *twice ]]
+  for word in True 1 yes ""; do
+    run bash "$script" --two-stage "$word"
+    [ "$status" -eq 2 ]
+    [ "$output" = "script.sh: error: option 'two-stage' must be true or false; got '$word'." ]
+  done
 }
 
 @test "an empty value is a value" {

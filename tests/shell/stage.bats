@@ -23,6 +23,21 @@ EOF
   [[ $stderr == *"stage 2: two"*"stage 3: three"* ]]
 }
 
+@test "stages to skip are left out, and must exist" {
+  cat >>script.sh <<'EOF'
+skip_stages=$3
+check_stages 3
+run_stage 1 one echo 1
+run_stage 2 two echo 2
+run_stage 3 three echo 3
+EOF
+  run --separate-stderr bash script.sh 1 3 "2 1"
+  [ "$output" = 3 ]
+  run bash script.sh 1 3 "2 4"
+  [ "$status" -eq 2 ]
+  [[ $output == *"--skip_stages must be of 1 to 3; got '4'."* ]]
+}
+
 @test "a stage that fails half-way ends the script" {
   cat >>script.sh <<'EOF'
 broken() { false; echo after; }

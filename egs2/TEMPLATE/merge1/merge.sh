@@ -14,6 +14,10 @@ here=$(dirname "$0")
 # options
 stage=1           # first stage to run: 1 data 2 speed 3 format 4 base 5 filter 6 stats
 stop_stage=11     # last stage to run: 7 train 8 merge 9 decode 10 score 11 report
+skip_stages=      # numbers of stages to leave out, as "2 6"
+skip_data_prep=false # leave out stages 1 to 3 and 5
+skip_train=false  # leave out stages 6 and 7
+skip_eval=false   # leave out stages 9 to 11
 experts=          # names of the experts, as "es it ru"
 kinds="full lora" # how each expert is trained: full fine-tuning, LoRA, or both
 joint=full        # kinds of a model trained on the data of all experts, or "" for none
@@ -53,6 +57,10 @@ num_nodes=1       # machines for each training job
 python=python3    # the interpreter
 # of shared_options.sh: lora_config mixture_config train_args train_nj base_decode_config
 # of shared_options.sh: decode_args hear decode_nj inference_nj normalizer dumpdir expdir
+# as in asr.sh: local_data_opts=data_opts speed_perturb_factors=speed_factors
+# as in asr.sh: min_wav_duration=min_train_seconds max_wav_duration=max_train_seconds
+# as in asr.sh: pretrained_model=base asr_config=full_config asr_args=train_args
+# as in asr.sh: inference_config=decode_configs inference_args=decode_args
 # end of options
 
 given=("$@")
@@ -80,6 +88,9 @@ check_unique() {
   [[ -z $twice ]] || fail "every $1 must have a name of its own; '$twice' is there twice."
 }
 
+if [[ $skip_data_prep == true ]]; then skip_stages+=" 1 2 3 5"; fi
+if [[ $skip_train == true ]]; then skip_stages+=" 6 7"; fi
+if [[ $skip_eval == true ]]; then skip_stages+=" 9 10 11"; fi
 check_stages 11
 [[ -n $experts ]] || fail "--experts must name at least one expert, as 'es it ru'."
 [[ -n $test_sets ]] || fail "--test_sets must name at least one set, as 'es_test'."
@@ -232,7 +243,7 @@ run_seeds() {
       for name in base zero_shot stats; do ln -sfn "../seed_$first/$name" "$dir/"; done
     fi
     "$0" "${given[@]}" --seeds "" --expdir "$dir" --train_args "$train_args --seed $seed"
-    if ((stop_stage == 11)); then
+    if ((stop_stage == 11)) && ! is_skipped 11; then
       save_seed "$seed"
       write_seeds
     fi
