@@ -35,7 +35,7 @@ COMMANDS = {
     "similarity": "measure how similar languages are to the base, for a warm start",
     "score": "score hypotheses: WER and CER; BLEU and chrF of translations",
     "compare": "test the differences between systems for significance",
-    "gate": "exit with 1 if a system is significantly worse than a baseline",
+    "gate": "exit with 3 if a system is significantly worse than a baseline",
     "report": "write RESULTS.md and report.html from the scores",
     "seeds": "show systems trained with several seeds: mean and spread",
 }

@@ -1,11 +1,11 @@
-r"""Exit with 1 if a candidate is significantly worse than a baseline, else with 0.
+r"""Exit with 3 if a candidate is significantly worse than a baseline, else with 0.
 
 A set, a language or task in it, or the identification of languages has fallen if its
 error rate rose significantly by more than --margin points. The test is a one-sided
 paired permutation test with p < --alpha, after Holm's correction over all tests. So a
 candidate that is no worse anywhere fails with a probability of at most --alpha. The
 hypotheses of DATADIR are in DIR/<name of DATADIR>/text; a missing set is bad input,
-exit status 2.
+exit status 2; 1 is a fault of this program.
 
 For example:
   espnet-merge gate --ref dump/raw/es_test dump/raw/it_test \
@@ -23,6 +23,8 @@ from espnet_merge.score.evaluate import ERROR_RATES
 
 if TYPE_CHECKING:
     from espnet_merge.score.gate import Verdict
+
+WORSE = 3  # exit status; 1 is also that of a crash
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,8 +55,8 @@ class Command(Texts, Design):
 
 
 def main(command: Command) -> None:
-    """Print every test, and exit with 1 if the candidate has fallen."""
+    """Print every test, and exit with 3 if the candidate has fallen."""
     verdict = command()
     print(verdict)
     if verdict.fallen:
-        sys.exit(1)
+        sys.exit(WORSE)
