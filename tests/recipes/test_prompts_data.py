@@ -188,6 +188,8 @@ def spoken(language, keys):
 def translate(language, keys, english):
     """Return split -> name -> English text, and what was dropped."""
     translations = importlib.import_module("translations")
+    text_of = importlib.import_module("recording").Text
+    english = {key: text_of(text, key) for key, text in english.items()}
     dropped = Counter()
     found = {}
     pairs = translations.translated(
@@ -206,14 +208,14 @@ def translate(language, keys, english):
 
 def test_a_translation_is_the_english_text_of_the_same_key(prepare, tmp_path, capsys):
     make(prepare, tmp_path, "es")
-    chosen = [prepare.Set("es", "prompts", "es")]
+    chosen = prepare.Set("es", "prompts", "es")
     places = prepare.Places(
         tmp_path / "data",
         tmp_path / "audio",
         tmp_path / "cache",
         prepare.Percent(*PERCENT),
     )
-    prepare.prepare_translation("es", chosen, places)
+    prepare.prepare_translation(chosen, places)
     tables = [read_kaldi(tmp_path / "data" / f"es-en_{s}") for s in prepare.SPLITS]
     texts = {name: text for table in tables for name, text in table["text"].items()}
     assert texts == {
@@ -230,8 +232,30 @@ def test_a_translation_is_the_english_text_of_the_same_key(prepare, tmp_path, ca
         assert set(source["utt2task"].values()) <= {"transcribe"}
     dropped = [line.split() for line in capsys.readouterr().err.splitlines()]
     assert ["no", "English", "text", "1", "dropped"] in dropped
-    prepare.prepare_translation("es", chosen, places)
+    prepare.prepare_translation(chosen, places)
     assert "es-en is there already" in capsys.readouterr().err
+
+
+def test_translations_of_a_domain_have_names_of_their_own(prepare):
+    translations = importlib.import_module("translations")
+    text_of = importlib.import_module("recording").Text
+    tv = KaldiUtterance("es_tv-D1", "a.wav", "Hola.", "es_tv-D1", "es")
+    pairs = translations.translated(
+        {"test": [tv]},
+        "es_tv",
+        "es",
+        {"D1": text_of("Hello.", "HELLO.")},
+        importlib.import_module("sentences").Percent(99, 0),
+        Counter(),
+    )
+    assert list(pairs) == [
+        (
+            "test",
+            KaldiUtterance(
+                "es-en_tv-D1", "a.wav", "Hello.", "es-en_tv-D1", "es", "translate"
+            ),
+        )
+    ]
 
 
 def test_english_texts_that_nobody_says_are_dropped(prepare):
@@ -355,6 +379,10 @@ def test_lines_of_drascula_are_read(prepare):
         assert (clip.getframerate(), clip.getnframes()) == (11_025, 11_025)
     (first, _) = module.drascula("en", files.__getitem__, dropped)
     assert first.text == "I'm here! Who's that? I"
+    written = module.drascula_english(files.__getitem__)
+    assert written["D1"] == (first.text, english[1])
+    # Transcripts, English texts and translations are split alike.
+    assert {r.key: r.sentence for r in read} == {k: written[k][1] for k in ("1", "D1")}
 
 
 def test_lines_of_the_amazon_queen_are_read(prepare):

@@ -11,7 +11,7 @@ set -euo pipefail
 langs="es it ru en fr" # languages; each domain takes those that it has
 domains=prompts        # of prompts (es it ru en fr), dialogue (cs nl), captions (fr es ru ro ca bg el be da), drascula (en es) and queen (en)
 suffix=false           # name the sets of prompts <language>_prompts, not <language>
-translate=             # languages of which to make <language>-en as well: prompts with English texts
+translate=             # languages of which to make <language>-en… as well: prompts and drascula with English texts
 test=30                # of 100 sentences, how many are for test
 valid=10               # of 100 sentences, how many are for validation
 # end of options

@@ -12,18 +12,13 @@ import wave
 from collections import Counter
 from collections.abc import Iterator
 
-from recording import Files, Recording
+from recording import Files, Recording, Text
 
 RATE = 11_025
 # Where the tables begin in drascula.dat: behind those of pictures and rooms.
 TABLES = 7253
-# Letters of a clip's name -> number of its table.
-LETTERS = {
-    letters: number
-    for number, letters in enumerate(
-        ["", "D", "B", "BJ", "E", "I", "L", "P", "T", "VB"]
-    )
-}
+# Letters of the clips' names, in the order of the tables.
+LETTERS = ("", "D", "B", "BJ", "E", "I", "L", "P", "T", "VB")
 # Order of the languages in each table; the clips are English and Spanish.
 ORDER = ("en", "es", "de", "fr", "it", "ru")
 PACKAGES = {"en": "drascula", "es": "drascula-spanish"}
@@ -31,22 +26,34 @@ PACKAGES = {"en": "drascula", "es": "drascula-spanish"}
 
 def drascula(language: str, files: Files, dropped: Counter[str]) -> Iterator[Recording]:
     """Yield the lines of the game; the English text of a line decides its split."""
-    (data,) = (c for path, c in files("drascula") if path.endswith("en/drascula.dat"))
-    texts = list(read_tables(data))
+    spoken, english = texts_of(language, files), texts_of("en", files)
     for path, content in files(PACKAGES[language]):
         found = re.search(r"/([A-Z]*)(\d+)\.als$", path, re.IGNORECASE)
         if not found:
             continue
-        letters, number = found[1].upper(), int(found[2])
-        table = texts[LETTERS[letters]] if letters in LETTERS else {}
-        spoken = table.get(language, [])
-        if number >= len(spoken) or not spoken[number]:
+        key = f"{found[1].upper()}{int(found[2])}"
+        if not spoken.get(key):
             dropped["no text"] += 1
             continue
-        english = table["en"][number] if number < len(table["en"]) else ""
-        key = f"{letters}{number}"
-        text = sentence_case(spoken[number], language)
-        yield Recording(key, text, english or key, as_wav(content[32:-32]), "wav")
+        text = sentence_case(spoken[key], language)
+        sentence = english.get(key) or key
+        yield Recording(key, text, sentence, as_wav(content[32:-32]), "wav")
+
+
+def drascula_english(files: Files) -> dict[str, Text]:
+    """Return the English text of each line by its key; the text decides the split."""
+    texts = texts_of("en", files)
+    return {key: Text(sentence_case(x, "en"), x or key) for key, x in texts.items()}
+
+
+def texts_of(language: str, files: Files) -> dict[str, str]:
+    """Return the texts of a language by key: a clip's name in capitals."""
+    (data,) = (c for path, c in files("drascula") if path.endswith("en/drascula.dat"))
+    return {
+        f"{letters}{number}": text
+        for letters, table in zip(LETTERS, read_tables(data), strict=False)
+        for number, text in enumerate(table[language])
+    }
 
 
 def read_tables(data: bytes) -> Iterator[dict[str, list[str]]]:

@@ -4,8 +4,8 @@ A set is <language> for prompts, unless --suffix, and <language>_<domain> otherw
 sentence is in the same split in every language: the prompt's key, or the English
 sentence if there is one, decides the split. One text may come of two keys or of two
 domains, in two splits; then test keeps it rather than valid, and valid rather than
-train. With --translate, <language>-en has the English text of the prompts of
-<language>.
+train. With --translate, <language>-en… has the English text of each set of <language>
+whose domain has one.
 """
 
 import argparse
@@ -19,10 +19,9 @@ from typing import NamedTuple
 import soundfile
 from domains import DOMAINS
 from packages import PACKAGES
-from prompts import prompt_texts
 from recording import Files, Recording, name_of
 from sentences import SPLITS, Percent, clean, flaw, plain, split_of
-from translations import translated
+from translations import translated, translation_of
 
 from espnet_merge.data import deb
 from espnet_merge.data.audio import decode
@@ -83,8 +82,9 @@ def main() -> None:
         chosen = choose(args.domains, args.langs, args.suffix)
         check_translated(args.translate, chosen)
         prepare(chosen, places)
-        for language in args.translate:
-            prepare_translation(language, chosen, places)
+        for one in chosen:
+            if one.language in args.translate:
+                prepare_translation(one, places)
 
 
 def check_percent(test: int, valid: int) -> Percent:
@@ -123,13 +123,13 @@ def choose(domains: list[str], languages: list[str], suffix: bool) -> list[Set]:
 
 
 def check_translated(languages: list[str], chosen: list[Set]) -> None:
-    """Raise InputError unless prompts of these languages are chosen, English apart."""
-    known = [one.language for one in chosen if one.domain == "prompts"]
-    known = [language for language in known if language != "en"]
+    """Raise InputError unless the languages have English texts."""
+    known = [one.language for one in chosen if DOMAINS[one.domain].english]
+    known = [language for language in dict.fromkeys(known) if language != "en"]
     for language in languages:
         if language not in known:
             raise InputError(
-                "--translate must be of the --langs that have prompts, without en: "
+                "--translate must be of the --langs with English texts, without en: "
                 f"{' '.join(known)}; got {language!r}."
             )
 
@@ -178,19 +178,18 @@ def convert(one: Set, places: Places, dropped: Counter[str]) -> list[Prepared]:
     return spoken
 
 
-def prepare_translation(language: str, chosen: list[Set], places: Places) -> None:
-    """Write the three splits of a language's prompts with their English texts."""
-    name = f"{language}-en"
-    if is_there(name, places.data):
+def prepare_translation(source: Set, places: Places) -> None:
+    """Write the three splits of a set with their English texts, if there are any."""
+    name, read = translation_of(source.name, source.language), DOMAINS[source.domain]
+    if is_there(name, places.data) or not read.english:
         return
-    (source,) = (s for s in chosen if (s.domain, s.language) == ("prompts", language))
     spoken = {s: read_utterances(places.data / f"{source.name}_{s}") for s in SPLITS}
-    english = prompt_texts("en", packages(places.cache))
     dropped: Counter[str] = Counter()
-    pairs = translated(spoken, source.name, language, english, places.percent, dropped)
+    english = read.english(packages(places.cache))
+    about = source.name, source.language, english, places.percent
     kept = [
         Prepared(utterance, split, soundfile.info(utterance.audio).duration)
-        for split, utterance in pairs
+        for split, utterance in translated(spoken, *about, dropped)
     ]
     write_splits(name, kept, dropped, places.data)
 

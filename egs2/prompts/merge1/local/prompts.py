@@ -5,7 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
-from recording import Files, Recording
+from recording import Files, Recording, Text
 
 # Sounds whose description some lists give as if it were spoken.
 TONES = ("beep", "beeperr", "confbridge-join", "confbridge-leave", "tt-monkeys")
@@ -38,3 +38,8 @@ def prompts(language: str, files: Files, dropped: Counter[str]) -> Iterator[Reco
             dropped["no text"] += 1
         else:
             yield Recording(key, texts[key], key, content, "g722")
+
+
+def prompts_english(files: Files) -> dict[str, Text]:
+    """Return the English text of each prompt by its key, which decides the split."""
+    return {key: Text(text, key) for key, text in prompt_texts("en", files).items()}

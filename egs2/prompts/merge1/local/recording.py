@@ -7,6 +7,13 @@ from typing import NamedTuple
 Files = Callable[[str], Iterator[tuple[str, bytes]]]
 
 
+class Text(NamedTuple):
+    """A text, and the sentence that decides its split, the same in every language."""
+
+    text: str
+    sentence: str
+
+
 class Recording(NamedTuple):
     """A recorded sentence in one language."""
 
