@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+from espnet_merge.bin._groups import GROUP
 from espnet_merge.errors import InputError
 from espnet_merge.options import AnyPath, Option, Options, as_words
 
@@ -29,19 +30,6 @@ def _expert(text: str) -> tuple[str, str]:
     return group, system
 
 
-def _groups(words: Sequence[str]) -> dict[str, list[str]]:
-    groups: dict[str, list[str]] = {}
-    for word in words:
-        name, equals, sets = word.partition("=")
-        if not (name and equals) or name in groups:
-            raise InputError(
-                "--group takes NAME=SET,SET such as es=es_test, each name once; got "
-                f"{word!r}."
-            )
-        groups[name] = sets.split(",") if sets else []
-    return groups
-
-
 @dataclass(frozen=True, kw_only=True)
 class Command(Options):
     """Write a report of the scores of systems."""
@@ -56,18 +44,7 @@ class Command(Options):
             metavar="MODE",
         ),
     ] = None
-    group: Annotated[
-        Mapping[str, Sequence[str]],
-        Option(
-            "what experts are trained for, such as a language or a domain, and its "
-            "test sets (NAME= if there are none); sets without a group show what was "
-            "forgotten",
-            nargs="+",
-            action="extend",
-            metavar="NAME=SET,SET",
-            read=_groups,
-        ),
-    ] = field(default_factory=dict)
+    group: Annotated[Mapping[str, Sequence[str]], GROUP] = field(default_factory=dict)
     experts: Annotated[
         Sequence[str],
         Option(

@@ -1,9 +1,11 @@
 r"""Show systems trained with several seeds, and test their differences.
 
 A --row names a system and the directories of its scored hypotheses, each .../SET with a
-score.json; several directories of one SET belong to several seeds. A --mean names a
-column and the sets to average, separately for each metric. Scores are refused if the
-sizes of a set differ, or settings of decoding other than the padding of each training.
+score.json; several directories of one SET belong to several seeds. --group asks for
+means over the sets of groups (in-domain), over other sets of their languages
+(out-of-domain), over both (full) and over the rest (other); a --mean names any other
+sets. Means are separate for each metric. Scores are refused if the sizes of a set
+differ, or settings of decoding other than the padding of each training.
 
 --baseline and --merges ask for differences: of all systems to the best baseline, of the
 merges to the best of them. Their intervals and p-values are over seeds and utterances.
@@ -24,6 +26,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
+from espnet_merge.bin._groups import GROUP
 from espnet_merge.errors import InputError
 from espnet_merge.options import AnyPath, Option, Options
 
@@ -74,6 +77,7 @@ class Command(Options):
         Sequence[str],
         Option("columns", metavar="SET", default="with --load: those in the files"),
     ] = ()
+    group: Annotated[Mapping[str, Sequence[str]], GROUP] = field(default_factory=dict)
     mean: Annotated[
         Mapping[str, Sequence[str]],
         Option(
@@ -131,14 +135,17 @@ class Command(Options):
     def __call__(self) -> str:
         """Read the scores; return a table in Markdown, or what was saved."""
         from espnet_merge.disk.atomic import whole_file
+        from espnet_merge.report.plan import averages
         from espnet_merge.report.runs import read_runs
         from espnet_merge.report.seed_files import load, save
         from espnet_merge.report.seed_plan import SeedPlan
         from espnet_merge.report.seeds import markdown
 
+        means = averages(self.sets, self.group) if self.group else {}
+        means = {name: own for name, own in means.items() if len(own) > 1}
         asked = {
             "sets": self.sets,
-            "means": self.mean,
+            "means": means | {**self.mean},
             "base": self.base,
             "baseline": self.baseline,
             "merges": self.merges,

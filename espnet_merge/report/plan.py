@@ -7,6 +7,9 @@ from typing import Self
 
 from espnet_merge.errors import InputError
 
+# Means over sets, by the names of their columns.
+IN_DOMAIN, OUT_OF_DOMAIN, FULL, OTHER = "in-domain", "out-of-domain", "full", "other"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
@@ -77,15 +80,8 @@ class Plan:
 
     @cached_property
     def averages(self) -> dict[str, list[str]]:
-        """``trained`` -> sets with a group; ``untrained`` -> sets without a group.
-
-        A name without sets is left out.
-        """
-        columns = {
-            "trained": [name for name in self.sets if self.group_of(name) is not None],
-            "untrained": [name for name in self.sets if self.group_of(name) is None],
-        }
-        return {column: sets for column, sets in columns.items() if sets}
+        """Column with a mean -> its sets, as ``averages`` returns them."""
+        return averages(self.sets, self.groups)
 
     def group_of(self, name: str) -> str | None:
         """Return the group of a set, or None."""
@@ -103,6 +99,37 @@ class Plan:
             for group, members in self.groups.items()
         }
         return replace(self, sets=sets, groups=groups)
+
+
+def averages(
+    sets: Sequence[str], groups: Mapping[str, Sequence[str]]
+) -> dict[str, list[str]]:
+    """Return the columns with means over sets.
+
+    Args:
+        sets: names of test sets, which begin with the language.
+        groups: group -> its test sets.
+
+    Returns:
+        ``in-domain`` -> sets with a group; ``out-of-domain`` -> other sets of their
+        languages; ``full`` -> both, where there are both; ``other`` -> the rest. Those
+        without sets are left out.
+
+    >>> averages(["es_test", "es_tv", "en_test"], {"es": ["es_test"]})["other"]
+    ['en_test']
+    """
+    grouped = {name for members in groups.values() for name in members}
+    languages = {language_of(name) for name in grouped}
+    seen = [name for name in sets if name in grouped]
+    unseen = [name for name in sets if name not in grouped]
+    near = [name for name in unseen if language_of(name) in languages]
+    columns = {
+        IN_DOMAIN: seen,
+        OUT_OF_DOMAIN: near,
+        FULL: [*seen, *near] if near else [],
+        OTHER: [name for name in unseen if name not in near],
+    }
+    return {column: members for column, members in columns.items() if members}
 
 
 def language_of(name: str) -> str:

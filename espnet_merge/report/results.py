@@ -14,7 +14,14 @@ from espnet_merge.files import SCORE_JSON
 from espnet_merge.report.grid import Grid
 from espnet_merge.report.modes import SETTINGS, compared_settings, paddings_by_system
 from espnet_merge.report.performance import difference, gap_closed, mean, relative
-from espnet_merge.report.plan import Plan, language_of
+from espnet_merge.report.plan import (
+    FULL,
+    IN_DOMAIN,
+    OTHER,
+    OUT_OF_DOMAIN,
+    Plan,
+    language_of,
+)
 from espnet_merge.report.scores import (
     UtteranceCounts,
     error_rate,
@@ -195,7 +202,7 @@ class Results:
             expert = self._expert_rate(name)
             return _percent(relative(self.rate(system, name), expert))
 
-        return self._grid(cell, ["trained"])
+        return self._grid(cell, [IN_DOMAIN])
 
     def gap_closed(self) -> Grid:
         """Return the fraction of the gap from base to expert, in percent."""
@@ -204,7 +211,7 @@ class Results:
             base, expert = self.rate(self.plan.base, name), self._expert_rate(name)
             return _percent(gap_closed(self.rate(system, name), expert, base))
 
-        return self._grid(cell, ["trained"])
+        return self._grid(cell, [IN_DOMAIN])
 
     def language_accuracy(self) -> Grid:
         """Return the percentage of utterances with a correctly identified language."""
@@ -229,7 +236,7 @@ class Results:
     def _grid(
         self,
         cell: Callable[[str, str], float | None],
-        averages: Iterable[str] = ("trained", "untrained"),
+        averages: Iterable[str] = (IN_DOMAIN, OUT_OF_DOMAIN, FULL, OTHER),
     ) -> Grid:
         columns: list[str] = []
         rows: dict[str, list[float | None]] = {name: [] for name in self.plan.kinds}
@@ -237,10 +244,11 @@ class Results:
             sets = self.plan.averages.get(average, [])
             if not sets:
                 continue
-            columns += [*map(self.label, sets), average]
+            new = [name for name in sets if self.label(name) not in columns]
+            columns += [*map(self.label, new), average]
             for system, row in rows.items():
-                cells = [cell(system, name) for name in sets]
-                row += [*cells, mean(cells)]
+                row += [cell(system, name) for name in new]
+                row.append(mean([cell(system, name) for name in sets]))
         return Grid(columns, rows)
 
 

@@ -1,49 +1,41 @@
 """The sentence that summarises the tables."""
 
+from espnet_merge.report.plan import IN_DOMAIN, OTHER, OUT_OF_DOMAIN
 from espnet_merge.report.results import Results
 from espnet_merge.report.significance import DESIGN, Tested, mean_difference
 from espnet_merge.report.tables import INTERVALS, best_of
 from espnet_merge.score.compare import Difference
 
+# Columns of sets that belong to no group.
+UNSEEN = (OUT_OF_DOMAIN, OTHER)
+
 
 def summary(results: Results, tested: Tested) -> str:
-    """Return which merge is best on the trained languages, and what it gained and lost.
+    """Return which merge is best in domain, and what it gained and lost.
 
     Args:
         results: results of transcribed sets.
         tested: differences from the base.
     """
     plan, grid = results.plan, results.rates()
-    if "trained" not in grid.columns:
-        return "No set of a trained language: no merge can be called best."
-    trained = grid.column("trained")
-    best = best_of(trained, plan.merges)
+    if IN_DOMAIN not in grid.columns:
+        return "No set belongs to a group: no merge can be called best."
+    means = grid.column(IN_DOMAIN)
+    best = best_of(means, plan.merges)
     if best is None:
-        return "No merge has scores for all trained languages."
-    languages = ", ".join(map(results.label, plan.averages["trained"]))
+        return "No merge has scores for all sets of groups."
+    sets = ", ".join(map(results.label, plan.averages[IN_DOMAIN]))
     clauses = [
-        f"Best merge: {best}, macro {results.metric_name} {trained[best]:.1f} over "
-        f"{languages}"
+        f"Best merge: {best}, macro {results.metric_name} {means[best]:.1f} over {sets}"
     ]
-    joint = best_of(trained, plan.joint)
-    if "trained" in tested[best]:
-        zero_shot = f"zero-shot ({plan.base}, {trained[plan.base]:.1f})"
-        clauses.append(_verdict(tested[best]["trained"], zero_shot))
+    joint = best_of(means, plan.joint)
+    if IN_DOMAIN in tested[best]:
+        zero_shot = f"zero-shot ({plan.base}, {means[plan.base]:.1f})"
+        clauses.append(_verdict(tested[best][IN_DOMAIN], zero_shot))
     if joint is not None:
-        change = mean_difference(results, best, joint, plan.averages["trained"])
-        clauses.append(_verdict(change, f"joint ({joint}, {trained[joint]:.1f})"))
-    changes = {
-        system: tested[system]["untrained"]
-        for system in (best, joint)
-        if system is not None and "untrained" in tested[system]
-    }
-    if changes:
-        languages = ", ".join(map(results.label, plan.averages["untrained"]))
-        by_system = ", ".join(
-            f"{system} {change.points:+.1f} ({_p(change.p)})"
-            for system, change in changes.items()
-        )
-        clauses.append(f"change on {languages}, not trained: {by_system} points")
+        change = mean_difference(results, best, joint, plan.averages[IN_DOMAIN])
+        clauses.append(_verdict(change, f"joint ({joint}, {means[joint]:.1f})"))
+    clauses += filter(None, (_change(results, tested, c, best, joint) for c in UNSEEN))
     chosen = (
         f" The best of {len(plan.merges)} merges was chosen on these sets, which"
         " favours it."
@@ -51,6 +43,25 @@ def summary(results: Results, tested: Tested) -> str:
         else ""
     )
     return f"{'; '.join(clauses)}. {INTERVALS}{chosen}"
+
+
+def _change(
+    results: Results, tested: Tested, column: str, best: str, joint: str | None
+) -> str:
+    """Return what the best merge and the joint system change on other sets."""
+    changes = {
+        system: tested[system][column]
+        for system in (best, joint)
+        if system is not None and column in tested[system]
+    }
+    if not changes:
+        return ""
+    sets = ", ".join(map(results.label, results.plan.averages[column]))
+    by_system = ", ".join(
+        f"{system} {change.points:+.1f} ({_p(change.p)})"
+        for system, change in changes.items()
+    )
+    return f"change on {sets}, not trained for: {by_system} points"
 
 
 def _verdict(tested: Difference, other: str) -> str:

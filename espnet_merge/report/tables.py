@@ -8,7 +8,7 @@ from typing import Any
 from espnet_merge.files import CONFIG_YAML, MERGE_YAML, ROUTER_JSON
 from espnet_merge.report.grid import Grid
 from espnet_merge.report.modes import PADDING, describe_mode
-from espnet_merge.report.plan import Plan
+from espnet_merge.report.plan import FULL, IN_DOMAIN, Plan
 from espnet_merge.report.results import Results, by_task
 from espnet_merge.report.significance import DESIGN, Tested
 from espnet_merge.score.identification import describe_cell
@@ -28,14 +28,14 @@ MARKS = (
 def markdown(results: Results, tested: Tested) -> Iterator[str]:
     """Yield the tables of one decoding mode."""
     name, mode = results.metric_name, describe_decoding(results)
-    compared = map(results.plan.expert_for, results.plan.averages.get("trained", []))
+    compared = map(results.plan.expert_for, results.plan.averages.get(IN_DOMAIN, []))
     experts = ", ".join(dict.fromkeys(e or MISSING for e in compared))
     clean = f"normalizer `{results.normalizer}`"
     yield from section(f"{name} (%), {clean}, {mode}", results, results.rates())
     yield (
         "**Bold**: best of all systems. *Italics*: best merge. "
         f"Columns {_in_italics(results.plan.averages)}: macro average of the sets left "
-        "of it."
+        f"of it{', of all of them in *full*' if FULL in results.plan.averages else ''}."
     )
     yield ""
     raw = results.rates("raw")

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from espnet_merge.report.grid import Grid
+from espnet_merge.report.plan import IN_DOMAIN
 from espnet_merge.report.results import Results
 from espnet_merge.report.significance import DESIGN, Tested, as_json, by_column
 from espnet_merge.report.tables import (
@@ -82,15 +83,15 @@ def record(results: Results, tested: Tested) -> dict[str, Any]:
 def summary(results: Results) -> str:
     """Return the best merge's BLEU, and that of the base and the best joint model."""
     plan, grid = results.plan, results.rates(READING)
-    if "trained" not in grid.columns:
+    if IN_DOMAIN not in grid.columns:
         return ""
-    trained = grid.column("trained")
+    rates = grid.column(IN_DOMAIN)
     kinds = {"merge": plan.merges, "zero-shot": [plan.base], "joint": plan.joint}
-    winners = {kind: best_of(trained, names, max) for kind, names in kinds.items()}
+    winners = {kind: best_of(rates, names, max) for kind, names in kinds.items()}
     scores = ", ".join(
-        f"{name} ({kind}) {trained[name]:.1f}" for kind, name in winners.items() if name
+        f"{name} ({kind}) {rates[name]:.1f}" for kind, name in winners.items() if name
     )
-    languages = ", ".join(map(results.label, plan.averages["trained"]))
+    languages = ", ".join(map(results.label, plan.averages[IN_DOMAIN]))
     return f"Macro BLEU over {languages}, more is better: {scores}."
 
 

@@ -48,7 +48,7 @@ def test_results_cell_by_cell(exp, capsys):
     padded = first.splitlines()
     rates = table(padded, "### WER (%), normalizer `basic`, padded to 30 s, greedy")
     assert rates == {
-        "system": ["es", "it", "**trained**", "en", "**untrained**"],
+        "system": ["es", "it", "**in-domain**", "en", "**other**"],
         "---": ["---:"] * 5,
         "zero_shot": ["40.0", "20.0", "30.0", "10.0", "10.0"],
         "full_es": ["**10.0**", "25.0", "17.5", "12.0", "12.0"],
@@ -117,14 +117,14 @@ def test_pictures_numbers_and_the_printed_table(exp, capsys, tmp_path):
         width, height = struct.unpack(">II", content[16:24])
         assert (width, height > 400, len(content) > 20_000) == (1600, True, True)
     saved = json.loads((output / "results.json").read_text())["padded"]
-    assert saved["rates"]["tsv_m"]["trained"] == 12
+    assert saved["rates"]["tsv_m"]["in-domain"] == 12
     assert saved["settings"]["pad_to"] == 30
     test = saved["tests"]["full_es"]["es"]
     assert test["low"] < -30 < test["high"] < 0
     # All 40 utterances are better: no drawn signs reach that. Three sets are tested.
     assert test["p"] == pytest.approx(3 / 1001)
     printed = capsys.readouterr().out.splitlines()
-    assert printed[1].split() == ["es", "it", "trained", "en", "untrained"]
+    assert printed[1].split() == ["es", "it", "in-domain", "en", "other"]
     assert printed[7].split() == ["tsv_m", "16.0", "8.0", "12.0", "9.0", "9.0"]
     assert printed[8].startswith("Best merge: tsv_m")
     assert printed[-2:] == [
@@ -199,4 +199,4 @@ def test_systems_without_any_error_can_be_drawn(tmp_path):
     write_exp(tmp_path, perfect, "padded")
     report(tmp_path, "padded")
     rates = json.loads((tmp_path / "results.json").read_text())["padded"]["relative"]
-    assert rates["soup"] == {"es": 100, "it": 100, "trained": 100}
+    assert rates["soup"] == {"es": 100, "it": 100, "in-domain": 100}

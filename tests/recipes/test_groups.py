@@ -47,8 +47,9 @@ def wer(exp, system, name):
 
 def test_columns_are_of_the_groups(exp):
     lines = (exp / "RESULTS.md").read_text("utf-8").splitlines()
-    columns = "es_test | es_news_test | **trained** | es_ood_test | **untrained**"
-    assert f"| system | {columns} | decoded |" in lines
+    seen, unseen = "es_test | es_news_test | **in-domain**", "es_ood_test"
+    means = "**out-of-domain** | **full**"
+    assert f"| system | {seen} | {unseen} | {means} | decoded |" in lines
     assert "| lora_es_news | expert es_news |" in "\n".join(lines)
 
 
@@ -57,7 +58,7 @@ def test_the_yardstick_of_a_set_is_the_expert_of_its_group(exp):
     assert "; experts lora_es, lora_es_news\n" in text
     (tables,) = json.loads((exp / "results.json").read_text("utf-8")).values()
     for system, row in tables["relative"].items():
-        assert row.keys() == {"es_test", "es_news_test", "trained"}
+        assert row.keys() == {"es_test", "es_news_test", "in-domain"}
         for name, expert in (("es_test", "lora_es"), ("es_news_test", "lora_es_news")):
             share = wer(exp, expert, name) / wer(exp, system, name)
             assert row[name] == pytest.approx(100 * share)

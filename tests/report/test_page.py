@@ -122,7 +122,7 @@ def heading(page, name):
     return page.locator(f'#rates button[data-column="{name}"]')
 
 
-def order(page, name="trained"):
+def order(page, name="in-domain"):
     return [float(text) for text in column(page, name).values()]
 
 
@@ -136,7 +136,7 @@ def hypothesis_of(page, system):
 
 
 def test_numbers_are_those_of_results_json(page, exp):
-    assert column(page, "trained") == printed(exp, "rates", "trained")
+    assert column(page, "in-domain") == printed(exp, "rates", "in-domain")
     assert column(page, "ar (WER)") == printed(exp, "rates", "ar (WER)")
     caption = page.locator("#rates .caption").inner_text()
     assert caption == (
@@ -146,16 +146,16 @@ def test_numbers_are_those_of_results_json(page, exp):
 
 def test_switches_change_metric_and_text(page, exp):
     page.locator("#controls label", has_text="raw").click()
-    assert column(page, "trained") == printed(exp, "raw", "trained")
+    assert column(page, "in-domain") == printed(exp, "raw", "in-domain")
     assert "raw text" in page.locator("#rates .caption").inner_text()
     page.locator("#controls label", has_text="CER").click()
     page.locator("#controls label", has_text="normalised").click()
-    assert column(page, "trained") == printed(exp, "cer", "trained")
+    assert column(page, "in-domain") == printed(exp, "cer", "in-domain")
 
 
 def test_sorted_by_a_click_and_by_the_keyboard(page):
-    assert list(column(page, "trained"))[:2] == ["zero_shot", "full_es"]
-    heading(page, "trained").click()
+    assert list(column(page, "in-domain"))[:2] == ["zero_shot", "full_es"]
+    heading(page, "in-domain").click()
     assert order(page) == sorted(order(page))
     head = page.locator("#rates th[aria-sort]")
     assert head.get_attribute("aria-sort") == "ascending"
@@ -164,7 +164,7 @@ def test_sorted_by_a_click_and_by_the_keyboard(page):
     assert head.get_attribute("aria-sort") == "descending"
     heading(page, "system").focus()
     page.keyboard.press("Space")
-    names = list(column(page, "trained"))
+    names = list(column(page, "in-domain"))
     assert names == sorted(names)
     # The heat-map follows, without the base.
     assert list(column(page, "es (WER)", "#retention")) == names[:-1]
@@ -176,21 +176,21 @@ def test_another_mode_and_what_is_missing_in_it(page):
     assert "; again: true length" in caption
     assert caption.endswith("Without a score, shown as –: ta_1/zh_test.")
     for _ in ("ascending", "descending"):
-        heading(page, "untrained").click()
-        assert list(column(page, "untrained").items())[-1] == ("ta_1", "–")
+        heading(page, "other").click()
+        assert list(column(page, "other").items())[-1] == ("ta_1", "–")
     assert column(page, "zh (CER)", "#retention")["ta_1"] == "–"
 
 
 def test_best_is_bold_and_changes_are_told(page, exp):
     results = json.loads((exp / "results.json").read_text("utf-8"))["greedy"]
     best = page.locator("#rates tbody tr", has=page.locator("td.best"))
-    low = min(row["trained"] for row in results["rates"].values())
+    low = min(row["in-domain"] for row in results["rates"].values())
     row = best.filter(has_text=f"{low:.1f}").first
     weight = row.locator("td.best .rate").first.evaluate("e => getComputedStyle(e)")
     assert int(weight["fontWeight"]) >= 700
-    changes = column(page, "trained", "#retention")
+    changes = column(page, "in-domain", "#retention")
     for system, shown in changes.items():
-        difference = results["differences"][system]["trained"]
+        difference = results["differences"][system]["in-domain"]
         assert shown == f"{difference:+.1f}".replace("-", "−")
         assert difference < 0
 

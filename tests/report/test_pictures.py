@@ -18,7 +18,7 @@ def systems(figure):
 
 def test_rates_show_every_number(exp):
     figure = draw_rates(read(exp))
-    assert titles(figure) == ["es", "it", "mean\ntrained", "en", "mean\nuntrained"]
+    assert titles(figure) == ["es", "it", "mean\nin-domain", "en", "mean\nother"]
     assert systems(figure) == [
         "zero_shot", "full_es", "full_it", "joint", "soup", "tsv_m",
     ]  # fmt: skip

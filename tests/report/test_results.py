@@ -20,14 +20,14 @@ from tests.report.fake import MODE, PLAN, RATES, read, write_exp, write_score
 def test_every_number_of_the_grids(exp):
     results = read(exp)
     rates = results.rates()
-    assert rates.columns == ["es", "it", "trained", "en", "untrained"]
+    assert rates.columns == ["es", "it", "in-domain", "en", "other"]
     assert rates.rows["tsv_m"] == [16, 8, 12, 9, 9]
     assert rates.rows["zero_shot"] == [40, 20, 30, 10, 10]
     assert results.rates("raw").rows["joint"] == pytest.approx([22, 24, 23, 20.5, 20.5])
     assert results.rates(metric="cer").rows["soup"] == [5, 3, 4, 2, 2]
     assert results.differences().rows["soup"] == [-15, -5, -10, 0, 0]
     # 10/16 and 10/8; (40 - 16)/(40 - 10) and (20 - 8)/(20 - 10).
-    assert results.relative().columns == ["es", "it", "trained"]
+    assert results.relative().columns == ["es", "it", "in-domain"]
     assert results.relative().rows["tsv_m"] == pytest.approx([62.5, 125, 93.75])
     assert results.gap_closed().rows["tsv_m"] == pytest.approx([80, 120, 100])
     assert results.gap_closed().rows["full_it"][0] == pytest.approx(-500 / 30)
@@ -40,7 +40,7 @@ def test_summary_tells_wins_and_losses(exp):
     assert "it beats zero-shot (zero_shot, 30.0) by 18.0" in summary
     # 100 errors against 90 and 105, spread evenly over 40 utterances: 10 utterances
     # have one less, 5 one more, and p is about 2 / 2**10, and 2 / 2**5.
-    assert "change on en, not trained: tsv_m -1.0 (p 0.00" in summary
+    assert "change on en, not trained for: tsv_m -1.0 (p 0.00" in summary
     assert "joint +0.5 (p 0.062, not significant) points" in summary
     assert "The best of 2 merges was chosen on these sets" in summary
     lost = find(read(exp, merges=["soup"]), exp).summary
@@ -76,7 +76,7 @@ def test_language_accuracy_where_the_language_is_given(exp):
     assert list(identification(results)) == []
     title, _, head, _, *rows = language_accuracy(results)
     assert title.startswith("### Language identified correctly, in % of the utterances")
-    assert head == "| system | es | it | **trained** | en | **untrained** |"
+    assert head == "| system | es | it | **in-domain** | en | **other** |"
     assert "| soup | **95.0** | – | – | – | – |" in [
         r.replace("***", "**") for r in rows
     ]
@@ -116,9 +116,10 @@ def test_experts_of_one_language_are_told_apart_by_their_groups(exp):
         sets=["es_test", "es_news_test", "es_ood_test"],
         groups={"es": ["es_test"], "news": ["es_news_test"]},
     )
-    columns = ["es_test", "es_news_test", "trained", "es_ood_test", "untrained"]
+    columns = ["es_test", "es_news_test", "in-domain"]
+    columns += ["es_ood_test", "out-of-domain", "full"]
     assert results.rates().columns == columns
-    assert results.rates().rows["soup"] == [25, 10, 17.5, 45, 45]
+    assert results.rates().rows["soup"] == [25, 10, 17.5, 45, 45, 80 / 3]
     # 10 / 25 and 5 / 10: the yardstick of news is the expert of news.
     assert results.relative().rows["soup"] == [40, 50, 45]
     assert results.gap_closed().rows["soup"][1] == 80
@@ -135,9 +136,9 @@ def test_sets_of_one_language_and_of_other_units_are_named(exp):
     assert results.rates().columns == [
         "es_test (WER)",
         "es_captions_test (WER)",
-        "trained",
+        "in-domain",
         "zh (CER)",
-        "untrained",
+        "other",
     ]
     assert results.rates().rows["soup"][3] == 2
     assert results.metric_name == "error rate"

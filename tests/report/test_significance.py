@@ -18,15 +18,15 @@ def test_differences_to_the_base(exp):
     assert tested["joint"]["en"].p == pytest.approx(2 / 2**5)  # 5 utterances differ
     assert tested["soup"]["en"].p == 1  # equal
     trained = mean_difference(read(exp), "soup", "zero_shot", ["es_test", "it_test"])
-    assert tested["soup"]["trained"] == trained
+    assert tested["soup"]["in-domain"] == trained
     assert tested["zero_shot"] == {}
 
 
 def test_a_missing_score_is_not_tested(exp):
     (exp / "soup/inference_padded/it_test/score.json").unlink()
-    assert list(against_base(read(exp))["soup"]) == ["es", "en", "untrained"]
+    assert list(against_base(read(exp))["soup"]) == ["es", "en", "other"]
     (exp / "zero_shot/inference_padded/es_test/score.json").unlink()
-    assert list(against_base(read(exp))["soup"]) == ["en", "untrained"]
+    assert list(against_base(read(exp))["soup"]) == ["en", "other"]
 
 
 def test_fallen_are_sets_that_are_significantly_worse(exp):
@@ -54,6 +54,6 @@ def test_mean_difference_over_sets(exp):
 def test_a_group_of_one_set_is_that_set_less_the_correction(exp):
     tested = against_base(read(exp))["full_es"]
     # No drawn signs reach any of the three sets; en has 120 errors against 100.
-    corrected, alone = tested["en"], tested["untrained"]
+    corrected, alone = tested["en"], tested["other"]
     assert (corrected.p, alone.p) == pytest.approx((3 / 1001, 1 / 1001))
     assert replace(corrected, p=alone.p) == alone

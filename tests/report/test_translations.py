@@ -106,7 +106,7 @@ def expected(system, name, scorer):
 @pytest.mark.parametrize(("metric", "scorer"), [("BLEU", BLEU()), ("chrF", CHRF())])
 def test_scores_are_sacrebleus_and_their_means_by_group(lines, metric, scorer):
     found = rows(lines, f"### {metric}, raw text, greedy")
-    assert found.pop("system") == ["es-en", "**trained**", "it-en", "**untrained**"]
+    assert found.pop("system") == ["es-en", "**in-domain**", "it-en", "**other**"]
     del found["---"]
     for system, cells in found.items():
         spanish, italian = (expected(system, name, scorer) for name in TRANSLATED)
@@ -122,7 +122,7 @@ def test_scores_are_sacrebleus_and_their_means_by_group(lines, metric, scorer):
 
 def test_error_rates_are_of_transcriptions_alone(lines):
     found = rows(lines, "### WER (%), normalizer `basic`")
-    assert found["system"] == ["es", "**trained**"]
+    assert found["system"] == ["es", "**in-domain**"]
     assert found["joint"] == ["40.0", "40.0"]
     assert found["full_es"] == ["**0.0**", "**0.0**"]
     assert not [line for line in lines if line.startswith("### error rate")]
@@ -191,7 +191,7 @@ def test_texts_that_are_gone_leave_scores_untested(exp, lines, tmp_path):
     finally:
         text.write_bytes(kept)
     tests = json.loads((exp / "results.json").read_text())["tail"]["translations"]
-    assert list(tests["tests"]["joint"]) == ["it-en", "untrained"]
+    assert list(tests["tests"]["joint"]) == ["it-en", "other"]
     heading = "### BLEU, raw text, greedy"
     assert rows(again, heading) == rows(lines, heading)
 
@@ -230,7 +230,7 @@ def test_the_page_shows_translations_apart(exp, lines):
             "system",
             "kind",
             "es",
-            "trained",
+            "in-domain",
         ]
         bleu = page.locator("#translations table").first
         row = bleu.locator("tbody tr", has_text="full_es-en")

@@ -127,7 +127,7 @@ line_of() { grep -n -- "--output_dir exp/$1 " calls | cut -d : -f 1; }
   [[ $words == "espnet-merge seeds --base zero_shot --row zero_shot exp/seed_1/$place/es_test exp/seed_1/$place/es-en_test --row joint "* ]]
   place=full_es-en/inference_as_trained
   [[ $words == *"--row full_es-en exp/seed_1/$place/es_test exp/seed_1/$place/es-en_test --row soup "* ]]
-  [[ $words == *" --mean in-domain=es_test,es-en_test --baseline joint --merges soup --sets es_test es-en_test --configuration experts es it es-en; base base; "* ]]
+  [[ $words == *" --group es=es_test it= es-en=es-en_test --baseline joint --merges soup --sets es_test es-en_test --configuration experts es it es-en; base base; "* ]]
   grep -q -- "^espnet-merge seeds --load results/seed_7.json --output exp/SEEDS.md$" calls
 }
 
@@ -152,8 +152,7 @@ line_of() { grep -n -- "--output_dir exp/$1 " calls | cut -d : -f 1; }
   train "${groups[@]}" --seeds 0 --stage 11 --stop_stage 11
   [ "$status" -eq 0 ]
   grep -q -- "--experts es=full_es es_news=full_es_news --group es=es_test,es_phone_test es_news=es_news_test,es_tv_test --joint" calls
-  seen=es_test,es_news_test,es_tv_test,es_phone_test
-  [[ $(grep "^espnet-merge seeds .*--save" calls) == *"--mean in-domain=$seen --mean out-of-domain=es_ood_test --mean full=$seen,es_ood_test --mean other=en_test --baseline"* ]]
+  [[ $(grep "^espnet-merge seeds .*--save" calls) == *"--group es=es_test,es_phone_test es_news=es_news_test,es_tv_test --baseline"* ]]
 }
 
 @test "groups that cannot be are refused before anything is done" {

@@ -47,15 +47,11 @@ score_set() { # SET: score all systems with one command
 
 # Stage 11
 write_report() {
-  local kind name own args=(--merges "${merged[@]}" --experts)
+  local kind name args=(--merges "${merged[@]}" --experts)
   for kind in "${kind_names[@]}"; do
     for name in "${expert_names[@]}"; do args+=("$name=${kind}_$name"); done
   done
-  args+=(--group)
-  for name in "${expert_names[@]}"; do
-    mapfile -t own < <(sets_of "$name" "${tests[@]}")
-    args+=("$name=$(join_by_comma "${own[@]}")")
-  done
+  mapfile -t -O "${#args[@]}" args < <(group_options)
   if ((${#together[@]})); then args+=(--joint "${together[@]}"); fi
   if ((${#route_names[@]})); then args+=(--routed "${route_names[@]}"); fi
   if [[ -n $base_decode_config ]]; then args+=(--base-inference "${base_modes[0]}"); fi
@@ -70,7 +66,7 @@ save_seed() {
     read -ra ways <<<"$(modes_of "$system")"
     args+=(--row "$system" "${tests[@]/#/$dir/$system/inference_${ways[0]}/}")
   done
-  mapfile -t -O "${#args[@]}" args < <(mean_options)
+  mapfile -t -O "${#args[@]}" args < <(group_options)
   if ((${#together[@]})); then args+=(--baseline "${together[@]}"); fi
   if ((${#merged[@]})); then args+=(--merges "${merged[@]}"); fi
   mkdir -p "$results"
@@ -78,29 +74,13 @@ save_seed() {
     --configuration "$(configuration)" --save "$results/seed_$1.json"
 }
 
-# mean_options: means over the sets of groups, over other sets of their languages, over
-# both, and over the rest, as options of "espnet-merge seeds".
-mean_options() {
-  local set seen=() near=() far=()
-  local -A known=()
-  for set in "${tests[@]}"; do
-    if [[ -n ${group_of[$set]:-} ]]; then
-      seen+=("$set")
-      known[${set%%_*}]=true
-    fi
+group_options() { # the test sets of each expert's group, one word a line
+  local name own
+  echo --group
+  for name in "${expert_names[@]}"; do
+    mapfile -t own < <(sets_of "$name" "${tests[@]}")
+    echo "$name=$(join_by_comma "${own[@]}")"
   done
-  for set in "${tests[@]}"; do
-    if [[ -n ${group_of[$set]:-} ]]; then continue; fi
-    if [[ -n ${known[${set%%_*}]:-} ]]; then near+=("$set"); else far+=("$set"); fi
-  done
-  mean_option in-domain "${seen[@]}"
-  mean_option out-of-domain "${near[@]}"
-  if ((${#near[@]})); then mean_option full "${seen[@]}" "${near[@]}"; fi
-  mean_option other "${far[@]}"
-}
-
-mean_option() { # NAME SET...
-  if (($# > 1)); then printf '%s\n' --mean "$1=$(join_by_comma "${@:2}")"; fi
 }
 
 # configuration: how systems are made with every seed, in one line.

@@ -1,5 +1,5 @@
 const SIZE = { width: 640, height: 300, left: 48, right: 130, top: 16, bottom: 44 };
-const SHAPES = ["circle", "square"];
+const SHAPES = ["circle", "square", "diamond", "triangle"];
 
 // About five round steps, from 0 to above the largest value.
 function ticks(most) {
@@ -12,6 +12,8 @@ function mark(shape, x, y, title) {
   const paths = {
     circle: `M${x - 4} ${y}a4 4 0 1 0 8 0a4 4 0 1 0 -8 0`,
     square: `M${x - 4} ${y - 4}h8v8h-8z`,
+    diamond: `M${x - 5} ${y}l5 -5l5 5l-5 5z`,
+    triangle: `M${x - 5} ${y + 4}h10l-5 -9z`,
   };
   return draw("path", { class: "mark", d: paths[shape] }, draw("title", {}, title));
 }
