@@ -7,18 +7,20 @@ and docs/when_to_use.yaml says when to use the method.
 import inspect
 import re
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from pathlib import Path
 
 import yaml
 
-from espnet_merge.methods import METHODS
+from espnet_merge.methods import METHODS, STEPS
 
 DOCS = Path(__file__).parent
 FOLDER = DOCS / "methods"
 IMAGES = FOLDER / "images"
 NOTE = "<!-- Written by docs/generate.py from the docstring: change that instead. -->"
 DPI = 100
+# What has a page, in the order of the index.
+SHOWN = METHODS | STEPS
 # What opens a part of a docstring, to the heading that the part gets.
 PARTS = {
     "Source": "Source",
@@ -53,14 +55,14 @@ def main() -> None:
 def pages() -> dict[str, str]:
     """Return the text of every page by its file name."""
     when = yaml.safe_load((DOCS / "when_to_use.yaml").read_text(encoding="utf-8"))
-    texts = {f"{name}.md": "\n".join(_page(name, when[name])) for name in METHODS}
+    texts = {f"{name}.md": "\n".join(_page(name, when[name])) for name in SHOWN}
     return texts | {"README.md": "\n".join(_index(when))}
 
 
 def _index(when: dict[str, str]) -> Iterator[str]:
     yield f"{NOTE}\n\n# Merge methods\n"
     yield "| method | what it does | when to use it |\n|---|---|---|"
-    for name in METHODS:
+    for name in SHOWN:
         yield f"| [`{name}`]({name}.md) | {_sentence(name)} | {when[name]} |"
     yield (
         "\nIn the pages [paper] marks what the paper says, [code] what only code of"
@@ -71,7 +73,7 @@ def _index(when: dict[str, str]) -> Iterator[str]:
 def _page(name: str, when: str) -> Iterator[str]:
     from docs.toy import PARAMS, has_picture
 
-    head, parts = _split(inspect.cleandoc(METHODS[name].__doc__ or ""))
+    head, parts = _split(inspect.cleandoc(SHOWN[name].__doc__ or ""))
     sentence, _, formula = head.partition("\n")
     yield f"{NOTE}\n\n# {name}\n\n{_markdown(sentence)}\n"
     yield f"## When to use it\n\n{when}\n"
@@ -92,7 +94,7 @@ def _page(name: str, when: str) -> Iterator[str]:
 
 
 def _sentence(name: str) -> str:
-    return (METHODS[name].__doc__ or "").partition("\n")[0]
+    return (SHOWN[name].__doc__ or "").partition("\n")[0]
 
 
 def _split(text: str) -> tuple[str, dict[str, str]]:
@@ -127,7 +129,7 @@ def _joined(text: str) -> str:
 
 def _arguments(name: str, text: str) -> Iterator[str]:
     """Yield a table of the arguments."""
-    defaults = {field.name: field.default for field in fields(METHODS[name])}
+    defaults = {field.name: field.default for field in fields(SHOWN[name])}  # type: ignore[arg-type]
     yield "| name | default | meaning |\n|---|---|---|"
     for match in ARGUMENT.finditer(text):
         meaning = _joined(_markdown(match[2]))
@@ -135,7 +137,9 @@ def _arguments(name: str, text: str) -> Iterator[str]:
 
 
 def _yaml(value: object) -> str:
-    """Return ``value`` as it is written after ``--set NAME=``."""
+    """Return ``value`` as it is written after ``--set NAME=``, a dash for none."""
+    if value is MISSING:
+        return "–"
     return yaml.safe_dump(value).removesuffix("...\n").strip()
 
 

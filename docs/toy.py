@@ -62,8 +62,9 @@ def merged(name: str) -> np.ndarray:
 
 
 def has_picture(name: str) -> bool:
-    """Tell whether the method can merge the toy: data statistics it has none of."""
-    return "statistics" not in METHODS[name].__dataclass_fields__
+    """Tell whether it merges the toy: no step, and without statistics of data."""
+    method = METHODS.get(name)
+    return method is not None and "statistics" not in method.__dataclass_fields__
 
 
 def draw(name: str) -> Figure:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from espnet_merge.merging.config import read_config
-from espnet_merge.methods import METHODS, build_method
+from espnet_merge.methods import METHODS, STEPS, build_method
 from tests.statistics_of import KINDS
 
 ROOT = Path(__file__).parents[1]
@@ -17,18 +17,21 @@ OF_RECIPES = sorted(ROOT.glob("egs2/*/merge1/conf/*.yaml"))
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_shipped_configuration_builds(file):
     said = read_config(file)
-    name = said.pop("method")
-    assert said == {"params": {}}, "a default stands in the class alone"
+    name, step = said["method"], said["params"].get("calibrate")
+    params = {"calibrate": step} if step else {}
+    assert said == {"method": name, "params": params}, "a default stands in the class"
     places = {"statistics": ["one", "two", "three"]} if name in KINDS else {}
-    method = build_method(name, places)
-    assert type(method) is METHODS[file.stem]
+    method = build_method(name, places | params)
+    assert file.stem == (f"{name}_{step}" if step else name)
+    assert type(method.plain) is METHODS[name]
+    assert type(method) is STEPS.get(step, METHODS[name])
     method.check_experts(min(3, method.max_experts or 3))
     assert file.read_text().startswith("# ")
 
 
 def test_one_module_and_one_configuration_a_method():
     modules = (ROOT / "espnet_merge" / "methods").glob("[!_]*.py")
-    assert set(METHODS) == {module.stem for module in modules}
+    assert {*METHODS, *STEPS} == {module.stem for module in modules}
     assert set(METHODS) <= {file.stem for file in FILES}
 
 

@@ -62,6 +62,13 @@ class Result(Execution):
     weights: Annotated[
         Sequence[float] | None, Option("one weight for each expert", metavar="W")
     ] = None
+    calibrate: Annotated[
+        Literal["none", "svc"] | None,
+        Option(
+            "step after the merge: svc brings singular values back to what the experts"
+            " have of them"
+        ),
+    ] = None
     dtype: Annotated[
         Literal["float32", "float16", "bfloat16"], Option("type of the merged weights")
     ] = "float32"
@@ -75,9 +82,10 @@ class Result(Execution):
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """Parameters of the method, the weights of the experts among them."""
+        """Parameters of the method, also those that have an option of their own."""
         weights = {} if self.weights is None else {"weights": list(self.weights)}
-        return {**self.params, **weights}
+        step = {} if self.calibrate is None else {"calibrate": self.calibrate}
+        return {**self.params, **weights, **step}
 
     def inputs(self, base: AnyPath, experts: Sequence[AnyPath]) -> dict[str, Any]:
         """Return the arguments of ``Merge`` that all merges of these inputs share."""

@@ -39,7 +39,11 @@ def memory(merge: Merge, jobs: int) -> int:
             # The experts, and some matrices of the inputs and the outputs in float64.
             experts = len(merge.experts) * width * rows * columns
             most = max(most, experts + 8 * columns * (6 * columns + 3 * rows))
-    start = NUMPY + (SCIPY if merge.kind.factored else 0)
+    if merge.calibrated:
+        # The merged matrix, its singular vectors, and what an expert has along them.
+        sizes = [(rows, columns) for _, rows, columns in _matrices(merge)]
+        most += max(4 * m * n + 8 * min(m, n) * (m + 3 * n) for m, n in sizes)
+    start = NUMPY + (SCIPY if merge.decomposes else 0)
     inputs = [x for x in (merge.base, *merge.experts) if isinstance(x, Checkpoint)]
     halves = any(e.dtype == "F16" for x in inputs for e in x.entries.values())
     # Methods that take factors decompose, and select nothing.

@@ -245,11 +245,12 @@ def _steps(
     shared = cache_of(name)
 
     def matrices() -> Bits:
-        cache = cache_of(name)
-        return [
-            (i, name, _bits(merges[i], methods[i], *tensor.matrix(methods[i], cache)))
-            for i in whole
-        ]
+        cache, parts = cache_of(name), []
+        for i in whole:
+            merge = inputs.alone.elementwise(methods[i], name, cache)
+            form = tensor.matrix(methods[i], cache)
+            parts.append((i, name, _bits(merges[i], merge, *form)))
+        return parts
 
     def ready(inputs: Inputs) -> dict[int, ElementwiseMerge]:
         return {i: inputs.elementwise(methods[i], name, shared) for i in rest}
@@ -274,6 +275,9 @@ def _steps(
         alone = ready(inputs.alone)
         return [part for chunk in chunks for part in merge(chunk, alone)]
 
+    for i in whole:
+        if scope_of(methods[i]) == "model":
+            inputs.elementwise(methods[i], name)  # by all threads, and kept
     if whole:
         yield matrices
     chunks = tensor.chunks() if rest else []

@@ -21,6 +21,7 @@ from espnet_merge.errors import InputError
 from espnet_merge.files import MERGE_YAML
 from espnet_merge.methods import ByTensor, Method
 from espnet_merge.methods._statistics import StatisticsMethod
+from espnet_merge.methods.svc import Svc
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,13 +93,24 @@ class Merge:
         return list(dict.fromkeys(map(self.at, self.base.floats)))
 
     @property
+    def calibrated(self) -> bool:
+        """Whether a step after the merge changes singular values."""
+        return any(isinstance(method, Svc) for method in self.methods)
+
+    @property
+    def decomposes(self) -> bool:
+        """Whether matrices are decomposed: by scipy on the CPU, by torch elsewhere."""
+        return self.kind.factored or self.calibrated
+
+    @property
     def files(self) -> tuple[Path, ...]:
         """Files that the methods read in addition to the checkpoints."""
         return tuple(dict.fromkeys(f for x in self._on_statistics for f in x.files))
 
     @property
     def _on_statistics(self) -> list[StatisticsMethod]:
-        return [x for x in self.methods if isinstance(x, StatisticsMethod)]
+        plain = [method.plain for method in self.methods]
+        return [x for x in plain if isinstance(x, StatisticsMethod)]
 
     @property
     def written(self) -> Output:

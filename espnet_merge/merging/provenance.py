@@ -39,8 +39,7 @@ def record_of(merge: Merge, inputs: list[dict[str, str]]) -> Record:
     import numpy as np
 
     versions = {"espnet_merge": __version__, "numpy": np.__version__}
-    if merge.kind.factored:
-        # These methods decompose with scipy on the CPU, with torch elsewhere.
+    if merge.decomposes:
         versions |= {name: version(name) for name in ("scipy", "torch")}
     names = {kind: name for name, kind in METHODS.items()}
     files = {str(path): sha256(path) for path in merge.files}

@@ -30,9 +30,9 @@ def limit_threads(
 
     Loading what it limits takes time, which sums do not need.
     """
-    if all(merge.kind.propagates_nan for merge in merges):
+    lapack = any(merge.decomposes for merge in merges)
+    if not lapack and all(merge.kind.propagates_nan for merge in merges):
         return nullcontext()
-    lapack = any(merge.kind.factored for merge in merges)
     return one_thread_each(lapack=lapack, torch=device != "cpu")
 
 

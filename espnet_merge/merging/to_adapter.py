@@ -79,7 +79,8 @@ class AdapterMerge:
     @property
     def is_linear(self) -> bool:
         """Whether the result is a sum of the deltas."""
-        return self.merge.kind in {METHODS[name] for name in LINEAR}
+        linear = {METHODS[name] for name in LINEAR}
+        return self.merge.kind in linear and not self.merge.calibrated
 
     @cached_property
     def names(self) -> list[str]:

@@ -9,10 +9,11 @@ from espnet_merge.methods._base import (
 )
 from espnet_merge.methods._build import build_method
 from espnet_merge.methods._by_tensor import ByTensor
-from espnet_merge.methods._table import METHODS
+from espnet_merge.methods._table import METHODS, STEPS
 
 __all__ = [
     "METHODS",
+    "STEPS",
     "ByTensor",
     "ElementwiseMerge",
     "Method",

@@ -142,6 +142,17 @@ class Method(ABC):
         elsewhere flat chunks of whole rows.
         """
 
+    @property
+    def plain(self) -> "Method":
+        """What merges, without a step after it."""
+        return self
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The parameters by name: with the class of ``plain``, all there is to know."""
+        names = [field.name for field in fields(self)]  # type: ignore[arg-type]
+        return {name: getattr(self, name) for name in names}
+
     def is_matrix(self, info: TensorInfo) -> bool:
         """Tell whether the tensor at ``info`` must come whole, to be decomposed."""
         del info
@@ -193,13 +204,8 @@ class TwoPass(Method):
 
 def scope_of(method: Method) -> Scope:
     """Return what the method must look at before it can merge an entry."""
-    return method.scope if isinstance(method, TwoPass) else "entry"
-
-
-def parameters(method: Method) -> dict[str, Any]:
-    """Return the hyper-parameters by name: with the class, all there is to know."""
-    names = [field.name for field in fields(method)]  # type: ignore[arg-type]
-    return {name: getattr(method, name) for name in names}
+    plain = method.plain
+    return plain.scope if isinstance(plain, TwoPass) else "entry"
 
 
 def weighted_sum(weights: Iterable[float], tensors: ByExpert) -> Float[Array, "*shape"]:

@@ -12,6 +12,7 @@ from espnet_merge.errors import InputError
 from espnet_merge.methods._base import Method
 from espnet_merge.methods._by_tensor import ByTensor
 from espnet_merge.methods._table import METHODS
+from espnet_merge.methods.svc import Svc
 
 # What a user calls one value of a type, and many. Texts are names of files.
 NAMES = {
@@ -21,6 +22,9 @@ NAMES = {
     str: ("a path", "paths"),
 }
 
+
+# Parameters of every method: a step after the merge.
+STEP: dict[str, Any] = {"calibrate": Literal["none", "svc"], "svc_alpha": float}
 
 # What others call a method.
 ALSO_CALLED = {"linear": "soup", "dare_linear": "dare"}
@@ -57,18 +61,31 @@ def build_method(name: str, params: Mapping[Any, Any]) -> Method | ByTensor:
     if (found := find_method(name)) is None:
         raise InputError(_unknown("method", name, METHODS))
     method = METHODS[found]
-    hints = get_type_hints(method)
+    hints = get_type_hints(method) | STEP
     known = [field.name for field in fields(method)]  # type: ignore[arg-type]
+    known += STEP
     for key in params:
         if key not in known:
             raise InputError(_unknown(f"parameter of {found}", str(key), known))
 
     def build(plain: Mapping[Any, Any]) -> Method:
-        return method(**{k: _convert(k, v, hints[k]) for k, v in plain.items()})
+        values = {k: _convert(k, v, hints[k]) for k, v in plain.items()}
+        step = {key: values.pop(key) for key in STEP if key in values}
+        return _with_step(method(**values), **step)
 
     if any(isinstance(value, Mapping) for value in params.values()):
         return ByTensor(method, build, params)
     return build(params)
+
+
+def _with_step(
+    method: Method, calibrate: str | None = None, svc_alpha: float = Svc.alpha
+) -> Method:
+    if calibrate is None and svc_alpha != Svc.alpha:
+        raise InputError(
+            f"svc_alpha={svc_alpha} is of calibrate=svc, which is not given; add it."
+        )
+    return Svc(method=method, alpha=svc_alpha) if calibrate == "svc" else method
 
 
 def _unknown(kind: str, name: str, known: Iterable[str]) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from espnet_merge.errors import InputError
-from espnet_merge.methods._base import Method, parameters
+from espnet_merge.methods._base import Method
 
 DEFAULT = "default"
 
@@ -37,7 +37,7 @@ class ByTensor:
     @classmethod
     def same(cls, method: Method) -> "ByTensor":
         """Return ``method`` at every tensor."""
-        return cls(type(method), lambda _: method, parameters(method))
+        return cls(type(method.plain), lambda _: method, method.params)
 
     def __post_init__(self) -> None:
         """Check the patterns, and the values that hold where none is found."""
@@ -52,7 +52,7 @@ class ByTensor:
     @property
     def params(self) -> dict[str, Any]:
         """Parameters as they were given, the others at their defaults."""
-        return parameters(self.at("")) | dict(self.given)
+        return self.at("").params | dict(self.given)
 
     def at(self, name: str) -> Method:
         """Return the plain method for the tensor ``name``.

@@ -25,6 +25,7 @@ from espnet_merge.methods.sce import Sce
 from espnet_merge.methods.selective_attention import SelectiveAttention
 from espnet_merge.methods.slerp import Slerp
 from espnet_merge.methods.soup import Soup
+from espnet_merge.methods.svc import Svc
 from espnet_merge.methods.task_arithmetic import TaskArithmetic
 from espnet_merge.methods.ties import Ties
 from espnet_merge.methods.tsv_m import TsvM
@@ -101,3 +102,6 @@ METHODS = Methods(
         "regmean": RegMean,
     }
 )
+
+# What may follow any of them, as ``calibrate``.
+STEPS: dict[str, type[Method]] = {"svc": Svc}

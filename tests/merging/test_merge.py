@@ -13,7 +13,6 @@ from espnet_merge.merging import loop
 from espnet_merge.merging.inputs import CHUNK_ENTRIES
 from espnet_merge.merging.merge import Merge
 from espnet_merge.methods import METHODS, build_method
-from espnet_merge.methods._base import parameters
 from tests.checkpoint.build import fine_tuned, whisper_tensors, write_checkpoint
 from tests.statistics_of import KINDS, statistics_of
 
@@ -223,7 +222,7 @@ def test_statistics_of_each_set_of_parameters_are_checked_and_recorded(models):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_takes_patterns(models, method):
-    params = parameters(build_method(method, {})).items()
+    params = build_method(method, {}).params.items()
     name, value = next((k, v) for k, v in params if k != "statistics")
     merge(models, method, {name: {"encoder": value}}, output="layered")
     merge(models, method, output="plain")

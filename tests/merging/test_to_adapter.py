@@ -59,6 +59,8 @@ CASES = [
     ("task_arithmetic", ("--weights", "0.5", "-2"), "5"),
     ("tsv_m", (), "64"),
     ("tsv_m", (), "exact"),
+    ("tsv_m", ("--calibrate", "svc"), "exact"),
+    ("task_arithmetic", ("--calibrate", "svc"), "64"),
     ("iso_cts", (), "exact"),
     ("boosted_tsv_m", ("--set", "scale=2"), "exact"),
     ("knots", (), "exact"),
@@ -162,6 +164,13 @@ def test_bad_ranks(micro_whisper, adapters, tmp_path, capsys, method, rank, mess
     assert stop.value.code == 2
     assert message in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+def test_a_calibrated_sum_is_no_sum(micro_whisper, adapters, tmp_path, capsys):
+    extra = ("--output-adapter=exact", "--calibrate=svc")
+    with pytest.raises(SystemExit):
+        run(micro_whisper, adapters, tmp_path / "o", "task_arithmetic", *extra)
+    assert "needs a method that sums the deltas" in capsys.readouterr().err
 
 
 def test_replay_looks_at_the_stored_adapter(micro_whisper, adapters, tmp_path, capsys):

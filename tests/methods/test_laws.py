@@ -8,6 +8,7 @@ from hypothesis.extra import numpy as hnp
 
 from espnet_merge.methods import METHODS, build_method
 from espnet_merge.methods.boosted_tsv_m import BoostedTsvM
+from espnet_merge.methods.svc import Svc
 from espnet_merge.methods.wudi import Wudi
 from tests.methods._laws import LAWS, delta_of
 
@@ -167,6 +168,13 @@ CLAIMS = [
         )
         for name in ("knots", "core_space")
     ),
+    ("soup", {"calibrate": "svc"}, {}),
+    ("ties", {"density": 1.0, "calibrate": "svc"}, {}),
+    (
+        "tsv_m",
+        {"calibrate": "svc"},
+        {"identical_experts_are_one": "tsv_m truncates to rank R // n"},
+    ),
     # All experts have the same statistics here.
     ("fisher", {}, {}),
     ("fisher", {"normalize": False}, {}),
@@ -250,8 +258,9 @@ def test_any_delta_gives_a_finite_result_of_its_shape(method, data):
     assert merged.dtype == deltas.dtype
     assert np.isfinite(merged).all()
     # A polar factor has norm 1, a sum adds norms: no method blows up. Boosting brings
-    # all directions up to the norm at most, a ridge of rho divides by 2 sqrt(rho).
-    stretch = 1.3 * {BoostedTsvM: 4, Wudi: 5}.get(type(method), 1)
+    # all directions up to the norm at most, a ridge of rho divides by 2 sqrt(rho),
+    # calibration by alpha.
+    stretch = 1.3 * {BoostedTsvM: 4, Wudi: 5, Svc: 10}.get(type(method), 1)
     bound = stretch * sum(np.linalg.norm(delta) for delta in deltas)
     assert np.linalg.norm(merged) <= bound + 1e-300
 
