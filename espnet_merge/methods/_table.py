@@ -8,6 +8,7 @@ from espnet_merge.methods.boosted_tsv_m import BoostedTsvM
 from espnet_merge.methods.breadcrumbs import Breadcrumbs
 from espnet_merge.methods.consensus import Consensus
 from espnet_merge.methods.core_space import CoreSpace
+from espnet_merge.methods.covariance import Covariance
 from espnet_merge.methods.dare import Dare
 from espnet_merge.methods.della import Della
 from espnet_merge.methods.fisher import FisherMean
@@ -95,6 +96,7 @@ METHODS = Methods(
         "boosted_tsv_m": BoostedTsvM,
         "lors": Lors,
         "wudi": Wudi,
+        "covariance": Covariance,
         "knots": Knots,
         "core_space": CoreSpace,
         "selective_attention": SelectiveAttention,

@@ -1,6 +1,7 @@
 """WUDI: the merge that disturbs least what each task does to its own inputs."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from espnet_merge.arrays import Matrices
 from espnet_merge.checkpoint.factored import Factored
@@ -56,6 +57,9 @@ class Wudi(Spectral):
                [0., 2.]])
     """
 
+    # What the loss hardly sees: at the sum of the task vectors, or at the base.
+    ridge_to_sum: ClassVar[bool] = True
+
     ridge: float = 0.01
 
     def __post_init__(self) -> None:
@@ -65,7 +69,8 @@ class Wudi(Spectral):
 
     def merged(self, deltas: Matrices, info: TensorInfo) -> Factored:
         """Solve for the minimum; ``info`` keeps the result for other scales."""
-        return info.memoise(("wudi", self.ridge), lambda: self._solve(deltas, info))
+        key = ("wudi", self.ridge_to_sum, self.ridge)
+        return info.memoise(key, lambda: self._solve(deltas, info))
 
     def _solve(self, deltas: Matrices, info: TensorInfo) -> Factored:
         pairs = zip(deltas, floors(info, len(deltas)), strict=True)
@@ -81,6 +86,7 @@ class Wudi(Spectral):
         sized = list(zip(parts, norms, strict=True))
         inputs = svd(concatenate([part.v * (part.s / size) for part, size in sized], 1))
         rho = self.ridge * float(inputs.s[0]) ** 2
-        outputs = [part.u * (part.s**2 / size + rho * size) for part, size in sized]
+        pull = rho * self.ridge_to_sum
+        outputs = [part.u * (part.s**2 / size + pull * size) for part, size in sized]
         b = concatenate(outputs, 1) @ (inputs.v * (inputs.s / (inputs.s**2 + rho)))
         return Factored(like(b, first), like(inputs.u.T, first), 1.0)

@@ -16,6 +16,7 @@ METHODS = [
         for how in ("svd", "newton_schulz")
     ),
     build_method("wudi", {}),
+    build_method("covariance", {}),
     build_method("tsv_m", {"calibrate": "svc"}),
     build_method("knots", {}),
     build_method("lors", {"rank": 2}),

@@ -8,6 +8,7 @@ from hypothesis.extra import numpy as hnp
 
 from espnet_merge.methods import METHODS, build_method
 from espnet_merge.methods.boosted_tsv_m import BoostedTsvM
+from espnet_merge.methods.covariance import Covariance
 from espnet_merge.methods.svc import Svc
 from espnet_merge.methods.wudi import Wudi
 from tests.methods._laws import LAWS, delta_of
@@ -156,6 +157,14 @@ CLAIMS = [
         {},
         {"identical_experts_are_one": "weak directions stay at the sum"},
     ),
+    (
+        "covariance",
+        {},
+        {
+            "one_expert_is_itself": "weak directions stay at the base",
+            "identical_experts_are_one": "weak directions stay at the base",
+        },
+    ),
     *((name, {"density": 1.0}, {}) for name in ("knots", "core_space")),
     *(
         (
@@ -207,6 +216,9 @@ CASES = [
     and not (law == "one_expert_is_itself" and METHODS[name].min_experts > 1)
 ]
 MOST_EXPERTS = 4
+# Boosting brings all directions up to the norm at most; a ridge of rho divides by
+# 2 sqrt(rho), or by sqrt(rho); calibration divides by alpha.
+STRETCH = {BoostedTsvM: 4, Wudi: 5, Covariance: 10, Svc: 10}
 SHAPES = [(), (5,), (7, 7), (12, 4), (4, 12), (4, 3, 3)]
 
 
@@ -257,11 +269,12 @@ def test_any_delta_gives_a_finite_result_of_its_shape(method, data):
     assert merged.shape == deltas.shape[1:]
     assert merged.dtype == deltas.dtype
     assert np.isfinite(merged).all()
-    # A polar factor has norm 1, a sum adds norms: no method blows up. Boosting brings
-    # all directions up to the norm at most, a ridge of rho divides by 2 sqrt(rho),
-    # calibration by alpha.
-    stretch = 1.3 * {BoostedTsvM: 4, Wudi: 5, Svc: 10}.get(type(method), 1)
-    bound = stretch * sum(np.linalg.norm(delta) for delta in deltas)
+    # A polar factor has norm 1, a sum adds norms: no method blows up.
+    bound = (
+        1.3
+        * STRETCH.get(type(method), 1)
+        * sum(np.linalg.norm(delta) for delta in deltas)
+    )
     assert np.linalg.norm(merged) <= bound + 1e-300
 
 
