@@ -130,9 +130,8 @@ def _dare_linear(file: MergekitFile) -> tuple[str, Params]:
 
 
 def _dare_ties(file: MergekitFile) -> tuple[str, Params]:
-    # DELLA with one probability for all entries of a row.
     params = _agreeing(file, normalize=False)
-    return "della", {**params, "density": _dropping(file), "epsilon": 0.0}
+    return "dare", {**params, "density": _dropping(file)}
 
 
 def _della(file: MergekitFile) -> tuple[str, Params]:

@@ -46,6 +46,10 @@ FILES = {
     "ties_mergekit-d0.5-weighted": text(
         "ties", (0.6, 0.3, 0.1), density=0.5, **{"lambda": 0.9}
     ),
+    "dare_ties-sum": text("dare_ties", (0.5, 0.3, 0.2), **{"lambda": 0.9}),
+    "dare_ties-mean": text(
+        "dare_ties", (0.5, 0.3, 0.2), normalize=True, **{"lambda": 0.9}
+    ),
     "karcher": text("karcher", base=None),
     "multislerp": text("multislerp", (1, 1, 1), base=None),
     "multislerp-delta": text("multislerp", (0.5, 0.3, 0.2)),

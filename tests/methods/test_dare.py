@@ -1,4 +1,4 @@
-"""DARE, also against peft's."""
+"""DARE, also against peft's; mergekit's numbers are in ``tests/golden``."""
 
 import numpy as np
 import pytest
@@ -33,6 +33,30 @@ def test_what_it_keeps_is_what_peft_keeps():
     np.testing.assert_allclose(merged[both], peft[both])
 
 
+def test_a_sign_is_elected_of_what_is_kept():
+    tau = np.array([[3.0, 1.0], [1.0, -2.0], [-1.0, -4.0]])
+    every = {"density": 1.0, "weights": (2, 1, 1)}
+    # 6 + 1 of 6 + 1 - 1, weights 2 + 1; -2 - 4 of 2 - 2 - 4.
+    assert Dare(**every, scale=1, consensus="mean")(tau).tolist() == [7 / 3, -3.0]
+    assert Dare(**every, scale=0.5, consensus="sum")(tau).tolist() == [3.5, -3.0]
+
+
+@pytest.mark.parametrize("density", [1.0, 0.4])
+def test_with_a_mean_it_is_the_dare_ties_of_peft(density):
+    """PEFT is given what is kept here, for it draws other masks."""
+    import torch
+    from peft.utils.merge_utils import dare_ties
+
+    tau = normal(3, 40, 30)
+    alone = [tau * (np.arange(3) == i)[:, None, None] for i in range(3)]
+    kept = [torch.from_numpy(Dare(density=density, scale=1)(one)) for one in alone]
+    with pytest.warns(UserWarning, match="no pruning"):
+        expected = dare_ties(kept, torch.ones(3), density=1.0).numpy()
+    merged = Dare(density=density, scale=1, consensus="mean")(tau)
+    assert (merged == 0).mean() == pytest.approx((1 - density) ** 3, abs=0.03)
+    np.testing.assert_allclose(merged, expected, rtol=1e-6)
+
+
 def test_chunks_join_into_the_whole():
     whole = Dare(density=0.3)(TAU, TensorInfo(name="a"))
     flat = TAU.reshape(2, -1)
@@ -51,7 +75,13 @@ def test_mean_over_seeds_is_task_arithmetic():
 
 
 @pytest.mark.parametrize(
-    "params", [{"density": 0.0}, {"scale": np.nan}, {"weights": (np.inf,)}]
+    "params",
+    [
+        {"density": 0.0},
+        {"scale": np.nan},
+        {"weights": (np.inf,)},
+        {"weights": (-1.0,), "consensus": "sum"},
+    ],
 )
 def test_rejects(params):
     with pytest.raises(InputError, match=next(iter(params))):

@@ -55,14 +55,18 @@ CLAIMS = [
         {"density": 1.0, "scale": 1.0},
         {"identical_experts_are_one": "it sums"},
     ),
-    (
-        "dare",
-        {"density": 0.8},
-        {
-            "one_expert_is_itself": "it drops at random",
-            "identical_experts_are_one": "it drops at random",
-            "order_free": "the random numbers of experts differ",
-        },
+    ("dare", {"density": 1.0, "scale": 1.0, "consensus": "mean"}, {}),
+    *(
+        (
+            "dare",
+            {"density": 0.8, "consensus": consensus},
+            {
+                "one_expert_is_itself": "it drops at random",
+                "identical_experts_are_one": "it drops at random",
+                "order_free": "the random numbers of experts differ",
+            },
+        )
+        for consensus in ("none", "sum")
     ),
     ("della", {"density": 1.0, "epsilon": 0.0}, {}),
     (
