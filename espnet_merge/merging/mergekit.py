@@ -164,6 +164,14 @@ def _slerp(file: MergekitFile) -> tuple[str, Params]:
     return "slerp", {"t": file.one("t", None)}
 
 
+def _nuslerp(file: MergekitFile) -> tuple[str, Params]:
+    if file.base is None:
+        file.refuse("base_model", "is missing; without it, write merge_method: slerp.")
+    file.fixed("nuslerp_flatten", needed=True, default=True)
+    file.harmless |= {"nuslerp_row_wise"}  # of tensors that are not flattened
+    return "nuslerp", {"weights": file.each("weight")}
+
+
 def _karcher(file: MergekitFile) -> tuple[str, Params]:
     file.count_base()
     limits = {"max_iter": file.one("max_iter", 10), "tol": file.one("tol", 1e-5)}
@@ -201,6 +209,7 @@ _METHODS: dict[str, Callable[[MergekitFile], tuple[str, Params]]] = {
     "breadcrumbs": _breadcrumbs,
     "breadcrumbs_ties": _breadcrumbs_ties,
     "slerp": _slerp,
+    "nuslerp": _nuslerp,
     "karcher": _karcher,
     "multislerp": _multislerp,
     "model_stock": _model_stock,

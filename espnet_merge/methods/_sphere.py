@@ -4,6 +4,7 @@ A mean of directions is a linear combination of the experts. One Gram matrix in 
 gives its coefficients, whatever the size of the tensor.
 """
 
+import math
 from collections.abc import Callable
 
 from espnet_merge.arrays import Array, ByExpert, Float64
@@ -41,6 +42,18 @@ def norms_and_cosines(
     norms = np.sqrt(dots.diagonal())
     divisor = np.where(norms > 0, norms, 1)
     return norms, dots / divisor / divisor[:, None]
+
+
+def arc(cosine: float, t: float) -> tuple[float, float]:
+    """Return the coefficients of two vectors, the part ``t`` of the arc between them.
+
+    Args:
+        cosine: Of the angle between them, in (-1, 1).
+        t: 0 is the first, 1 the second.
+    """
+    angle = math.acos(cosine)
+    sine = math.sin(angle)
+    return math.sin((1 - t) * angle) / sine, math.sin(t * angle) / sine
 
 
 def all_equal(stream: Stream, vectors: Vectors = lambda info, tensors: tensors) -> bool:

@@ -20,6 +20,7 @@ from espnet_merge.methods.lines import Lines
 from espnet_merge.methods.lors import Lors
 from espnet_merge.methods.model_stock import ModelStock
 from espnet_merge.methods.multi_slerp import MultiSlerp
+from espnet_merge.methods.nuslerp import NuSlerp
 from espnet_merge.methods.pcb import Pcb
 from espnet_merge.methods.regmean import RegMean
 from espnet_merge.methods.sce import Sce
@@ -78,6 +79,7 @@ METHODS = Methods(
     {
         "soup": Soup,
         "slerp": Slerp,
+        "nuslerp": NuSlerp,
         "karcher": Karcher,
         "multi_slerp": MultiSlerp,
         "model_stock": ModelStock,

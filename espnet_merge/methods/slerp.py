@@ -1,6 +1,5 @@
 """SLERP: walk along the arc from one expert to the other."""
 
-import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -13,7 +12,7 @@ from espnet_merge.methods._base import (
     check_range,
     weighted_sum,
 )
-from espnet_merge.methods._sphere import dot_products, norms_and_cosines
+from espnet_merge.methods._sphere import arc, dot_products, norms_and_cosines
 
 # Beyond this cosine the arc is a line, and the sine too small to divide by.
 COLLINEAR = 0.9995
@@ -65,9 +64,7 @@ class Slerp(TwoPass):
         cosine = float(cosines[0, 1])
         if abs(cosine) > COLLINEAR or not norms.all():
             return self._line
-        angle = math.acos(cosine)
-        near, far = math.sin((1 - self.t) * angle), math.sin(self.t * angle)
-        coefficients = near / math.sin(angle), far / math.sin(angle)
+        coefficients = arc(cosine, self.t)
         return lambda experts, _: weighted_sum(coefficients, experts)
 
     def _line(self, experts: ByExpert, _: TensorInfo) -> Float[Array, "*shape"]:

@@ -95,6 +95,15 @@ def test_slerp_begins_at_its_base(read):
     assert read(said) == {"method": "slerp", "params": params, "experts": ["e2", "e1"]}
 
 
+def test_nuslerp_is_of_two_task_vectors(read):
+    case = REFERENCES["nuslerp-delta"]
+    said = text("nuslerp", (0.7, 0.3, 1))
+    del said["models"][2]
+    read_back = read(said)
+    assert made(read_back) == build_method(case["method"], case["params"])
+    assert (read_back["experts"], read_back["base"]) == (case["experts"], "base")
+
+
 def test_karcher_counts_the_base(read):
     said = read(text("karcher"))
     assert said["experts"] == [*MODELS, "base"]
@@ -205,7 +214,15 @@ def edited(change, *args, **common):
 
 
 REFUSED = {
-    "method": (text("nuslerp", (1, 1, 1)), "merge_method 'nuslerp' is not computed"),
+    "method": (text("nearswap", (1, 1, 1)), "merge_method 'nearswap' is not computed"),
+    "nuslerp without a base": (
+        text("nuslerp", (1, 1, 1), base=None),
+        "base_model is missing; without it, write merge_method: slerp",
+    ),
+    "nuslerp by rows": (
+        text("nuslerp", (1, 1, 1), nuslerp_flatten=False),
+        "nuslerp_flatten must be true",
+    ),
     "slices": (
         {"merge_method": "ties", "slices": []},
         "slices is not read here; write the merge with 'models'",

@@ -18,6 +18,12 @@ CLAIMS = [
     ("soup", {}, {}),
     ("slerp", {}, {}),
     ("slerp", {"t": 0.3}, {"order_free": "t counts from the first"}),
+    ("nuslerp", {}, {}),
+    (
+        "nuslerp",
+        {"weights": (1, 3)},
+        {"order_free": "the weights are of the first and the second"},
+    ),
     (
         "karcher",
         {},
