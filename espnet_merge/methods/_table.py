@@ -11,6 +11,7 @@ from espnet_merge.methods.core_space import CoreSpace
 from espnet_merge.methods.covariance import Covariance
 from espnet_merge.methods.dare import Dare
 from espnet_merge.methods.della import Della
+from espnet_merge.methods.emr import Emr
 from espnet_merge.methods.fisher import FisherMean
 from espnet_merge.methods.iso_c import IsoC
 from espnet_merge.methods.iso_cts import IsoCts
@@ -86,6 +87,7 @@ METHODS = Methods(
         "task_arithmetic": TaskArithmetic,
         "lines": Lines,
         "consensus": Consensus,
+        "emr": Emr,
         "ties": Ties,
         "dare": Dare,
         "della": Della,

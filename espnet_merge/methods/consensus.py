@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from espnet_merge.arrays import Array, ByExpert, Float
+from espnet_merge.arrays import Array, Bool, ByExpert, Float
 from espnet_merge.errors import InputError
 from espnet_merge.methods._base import (
     NO_INFO,
@@ -11,6 +11,7 @@ from espnet_merge.methods._base import (
     check_finite,
     check_range,
 )
+from espnet_merge.methods.emr import check_expert
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +26,8 @@ class Consensus(Method):
     Source: Wang et al., *Localizing Task Information for Improved Model Merging and
     Compression*, ICML 2024, Sec. 3.2 and 4.2, https://arxiv.org/abs/2405.07813: TALL
     masks and Consensus Task Arithmetic [paper]; the inequality is strict [code].
+    With ``expert`` the mask is :math:`m_t` of one task alone, by which the paper
+    restores that task of the sum: a model of one expert, not of all.
     Departures from it: one ratio for all tasks, where the authors tune one a task on
     development data [ours].
 
@@ -34,10 +37,13 @@ class Consensus(Method):
         agreement: k, least number of tasks that an entry must serve, >= 1; 2 in the
             paper.
         scale: :math:`\lambda`, no unit, finite, to be tuned; 0.5 as for
-            ``task_arithmetic`` [ours].
+            ``task_arithmetic`` [ours]. 1 restores one expert.
+        expert: t, number of the expert that is restored, from 1, in their order; none
+            by default.
 
     Raises:
-        InputError: a value is out of its range, or k exceeds the number of experts.
+        InputError: a value is out of its range, or k or t exceeds the number of
+            experts.
 
     Example:
         >>> import numpy as np
@@ -48,17 +54,22 @@ class Consensus(Method):
     ratio: float = 0.4
     agreement: int = 2
     scale: float = 0.5
+    expert: int | None = None
 
     def __post_init__(self) -> None:
         """Check the parameters."""
         check_range("ratio", self.ratio, 0, float("inf"))
         check_range("agreement", self.agreement, 1, float("inf"))
         check_finite("scale", self.scale)
+        if self.expert is not None:
+            check_range("expert", self.expert, 1, float("inf"))
 
     def check_experts(self, count: int) -> None:
         """Raise ``InputError`` where ``count`` experts can never agree."""
         super().check_experts(count)
-        if count < self.agreement:
+        if self.expert is not None:
+            check_expert(self.expert, count)
+        elif count < self.agreement:
             raise InputError(
                 f"agreement of {self.agreement} needs as many experts, got {count};"
                 " lower it or add experts."
@@ -71,5 +82,14 @@ class Consensus(Method):
         total = deltas[0] * 0
         for delta in deltas:
             total += delta
-        votes = sum(abs(delta) > self.ratio * abs(total - delta) for delta in deltas)
-        return self.scale * total * (votes >= self.agreement)
+        if self.expert is not None:
+            served = self._serves(deltas[self.expert - 1], total)
+        else:
+            votes = sum(self._serves(delta, total).astype(int) for delta in deltas)
+            served = votes >= self.agreement
+        return self.scale * total * served
+
+    def _serves(
+        self, delta: Float[Array, "*shape"], total: Float[Array, "*shape"]
+    ) -> Bool[Array, "*shape"]:
+        return abs(delta) > self.ratio * abs(total - delta)

@@ -24,6 +24,7 @@ ONE_EXPERT = {
     "task_arithmetic": {"scale": 1.0},
     "lines": {"scale": 1.0, "beta": 0.0},
     "consensus": {"agreement": 1, "ratio": 0.0, "scale": 1.0},
+    "emr": {},
     "ties": {"density": 1.0},
     "dare": {"density": 1.0, "scale": 1.0},
     "della": {"density": 1.0, "epsilon": 0.0},

@@ -34,12 +34,23 @@ def test_masks_are_those_of_the_paper(agreement):
     np.testing.assert_allclose(found, expected, atol=1e-12)
 
 
+def test_one_expert_is_restored_by_its_own_mask():
+    tau = np.array([[1.0, 5.0, 1.0], [1.0, 0.5, -3.0]])
+    one = Consensus(expert=1, scale=1)(tau)
+    two = Consensus(expert=2, scale=1)(tau)
+    # Of 2, 5.5 and -2: 1 > 0.4, 5 > 0.2, 1 < 1.2; and 1 > 0.4, 0.5 < 2, 3 > 0.4.
+    assert (one.tolist(), two.tolist()) == ([2.0, 5.5, 0.0], [2.0, 0.0, -2.0])
+    Consensus(expert=1).check_experts(1)
+    with pytest.raises(InputError, match="expert 3 needs as many experts, got 2"):
+        Consensus(expert=3).check_experts(2)
+
+
 def test_it_needs_as_many_experts_as_must_agree():
     with pytest.raises(InputError, match="agreement of 3 needs as many experts, got 2"):
         Consensus(agreement=3).check_experts(2)
 
 
-@pytest.mark.parametrize("params", [{"ratio": -0.1}, {"agreement": 0}])
+@pytest.mark.parametrize("params", [{"ratio": -0.1}, {"agreement": 0}, {"expert": 0}])
 def test_rejects(params):
     with pytest.raises(InputError, match=next(iter(params))):
         Consensus(**params)

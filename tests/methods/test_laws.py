@@ -9,6 +9,7 @@ from hypothesis.extra import numpy as hnp
 from espnet_merge.methods import METHODS, build_method
 from espnet_merge.methods.boosted_tsv_m import BoostedTsvM
 from espnet_merge.methods.covariance import Covariance
+from espnet_merge.methods.emr import Emr
 from espnet_merge.methods.svc import Svc
 from espnet_merge.methods.wudi import Wudi
 from tests.methods._laws import LAWS, delta_of
@@ -148,6 +149,15 @@ CLAIMS = [
         {"agreement": 1, "ratio": 0.0, "scale": 1.0},
         {"identical_experts_are_one": "it sums"},
     ),
+    (
+        "consensus",
+        {"expert": 1, "ratio": 0.0, "scale": 1.0},
+        {
+            "order_free": "it is the model of one expert",
+            "identical_experts_are_one": "it sums",
+        },
+    ),
+    ("emr", {}, {"order_free": "it is the model of one expert"}),
     ("selective_attention", {}, {"order_free": "the first expert is another"}),
     *(
         (
@@ -227,8 +237,9 @@ CASES = [
 ]
 MOST_EXPERTS = 4
 # Boosting brings all directions up to the norm at most; a ridge of rho divides by
-# 2 sqrt(rho), or by sqrt(rho); calibration divides by alpha.
-STRETCH = {BoostedTsvM: 4, Wudi: 5, Covariance: 10, Svc: 10}
+# 2 sqrt(rho), or by sqrt(rho); calibration divides by alpha. Of up to 144 entries EMR
+# may keep one, which then is as long as the sum of all.
+STRETCH = {Emr: 12, BoostedTsvM: 4, Wudi: 5, Covariance: 10, Svc: 10}
 SHAPES = [(), (5,), (7, 7), (12, 4), (4, 12), (4, 3, 3)]
 
 
