@@ -198,6 +198,16 @@ def _sce(file: MergekitFile) -> tuple[str, Params]:
     return "sce", {"density": file.one("select_topk", 1.0)}
 
 
+def _ram(file: MergekitFile) -> tuple[str, Params]:
+    return "ram", {"threshold": file.one("epsilon", 1e-5), "rescale": 0.0}
+
+
+def _ramplus_tl(file: MergekitFile) -> tuple[str, Params]:
+    name, params = _ram(file)
+    more = {"rescale": file.one("r", 0.1), "limit": file.one("alpha", 0.2)}
+    return name, {**params, **more, "count": "tensor"}
+
+
 # mergekit's name -> ours, and the parameters that make it compute the same.
 _METHODS: dict[str, Callable[[MergekitFile], tuple[str, Params]]] = {
     "linear": _linear,
@@ -214,4 +224,6 @@ _METHODS: dict[str, Callable[[MergekitFile], tuple[str, Params]]] = {
     "multislerp": _multislerp,
     "model_stock": _model_stock,
     "sce": _sce,
+    "ram": _ram,
+    "ramplus_tl": _ramplus_tl,
 }

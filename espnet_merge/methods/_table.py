@@ -23,6 +23,7 @@ from espnet_merge.methods.model_stock import ModelStock
 from espnet_merge.methods.multi_slerp import MultiSlerp
 from espnet_merge.methods.nuslerp import NuSlerp
 from espnet_merge.methods.pcb import Pcb
+from espnet_merge.methods.ram import Ram
 from espnet_merge.methods.regmean import RegMean
 from espnet_merge.methods.sce import Sce
 from espnet_merge.methods.selective_attention import SelectiveAttention
@@ -94,6 +95,7 @@ METHODS = Methods(
         "breadcrumbs": Breadcrumbs,
         "pcb": Pcb,
         "sce": Sce,
+        "ram": Ram,
         "iso_c": IsoC,
         "iso_cts": IsoCts,
         "tsv_m": TsvM,

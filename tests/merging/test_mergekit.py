@@ -58,6 +58,8 @@ FILES = {
     "breadcrumbs": text("breadcrumbs", (0.5, 0.5, 0.5), of_each={"density": 0.9}),
     "breadcrumbs_ties": text("breadcrumbs_ties", weight=0.5, density=0.5, gamma=0.05),
     "sce-top0.3": text("sce", select_topk=0.3),
+    "ram": text("ram", epsilon=3e-3),
+    "ramplus_tl": text("ramplus_tl", epsilon=3e-3),
 }
 
 

@@ -114,6 +114,10 @@ CLAIMS = [
         for variant in ("language", "vision")
     ),
     ("sce", {}, {}),
+    *(
+        ("ram", {"rescale": rescale}, {"homogeneous": "the threshold is absolute"})
+        for rescale in (0.0, 0.1)
+    ),
     (
         "sce",
         {"density": 0.3},
