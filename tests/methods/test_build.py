@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from espnet_merge.errors import InputError
@@ -55,6 +56,19 @@ def test_the_first_pattern_found_decides():
     assert method.at("model.encoder.conv1.weight") == Ties(scale=0.7)
     assert method.at("model.decoder.layer_norm.bias") == Ties(scale=0.3, density=1.0)
     assert str(method).startswith("Ties(density={'decoder': 1.0}, scale={'default'")
+
+
+def test_encoder_and_decoder_may_weight_the_experts_differently():
+    weights = {r"encoder\.": [3, 1], "default": [1, 3]}
+    method = build_method("soup", {"weights": weights})
+    deltas = np.array([[4.0], [8.0]])
+    for name, expected in {
+        "model.encoder.layers.0.fc1.weight": 5.0,
+        "model.encoder.conv1.bias": 5.0,
+        "model.decoder.layers.0.encoder_attn.q_proj.weight": 7.0,
+        "model.decoder.embed_tokens.weight": 7.0,
+    }.items():
+        assert method.at(name)(deltas).tolist() == [expected], name
 
 
 def test_a_pattern_for_each_number_of_experts_is_checked():
