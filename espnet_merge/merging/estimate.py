@@ -42,7 +42,8 @@ def memory(merge: Merge, jobs: int) -> int:
     if merge.calibrated:
         # The merged matrix, its singular vectors, and what an expert has along them.
         sizes = [(rows, columns) for _, rows, columns in _matrices(merge)]
-        most += max(4 * m * n + 8 * min(m, n) * (m + 3 * n) for m, n in sizes)
+        own = (4 * m * n + 8 * min(m, n) * (m + 3 * n) for m, n in sizes)
+        most += max(own, default=0)
     start = NUMPY + (SCIPY if merge.decomposes else 0)
     inputs = [x for x in (merge.base, *merge.experts) if isinstance(x, Checkpoint)]
     halves = any(e.dtype == "F16" for x in inputs for e in x.entries.values())

@@ -49,7 +49,8 @@ def build_method(name: str, params: Mapping[Any, Any]) -> Method | ByTensor:
     """Return the method called ``name`` with the hyper-parameters ``params``.
 
     A value may be a mapping from regular expressions to values: then there is a method
-    for each tensor, see :class:`ByTensor`.
+    for each tensor, see :class:`ByTensor`. Every method takes ``calibrate`` and
+    ``svc_alpha``, too: a step after the merge, see :class:`Svc`.
 
     Raises:
         InputError: unknown name or parameter, or a value of the wrong type or range.
@@ -67,6 +68,8 @@ def build_method(name: str, params: Mapping[Any, Any]) -> Method | ByTensor:
     for key in params:
         if key not in known:
             raise InputError(_unknown(f"parameter of {found}", str(key), known))
+    if "svc_alpha" in params and "calibrate" not in params:
+        raise InputError("svc_alpha is of calibrate=svc, which is not given; add it.")
 
     def build(plain: Mapping[Any, Any]) -> Method:
         values = {k: _convert(k, v, hints[k]) for k, v in plain.items()}
@@ -79,12 +82,8 @@ def build_method(name: str, params: Mapping[Any, Any]) -> Method | ByTensor:
 
 
 def _with_step(
-    method: Method, calibrate: str | None = None, svc_alpha: float = Svc.alpha
+    method: Method, calibrate: str = "none", svc_alpha: float = Svc.alpha
 ) -> Method:
-    if calibrate is None and svc_alpha != Svc.alpha:
-        raise InputError(
-            f"svc_alpha={svc_alpha} is of calibrate=svc, which is not given; add it."
-        )
     return Svc(method=method, alpha=svc_alpha) if calibrate == "svc" else method
 
 
