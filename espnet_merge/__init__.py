@@ -28,6 +28,7 @@ __all__ = [
     "decode",
     "fetch",
     "inspect",
+    "learn",
     "merge",
     "score",
     "search",
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from espnet_merge.bin.decode import decode
     from espnet_merge.bin.fetch import fetch
     from espnet_merge.bin.inspect import inspect
+    from espnet_merge.bin.learn import learn
     from espnet_merge.bin.merge import merge
     from espnet_merge.bin.score import score
     from espnet_merge.bin.search import search

@@ -28,6 +28,7 @@ COMMANDS = {
     "merge": "merge expert checkpoints into one",
     "sweep": "merge with many settings in one pass",
     "search": "choose coefficients of a merge on development data",
+    "learn": "learn the weights of experts by gradient on development data",
     "join": "join the parts of a merge that job arrays made",
     "replay": "merge again from a merge.yaml, and prove the same bytes",
     "decode": "transcribe a data directory",

@@ -45,8 +45,35 @@ class Execution(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Result(Execution):
-    """How the experts are merged, and to what."""
+class Stored(Execution):
+    """How the merge is stored."""
+
+    dtype: Annotated[
+        Literal["float32", "float16", "bfloat16"], Option("type of the merged weights")
+    ] = "float32"
+    compute_dtype: Annotated[
+        Literal["float32", "float64"], Option("type of the arithmetic")
+    ] = "float32"
+    format: Annotated[
+        Literal["hf", "openai", "espnet"] | None,
+        Option("format of the output", default="that of the base"),
+    ] = None
+
+    def inputs(self, base: AnyPath, experts: Sequence[AnyPath]) -> dict[str, Any]:
+        """Return the arguments of ``Merge`` that all merges of these inputs share."""
+        from espnet_merge.merging.planned import opened
+
+        return opened(Path(base), [Path(expert) for expert in experts]) | {
+            "format": self.format,
+            "dtype": self.dtype,
+            "compute_dtype": self.compute_dtype,
+            "overwrite": self.overwrite,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result(Stored):
+    """How the experts are merged."""
 
     params: Annotated[
         Mapping[str, Any],
@@ -69,16 +96,6 @@ class Result(Execution):
             " have of them"
         ),
     ] = None
-    dtype: Annotated[
-        Literal["float32", "float16", "bfloat16"], Option("type of the merged weights")
-    ] = "float32"
-    compute_dtype: Annotated[
-        Literal["float32", "float64"], Option("type of the arithmetic")
-    ] = "float32"
-    format: Annotated[
-        Literal["hf", "openai", "espnet"] | None,
-        Option("format of the output", default="that of the base"),
-    ] = None
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -86,14 +103,3 @@ class Result(Execution):
         weights = {} if self.weights is None else {"weights": list(self.weights)}
         step = {} if self.calibrate is None else {"calibrate": self.calibrate}
         return {**self.params, **weights, **step}
-
-    def inputs(self, base: AnyPath, experts: Sequence[AnyPath]) -> dict[str, Any]:
-        """Return the arguments of ``Merge`` that all merges of these inputs share."""
-        from espnet_merge.merging.planned import opened
-
-        return opened(Path(base), [Path(expert) for expert in experts]) | {
-            "format": self.format,
-            "dtype": self.dtype,
-            "compute_dtype": self.compute_dtype,
-            "overwrite": self.overwrite,
-        }

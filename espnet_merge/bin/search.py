@@ -20,11 +20,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from espnet_merge.bin._merging import Models, Result
-from espnet_merge.checkpoint.padding import PUBLISHED, Padding, common_padding
-from espnet_merge.decode.settings import Settings
+from espnet_merge.bin._developing import Tried
+from espnet_merge.bin._merging import Result
 from espnet_merge.errors import InputError
-from espnet_merge.options import AnyPath, Option, build, function, part, read_yaml
+from espnet_merge.options import AnyPath, Option, function, part
 from espnet_merge.search.settings import SearchSettings
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Command(Models, Result, SearchSettings):
+class Command(Tried, Result, SearchSettings):
     """Choose coefficients of a merge on development data, and merge with them.
 
     A search with the same options goes on where an earlier one ended. ``params`` are
@@ -69,10 +68,6 @@ class Command(Models, Result, SearchSettings):
         Sequence[AnyPath],
         Option("YAML with 'method' and 'params', some of them ranges", metavar="FILE"),
     ]
-    data: Annotated[
-        Sequence[AnyPath],
-        Option("development sets of what the merge is for", metavar="DATADIR"),
-    ]
     keep: Annotated[
         Sequence[AnyPath],
         Option(
@@ -81,14 +76,6 @@ class Command(Models, Result, SearchSettings):
             metavar="DATADIR",
         ),
     ] = ()
-    decode_config: Annotated[
-        AnyPath | None,
-        Option(
-            "YAML with options of 'espnet-merge decode'",
-            default="its defaults, padding as the experts were trained",
-            metavar="FILE",
-        ),
-    ] = None
     output: Annotated[AnyPath, Option("directory to write", metavar="DIR")]
     shard: Annotated[
         str | None,
@@ -102,24 +89,9 @@ class Command(Models, Result, SearchSettings):
                 "--shard joins a search, and --overwrite removes it; leave one out."
             )
 
-    @property
-    def decoding(self) -> Settings:
-        """How the sets are decoded."""
-        file = self.decode_config
-        given = read_yaml(Settings, Path(file)) if file else {}
-        padding = common_padding([Path(expert) for expert in self.experts]) or PUBLISHED
-        own = {} if given.keys() & set(Padding._fields) else padding._asdict()
-        settings = build(Settings, {**own, **given, "device": self.device})
-        if settings.backend != "torch":
-            raise InputError(
-                f"{file}: models of trials are in memory, where backend"
-                f" {settings.backend} does not look; take backend torch."
-            )
-        return settings
-
     def __call__(self) -> "Found | None":
         """Search; write what was found, unless this is a shard."""
-        decoding = self.decoding
+        decoding = self.decoding(self.device)
         spaces = {Path(file).stem: Path(file) for file in self.space}
         if len(spaces) < len(self.space):
             raise InputError("--space: two files of one name; rename one.")

@@ -2,7 +2,8 @@
 
 A set is refused if its name has the word test (or eval), if the experts' directory of
 experiments holds scores of it, or if it has an utterance of such a set, or of a
-training set beside it. Utterances are the same where id and text are.
+training set beside it. Utterances are the same where id and text are; of a set without
+texts, where the id is.
 """
 
 import json
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from espnet_merge.data.table import read_table
 from espnet_merge.errors import InputError
-from espnet_merge.files import SCORE_JSON
+from espnet_merge.files import SCORE_JSON, WAV_SCP
 
 TEST = {"test", "eval"}
 TRAINING = {"train", "training"}
@@ -39,9 +40,10 @@ def check_development(sets: Sequence[Path], experts: Sequence[Path]) -> None:
             for path in data.resolve().parent.iterdir()
             if words(path) & TRAINING and path != data.resolve()
         )
-        own = _utterances(data)
+        texts = (data / "text").is_file()
+        own = _utterances(data, texts=texts)
         for other in (*scored, *beside, *training):
-            if shared := own & _utterances(other):
+            if shared := own & _utterances(other, texts=texts):
                 _refuse(data, f"{min(shared)[0]} is an utterance of {other}, too")
 
 
@@ -65,9 +67,11 @@ def _scored(experiments: Collection[Path]) -> Iterator[Path]:
     yield from references
 
 
-def _utterances(data: Path) -> set[tuple[str, str]]:
-    text = data / "text"
-    return set(read_table(text).items()) if text.is_file() else set()
+def _utterances(data: Path, *, texts: bool) -> set[tuple[str, str]]:
+    """Return id and text of each utterance; an empty text where texts do not count."""
+    file = data / ("text" if texts else WAV_SCP)
+    table = read_table(file) if file.is_file() else {}
+    return set(table.items()) if texts else {(name, "") for name in table}
 
 
 def _refuse(data: Path, why: str) -> None:

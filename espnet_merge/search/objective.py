@@ -2,10 +2,11 @@
 
 import statistics
 from abc import ABC, abstractmethod
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -14,8 +15,6 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import WhisperForConditionalGeneration, WhisperTokenizer
 
 from espnet_merge.decode.batches import batches
-from espnet_merge.decode.recognize import Recognizer
-from espnet_merge.decode.record import DecodedSegment, utterance_record
 from espnet_merge.decode.segments import cut
 from espnet_merge.decode.settings import Settings
 from espnet_merge.decode.torch_backend import TorchBackend
@@ -24,6 +23,7 @@ from espnet_merge.errors import InputError
 from espnet_merge.score.evaluate import evaluate, headline, main_of, main_reading
 from espnet_merge.score.utterances import ScoredUtterance
 from espnet_merge.search.goals import Goal
+from espnet_merge.search.texts import texts_of
 from espnet_merge.statistics.utterances import Target
 from espnet_merge.whisper.model import Encoded, decode, logits
 
@@ -127,18 +127,30 @@ class ErrorRates(Objective):
         self, whisper: WhisperForConditionalGeneration, data: Path
     ) -> dict[str, str]:
         """Return the texts of a set, as ``decode`` writes them."""
-        settings, tokenizer = self._settings, self._tokenizer
-        recognizer = Recognizer(TorchBackend(whisper, tokenizer, settings))
-        segments: defaultdict[str, list[DecodedSegment]] = defaultdict(list)
-        for batch in self._batches[data]:
-            for segment in recognizer(batch):
-                segments[segment.audio.name].append(segment)
-        return {
-            one.name: utterance_record(
-                one, segments[one.name], tokenizer, timestamps=settings.timestamps
-            )["text"]
-            for one in self._all[data].utterances
-        }
+        backend = TorchBackend(whisper, self._tokenizer, self._settings)
+        return texts_of(backend, self._all[data].utterances, self._batches[data])
+
+
+class Measure(NamedTuple):
+    """What is summed over the tokens that a decoder predicts.
+
+    Attributes:
+        name: what it is.
+        total: its sum, of logits (tokens, vocabulary) and the tokens that follow.
+    """
+
+    name: str
+    total: Callable[[Tensor, Tensor], Tensor]
+
+
+def _entropies(scores: Tensor, tokens: Tensor) -> Tensor:
+    """Return the summed entropy of the predictions, whatever the tokens are."""
+    logarithms = scores.log_softmax(-1)
+    return -(logarithms.exp() * logarithms).sum()
+
+
+LOSS = Measure("loss", partial(cross_entropy, reduction="sum"))
+ENTROPY = Measure("entropy", _entropies)
 
 
 class Losses(Objective):
@@ -151,6 +163,7 @@ class Losses(Objective):
         kept: the same of sets that must not be forgotten.
         settings: how long the encoder's input is, and how large a batch.
         tokenizer: of the models.
+        measure: the loss, or what stands in its place.
     """
 
     def __init__(
@@ -159,34 +172,51 @@ class Losses(Objective):
         kept: Mapping[Path, Sequence[Target]],
         settings: Settings,
         tokenizer: WhisperTokenizer,
+        measure: Measure = LOSS,
     ) -> None:
-        self._targets = {
-            path: {target.utterance: target for target in targets}
-            for path, targets in {**data, **kept}.items()
-        }
+        self._targets = {**data, **kept}
         self._settings, self._tokenizer = settings, tokenizer
+        self._measure = measure
         sets = {
-            Goal("loss in nats a token"): list(data),
-            Goal("loss in nats a token, kept"): list(kept),
+            Goal(f"{measure.name} in nats a token"): list(data),
+            Goal(f"{measure.name} in nats a token, kept"): list(kept),
         }
         self.sets = {goal: paths for goal, paths in sets.items() if paths}
 
     def score(self, whisper: WhisperForConditionalGeneration, data: Path) -> float:
         """Return the mean loss of the tokens of a set, in nats."""
-        targets, settings = self._targets[data], self._settings
+        return sum(map(float, self.parts(whisper, self._targets[data])))
+
+    def parts(
+        self, whisper: WhisperForConditionalGeneration, targets: Sequence[Target]
+    ) -> Iterator[Tensor]:
+        """Yield the parts of the mean loss of some utterances, batch by batch.
+
+        Args:
+            whisper: the model.
+            targets: utterances, of whatever set.
+        """
+        settings = self._settings
         backend = TorchBackend(whisper, self._tokenizer, settings)
-        total, tokens = 0.0, 0
-        for batch in batches(list(targets), settings.batch_size):
-            own = [targets[utterance] for utterance in batch]
-            total += float(_loss(whisper, own, backend.encode(batch)))
-            tokens += sum(len(target.ids) - target.prompt for target in own)
-        return total / tokens
+        known = {target.utterance: target for target in targets}
+        tokens = sum(len(target.ids) - target.prompt for target in targets)
+        for batch in batches(list(known), settings.batch_size):
+            own = [known[utterance] for utterance in batch]
+            scores, ids = _predicted(whisper, own, backend.encode(batch))
+            exact = torch.promote_types(scores.dtype, torch.float32)
+            yield self._measure.total(scores.to(exact), ids) / tokens
 
 
-def _loss(
+def _predicted(
     whisper: WhisperForConditionalGeneration, batch: Sequence[Target], encoded: Encoded
-) -> Tensor:
-    """Return the summed loss of the tokens after the prompts, the end included."""
+) -> tuple[Tensor, Tensor]:
+    """Return logits of the tokens after the prompts, the end included, and the tokens.
+
+    Args:
+        whisper: the model.
+        batch: utterances, with what the decoder is given.
+        encoded: what the encoder made of them.
+    """
     place = {"device": whisper.device}
     ids = pad_sequence(
         [torch.tensor(target.ids, **place) for target in batch], batch_first=True
@@ -195,5 +225,4 @@ def _loss(
     learnt = torch.zeros_like(ids[:, 1:], dtype=torch.bool)
     for row, target in zip(learnt, batch, strict=True):
         row[target.prompt - 1 : len(target.ids) - 1] = True
-    scores = logits(whisper.model.decoder, states[learnt])
-    return cross_entropy(scores.float(), ids[:, 1:][learnt], reduction="sum")
+    return logits(whisper.model.decoder, states[learnt]), ids[:, 1:][learnt]

@@ -7,16 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from transformers import WhisperConfig, WhisperTokenizer
+from transformers import WhisperTokenizer
 
 from espnet_merge.decode.mode import digests_of
 from espnet_merge.decode.settings import Settings
 from espnet_merge.decode.utterances import read_utterances
 from espnet_merge.errors import InputError
 from espnet_merge.score.utterances import read_references
+from espnet_merge.search.examples import with_references
 from espnet_merge.search.objective import DevSet, ErrorRates, Losses
-from espnet_merge.speech import AUTO
-from espnet_merge.statistics.utterances import read_targets
 from espnet_merge.whisper.fetched import languages_of
 from espnet_merge.whisper.prompt import load_tokenizer
 
@@ -55,13 +54,8 @@ class Sets:
             InputError: an utterance is longer than Whisper's window, or has no text.
         """
         settings, tokenizer = self.settings, self.tokenizer
-        longest = WhisperConfig.from_pretrained(self.model).max_target_positions
-        language = None if settings.language == AUTO else settings.language
         data, kept = (
-            {
-                path: read_targets(path, tokenizer, longest, language, settings.task)
-                for path in sets
-            }
+            with_references(list(sets), tokenizer, self.model, settings)
             for sets in (self.data, self.kept)
         )
         return Losses(data, kept, settings, tokenizer)
