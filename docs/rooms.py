@@ -24,6 +24,7 @@ GROUND = 2
 # Where a room is drawn, in boxes from the left, and what is in it.
 PLACES = {
     "bin": (2.6, "a command a file"),
+    "advice": (2.6, "what to do at all"),
     "search": (2.1, "dev data, Optuna"),
     "statistics": (0.15, "Fisher, Gram"),
     "tasks": (1.15, "ESPnet's trainer"),

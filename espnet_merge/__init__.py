@@ -25,6 +25,7 @@ __all__ = [
     "METHODS",
     "InputError",
     "InputWarning",
+    "advise",
     "decode",
     "fetch",
     "inspect",
@@ -35,6 +36,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from espnet_merge.bin.advise import advise
     from espnet_merge.bin.decode import decode
     from espnet_merge.bin.fetch import fetch
     from espnet_merge.bin.inspect import inspect

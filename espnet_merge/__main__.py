@@ -25,6 +25,7 @@ COMMANDS = {
     "methods": "list the merge methods with their defaults",
     "statistics": "collect the data statistics of an expert, for fisher and regmean",
     "inspect": "measure experts before a merge: norms, conflicts, overlaps",
+    "advise": "say whether to merge, to route or to train jointly, after a short trial",
     "merge": "merge expert checkpoints into one",
     "sweep": "merge with many settings in one pass",
     "search": "choose coefficients of a merge on development data",

@@ -52,7 +52,7 @@ def test_importing_the_package_imports_nothing_else():
 
 def test_names_are_there():
     assert FUNCTIONS == [
-        *("decode", "fetch", "inspect", "learn", "merge", "score", "search")
+        *("advise", "decode", "fetch", "inspect", "learn", "merge", "score", "search")
     ]
     assert set(em.__all__) < set(dir(em))
     for name in FUNCTIONS:

@@ -17,9 +17,16 @@ MODULES = [
 ]
 SLOW = ("torch", "transformers", "peft", "espnet2")
 # Rooms where networks run may import these at once...
-NETWORKS = {"search", "statistics", "tasks", "decode", "lora", "objectives", "whisper"}
+NETWORKS = {
+    *("advice", "search", "statistics", "tasks", "decode", "lora", "objectives"),
+    "whisper",
+}
 # ...but not the files that say and check what is asked for.
 QUICK = {
+    "advice.facts",
+    "advice.rules",
+    "advice.sample",
+    "advice.settings",
     "decode.journal",
     "decode.settings",
     "decode.utterances",

@@ -26,7 +26,7 @@ class Models(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Execution(Options):
+class Machine(Options):
     """How a merge is computed; the result does not depend on it."""
 
     jobs: Annotated[
@@ -41,6 +41,12 @@ class Execution(Options):
     device: Annotated[
         Literal["cpu", "cuda"], Option("where matrices are decomposed")
     ] = "cpu"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Execution(Machine):
+    """What may be replaced."""
+
     overwrite: Annotated[bool, Option("replace an older merge in --output")] = False
 
 

@@ -1,9 +1,8 @@
 """Development data: what coefficients may be chosen on, and what they may not.
 
-A set is refused if its name has the word test (or eval), if the experts' directory of
-experiments holds scores of it, or if it has an utterance of such a set, or of a
-training set beside it. Utterances are the same where id and text are; of a set without
-texts, where the id is.
+A set is refused if its name has the word test, eval or train, if the experts' directory
+of experiments holds scores of it, or if it has an utterance of such a set beside it.
+Utterances are the same where id and text are; of a set without texts, where the id is.
 """
 
 import json
@@ -32,6 +31,8 @@ def check_development(sets: Sequence[Path], experts: Sequence[Path]) -> None:
     for data in sets:
         if words(data) & TEST:
             _refuse(data, "by its name it is a test set")
+        if words(data) & TRAINING:
+            _refuse(data, "by its name it is a training set")
         if data.resolve() in scored:
             _refuse(data, "there are scores of it beside the experts")
         beside = sorted(p for p in data.resolve().parent.iterdir() if words(p) & TEST)

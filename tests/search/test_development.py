@@ -54,6 +54,20 @@ def test_a_test_set_is_known_by_its_name(name):
     assert "by its name it is a test set" in refused(f"other/{name}")
 
 
+def test_a_training_set_is_known_by_its_name():
+    assert "by its name it is a training set" in refused("dump/es_train")
+
+
+def test_of_a_set_without_texts_ids_are_compared():
+    copy = shutil.copytree("dump/es_test", "dump/es_dev")
+    for data in (copy, "dump/es_test"):
+        shutil.copy("dump/es_test/text", Path(data, "wav.scp"))
+    Path(copy, "text").unlink()
+    assert "es_test-1 is an utterance of" in refused(copy)
+    Path(copy, "wav.scp").write_text("es-9 es-9.wav\n")
+    check_development([Path(copy)], [EXPERT])
+
+
 def test_what_was_scored_is_a_test_set():
     score("dump/radio")
     assert "there are scores of it" in refused("dump/radio")

@@ -1,0 +1,1 @@
+"""Advice: merge all, merge groups, route or train jointly, from a short trial."""

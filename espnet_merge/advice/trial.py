@@ -1,0 +1,268 @@
+"""The short trial: base, own experts and a quick merge decode samples of their sets."""
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from transformers import WhisperForConditionalGeneration, WhisperTokenizer
+
+from espnet_merge.advice.facts import BASE, GROUPED, MERGED, OWN
+from espnet_merge.advice.sample import Counted, Sample
+from espnet_merge.decode.batches import batches
+from espnet_merge.decode.expert import load_expert
+from espnet_merge.decode.segments import cut
+from espnet_merge.decode.settings import Settings
+from espnet_merge.decode.torch_backend import TorchBackend
+from espnet_merge.decode.utterances import Utterance, evenly_spaced
+from espnet_merge.errors import InputError
+from espnet_merge.merging.loop import opened
+from espnet_merge.merging.merge import Merge
+from espnet_merge.methods import build_method
+from espnet_merge.score.counts import count
+from espnet_merge.score.evaluate import aligned
+from espnet_merge.score.utterances import ScoredUtterance, normalized
+from espnet_merge.search.model import TrialModel
+from espnet_merge.search.objective import DevSet
+from espnet_merge.search.sets import Sets
+from espnet_merge.search.texts import records_of
+
+# The method that makes an expert of the base, and the base of itself.
+SUM = "task_arithmetic"
+# A merge has an output, and those of a trial are never written.
+NOWHERE = Path(".never")
+
+
+class Tried(NamedTuple):
+    """What a trial found.
+
+    Attributes:
+        sample: errors of each system.
+        heard: set -> language that the base hears -> number of utterances.
+        identified: fraction of the utterances whose language the base hears.
+        utterances: number of each set.
+        decoding: seconds to decode an utterance.
+        identifying: seconds to hear its language before that.
+        merging: seconds of the quick merge.
+    """
+
+    sample: Sample
+    heard: Mapping[str, Mapping[str, int]]
+    identified: float
+    utterances: Mapping[str, int]
+    decoding: float
+    identifying: float
+    merging: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """A trial that is ready to begin.
+
+    Args:
+        shared: what all merges share, as ``Merge`` takes it.
+        sets: a set of each expert, in their order.
+        method: quick merge, at its defaults.
+        groups: numbers of the experts that are merged together; one group for all.
+        normalizer: of the texts.
+        ends: time at which it should be over, of ``time.monotonic``.
+        utterances: of each set; None for as many as there is time for.
+        jobs: number of threads that merge.
+    """
+
+    shared: Mapping[str, Any]
+    sets: Sets
+    method: str
+    groups: Sequence[Sequence[int]]
+    normalizer: str
+    ends: float
+    utterances: int | None = None
+    jobs: int = 1
+
+    def run(self) -> Tried:
+        """Decode, and count the errors.
+
+        Raises:
+            InputError: inputs do not belong together, or a set has no audio.
+        """
+        settings, _ = self.sets.settings, self._usable
+        torch.set_num_threads(settings.threads)
+        merges = [self._planned(self.method, {}), self._planned(SUM, self._one(None))]
+        with opened(merges, self.jobs, "cpu") as (inputs, _):
+            whisper = load_expert(
+                self.sets.model, device=settings.device, dtype=settings.dtype
+            )
+            model = TrialModel(whisper, inputs, self._planned)
+            return self._tried(model)
+
+    def _tried(self, model: TrialModel) -> Tried:
+        heard = Listener(model.whisper, self.sets.tokenizer, self.sets.settings)
+        medians = [_median(one) for one in self._usable.values()]
+        identifying = _timed(partial(heard.identify, medians)) / len(medians)
+        decoding = _timed(partial(heard.texts, medians)) / len(medians)
+        switching = _timed(partial(model.become, SUM, self._one(0)))
+        merging = _timed(partial(model.become, self.method, {}))
+        sample = self._sample(decoding, switching)
+        texts: dict[str, dict[str, str]] = {MERGED: heard.texts(_all(sample))}
+        if len(self.groups) > 1:
+            texts[GROUPED] = self._grouped(model, heard, sample)
+        model.become(SUM, self._one(None))
+        heard.spoken.clear()
+        started = time.monotonic()
+        texts[BASE] = heard.texts(_all(sample))
+        seconds = time.monotonic() - started
+        texts[OWN] = {}
+        for number, one in enumerate(sample.values()):
+            model.become(SUM, self._one(number))
+            texts[OWN] |= heard.texts(one.utterances)
+        right = [heard.spoken.get(u.name) == u.language for u in _all(sample)]
+        return Tried(
+            Sample(
+                list(texts),
+                {p.name: self._counted(x, texts) for p, x in sample.items()},
+            ),
+            {path.name: heard.counts(one.utterances) for path, one in sample.items()},
+            float(np.mean(right)),
+            {path.name: len(one.utterances) for path, one in sample.items()},
+            seconds / len(right),
+            identifying,
+            merging,
+        )
+
+    def _grouped(
+        self, model: TrialModel, heard: "Listener", sample: Mapping[Path, DevSet]
+    ) -> dict[str, str]:
+        """Return the texts of each set by the merge of its expert's group."""
+        texts: dict[str, str] = {}
+        sets = [*sample.values()]
+        for group in self.groups:
+            model.become(SUM, self._mean(group))
+            texts |= heard.texts([u for n in group for u in sets[n].utterances])
+        return texts
+
+    def _sample(self, decoding: float, switching: float) -> dict[Path, DevSet]:
+        """Return what of each set there is time to decode."""
+        number = self.utterances
+        if number is None:
+            sets, systems = len(self.sets.data), 3 + (len(self.groups) > 1)
+            switches = sets + 1 + (len(self.groups) > 1) * len(self.groups)
+            left = self.ends - time.monotonic() - switches * switching
+            number = max(1, int(left / (decoding * sets * systems)))
+        found = {}
+        for path, usable in self._usable.items():
+            chosen = evenly_spaced(usable, number)
+            names = {u.name for u in chosen}
+            references = self.sets.data[path].references
+            found[path] = DevSet(chosen, [u for u in references if u.name in names])
+        return found
+
+    @cached_property
+    def _usable(self) -> dict[Path, list[Utterance]]:
+        """Return the utterances of each set that can be decoded."""
+        found = {
+            path: [one for one in own.utterances if not one.defect]
+            for path, own in self.sets.data.items()
+        }
+        for path, usable in found.items():
+            if not usable:
+                raise InputError(
+                    f"{path}: a set to try merges on needs utterances with audio; it"
+                    " has none: give another."
+                )
+        return found
+
+    def _counted(self, one: DevSet, texts: Mapping[str, Mapping[str, str]]) -> Counted:
+        columns = [
+            _errors(one.references, own, self.normalizer, one.metric)
+            for own in texts.values()
+        ]
+        tokens = [tokens for tokens, _ in columns[0]]
+        errors = [[error for _, error in column] for column in columns]
+        return Counted(np.array(tokens), np.array(errors).T)
+
+    def _one(self, number: int | None) -> dict[str, Any]:
+        """Return the weights that make an expert, or the base, of a sum."""
+        experts = range(len(self.shared["experts"]))
+        return {"scale": 1.0, "weights": [float(n == number) for n in experts]}
+
+    def _mean(self, group: Sequence[int]) -> dict[str, Any]:
+        """Return the weights that make the mean of a group."""
+        experts = range(len(self.shared["experts"]))
+        return {
+            "scale": 1 / len(group),
+            "weights": [float(n in group) for n in experts],
+        }
+
+    def _planned(self, method: str, params: Mapping[str, Any]) -> Merge:
+        built = build_method(method, params)
+        return Merge(method=built, output=NOWHERE, **self.shared)
+
+
+@dataclass
+class Listener:
+    """Decodes with a network whose weights change.
+
+    Attributes:
+        spoken: language that it last heard of each utterance.
+    """
+
+    whisper: WhisperForConditionalGeneration
+    tokenizer: WhisperTokenizer
+    settings: Settings
+    spoken: dict[str, str] = field(default_factory=dict)
+
+    @torch.inference_mode()
+    def texts(self, utterances: Sequence[Utterance]) -> dict[str, str]:
+        """Return the text of each utterance; keep its language."""
+        segments = cut(utterances, self.settings.tail)
+        backend = TorchBackend(self.whisper, self.tokenizer, self.settings)
+        size = self.settings.batch_size
+        records = records_of(backend, utterances, batches(segments, size))
+        for name, record in records.items():
+            self.spoken[name] = str(record.get("heard", record.get("language")))
+        return {name: record["text"] for name, record in records.items()}
+
+    @torch.inference_mode()
+    def identify(self, utterances: Sequence[Utterance]) -> None:
+        """Hear the languages, as a router by language does before it decodes."""
+        backend = TorchBackend(self.whisper, self.tokenizer, self.settings)
+        for one in cut(utterances, self.settings.tail):
+            backend.identify(backend.encode([one]))
+
+    def counts(self, utterances: Iterable[Utterance]) -> dict[str, int]:
+        """Return how often each language was heard."""
+        heard = [self.spoken[one.name] for one in utterances]
+        return {language: heard.count(language) for language in sorted({*heard})}
+
+
+def _errors(
+    references: Sequence[ScoredUtterance],
+    texts: Mapping[str, str],
+    normalizer: str,
+    metric: str,
+) -> list[tuple[int, int]]:
+    """Return tokens of the reference, and errors, of each utterance."""
+    scored = [u._replace(hypothesis=texts[u.name]) for u in references]
+    counts = [
+        count(pairs) for _, pairs in aligned(normalized(scored, normalizer), metric)
+    ]
+    return [(one.reference, one.errors) for one in counts]
+
+
+def _timed(call: Any) -> float:  # noqa: ANN401
+    started = time.monotonic()
+    call()
+    return time.monotonic() - started
+
+
+def _all(sample: Mapping[Path, DevSet]) -> list[Utterance]:
+    return [utterance for one in sample.values() for utterance in one.utterances]
+
+
+def _median(utterances: Sequence[Utterance]) -> Utterance:
+    """Return the utterance of median length."""
+    return sorted(utterances, key=lambda one: one.samples)[len(utterances) // 2]
