@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 ADVICE_JSON = "advice.json"
-# Utterances of a set. A percentile bootstrap of n is too short by the root of n / (n - 1)
+# Utterances of a set. A percentile bootstrap of n is too short by root n / (n - 1)
 # (score/bootstrap.py): 5 % of ten, and more of fewer.
 FEW = 10
 
