@@ -156,9 +156,10 @@ def configs_of(
     """Return the merges that a choice asks for, by the names of their files.
 
     Example:
-        >>> found = configs_of("merge all", "soup", Path("b"), [Path("e")], [[0]])
-        >>> found["advised.yaml"]["experts"]
-        ['e']
+        >>> experts = [Path("es"), Path("it"), Path("ru")]
+        >>> found = configs_of("merge groups", "soup", Path("b"), experts, [[0, 2], [1]])
+        >>> found["advised_1.yaml"]["experts"], len(found)
+        (['es', 'ru'], 1)
     """
     if choice == "merge all":
         groups, names = [range(len(experts))], ["advised.yaml"]

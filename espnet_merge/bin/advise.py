@@ -44,7 +44,7 @@ class Command(Tried, Machine, AdviceSettings):
         >>> advice = em.advise(
         ...     base="exp/base",
         ...     experts=["exp/full_es/model", "exp/full_it/model"],
-        ...     data=["dump/raw/es_valid", "dump/raw/it_valid"],
+        ...     data=["dump/raw/es_news_valid", "dump/raw/es_tv_valid"],
         ...     utterances=1,
         ... )
         >>> sorted(choice["choice"] for choice in advice.record["choices"])
