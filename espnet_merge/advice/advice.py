@@ -16,6 +16,7 @@ from espnet_merge.advice.sample import Rate
 from espnet_merge.advice.trial import Tried
 from espnet_merge.disk.atomic import whole_directory
 from espnet_merge.inspection.inspection import Inspection
+from espnet_merge.inspection.record import record
 from espnet_merge.inspection.tables import MISSING, aligned, pairs
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ class Advice:
                 }
                 for name, one in sample.sets.items()
             },
-            "experts": described(self.inspection),
+            "experts": record(self.inspection)["total"],
             "warnings": list(self.warnings),
             "seconds": round(self.seconds, 1),
         }
@@ -157,7 +158,8 @@ def configs_of(
 
     Example:
         >>> experts = [Path("es"), Path("it"), Path("ru")]
-        >>> found = configs_of("merge groups", "soup", Path("b"), experts, [[0, 2], [1]])
+        >>> groups = [[0, 2], [1]]
+        >>> found = configs_of("merge groups", "soup", Path("b"), experts, groups)
         >>> found["advised_1.yaml"]["experts"], len(found)
         (['es', 'ru'], 1)
     """

@@ -52,7 +52,7 @@ def outlooks(
     """
     one = parameters(base)
     every = one + sum(parameters(expert) for expert in experts)
-    decoding, routing = tried.decoding, tried.decoding + tried.identifying
+    decoding, routing = tried.decoding, tried.decoding + tried.encoding
     search = TRIALS * (utterances * decoding + tried.merging) / 60
     groups = len(facts.groups)
     rate, apart = facts.sample.rate, GROUPED in facts.sample.systems

@@ -120,12 +120,9 @@ def _why(groups: Sequence[Sequence[str]]) -> str:
 def _differ(sets: Sets) -> bool:
     """Return whether each set is of one language, which no other set has."""
     languages = [
-        {utterance.language for utterance in one.utterances}
-        for one in sets.data.values()
+        {reference.spoken for reference in one.references} for one in sets.data.values()
     ]
-    return all(len(one) == 1 for one in languages) and len(
-        set.union(*languages)
-    ) == len(languages)
+    return sum(map(len, languages)) == len(set.union(*languages)) == len(languages)
 
 
 def _check(sets: Sets) -> None:

@@ -1,8 +1,9 @@
 """The short trial: base, own experts and a quick merge decode samples of their sets."""
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -37,6 +38,10 @@ SUM = "task_arithmetic"
 NOWHERE = Path(".never")
 
 
+# What was decoded of each utterance, by name, as ``text.json`` holds it.
+type Records = Mapping[str, Mapping[str, Any]]
+
+
 class Tried(NamedTuple):
     """What a trial found.
 
@@ -46,7 +51,7 @@ class Tried(NamedTuple):
         identified: fraction of the utterances whose language the base hears.
         utterances: number of each set.
         decoding: seconds to decode an utterance.
-        identifying: seconds to hear its language before that.
+        encoding: seconds to encode it, which a router does before that.
         merging: seconds of the quick merge.
     """
 
@@ -55,7 +60,7 @@ class Tried(NamedTuple):
     identified: float
     utterances: Mapping[str, int]
     decoding: float
-    identifying: float
+    encoding: float
     merging: float
 
 
@@ -102,35 +107,37 @@ class Trial:
     def _tried(self, model: TrialModel) -> Tried:
         heard = Listener(model.whisper, self.sets.tokenizer, self.sets.settings)
         medians = [_median(one) for one in self._usable.values()]
-        identifying = _timed(partial(heard.identify, medians)) / len(medians)
-        decoding = _timed(partial(heard.texts, medians)) / len(medians)
+        encoding = _timed(partial(heard.encode, medians)) / len(medians)
+        decoding = _timed(partial(heard.records, medians)) / len(medians)
         switching = _timed(partial(model.become, SUM, self._one(0)))
         merging = _timed(partial(model.become, self.method, {}))
         sample = self._sample(decoding, switching)
-        texts: dict[str, dict[str, str]] = {MERGED: heard.texts(_all(sample))}
+        every = [utterance for one in sample.values() for utterance in one.utterances]
+        texts = {MERGED: _texts(heard.records(every))}
         if len(self.groups) > 1:
             texts[GROUPED] = self._grouped(model, heard, sample)
         model.become(SUM, self._one(None))
-        heard.spoken.clear()
         started = time.monotonic()
-        texts[BASE] = heard.texts(_all(sample))
+        records = heard.records(every)
         seconds = time.monotonic() - started
-        texts[OWN] = {}
+        texts |= {BASE: _texts(records), OWN: {}}
         for number, one in enumerate(sample.values()):
             model.become(SUM, self._one(number))
-            texts[OWN] |= heard.texts(one.utterances)
-        right = [heard.spoken.get(u.name) == u.language for u in _all(sample)]
+            texts[OWN] |= _texts(heard.records(one.utterances))
+        spoken = {
+            path.name: [(_language(records[u.name]), u.spoken) for u in one.references]
+            for path, one in sample.items()
+        }
+        right = [own == true for pairs in spoken.values() for own, true in pairs]
+        counted = {p.name: self._counted(one, texts) for p, one in sample.items()}
         return Tried(
-            Sample(
-                list(texts),
-                {p.name: self._counted(x, texts) for p, x in sample.items()},
-            ),
-            {path.name: heard.counts(one.utterances) for path, one in sample.items()},
-            float(np.mean(right)),
-            {path.name: len(one.utterances) for path, one in sample.items()},
-            seconds / len(right),
-            identifying,
-            merging,
+            sample=Sample(list(texts), counted),
+            heard={name: Counter(own for own, _ in x) for name, x in spoken.items()},
+            identified=float(np.mean(right)),
+            utterances={path.name: len(one.utterances) for path, one in sample.items()},
+            decoding=seconds / len(every),
+            encoding=encoding,
+            merging=merging,
         )
 
     def _grouped(
@@ -141,7 +148,8 @@ class Trial:
         sets = [*sample.values()]
         for group in self.groups:
             model.become(SUM, self._mean(group))
-            texts |= heard.texts([u for n in group for u in sets[n].utterances])
+            own = [u for number in group for u in sets[number].utterances]
+            texts |= _texts(heard.records(own))
         return texts
 
     def _sample(self, decoding: float, switching: float) -> dict[Path, DevSet]:
@@ -202,41 +210,39 @@ class Trial:
         return Merge(method=built, output=NOWHERE, **self.shared)
 
 
-@dataclass
+@dataclass(frozen=True)
 class Listener:
-    """Decodes with a network whose weights change.
-
-    Attributes:
-        spoken: language that it last heard of each utterance.
-    """
+    """Decodes with a network whose weights change."""
 
     whisper: WhisperForConditionalGeneration
     tokenizer: WhisperTokenizer
     settings: Settings
-    spoken: dict[str, str] = field(default_factory=dict)
 
     @torch.inference_mode()
-    def texts(self, utterances: Sequence[Utterance]) -> dict[str, str]:
-        """Return the text of each utterance; keep its language."""
+    def records(self, utterances: Sequence[Utterance]) -> Records:
+        """Return the record of each utterance: its text, and its language."""
         segments = cut(utterances, self.settings.tail)
-        backend = TorchBackend(self.whisper, self.tokenizer, self.settings)
         size = self.settings.batch_size
-        records = records_of(backend, utterances, batches(segments, size))
-        for name, record in records.items():
-            self.spoken[name] = str(record.get("heard", record.get("language")))
-        return {name: record["text"] for name, record in records.items()}
+        return records_of(self._backend, utterances, batches(segments, size))
 
     @torch.inference_mode()
-    def identify(self, utterances: Sequence[Utterance]) -> None:
-        """Hear the languages, as a router by language does before it decodes."""
-        backend = TorchBackend(self.whisper, self.tokenizer, self.settings)
+    def encode(self, utterances: Sequence[Utterance]) -> None:
+        """Encode, as what routes does before the language is heard."""
         for one in cut(utterances, self.settings.tail):
-            backend.identify(backend.encode([one]))
+            self._backend.encode([one])
 
-    def counts(self, utterances: Iterable[Utterance]) -> dict[str, int]:
-        """Return how often each language was heard."""
-        heard = [self.spoken[one.name] for one in utterances]
-        return {language: heard.count(language) for language in sorted({*heard})}
+    @property
+    def _backend(self) -> TorchBackend:
+        return TorchBackend(self.whisper, self.tokenizer, self.settings)
+
+
+def _texts(records: Records) -> dict[str, str]:
+    return {name: record["text"] for name, record in records.items()}
+
+
+def _language(record: Mapping[str, Any]) -> str:
+    """Return the language that was heard; of a model of English alone, none."""
+    return str(record.get("heard", record.get("language", "")))
 
 
 def _errors(
@@ -253,14 +259,11 @@ def _errors(
     return [(one.reference, one.errors) for one in counts]
 
 
-def _timed(call: Any) -> float:  # noqa: ANN401
+def _timed(call: Callable[[], object]) -> float:
+    """Return how many seconds a call takes."""
     started = time.monotonic()
     call()
     return time.monotonic() - started
-
-
-def _all(sample: Mapping[Path, DevSet]) -> list[Utterance]:
-    return [utterance for one in sample.values() for utterance in one.utterances]
 
 
 def _median(utterances: Sequence[Utterance]) -> Utterance:

@@ -13,8 +13,8 @@ from espnet_merge.options import AnyPath, Option, build, read_yaml
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tried(Models):
-    """Base and experts, and how their merges are tried."""
+class Development(Models):
+    """What merges are tried on, and how."""
 
     data: Annotated[
         Sequence[AnyPath],

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from espnet_merge.advice.settings import AdviceSettings
-from espnet_merge.bin._developing import Tried
+from espnet_merge.bin._developing import Development
 from espnet_merge.bin._merging import Machine
 from espnet_merge.errors import InputError
 from espnet_merge.options import AnyPath, Option, function, part
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Command(Tried, Machine, AdviceSettings):
+class Command(Development, Machine, AdviceSettings):
     """Say whether to merge experts, all or in groups, to route, or to train jointly.
 
     Returns:

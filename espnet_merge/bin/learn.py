@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from espnet_merge.bin._developing import Tried
+from espnet_merge.bin._developing import Development
 from espnet_merge.bin._merging import Stored
 from espnet_merge.options import AnyPath, Option, function, part
 from espnet_merge.search.learn_settings import LearnSettings
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Command(Tried, Stored, LearnSettings):
+class Command(Development, Stored, LearnSettings):
     """Learn the weights of experts by gradient on development data, and merge.
 
     The method of the merge is ``task_arithmetic``, with weights for each group of

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from espnet_merge.bin._developing import Tried
+from espnet_merge.bin._developing import Development
 from espnet_merge.bin._merging import Result
 from espnet_merge.errors import InputError
 from espnet_merge.options import AnyPath, Option, function, part
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Command(Tried, Result, SearchSettings):
+class Command(Development, Result, SearchSettings):
     """Choose coefficients of a merge on development data, and merge with them.
 
     A search with the same options goes on where an earlier one ended. ``params`` are
