@@ -68,6 +68,13 @@ def systems(*, merged, soup=None, joint=2, routed=None):
         (systems(merged=2), None, "merge all", "merge all"),
         (systems(merged=7, routed=3), None, "train jointly", "train jointly"),
         (systems(merged=7, routed=2), 100, "route", "route"),
+        # A route that knows the set is none that could be taken.
+        (
+            systems(merged=7, joint=4, routed=2) | {"routed_heard": 5},
+            100,
+            "route",
+            "train jointly",
+        ),
         # The soup loses what a better merge keeps: the rules are wrong, and say so.
         (systems(merged=2, soup=7), None, "train jointly", "merge all"),
         (systems(merged=3, joint=2), None, "merge all", "train jointly"),
@@ -77,7 +84,7 @@ def test_what_is_right_is_cheap_and_good(
     advice, tmp_path, wrong, heard, advised, right
 ):
     path = tmp_path / "domains/merge1/results/english/seed_0.json"
-    if right != "route":
+    if advised != "route":
         # A route as good as joint training would be cheaper.
         wrong = wrong | {"routed": 4}
     found = advice.check(write_table(path, wrong, heard))
