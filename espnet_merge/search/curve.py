@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from espnet_merge.disk.atomic import whole_file
+from espnet_merge.inspection.place import labels
 from espnet_merge.search.groups import title_of
 from espnet_merge.search.picture import COLOURS, DPI, FONT, OTHERS, WIDTH
 
@@ -17,7 +18,7 @@ HEIGHT = 3.2  # inches, of a panel
 # Groups whose names fit below the weights.
 NAMED = 40
 # A curve of batches is drawn as the mean over so many parts of it.
-PARTS = 30
+PARTS = 20
 
 
 def write_picture(directory: Path, content: Mapping[str, Any]) -> None:
@@ -42,12 +43,13 @@ def _draw_curve(axes: Axes, content: Mapping[str, Any]) -> None:
     curve = content["curve"]
     axes.plot(range(len(curve)), curve, lw=0.6, color=OTHERS, label="batches")
     size = -(-len(curve) // PARTS)
-    starts = range(0, len(curve), size)
-    parts = [curve[start : start + size] for start in starts]
-    pairs = zip(starts, parts, strict=True)
-    middles = [start + (len(part) - 1) / 2 for start, part in pairs]
-    means = [sum(part) / len(part) for part in parts]
-    axes.plot(middles, means, lw=1.5, color=COLOURS[0], label=f"means of {size}")
+    if size > 1:
+        starts = range(0, len(curve), size)
+        parts = [curve[start : start + size] for start in starts]
+        pairs = zip(starts, parts, strict=True)
+        middles = [start + (len(part) - 1) / 2 for start, part in pairs]
+        means = [sum(part) / len(part) for part in parts]
+        axes.plot(middles, means, lw=1.5, color=COLOURS[0], label=f"means of {size}")
     ends = {0: content["start"], len(curve): content["end"]}
     axes.plot(*zip(*ends.items(), strict=True), "o", color="black", label="whole sets")
     axes.set_xlabel("step", fontsize=FONT)
@@ -60,10 +62,11 @@ def _draw_weights(axes: Axes, content: Mapping[str, Any]) -> None:
     titles = [title_of(pattern) for pattern, _ in groups]
     rows = [row for _, row in groups]
     places = range(len(titles))
-    for number, expert in enumerate(content["experts"]):
+    names = labels([Path(expert["path"]) for expert in content["experts"]])
+    for number, name in enumerate(names):
         own = [row[number] for row in rows]
         colour = COLOURS[number % len(COLOURS)]
-        axes.plot(places, own, "o-", ms=3, lw=1, color=colour, label=expert["path"])
+        axes.plot(places, own, "o-", ms=3, lw=1, color=colour, label=name)
     first = content["first"]
     start = 1 / len(content["experts"]) if first is None else first
     axes.axhline(start, lw=0.8, ls=":", color=OTHERS)
