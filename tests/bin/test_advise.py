@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 import espnet_merge as em
 from espnet_merge.__main__ import main
 from espnet_merge.advice import question, trial
+from tests.lora.test_routed import write_adapter
 from tests.speech import write_data
 
 EXPERTS = ("exp/full_es/model", "exp/full_it/model")
@@ -163,6 +164,18 @@ def test_experts_that_pull_apart_are_merged_in_groups():
     assert tried["merge groups"] is not None
     # A group of one is its expert.
     assert found["errors"]["ru_dev"]["grouped"] == found["errors"]["ru_dev"]["own"]
+
+
+def test_adapters_cost_few_parameters():
+    experts = [Path("exp/lora_es"), Path("exp/lora_it")]
+    for seed, expert in enumerate(experts):
+        write_adapter(Path("exp/base"), expert, seed, {"r": 2})
+    found = advise("--utterances", "1", experts=map(str, experts))
+    held = {choice["choice"]: choice["parameters"] for choice in found["choices"]}
+    assert held["merge all"] < held["route"] < 1.1 * held["merge all"]
+    own = load_file(experts[0] / "adapter_model.safetensors")
+    more = 2 * sum(factor.numel() for factor in own.values()) / 1e6
+    assert held["route"] == pytest.approx(held["merge all"] + more)
 
 
 def test_as_much_is_decoded_as_there_is_time_for(monkeypatch):

@@ -10,6 +10,7 @@ import yaml
 import espnet_merge as em
 from espnet_merge.__main__ import main
 from espnet_merge.disk.digest import sha256
+from tests.lora.test_routed import write_adapter
 from tests.speech import write_data
 
 EXPERTS = ("exp/full_es/model", "exp/full_it/model")
@@ -23,10 +24,10 @@ def recipe(finished_recipe, tmp_path, monkeypatch):
     Path("decode.yaml").write_text("{pad_to: 0, max_new_tokens: 5, batch_size: 2}")
 
 
-def learn(*words, data=DATA, output="exp/found"):
+def learn(*words, data=DATA, experts=EXPERTS, output="exp/found"):
     main(
         [
-            *("learn", "--base", "exp/base", "--experts", *EXPERTS, "--data", *data),
+            *("learn", "--base", "exp/base", "--experts", *experts, "--data", *data),
             *("--decode-config", "decode.yaml", "--output", output, "--jobs", "1"),
             *("--step-size", "2", *words),
         ]
@@ -63,8 +64,14 @@ def test_the_loss_falls_and_the_merge_can_be_replayed(capsys):
     main(["replay", "exp/found/model"])
     printed = capsys.readouterr().out
     assert printed.startswith("8 steps -> exp/found/model\nloss in nats a token: ")
-    # The same again, with the objective of another layout of the same numbers.
+    # The same seed, the same weights.
     assert learn("--steps", "8", "--lr", "0.1", output="exp/again") == found
+
+
+def test_adapters_are_experts_as_models_are():
+    write_adapter(Path("exp/base"), Path("lora"), 1, {"r": 2})
+    learn("--steps", "3", experts=("lora", EXPERTS[1]))
+    main(["replay", "exp/found/model"])
 
 
 def test_entropy_needs_no_references():
