@@ -63,7 +63,7 @@ def outlooks(
         else "if the router never errs"
     )
     return [
-        Outlook("keep the base", rate(BASE), one, decoding, 0, "measured"),
+        Outlook("keep the base", rate(BASE), one, tried.by_base, 0, "measured"),
         Outlook(
             "merge all", rate(MERGED), one, decoding, search, f"measured; {searched}"
         ),

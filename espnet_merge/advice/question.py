@@ -34,7 +34,9 @@ class Question:
         data: a development set of each expert, in their order.
         output: directory of the advice, if it is to be written.
         overwrite: whether older advice there may be replaced.
-        decoding: how the sets are decoded.
+        decoding: how experts and merges decode the sets.
+        base_decoding: how the base does, which was trained with other silence; it also
+            hears the language.
         settings: what is tried, and how long.
         jobs: number of threads that merge.
     """
@@ -45,6 +47,7 @@ class Question:
     output: Path | None
     overwrite: bool
     decoding: Settings
+    base_decoding: Settings
     settings: AdviceSettings
     jobs: int = 1
 
@@ -67,6 +70,7 @@ class Question:
         tried = Trial(
             shared=shared,
             sets=sets,
+            base_decoding=self.base_decoding,
             method=asked.method,
             groups=groups,
             normalizer=asked.normalizer,

@@ -50,7 +50,8 @@ class Tried(NamedTuple):
         heard: set -> language that the base hears -> number of utterances.
         identified: fraction of the utterances whose language the base hears.
         utterances: number of each set.
-        decoding: seconds to decode an utterance.
+        by_base: seconds in which the base decodes an utterance of median length.
+        decoding: the same of an expert.
         encoding: seconds to encode it, which a router does before that.
         merging: seconds of the quick merge.
     """
@@ -59,6 +60,7 @@ class Tried(NamedTuple):
     heard: Mapping[str, Mapping[str, int]]
     identified: float
     utterances: Mapping[str, int]
+    by_base: float
     decoding: float
     encoding: float
     merging: float
@@ -70,7 +72,8 @@ class Trial:
 
     Args:
         shared: what all merges share, as ``Merge`` takes it.
-        sets: a set of each expert, in their order.
+        sets: a set of each expert, in their order, and how experts decode them.
+        base_decoding: how the base decodes them.
         method: quick merge, at its defaults.
         groups: numbers of the experts that are merged together; one group for all.
         normalizer: of the texts.
@@ -81,6 +84,7 @@ class Trial:
 
     shared: Mapping[str, Any]
     sets: Sets
+    base_decoding: Settings
     method: str
     groups: Sequence[Sequence[int]]
     normalizer: str
@@ -105,21 +109,22 @@ class Trial:
             return self._tried(model)
 
     def _tried(self, model: TrialModel) -> Tried:
-        heard = Listener(model.whisper, self.sets.tokenizer, self.sets.settings)
+        tokenizer = self.sets.tokenizer
+        base = Listener(model.whisper, tokenizer, self.base_decoding)
+        heard = Listener(model.whisper, tokenizer, self.sets.settings)
         medians = [_median(one) for one in self._usable.values()]
-        encoding = _timed(partial(heard.encode, medians)) / len(medians)
-        decoding = _timed(partial(heard.records, medians)) / len(medians)
+        encoding = _timed(partial(base.encode, medians)) / len(medians)
+        seconds = _timed(partial(base.records, medians)) / len(medians)
         switching = _timed(partial(model.become, SUM, self._one(0)))
+        decoding = _timed(partial(heard.records, medians)) / len(medians)
         merging = _timed(partial(model.become, self.method, {}))
-        sample = self._sample(decoding, switching)
+        sample = self._sample(seconds, decoding, switching)
         every = [utterance for one in sample.values() for utterance in one.utterances]
         texts = {MERGED: _texts(heard.records(every))}
         if len(self.groups) > 1:
             texts[GROUPED] = self._grouped(model, heard, sample)
         model.become(SUM, self._one(None))
-        started = time.monotonic()
-        records = heard.records(every)
-        seconds = time.monotonic() - started
+        records = base.records(every)
         texts |= {BASE: _texts(records), OWN: {}}
         for number, one in enumerate(sample.values()):
             model.become(SUM, self._one(number))
@@ -135,7 +140,8 @@ class Trial:
             heard={name: Counter(own for own, _ in x) for name, x in spoken.items()},
             identified=float(np.mean(right)),
             utterances={path.name: len(one.utterances) for path, one in sample.items()},
-            decoding=seconds / len(every),
+            by_base=seconds,
+            decoding=decoding,
             encoding=encoding,
             merging=merging,
         )
@@ -152,14 +158,18 @@ class Trial:
             texts |= _texts(heard.records(own))
         return texts
 
-    def _sample(self, decoding: float, switching: float) -> dict[Path, DevSet]:
+    def _sample(
+        self, by_base: float, decoding: float, switching: float
+    ) -> dict[Path, DevSet]:
         """Return what of each set there is time to decode."""
         number = self.utterances
         if number is None:
-            sets, systems = len(self.sets.data), 3 + (len(self.groups) > 1)
-            switches = sets + 1 + (len(self.groups) > 1) * len(self.groups)
+            sets, apart = len(self.sets.data), len(self.groups) > 1
+            switches = sets + 1 + apart * len(self.groups)
             left = self.ends - time.monotonic() - switches * switching
-            number = max(1, int(left / (decoding * sets * systems)))
+            # Beside the base decode the merge, own experts, and groups.
+            each = sets * (by_base + (2 + apart) * decoding)
+            number = max(1, int(left / each))
         found = {}
         for path, usable in self._usable.items():
             chosen = evenly_spaced(usable, number)

@@ -29,11 +29,14 @@ class Development(Models):
         ),
     ] = None
 
-    def decoding(self, device: str) -> Settings:
-        """Return how the sets are decoded."""
+    def decoding(
+        self, device: str, models: Sequence[AnyPath] | None = None
+    ) -> Settings:
+        """Return how the sets are decoded, by models; None for the experts."""
         file = self.decode_config
         given = read_yaml(Settings, Path(file)) if file else {}
-        padding = common_padding([Path(expert) for expert in self.experts]) or PUBLISHED
+        trained = [Path(model) for model in models or self.experts]
+        padding = common_padding(trained) or PUBLISHED
         own = {} if given.keys() & set(Padding._fields) else padding._asdict()
         settings = build(Settings, {**own, **given, "device": device})
         if settings.backend != "torch":

@@ -66,7 +66,8 @@ class Command(Development, Machine, AdviceSettings):
 
     def __call__(self) -> "Advice":
         """Try, and advise; write if there is an ``output``."""
-        settings = replace(self.decoding(self.device), hear=True)
+        settings = self.decoding(self.device)
+        published = replace(self.decoding(self.device, [self.base]), hear=True)
 
         from espnet_merge.advice.question import Question
         from espnet_merge.search.development import check_development
@@ -81,6 +82,7 @@ class Command(Development, Machine, AdviceSettings):
             output=Path(self.output) if self.output else None,
             overwrite=self.overwrite,
             decoding=settings,
+            base_decoding=published,
             settings=part(self, AdviceSettings),
             jobs=self.jobs,
         ).answer()

@@ -166,6 +166,23 @@ def test_experts_that_pull_apart_are_merged_in_groups():
     assert found["errors"]["ru_dev"]["grouped"] == found["errors"]["ru_dev"]["own"]
 
 
+def test_the_base_hears_the_silence_that_it_was_trained_with():
+    for expert in EXPERTS:
+        Path(expert, "export.yaml").write_text("{pad_to: 0.0, tail: 0.5}\n")
+    Path("decode.yaml").write_text("max_new_tokens: 5")
+    heard = []
+
+    def records(self, utterances):
+        heard.append((self.settings.hear, *self.settings.padding))
+        return {u.name: {"text": "", "heard": u.language} for u in utterances}
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trial.Listener, "records", records)
+        advise("--utterances", "1")
+    assert heard.count((True, 30.0, 0.0)) == 2  # to see how long it takes, and then
+    assert heard.count((False, 0.0, 0.5)) == len(heard) - 2 == 4
+
+
 def test_adapters_cost_few_parameters():
     experts = [Path("exp/lora_es"), Path("exp/lora_it")]
     for seed, expert in enumerate(experts):
