@@ -169,8 +169,6 @@ class Inputs:
         if not isinstance(method, TwoPass) or method.is_matrix(self.info(name)):
             return method
         match method.scope:
-            case "entry":
-                return method
             case "tensor":
                 return method.statistics_pass(Chunks(self, method, [name], cache))
             case "model":
@@ -178,6 +176,7 @@ class Inputs:
                     whole = Chunks(self, method, self.names)
                     self._after_statistics[method] = method.statistics_pass(whole)
                 return self._after_statistics[method]
+        return method
 
     def open(self, name: str, *, checked: bool = True) -> OpenTensor:
         """Open the tensor ``name`` in all inputs.
