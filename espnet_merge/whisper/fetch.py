@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import torch
 import transformers
-from huggingface_hub.errors import RepositoryNotFoundError
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from transformers import (
@@ -24,9 +23,9 @@ from transformers import (
 )
 
 from espnet_merge.checkpoint.adapter import read_stored
-from espnet_merge.checkpoint.agree import HUB
 from espnet_merge.checkpoint.ct2 import read_ct2
 from espnet_merge.checkpoint.hf import is_hf
+from espnet_merge.checkpoint.hub_names import HUB
 from espnet_merge.checkpoint.identity import model_files
 from espnet_merge.checkpoint.openai import read_openai
 from espnet_merge.checkpoint.stored import check_stored, sizes_of
@@ -83,6 +82,7 @@ def fetch(source: str, output: Path, cache: Path, *, overwrite: bool = False) ->
             _write(whisper, source, output, overwrite=overwrite)
             return
         path = copy
+        repository = repository.partition("@")[0]
         provenance = {"origin": f"{HUB}{repository}", "commit": path.name}
     check_stored(path)
     if (path / ADAPTER_CONFIG).is_file() and not is_hf(path):
@@ -104,8 +104,6 @@ def _downloaded(repository: str) -> Path | None:
     """Return the copy of a repository; None if the packages must stand in for it."""
     try:
         return hub.download(repository)
-    except RepositoryNotFoundError as error:
-        raise InputError(f"{repository}: the hub has no such model.") from error
     except OSError as error:
         if hub.size_of(repository) in packages.BUNDLES:
             return None
