@@ -18,6 +18,7 @@ from transformers import (
 from espnet_merge.__main__ import main
 from espnet_merge.errors import InputError
 from espnet_merge.whisper import fetch, packages
+from espnet_merge.whisper.byte_pairs import build_tokenizer
 from espnet_merge.whisper.converted import as_directory
 from tests.checkpoint.ct2_file import ct2_variables, pack
 from tests.formats import openai_name
@@ -201,7 +202,7 @@ def test_lost_first_merge_is_restored(byte_pairs):
     whole = byte_pairs["model"]
     lost = {"model": whole | {"merges": whole["merges"][1:]}}
     found = [
-        fetch.build_tokenizer(source, 51865).encode("\0\0", add_special_tokens=False)
+        build_tokenizer(source, 51865).encode("\0\0", add_special_tokens=False)
         for source in (byte_pairs, lost)
     ]
     # The first merge is of the first byte with itself.
@@ -209,8 +210,8 @@ def test_lost_first_merge_is_restored(byte_pairs):
 
 
 def test_special_tokens_of_both_vocabularies(byte_pairs):
-    base = fetch.build_tokenizer(byte_pairs, 51865)
-    large = fetch.build_tokenizer(byte_pairs, 51866)
+    base = build_tokenizer(byte_pairs, 51865)
+    large = build_tokenizer(byte_pairs, 51866)
     assert base.convert_tokens_to_ids(["<|en|>", "<|0.00|>", "<|30.00|>"]) == [
         *(50259, 50364, 51864)
     ]
@@ -223,7 +224,7 @@ def test_other_byte_pairs_are_refused(byte_pairs):
     merges = byte_pairs["model"]["merges"]
     damaged = {"model": byte_pairs["model"] | {"merges": merges[:5] + merges[6:]}}
     with pytest.raises(InputError, match="every merge must make the next token"):
-        fetch.build_tokenizer(damaged, 51865)
+        build_tokenizer(damaged, 51865)
 
 
 def test_corrupted_package_is_deleted_and_nothing_is_written(cache, tmp_path, capsys):

@@ -1,0 +1,148 @@
+"""The recipe with experts that the user has already; their data are for tests alone."""
+
+import json
+import shutil
+
+import pytest
+import torch
+import yaml
+from safetensors.torch import load_file, save_file
+
+from tests.formats import write_fine_tuned
+from tests.recipes.data import write_corpus
+from tests.recipes.test_merge1 import Recipe
+
+OPTIONS = {
+    "experts": "es it",
+    "test_sets": "es_test it_test",
+    "kinds": "full",
+    "merge_configs": "soup tsv_m",
+    "routes": "",
+    "decode_configs": "as_trained",
+}
+
+
+def write_adapter(directory, base):
+    """Write an adapter of another trainer's, on the first layers of the encoder."""
+    directory.mkdir()
+    noise = torch.Generator().manual_seed(0)
+    shapes = {n: x.shape for n, x in load_file(base / "model.safetensors").items()}
+    factors = {}
+    for name in ("q_proj", "v_proj"):
+        module = f"model.encoder.layers.0.self_attn.{name}"
+        rows, columns = shapes[f"{module}.weight"]
+        for letter, shape in (("A", (2, columns)), ("B", (rows, 2))):
+            factors[f"base_model.model.{module}.lora_{letter}.weight"] = torch.randn(
+                shape, generator=noise
+            )
+    save_file(factors, directory / "adapter_model.safetensors")
+    config = {"peft_type": "LORA", "r": 2, "lora_alpha": 2, "lora_dropout": 0.0}
+    config |= {"target_modules": ["q_proj", "v_proj"], "bias": "none"}
+    (directory / "adapter_config.json").write_text(json.dumps(config))
+    return directory
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory, micro_whisper):
+    """A fine-tune without a tokenizer, as a trainer leaves it, and an adapter."""
+    place = tmp_path_factory.mktemp("own")
+    checkpoint = write_fine_tuned(micro_whisper, place / "checkpoint-500", 1)
+    for file in checkpoint.glob("*token*"):
+        file.unlink()
+    for name in ("vocab.json", "merges.txt"):
+        (checkpoint / name).unlink(missing_ok=True)
+    write_adapter(place / "lora", micro_whisper)
+    return place
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory, micro_whisper, warm, own):
+    recipe = Recipe(tmp_path_factory.mktemp("tree"), micro_whisper, warm)
+    # Only test sets are made.
+    corpus = tmp_path_factory.mktemp("corpus")
+    write_corpus(corpus)
+    for name in ("es_test", "it_test"):
+        shutil.copytree(corpus / name, recipe.directory / "data" / name)
+    (recipe.directory / "local" / "data.sh").write_text("#!/usr/bin/env bash\n")
+    models = f"es={own / 'checkpoint-500'} it={own / 'lora'}"
+    recipe.said = recipe.run(**OPTIONS, expert_models=models).stderr
+    return recipe
+
+
+@pytest.fixture(scope="module")
+def exp(recipe):
+    return recipe.directory / "exp"
+
+
+def test_all_stages_run_and_nothing_is_trained(recipe, exp):
+    assert (exp / "RESULTS.md").is_file(), recipe.said[-3000:]
+    lines = [
+        line.split(": ", 1)[1] for line in recipe.said.splitlines() if "own_es" in line
+    ]
+    assert any(
+        line.endswith("checkpoint-500, taken as it is, not trained") for line in lines
+    )
+    assert not list(exp.glob("*/train.log"))
+    systems = {path.parent.parent.parent.name for path in exp.glob("*/*/*/score.json")}
+    assert systems == {"zero_shot", "own_es", "own_it", "soup", "tsv_m"}
+    results = (exp / "RESULTS.md").read_text("utf-8")
+    for system in systems:
+        assert f"| {system} " in results.replace("*", ""), system
+
+
+def test_model_and_adapter_are_told_by_their_content(exp):
+    assert (exp / "own_es" / "model" / "tokenizer.json").is_file()
+    assert (exp / "own_it" / "model" / "adapter_config.json").is_file()
+    (path,) = (exp / "own_it").glob("inference_*/it_test/text.json")
+    mode = json.loads(path.read_text("utf-8"))["mode"]
+    assert mode["model"].endswith("exp/base")
+    assert mode["adapter"].endswith("exp/own_it/model")
+    record = yaml.safe_load((exp / "tsv_m" / "model" / "merge.yaml").read_text())
+    experts = [expert["path"] for expert in record["experts"]]
+    assert experts == ["exp/own_es/model", "exp/own_it/model"]
+
+
+def test_an_expert_is_decoded_in_the_mode_that_is_said(recipe, exp, own):
+    assert "trained padded to 30 s (as is said, for it has no record)" in recipe.said
+    for system in ("own_es", "soup"):
+        (path,) = (exp / system).glob("inference_*/es_test/score.json")
+        mode = json.loads(path.read_text("utf-8"))["mode"]
+        assert (mode["pad_to"], mode["tail"]) == (30, 0)
+    models = f"es={own / 'checkpoint-500'} it={own / 'lora'}"
+    done = recipe.run(
+        **OPTIONS, expert_models=models, expert_mode="tail", stage="4", stop_stage="4"
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    record = json.loads((exp / "own_it" / "model" / "fetch.json").read_text())
+    assert (record["pad_to"], record["tail"]) == (0, 4)
+
+
+def test_what_does_not_belong_to_the_base_ends_stage_4(recipe, own, tmp_path):
+    other = shutil.copytree(own / "checkpoint-500", tmp_path / "other")
+    config = json.loads((other / "config.json").read_text())
+    (other / "config.json").write_text(json.dumps(config | {"vocab_size": 7}))
+    done = recipe.run(
+        **OPTIONS, expert_models=f"es={other} it={own / 'lora'}", stage="4"
+    )
+    assert done.returncode == 2
+    (line,) = [x for x in done.stderr.splitlines() if "error: " in x]
+    assert f"{other}: has no tokenizer, and a vocabulary of 7 tokens" in line
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"expert_models": "es"}, "--expert_models must be of NAME=MODEL"),
+        ({"expert_models": "fr=x"}, "--expert_models must name experts, which are"),
+        ({"expert_models": "es=x es=y"}, "must give an expert one model; 'es' has two"),
+        ({"expert_models": "es=x", "sequential": "true"}, "--sequential true trains"),
+        (
+            {"expert_models": "es=x", "expert_mode": "tall"},
+            "conf/decode/tall.yaml does",
+        ),
+    ],
+)
+def test_bad_options(recipe, options, message):
+    done = recipe.run(**OPTIONS | options)
+    assert done.returncode == 2
+    assert message in done.stderr.splitlines()[-1]
