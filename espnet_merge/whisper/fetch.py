@@ -241,7 +241,7 @@ def _from_packages(size: str, cache: Path) -> Whisper:
     weights, heads = read_ct2(contents.model, f"whisper {size}")
     model = _build(weights, heads)
     _say("float16 weights are stored as float32, which loses nothing")
-    provenance = {"origin": "packages", "sha256": contents.sha256}
+    provenance: Provenance = {"origin": "packages", "sha256": contents.sha256}
     tokenizer = build_tokenizer(contents.tokenizer, model.config.vocab_size)
     return Whisper(model, tokenizer, _suppressing(contents.config), provenance)
 

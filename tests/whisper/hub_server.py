@@ -10,6 +10,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import pytest
+from huggingface_hub import constants
+
 LARGE = (".safetensors", ".bin")  # kept elsewhere, where a redirect leads
 TOKEN = "hf_of_a_user"
 
@@ -179,6 +182,16 @@ class Handler(BaseHTTPRequestHandler):
 def publish(hub: Hub, name: str, directory: Path) -> Path:
     """Make a repository of a directory; the name may have a revision."""
     return shutil.copytree(directory, hub.root / name)
+
+
+def take_for_the_hub(hub: Hub, cache: Path, patch: pytest.MonkeyPatch) -> None:
+    """Have the client in this process ask here, and keep copies in ``cache``."""
+    patch.setattr(constants, "ENDPOINT", hub.address)
+    # Made of the address once, when it is imported.
+    place = constants.HUGGINGFACE_CO_URL_TEMPLATE.partition("/{repo_id}")
+    template = f"{hub.address}{''.join(place[1:])}"
+    patch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+    patch.setattr(constants, "HF_HUB_CACHE", str(cache))
 
 
 def digest(content: bytes) -> str:
