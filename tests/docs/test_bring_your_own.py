@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 
 from espnet_merge.__main__ import main
-from tests.formats import write_fine_tuned
+from tests.formats import write_adapter, write_checkpoint, write_fine_tuned
 from tests.recipes.data import write_corpus
-from tests.recipes.test_taken import write_adapter, write_checkpoint
 from tests.whisper.hub_server import publish, serving, take_for_the_hub
 
 ROOT = Path(__file__).parents[2]

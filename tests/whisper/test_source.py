@@ -1,6 +1,5 @@
 """Names on the hub wherever a model is taken, through the hub's own client."""
 
-import json
 import os
 import shutil
 import subprocess
@@ -17,7 +16,7 @@ import espnet_merge as em
 from espnet_merge.__main__ import main
 from espnet_merge.errors import InputError
 from espnet_merge.options import declared
-from tests.formats import write_bin, write_fine_tuned
+from tests.formats import write_adapter, write_bin, write_fine_tuned
 from tests.recipes.data import write_corpus
 from tests.whisper.hub_server import COMMIT, TOKEN, commit_of, publish
 
@@ -27,7 +26,7 @@ def experts(micro_whisper, tmp_path_factory):
     place = tmp_path_factory.mktemp("experts")
     for seed, name in enumerate(("es", "it", "new")):
         write_fine_tuned(micro_whisper, place / name, seed)
-    write_adapter(place / "lora")
+    write_old_adapter(place / "lora", micro_whisper)
     return place
 
 
@@ -43,17 +42,12 @@ def published(hub, micro_whisper, experts, tmp_path, monkeypatch):
     return hub
 
 
-def write_adapter(directory):
-    directory.mkdir()
-    module = "base_model.model.model.encoder.layers.0.fc1"
-    factors = {
-        f"{module}.lora_A.weight": torch.ones(2, 64),
-        f"{module}.lora_B.weight": torch.ones(128, 2),
-    }
-    torch.save(factors, directory / "adapter_model.bin")
-    config = {"peft_type": "LORA", "r": 2, "lora_alpha": 2, "target_modules": ["fc1"]}
-    (directory / "adapter_config.json").write_text(json.dumps(config))
-    return directory
+def write_old_adapter(directory, base):
+    """Write the weights of an adapter as PEFT wrote them before safetensors."""
+    write_adapter(directory, base)
+    weights = directory / "adapter_model.safetensors"
+    torch.save(load_file(weights), weights.with_suffix(".bin"))
+    weights.unlink()
 
 
 def merge(*experts, output="out", **options):
