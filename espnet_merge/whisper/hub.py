@@ -160,7 +160,8 @@ def _copy(repository: str, revision: str | None, weights: bool) -> Path | None:
             HfApi().snapshot_download(
                 repository,
                 revision=revision,
-                allow_patterns=[],  # what must be there is looked at below
+                # Of weights, one of several copies is enough: see below.
+                allow_patterns=[*SIDE_FILES, *RECORDS],
                 local_files_only=True,
             )
         )
@@ -193,6 +194,7 @@ def weights_among(names: Collection[str]) -> list[str]:
             stem, _, suffix = single.partition(".")
             shard = re.compile(rf"{stem}-\d+-of-\d+\.{suffix}")
             return [index, *filter(shard.fullmatch, names)]
-    if ADAPTER_CONFIG in names:
-        return [ADAPTER_CONFIG, *[x for x in OF_ADAPTERS if x in names][:1]]
+    adapter = [name for name in OF_ADAPTERS if name in names]
+    if ADAPTER_CONFIG in names and adapter:
+        return [ADAPTER_CONFIG, adapter[0]]
     return [CT2_FILE] if CT2_FILE in names else []

@@ -35,8 +35,8 @@ def local_model(source: AnyPath, *, weights: bool = True) -> AnyPath:
         if error.errno:  # of this machine, such as a full disk
             raise
         raise InputError(
-            f"{name}: there is no such path, and the hub was not reached, of which no"
-            f" copy is here ({_first_line(error)}): correct the path, or connect."
+            f"{name}: there is no such path, nor a copy of such a model, and the hub"
+            f" was not reached ({_first_line(error)}): correct the path, or connect."
         ) from error
 
 

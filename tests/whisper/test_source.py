@@ -191,7 +191,7 @@ def test_offline_is_said_in_one_line(published, monkeypatch, capsys):
     )
     assert second.endswith(f"taking the copy of commit {COMMIT[:12]} that is here.")
     words[6] = "someone/else"
-    assert "there is no such path, and the hub was not reached" in refused(
+    assert "someone/else: there is no such path, nor a copy of such a model" in refused(
         capsys, *words, "other"
     )
 
@@ -199,8 +199,8 @@ def test_offline_is_said_in_one_line(published, monkeypatch, capsys):
 def test_a_part_of_a_copy_is_none(published, tmp_path, monkeypatch):
     main(["validate", "--data", str(corpus(tmp_path)), "--model", "someone/whisper-es"])
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
-    with pytest.raises(InputError, match="of which no copy is here"):
-        merge("someone/lora", "someone/whisper-es")
+    with pytest.raises(InputError, match="es: there is no such path, nor a copy"):
+        em.inspect(base="someone/whisper-es", experts=["someone/lora"])
 
 
 def corpus(directory):
@@ -230,18 +230,20 @@ def test_a_download_that_was_cut_goes_on(published, experts, monkeypatch):
 def test_by_the_address_that_the_environment_gives(published, tmp_path):
     """In a process of its own, which is told of the hub as a user tells it."""
     home = {"HF_ENDPOINT": published.address, "HF_HOME": str(tmp_path / "home")}
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "espnet_merge", "merge", "--method", "soup"),
-            *("--base", "openai/whisper-micro", "--experts", "someone/whisper-es"),
-            *("--output", "out"),
-        ],
-        env={**os.environ, **home},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    assert f"openai/whisper-micro@{COMMIT}" in Path("out/merge.yaml").read_text()
+    words = ["--method", "soup", "--base", "openai/whisper-micro"]
+    words += ["--experts", "someone/whisper-es", "--output"]
+    for output, more in (("out", {}), ("again", {"HF_HUB_OFFLINE": "1"})):
+        done = subprocess.run(
+            [sys.executable, "-m", "espnet_merge", "merge", *words, output],
+            env={**os.environ, **home, **more},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        record = Path(output, "merge.yaml").read_text()
+        assert f"openai/whisper-micro@{COMMIT}" in record
+        said = "the hub was not reached (OfflineModeIsEnabled); taking the copy"
+        assert (said in done.stderr) == bool(more)
 
 
 def test_training_starts_from_a_name(published):
