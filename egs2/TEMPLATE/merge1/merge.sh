@@ -186,8 +186,8 @@ if [[ $sequential == true ]]; then
   [[ " $kinds " == *" full "* ]] ||
     fail "--sequential true needs full in --kinds, which are '$kinds'."
   ((${#taken_names[@]} == 0)) ||
-    fail "--sequential true trains all experts, and --expert_models takes '${taken_names[*]}':" \
-      "leave one of them out."
+    fail "--sequential true trains all experts, and --expert_models takes" \
+      "'${taken_names[*]}': leave one of them out."
   ((${#expert_names[@]} > 1)) ||
     fail "--sequential true needs two experts, one after the other; got '$experts'."
   later+=(sequential)
@@ -257,7 +257,9 @@ run_seeds() {
     dir=$expdir/seed_$seed
     mkdir -p "$dir"
     if [[ $seed != "$first" ]]; then # these do not depend on the seed
-      for name in base zero_shot stats "${taken[@]}"; do ln -sfn "../seed_$first/$name" "$dir/"; done
+      for name in base zero_shot stats "${taken[@]}"; do
+        ln -sfn "../seed_$first/$name" "$dir/"
+      done
     fi
     "$0" "${given[@]}" --seeds "" --expdir "$dir" --train_args "$train_args --seed $seed"
     if ((stop_stage == 11)) && ! is_skipped 11; then

@@ -20,7 +20,11 @@ read_taken() {
   done
   taken_names=() trained_names=()
   for name in $1; do
-    if [[ -n ${source_of[$name]:-} ]]; then taken_names+=("$name"); else trained_names+=("$name"); fi
+    if [[ -n ${source_of[$name]:-} ]]; then
+      taken_names+=("$name")
+    else
+      trained_names+=("$name")
+    fi
   done
   taken=("${taken_names[@]/#/own_}")
 }
@@ -56,7 +60,9 @@ take_expert() { # NAME
 }
 
 files_state() { # PATH: whether its files are the same; nothing of a name on the hub
-  if [[ -e $1 ]]; then find -L "$1" -maxdepth 1 -type f -printf '%f %s %T@\n' | sort | cksum; fi
+  if [[ -e $1 ]]; then
+    find -L "$1" -maxdepth 1 -type f -printf '%f %s %T@\n' | sort | cksum
+  fi
 }
 
 # Stage 7
