@@ -160,13 +160,11 @@ def _copy_adapter(
 def _from_directory(
     path: Path, provenance: Provenance, tokenizer: Path | None
 ) -> Whisper:
-    lender = path
-    if tokenizer and not has_tokenizer(side_files(path)):
-        lender = _lender(path, tokenizer)
     try:
         kind = json.loads((path / CONFIG_JSON).read_text()).get("model_type")
         if kind != "whisper":
             raise InputError(f"{path}: model_type must be whisper; it is {kind!r}.")
+        lender = _lender(path, tokenizer)
         model = load_whisper(path, "auto")
         own = WhisperTokenizer.from_pretrained(lender, local_files_only=True)
     except InputError:
@@ -179,8 +177,15 @@ def _from_directory(
     return Whisper(model, own, model.generation_config, provenance)
 
 
-def _lender(path: Path, model: Path) -> Path:
-    """Return a model whose tokenizer another takes; both have one vocabulary."""
+def _lender(path: Path, model: Path | None) -> Path:
+    """Return the directory whose tokenizer is taken: its own, or that of ``model``."""
+    if has_tokenizer(side_files(path)):
+        return path
+    if model is None:
+        raise InputError(
+            f"{path}: has no tokenizer; copy that of its base beside it, or give"
+            " --tokenizer BASE."
+        )
     here, there = (read_json(x / CONFIG_JSON).get("vocab_size") for x in (path, model))
     if here != there:
         raise InputError(
