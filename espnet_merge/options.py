@@ -48,6 +48,8 @@ class Option:
         file: the value is a YAML file, which may hold the options of this dataclass;
             what is given besides stands over it.
         read: makes the value of the word, or of the words, of a command line.
+        find: makes what is used of what is given, such as the copy of a model on the
+            hub; called for each value of a list or mapping, when all have been checked.
         argparse: further arguments of ``add_argument``, such as ``metavar``.
     """
 
@@ -61,10 +63,12 @@ class Option:
         flag: str | None = None,
         file: "type[Options] | None" = None,
         read: Callable[[Any], object] | None = None,
+        find: Callable[[Any], object] | None = None,
         **argparse: Any,  # noqa: ANN401
     ) -> None:
         self.help, self.default, self.least, self.most = help, default, least, most
-        self.flag, self.file, self.read, self.argparse = flag, file, read, argparse
+        self.flag, self.file, self.read, self.find = flag, file, read, find
+        self.argparse = argparse
 
 
 @dataclass(frozen=True)
@@ -221,7 +225,24 @@ def build[O: Options](kind: type[O], given: Mapping[str, Any]) -> O:
             raise InputError(f"{name} is missing: {one.option.help}.")
         if (file := one.option.file) and given.get(name) is not None:
             given = {**read_yaml(file, Path(given[name])), **given}
-    return kind(**kind.completed(given))
+    given = kind.completed(_found(known, given))
+    return kind(**_found(known, given))  # what follows from a file must be found, too
+
+
+def _found(known: Mapping[str, Declared], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values, those of options that are to be found as they are used."""
+    return {
+        name: _each(find, value) if (find := known[name].option.find) else value
+        for name, value in given.items()
+    }
+
+
+def _each(find: Callable[[Any], object], value: Any) -> Any:  # noqa: ANN401
+    if isinstance(value, Mapping):
+        return {key: find(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(find(one) for one in value)
+    return value if value is None else find(value)
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> str:

@@ -5,7 +5,7 @@ import shutil
 
 import torch
 import yaml
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from tests.micro import write_micro_whisper
 
@@ -48,8 +48,6 @@ def write_fine_tuned(base, directory, seed):
     """Move all weights of ``base`` but the encoder's positions."""
     shutil.copytree(base, directory)
     torch.manual_seed(seed)
-    from safetensors.torch import save_file
-
     state = {
         name: value
         if name == "model.encoder.embed_positions.weight"
@@ -148,3 +146,32 @@ def write_all(root):
     write_own(one, root / "own" / "10epoch.pth")
     write_openai(base, root / "base.pt")
     return root
+
+
+def write_adapter(directory, base):
+    """Write an adapter of another trainer's, on the first layers of the encoder."""
+    directory.mkdir()
+    noise = torch.Generator().manual_seed(0)
+    shapes = {n: x.shape for n, x in load_file(base / "model.safetensors").items()}
+    factors = {}
+    for name in ("q_proj", "v_proj"):
+        module = f"model.encoder.layers.0.self_attn.{name}"
+        rows, columns = shapes[f"{module}.weight"]
+        for letter, shape in (("A", (2, columns)), ("B", (rows, 2))):
+            factors[f"base_model.model.{module}.lora_{letter}.weight"] = torch.randn(
+                shape, generator=noise
+            )
+    save_file(factors, directory / "adapter_model.safetensors")
+    config = {"peft_type": "LORA", "r": 2, "lora_alpha": 2, "lora_dropout": 0.0}
+    config |= {"target_modules": r".*encoder\.layers\.0\.self_attn\.[qv]_proj"}
+    (directory / "adapter_config.json").write_text(json.dumps(config))
+    return directory
+
+
+def write_checkpoint(directory, base):
+    """Write a fine-tune as a trainer leaves it in the course, without a tokenizer."""
+    write_fine_tuned(base, directory, 1)
+    for file in (*directory.glob("*token*"), *directory.glob("*.txt")):
+        file.unlink()
+    (directory / "vocab.json").unlink(missing_ok=True)
+    return directory

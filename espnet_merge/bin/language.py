@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Annotated
 
 from espnet_merge.options import AnyPath, Option, Options
+from espnet_merge.whisper.source import model_option
 
 
 @dataclass(frozen=True, kw_only=True)
 class Command(Options):
     """Add a language that a Whisper does not know."""
 
-    model: Annotated[AnyPath, Option("Hugging Face Whisper directory")]
+    model: Annotated[AnyPath, model_option("Hugging Face Whisper directory")]
     add: Annotated[str, Option("new language, such as ast", metavar="CODE")]
     like: Annotated[
         str,

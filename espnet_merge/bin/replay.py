@@ -1,8 +1,9 @@
 """Repeat the merge of a merge.yaml, and prove that the bytes are the same.
 
 The inputs are read from the recorded paths; relative paths start from the current
-directory. Exit status 0 means that all inputs and all tensors of the result are the
-same as then, and also those stored beside the record.
+directory. Of an input from the hub the recorded commit is fetched. Exit status 0
+means that all inputs and all tensors of the result are the same as then, and also those
+stored beside the record.
 """
 
 from dataclasses import dataclass
@@ -39,6 +40,7 @@ class Command(Execution):
         from espnet_merge.checkpoint import holds_weights
         from espnet_merge.merging.provenance import read_record
         from espnet_merge.merging.replay import check_stored, replay
+        from espnet_merge.whisper.source import local_path
 
         path, output = Path(self.record), Path(self.output) if self.output else None
         record = read_record(path)
@@ -52,6 +54,7 @@ class Command(Execution):
         replay(
             record,
             output,
+            find=local_path,
             stored=stored if compared else None,
             overwrite=self.overwrite,
             jobs=self.jobs,

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Annotated
 from espnet_merge.decode.settings import ForwardPass, Settings, pairs
 from espnet_merge.files import ROUTER_JSON
 from espnet_merge.options import AnyPath, Option, declared
+from espnet_merge.whisper.source import model_option
 
 if TYPE_CHECKING:
     from espnet_merge.decode.train_router import Trained
@@ -31,7 +32,7 @@ class Command(ForwardPass):
 
     model: Annotated[
         AnyPath,
-        Option("base of the experts: Whisper directory, or OpenAI's .pt"),
+        model_option("base of the experts: Whisper directory, or OpenAI's .pt"),
     ]
     train: Annotated[
         Mapping[str, AnyPath],

@@ -20,6 +20,7 @@ from espnet_merge.decode.settings import ForwardPass, Settings, codes
 from espnet_merge.files import SIMILARITY_JSON
 from espnet_merge.options import AnyPath, Option, declared
 from espnet_merge.speech import AUTO
+from espnet_merge.whisper.source import model_option
 
 if TYPE_CHECKING:
     from espnet_merge.decode.similarity import Similarity
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 class Command(ForwardPass):
     """Measure how similar languages are to a Whisper."""
 
-    model: Annotated[AnyPath, Option("Whisper: a directory, or OpenAI's .pt")]
+    model: Annotated[AnyPath, model_option("Whisper: a directory, or OpenAI's .pt")]
     data: Annotated[
         Sequence[AnyPath],
         Option(

@@ -19,15 +19,16 @@ from typing import Annotated
 
 from espnet_merge.options import AnyPath, Option, part
 from espnet_merge.statistics.settings import StatisticsSettings
+from espnet_merge.whisper.source import model_option
 
 
 @dataclass(frozen=True, kw_only=True)
 class Command(StatisticsSettings):
     """Collect the data statistics of an expert."""
 
-    model: Annotated[AnyPath, Option("Hugging Face Whisper directory")]
+    model: Annotated[AnyPath, model_option("Hugging Face Whisper directory")]
     adapter: Annotated[
-        AnyPath | None, Option("LoRA adapter directory, trained on that model")
+        AnyPath | None, model_option("LoRA adapter, trained on that model")
     ] = None
     data: Annotated[
         AnyPath, Option("Kaldi data directory with text", metavar="DATADIR")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated
 
 from espnet_merge.options import AnyPath, Option, Options
+from espnet_merge.whisper.source import model_option
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +27,8 @@ class Command(Options):
     ]
 
     model: Annotated[
-        AnyPath | None, Option("Whisper directory; its languages are allowed")
+        AnyPath | None,
+        model_option("Whisper whose languages are allowed", weights=False),
     ] = None
 
     def __call__(self) -> None:

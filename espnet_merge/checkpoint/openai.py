@@ -73,7 +73,8 @@ def read_openai(path: Path) -> tuple[dict[str, "NDArray[np.generic]"], int]:
     if not is_openai(content) or "n_audio_head" not in content["dims"]:
         raise InputError(
             f"{path}: must be an OpenAI Whisper file with 'dims' and"
-            " 'model_state_dict'; it is not."
+            " 'model_state_dict'; it is not: make a directory of it with 'espnet-merge"
+            f" merge --method soup --base BASE --experts {path} --format hf'."
         )
     file = open_openai(path, content["dims"], bare(content["model_state_dict"]))
     weights = {

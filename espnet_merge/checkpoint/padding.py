@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from espnet_merge.checkpoint.espnet import read_config
-from espnet_merge.files import CONFIG_YAML, EXPORT_YAML, MERGE_YAML
+from espnet_merge.files import CONFIG_YAML, EXPORT_YAML, FETCH_JSON, MERGE_YAML
 
 KEY = "trained"  # in merge.yaml and in the mode of hypotheses
 
@@ -69,7 +69,7 @@ def padding_of(model: Path) -> Padding | None:
         return padding_in(export) or padding_in(read_config(training))
     if model.is_file():
         return padding_in(read_config(directory / CONFIG_YAML))
-    return None
+    return padding_in(read_config(directory / FETCH_JSON))
 
 
 def common_padding(models: Sequence[Path]) -> Padding | None:

@@ -12,6 +12,7 @@ from tqdm import tqdm
 from espnet_merge.checkpoint import Adapter, Checkpoint
 from espnet_merge.checkpoint.agree import check_base_of, check_same_model
 from espnet_merge.checkpoint.dtypes import to_float
+from espnet_merge.checkpoint.hub_names import name_of
 from espnet_merge.errors import InputError
 from espnet_merge.inspection.moments import Moments, moments_of, ratio
 from espnet_merge.inspection.place import Place, labels, place_of
@@ -125,9 +126,9 @@ def measure(
             cells[place] = cells[place] + cell if place in cells else cell
             bar.update(entry.size)
     paths = [expert.path for expert in experts]
-    names = tuple(map(str, paths)), tuple(labels(paths))
+    names = tuple(map(name_of, paths)), tuple(labels(paths))
     cells = {place: cells[place] for place in sorted(cells, key=lambda p: p.order)}
-    return Inspection(str(base.path), *names, rank, cells)
+    return Inspection(name_of(base.path), *names, rank, cells)
 
 
 def _is_matrix(place: Place) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from espnet_merge.checkpoint.hub_names import name_of
 from espnet_merge.checkpoint.roles import Role, layer_of, role_of
 
 OUTSIDE = "outside the layers"
@@ -61,6 +62,7 @@ def labels(paths: Sequence[Path]) -> list[str]:
         >>> labels([Path("exp/full_es/model")])
         ['full_es/model']
     """
+    paths = [Path(name_of(path, digits=8)) for path in paths]
     if len(set(paths)) == 1:
         return ["/".join(path.parts[-2:]) for path in paths]
     parts = [list(path.parts) for path in paths]

@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 
+from espnet_merge.checkpoint.hub_names import name_of, origin_of
 from espnet_merge.checkpoint.padding import KEY, common_padding
 from espnet_merge.disk.digest import sha256
 from espnet_merge.errors import InputError
@@ -55,9 +56,9 @@ def record_of(merge: Merge, inputs: list[dict[str, str]]) -> Record:
         "format": merge.written.format,
         "dtype": merge.dtype,
         "compute_dtype": merge.compute_dtype,
-        "base": {"path": str(merge.base.path), "sha256": inputs[0]},
+        "base": _input(merge.base.path, inputs[0]),
         "experts": [
-            {"path": str(expert.path), "sha256": hashes}
+            _input(expert.path, hashes)
             for expert, hashes in zip(merge.experts, inputs[1:], strict=True)
         ],
         "versions": versions,
@@ -68,6 +69,13 @@ def record_of(merge: Merge, inputs: list[dict[str, str]]) -> Record:
         for name, digests in (("files", files), ("copied", copied))
         if digests
     }
+
+
+def _input(path: Path, hashes: dict[str, str]) -> Record:
+    """Return what a record says of an input; one of the hub by name and commit."""
+    name, origin = name_of(path), origin_of(path)
+    fetched = {"origin": origin} if origin not in ("", name) else {}
+    return {"path": name, **fetched, "sha256": hashes}
 
 
 def result_of(crc32: int) -> Record:

@@ -2,6 +2,7 @@
 
 import tempfile
 import zlib
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -15,13 +16,25 @@ from espnet_merge.merging.to_adapter import AdapterMerge
 from espnet_merge.methods import build_method
 
 
-def rebuild(record: Record, output: Path, *, overwrite: bool = False) -> Merge:
+def rebuild(
+    record: Record,
+    output: Path,
+    *,
+    find: Callable[[str], Path] = Path,
+    overwrite: bool = False,
+) -> Merge:
     """Return the merge of ``record``, its inputs opened.
+
+    Args:
+        record: What ``merge.yaml`` holds.
+        output: Where to write the result.
+        find: Where an input is that the record names.
+        overwrite: Whether an older merge there may be replaced.
 
     Raises:
         InputError: an input is gone, or no longer what it was by its headers.
     """
-    base, *experts = [Path(x["path"]) for x in (record["base"], *record["experts"])]
+    base, *experts = [find(x["path"]) for x in (record["base"], *record["experts"])]
     for path in (base, *experts):
         if not path.exists():
             raise InputError(
@@ -65,6 +78,7 @@ def replay(
     record: Record,
     output: Path | None,
     *,
+    find: Callable[[str], Path] = Path,
     stored: Path | None = None,
     overwrite: bool = False,
     jobs: int = 1,
@@ -75,6 +89,7 @@ def replay(
     Args:
         record: What ``merge.yaml`` of the first run holds.
         output: Where to write the result; None proves only, in a temporary directory.
+        find: Where an input is that the record names.
         stored: The first result, where it is to be looked at, too.
         overwrite: Whether an older merge in ``output`` may be replaced.
         jobs: Number of threads.
@@ -94,7 +109,7 @@ def replay(
     temporary = tempfile.TemporaryDirectory() if output is None else nullcontext()
     with temporary as directory:
         where = output or Path(str(directory)) / "model"
-        merge = rebuild(record, where, overwrite=overwrite)
+        merge = rebuild(record, where, find=find, overwrite=overwrite)
         if record["format"] == "adapter":
             rank = None if record["rank"] == "exact" else int(record["rank"])
             AdapterMerge(merge, rank).run(jobs, device, check)

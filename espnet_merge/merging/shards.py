@@ -1,6 +1,7 @@
 """A merge in parts, each by a job of its own, and their joining."""
 
 import zlib
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -83,8 +84,15 @@ def run_part(
     return True
 
 
-def join(output: Path, *, overwrite: bool = False) -> None:
+def join(
+    output: Path, *, find: Callable[[str], Path] = Path, overwrite: bool = False
+) -> None:
     """Put the parts of ``output`` together, as if one job had made it.
+
+    Args:
+        output: Of the merge.
+        find: Where an input is that the records name.
+        overwrite: Whether an older merge there may be replaced.
 
     Raises:
         InputError: a part is missing or damaged, or they are of different merges.
@@ -97,7 +105,7 @@ def join(output: Path, *, overwrite: bool = False) -> None:
                 f"{directory}: is of another merge than {directories[0]}; make it anew"
                 " with --shard and --overwrite."
             )
-    merge = rebuild(records[0], output, overwrite=overwrite)
+    merge = rebuild(records[0], output, find=find, overwrite=overwrite)
     parts = [Checkpoint(x, read_header(x / SINGLE), {}, ()) for x in directories]
     where = {name: i for i, part in enumerate(parts) for name in part.entries}
     if where.keys() != merge.plan.keys():

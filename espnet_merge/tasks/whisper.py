@@ -17,6 +17,7 @@ from espnet2.utils.nested_dict_action import NestedDictAction
 from espnet2.utils.types import str2bool, str_or_none
 from torch import Tensor, nn
 
+from espnet_merge.checkpoint.hub_names import ON_HUB
 from espnet_merge.checkpoint.labels import KEY, SPACED
 from espnet_merge.errors import InputError
 from espnet_merge.lora.adapter import add_adapter
@@ -26,6 +27,7 @@ from espnet_merge.tasks.mixture import start_mixture
 from espnet_merge.tasks.model import WhisperModel
 from espnet_merge.tasks.preprocess import IGNORE, WhisperPreprocessor
 from espnet_merge.tasks.sound import check_first_recordings
+from espnet_merge.tasks.sources import find_models
 from espnet_merge.tasks.trainer import WhisperTrainer
 from espnet_merge.tasks.warm_start import start_warm
 from espnet_merge.whisper.labels import LabelConf
@@ -58,7 +60,8 @@ class WhisperTask(AbsTask):  # type: ignore[misc]
 
     @classmethod
     def main_worker(cls, args: argparse.Namespace) -> None:
-        """Check audio and label format, then train as ESPnet does."""
+        """Find the models, check audio and label format, then train as ESPnet does."""
+        find_models(args)
         check_first_recordings(args)
         check_labels(args)
         super().main_worker(args)
@@ -132,7 +135,7 @@ def _add_whisper_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--whisper",
         type=str_or_none,
-        help="Hugging Face Whisper directory to start from (required)",
+        help=f"Hugging Face Whisper to start from: a directory, or {ON_HUB} (required)",
     )
     group.add_argument(
         "--pad_to",
@@ -202,9 +205,8 @@ def _add_lora_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--init_adapter",
         type=str_or_none,
-        help="Warm start: a trained adapter's directory, its language in "
-        "init_adapters, auto or least for the most or least similar of those, or "
-        "none",
+        help="Warm start: a trained adapter, its language in init_adapters, auto or "
+        "least for the most or least similar of those, or none",
     )
     group.add_argument(
         "--init_adapters",

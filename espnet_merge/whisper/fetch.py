@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import torch
 import transformers
-from huggingface_hub.errors import RepositoryNotFoundError
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from transformers import (
@@ -24,31 +23,34 @@ from transformers import (
 )
 
 from espnet_merge.checkpoint.adapter import read_stored
-from espnet_merge.checkpoint.agree import HUB
 from espnet_merge.checkpoint.ct2 import read_ct2
-from espnet_merge.checkpoint.hf import is_hf
+from espnet_merge.checkpoint.hf import is_hf, read_json
+from espnet_merge.checkpoint.hub_names import HUB
 from espnet_merge.checkpoint.identity import model_files
 from espnet_merge.checkpoint.openai import read_openai
+from espnet_merge.checkpoint.padding import Padding, padding_of
+from espnet_merge.checkpoint.side_files import has_tokenizer, side_files
 from espnet_merge.checkpoint.stored import check_stored, sizes_of
 from espnet_merge.disk.atomic import whole_directory
 from espnet_merge.errors import InputError
 from espnet_merge.files import ADAPTER_CONFIG, CONFIG_JSON, FETCH_JSON
-from espnet_merge.speech import LANGUAGES, TRANSCRIBE, TRANSLATE
 from espnet_merge.version import __version__
 from espnet_merge.whisper import hub, packages
+from espnet_merge.whisper.byte_pairs import (
+    TEXT_TOKENS,
+    build_tokenizer,
+)
 from espnet_merge.whisper.fetched import CT2_FILE, ENGLISH_VOCABULARY, is_ct2
+from espnet_merge.whisper.generation import clean
 from espnet_merge.whisper.model import load_whisper
 from espnet_merge.whisper.named import as_named
 
 # An OpenAI file has no tokenizer; the size of its vocabulary tells which one fits.
 _TOKENIZER_OF = {ENGLISH_VOCABULARY: "base.en", 51865: "base", 51866: "large-v3"}
-# In every Whisper vocabulary single bytes and byte pairs come first, then special
-# tokens, then timestamps.
-_BYTES = 256
-_TEXT_TOKENS = 50257
-_TIMESTAMPS = 1501
-_MARKS = ("startoflm", "startofprev", "nospeech", "notimestamps")
-_TASKS_AND_MARKS = (TRANSLATE, TRANSCRIBE, *_MARKS)
+
+
+# What fetch.json says of where a model comes from, and how it was trained.
+type Provenance = dict[str, str | float]
 
 
 @dataclass
@@ -58,10 +60,18 @@ class Whisper:
     model: WhisperForConditionalGeneration
     tokenizer: WhisperTokenizer
     generation: GenerationConfig
-    provenance: dict[str, str]
+    provenance: Provenance
 
 
-def fetch(source: str, output: Path, cache: Path, *, overwrite: bool = False) -> None:
+def fetch(
+    source: str,
+    output: Path,
+    cache: Path,
+    *,
+    trained: Padding | None = None,
+    tokenizer: Path | None = None,
+    overwrite: bool = False,
+) -> None:
     """Write the Whisper named ``source`` to the directory ``output``.
 
     Args:
@@ -69,12 +79,16 @@ def fetch(source: str, output: Path, cache: Path, *, overwrite: bool = False) ->
             an OpenAI file.
         output: directory to write; it appears only when it is complete.
         cache: directory of downloaded packages.
+        trained: the silence that it was trained with, where no record beside it says.
+        tokenizer: a model of the same vocabulary, whose tokenizer is taken where a
+            Hugging Face directory has none.
         overwrite: replace what is in ``output``.
 
     Raises:
         InputError: the source is unknown, cannot be reached, or is damaged.
     """
-    path, provenance = Path(source), {"origin": source}
+    path = Path(source)
+    provenance: Provenance = {"origin": source}
     if not path.exists():
         repository = hub.repository_of(source)
         if (copy := _downloaded(repository)) is None:
@@ -83,29 +97,41 @@ def fetch(source: str, output: Path, cache: Path, *, overwrite: bool = False) ->
             _write(whisper, source, output, overwrite=overwrite)
             return
         path = copy
+        repository = repository.partition("@")[0]
         provenance = {"origin": f"{HUB}{repository}", "commit": path.name}
     check_stored(path)
+    provenance |= _silence(path, trained)
     if (path / ADAPTER_CONFIG).is_file() and not is_hf(path):
         _copy_adapter(path, source, provenance, output, overwrite=overwrite)
         return
-    whisper = _from_path(path, provenance, cache)
+    whisper = _from_path(path, provenance, cache, tokenizer)
     _write(whisper, source, output, overwrite=overwrite)
 
 
-def _from_path(path: Path, provenance: dict[str, str], cache: Path) -> Whisper:
+def _silence(path: Path, trained: Padding | None) -> dict[str, float]:
+    """Return the silence that a model was trained with, and say who says so."""
+    known = padding_of(path)
+    if trained:
+        source = "by its record" if known else "as is said, for it has no record"
+        _say(f"{path}: trained {known or trained} ({source})")
+    found = known or trained
+    return found._asdict() if found else {}
+
+
+def _from_path(
+    path: Path, provenance: Provenance, cache: Path, tokenizer: Path | None
+) -> Whisper:
     if is_ct2(path):
         return _from_ct2(path, provenance, cache)
     if path.is_file():
         return _from_openai(path, provenance, cache)
-    return _from_directory(as_named(path, cache), provenance)
+    return _from_directory(as_named(path, cache), provenance, tokenizer)
 
 
 def _downloaded(repository: str) -> Path | None:
     """Return the copy of a repository; None if the packages must stand in for it."""
     try:
         return hub.download(repository)
-    except RepositoryNotFoundError as error:
-        raise InputError(f"{repository}: the hub has no such model.") from error
     except OSError as error:
         if hub.size_of(repository) in packages.BUNDLES:
             return None
@@ -118,7 +144,7 @@ def _downloaded(repository: str) -> Path | None:
 def _copy_adapter(
     path: Path,
     source: str,
-    provenance: dict[str, str],
+    provenance: Provenance,
     output: Path,
     *,
     overwrite: bool,
@@ -131,13 +157,16 @@ def _copy_adapter(
         _write_record(part, source, provenance)
 
 
-def _from_directory(path: Path, provenance: dict[str, str]) -> Whisper:
+def _from_directory(
+    path: Path, provenance: Provenance, tokenizer: Path | None
+) -> Whisper:
     try:
         kind = json.loads((path / CONFIG_JSON).read_text()).get("model_type")
         if kind != "whisper":
             raise InputError(f"{path}: model_type must be whisper; it is {kind!r}.")
+        lender = _lender(path, tokenizer)
         model = load_whisper(path, "auto")
-        tokenizer = WhisperTokenizer.from_pretrained(path, local_files_only=True)
+        own = WhisperTokenizer.from_pretrained(lender, local_files_only=True)
     except InputError:
         raise
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
@@ -145,10 +174,28 @@ def _from_directory(path: Path, provenance: dict[str, str]) -> Whisper:
             f"{path}: must be a Hugging Face Whisper directory with weights and "
             f"tokenizer; {error}."
         ) from error
-    return Whisper(model, tokenizer, model.generation_config, provenance)
+    return Whisper(model, own, model.generation_config, provenance)
 
 
-def _from_openai(path: Path, provenance: dict[str, str], cache: Path) -> Whisper:
+def _lender(path: Path, model: Path | None) -> Path:
+    """Return the directory whose tokenizer is taken: its own, or that of ``model``."""
+    if has_tokenizer(side_files(path)):
+        return path
+    if model is None:
+        raise InputError(
+            f"{path}: has no tokenizer; copy that of its base beside it, or give"
+            " --tokenizer BASE."
+        )
+    here, there = (read_json(x / CONFIG_JSON).get("vocab_size") for x in (path, model))
+    if here != there:
+        raise InputError(
+            f"{path}: has no tokenizer, and a vocabulary of {here} tokens, where"
+            f" {model} has {there}; copy its own tokenizer beside it."
+        )
+    return model
+
+
+def _from_openai(path: Path, provenance: Provenance, cache: Path) -> Whisper:
     weights, heads = read_openai(path)
     model = _build(weights, heads)
     tokenizer, generation = _tokenizer(path, model.config.vocab_size, cache)
@@ -199,12 +246,12 @@ def _from_packages(size: str, cache: Path) -> Whisper:
     weights, heads = read_ct2(contents.model, f"whisper {size}")
     model = _build(weights, heads)
     _say("float16 weights are stored as float32, which loses nothing")
-    provenance = {"origin": "packages", "sha256": contents.sha256}
+    provenance: Provenance = {"origin": "packages", "sha256": contents.sha256}
     tokenizer = build_tokenizer(contents.tokenizer, model.config.vocab_size)
     return Whisper(model, tokenizer, _suppressing(contents.config), provenance)
 
 
-def _from_ct2(path: Path, provenance: dict[str, str], cache: Path) -> Whisper:
+def _from_ct2(path: Path, provenance: Provenance, cache: Path) -> Whisper:
     data = (path / CT2_FILE).read_bytes()
     model = _build(*read_ct2(data, str(path)))
     try:
@@ -233,7 +280,7 @@ def _build(
     shape = {name: array.shape for name, array in weights.items()}
     vocabulary, width = shape["model.decoder.embed_tokens.weight"]
     inner = shape["model.encoder.layers.0.fc1.weight"][0]
-    end = _TEXT_TOKENS - (vocabulary == ENGLISH_VOCABULARY)
+    end = TEXT_TOKENS - (vocabulary == ENGLISH_VOCABULARY)
     config = WhisperConfig(
         vocab_size=vocabulary,
         num_mel_bins=shape["model.encoder.conv1.weight"][1],
@@ -259,73 +306,9 @@ def _build(
     return model
 
 
-def build_tokenizer(source: dict[str, Any], vocabulary: int) -> WhisperTokenizer:
-    """Return Whisper's tokenizer from the byte pairs of a ``tokenizer.json``.
-
-    The special tokens are built here, because converted files list different ones.
-
-    Raises:
-        InputError: the byte pairs are not Whisper's.
-    """
-    model = source["model"]
-    pairs = [tuple(m.split(" ") if isinstance(m, str) else m) for m in model["merges"]]
-    vocab = {t: i for t, i in model["vocab"].items() if i < _TEXT_TOKENS}
-    # Some converters take the first merge for a header and drop it: " t" is then never
-    # one token, and every word that begins with it is split into more tokens.
-    first = next((t for t, i in vocab.items() if i == _BYTES), "")
-    if pairs[0] != tuple(first):
-        pairs.insert(0, tuple(first))
-    if [vocab.get(a + b) for a, b in pairs] != list(range(_BYTES, _BYTES + len(pairs))):
-        raise InputError("tokenizer.json: every merge must make the next token.")
-    languages = list(LANGUAGES)[: vocabulary - _TEXT_TOKENS - _TIMESTAMPS - 8]
-    names = ["endoftext", "startoftranscript", *languages, *_TASKS_AND_MARKS]
-    special = [f"<|{name}|>" for name in names]
-    tokenizer = WhisperTokenizer(
-        vocab=vocab,
-        merges=pairs,
-        pad_token="<|endoftext|>",
-        extra_special_tokens=special,
-    )
-    tokenizer.add_tokens([f"<|{0.02 * i:.2f}|>" for i in range(_TIMESTAMPS)])
-    return tokenizer
-
-
-def _clean(
-    generation: GenerationConfig, tokenizer: WhisperTokenizer, vocabulary: int
-) -> None:
-    """Add what ``generate`` needs from the tokenizer; drop forced language and task."""
-    ids = tokenizer.get_vocab()
-    end = tokenizer.eos_token_id
-    marks = ["startoftranscript", "startoflm", "startofprev", TRANSLATE, TRANSCRIBE]
-    never = [ids[f"<|{name}|>"] for name in marks if f"<|{name}|>" in ids]
-    # Old and new tokenizers have different names for this token.
-    never += [ids[t] for t in ("<|nospeech|>", "<|nocaptions|>") if t in ids]
-    lang_to_id = getattr(generation, "lang_to_id", None) or {}
-    lent = {token: i for token, i in lang_to_id.items() if token[2:-2] not in LANGUAGES}
-    never += [i for token, i in lent.items() if ids.get(token) == i]
-    symbols = [i for i in generation.suppress_tokens or [] if i < end]
-    languages = {f"<|{c}|>": ids[f"<|{c}|>"] for c in LANGUAGES if f"<|{c}|>" in ids}
-    says = getattr(generation, "is_multilingual", True)
-    multilingual = says and vocabulary != ENGLISH_VOCABULARY
-    generation.bos_token_id = generation.eos_token_id = generation.pad_token_id = end
-    generation.decoder_start_token_id = ids["<|startoftranscript|>"]
-    generation.no_timestamps_token_id = ids["<|notimestamps|>"]
-    generation.suppress_tokens = symbols + sorted(never)
-    generation.max_length = 448
-    generation.return_timestamps = False
-    generation.is_multilingual = multilingual
-    # Old directories force one language and task; here each utterance has its prompt.
-    generation.forced_decoder_ids = None
-    if multilingual:
-        generation.lang_to_id = languages | lent
-        # Without this, generate() would leave the task token out of the prompt.
-        generation.task = TRANSCRIBE
-        generation.task_to_id = {t: ids[f"<|{t}|>"] for t in _TASKS_AND_MARKS[:2]}
-
-
 def _write(whisper: Whisper, source: str, output: Path, *, overwrite: bool) -> None:
     config = whisper.model.config
-    _clean(whisper.generation, whisper.tokenizer, config.vocab_size)
+    clean(whisper.generation, whisper.tokenizer, config.vocab_size)
     whisper.model.generation_config = whisper.generation
     transformers.logging.disable_progress_bar()
     with whole_directory(output, FETCH_JSON, overwrite=overwrite) as part:
@@ -335,7 +318,7 @@ def _write(whisper: Whisper, source: str, output: Path, *, overwrite: bool) -> N
         _write_record(part, source, whisper.provenance)
 
 
-def _write_record(part: Path, source: str, provenance: dict[str, str]) -> None:
+def _write_record(part: Path, source: str, provenance: Provenance) -> None:
     versions = {"espnet_merge": __version__, "transformers": transformers.__version__}
     record = {"source": source, **provenance, **versions, **sizes_of(part)}
     (part / FETCH_JSON).write_text(f"{json.dumps(record, indent=2)}\n")

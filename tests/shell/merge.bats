@@ -305,3 +305,48 @@ route() { train --kinds lora --merge_kind lora --joint "" --experts "es it" "$@"
   refused "routed_heard needs two experts to choose from; got 'es'." --routes routed_heard \
     --kinds lora --merge_kind lora --experts es
 }
+
+@test "an expert that is taken is fetched with the base, and the others are trained without it" {
+  taken() { train --experts "es it" --expert_models "es=someone/model@v1" "$@"; }
+  taken --stage 4 --stop_stage 4 --expert_mode tail
+  [ "$status" -eq 0 ]
+  grep -q -- "^espnet-merge fetch someone/model@v1 --output exp/own_es/model --overwrite --trained ../../../conf/decode/tail.yaml --tokenizer exp/base$" calls
+  grep -q -- "^espnet-merge merge --dry-run --method soup --base exp/base --experts exp/own_es/model " calls
+  taken --stop_stage 8
+  [ "$status" -eq 0 ]
+  [[ $output == *"own_es: someone/model@v1, taken as it is, not trained"* ]]
+  [ "$(grep -c -- --output_dir calls)" -eq 1 ]
+  [[ $(call full_it) == *raw/it_train/text* ]]
+  grep -q -- "^espnet-merge merge --config .*soup.yaml .*--experts exp/own_es/model exp/full_it/model " calls
+  taken --stage 11 --stop_stage 11
+  grep -q -- "^espnet-merge report .*--experts it=full_it es=own_es --group es=es_test it= " calls
+  taken --stage 4 --stop_stage 4 --expert_mode tail
+  [ "$(grep -c "^espnet-merge fetch someone" calls)" -eq 1 ]
+}
+
+@test "an expert that is taken must be there when others are trained" {
+  train --experts "es it" --expert_models "es=mine"
+  [ "$status" -eq 2 ]
+  [[ $output == *"exp/own_es must be taken from mine; it is not: run stage 4." ]]
+  [ ! -e calls ]
+}
+
+@test "data of what is taken are needed where something is trained or measured on them" {
+  mkdir -p local data/es_test && touch data/es_test/text
+  echo '#!/bin/sh' >local/data.sh && chmod +x local/data.sh
+  prepare() {
+    train --experts "es it" --expert_models "es=mine it=yours" --test_sets es_test \
+      --stage 1 --stop_stage 1 "$@"
+  }
+  prepare --routes routed
+  [ "$status" -eq 0 ]
+  lacks() { # SET OPTION...
+    prepare "${@:2}"
+    [ "$status" -eq 2 ]
+    [[ $output == *"error: local/data.sh must make data/$1; it did not." ]]
+  }
+  lacks es_train --joint full
+  lacks es_train --merge_configs "soup regmean"
+  lacks es_train --routes routed_heard
+  lacks es_valid --search tsv_m
+}

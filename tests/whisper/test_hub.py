@@ -1,7 +1,6 @@
 """Fetching from a hub on this machine, through its own client."""
 
 import json
-import shutil
 
 import pytest
 import torch
@@ -11,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from espnet_merge.__main__ import main
 from espnet_merge.checkpoint import Adapter, open_expert
 from espnet_merge.whisper.hub import weights_among
-from tests.whisper.hub_server import COMMIT, serving
+from tests.whisper.hub_server import COMMIT, publish
 
 # As the hub listed them: openai/whisper-large-v3, without its pictures.
 LARGE = [
@@ -24,22 +23,6 @@ LARGE = [
     *("pytorch_model.fp32-00002-of-00002.bin", "special_tokens_map.json"),
     *("tokenizer.json", "tokenizer_config.json", "vocab.json"),
 ]
-
-
-@pytest.fixture
-def hub(tmp_path, monkeypatch):
-    with serving(tmp_path / "hub") as server:
-        monkeypatch.setattr(constants, "ENDPOINT", server.address)
-        # Made of the address once, when it is imported.
-        place = constants.HUGGINGFACE_CO_URL_TEMPLATE.partition("/{repo_id}")
-        template = f"{server.address}{''.join(place[1:])}"
-        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
-        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
-        yield server
-
-
-def publish(hub, name, directory):
-    return shutil.copytree(directory, hub.root / name)
 
 
 def as_bin(directory):

@@ -8,7 +8,7 @@ prepare_data() {
   read -ra words <<<"$data_opts"
   local/data.sh "${words[@]}"
   link_ood
-  local set trains=("${expert_names[@]/%/_train}")
+  local set trains=("${learned[@]/%/_train}")
   for set in "${trains[@]}" "${valid_sets[@]}" "${tests[@]}"; do
     [[ -d data/$set ]] || fail "local/data.sh must make data/$set; it did not."
   done
@@ -16,8 +16,12 @@ prepare_data() {
   local model=()
   if [[ -d $base ]]; then model=(--model "$base"); fi
   # Training sets are combined for a joint model, so all utterance names must differ.
-  espnet-merge validate "${model[@]}" --data "${trains[@]/#/data/}"
-  espnet-merge validate "${model[@]}" --data "${valid_sets[@]/#/data/}"
+  if ((${#trains[@]})); then
+    espnet-merge validate "${model[@]}" --data "${trains[@]/#/data/}"
+  fi
+  if ((${#valid_sets[@]})); then
+    espnet-merge validate "${model[@]}" --data "${valid_sets[@]/#/data/}"
+  fi
   for set in "${tests[@]}"; do
     espnet-merge validate "${model[@]}" --data "data/$set"
   done
@@ -53,7 +57,7 @@ perturb_speed() {
     return
   fi
   local name
-  for name in "${expert_names[@]}"; do
+  for name in "${learned[@]}"; do
     local out=data/${name}_train_sp words
     words="$speed_factors $(tables_checksum "data/${name}_train")"
     is_done "$out/.done" "$words" && continue

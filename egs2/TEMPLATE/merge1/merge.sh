@@ -19,8 +19,10 @@ skip_data_prep=false # leave out stages 1 to 3 and 5
 skip_train=false  # leave out stages 6 and 7
 skip_eval=false   # leave out stages 9 to 11
 experts=          # names of the experts, as "es it ru"
+expert_models=    # experts that are taken, not trained: "es=PATH it=OWNER/NAME[@REVISION]"
+expert_mode=padded # in conf/decode: silence that these were trained with, if they do not say
 kinds="full lora" # how each expert is trained: full fine-tuning, LoRA, or both
-joint=full        # kinds of a model trained on the data of all experts, or "" for none
+joint=auto        # kinds of a model trained on all data, or ""; auto: full, "" with --expert_models
 sequential=false  # train on the data of one expert after the other, in their order
 two_stage=false   # train a model on all data to transcribe, then on all to translate
 routes=           # systems that route between LoRA experts: of routed, routed_heard, mixture
@@ -70,6 +72,7 @@ given=("$@")
 . ./path.sh
 . ./cmd.sh
 . "$here/groups.sh"
+. "$here/taken.sh"
 . "$here/routes.sh"
 . "$here/data_stages.sh"
 . "$here/model_stages.sh"
@@ -96,6 +99,10 @@ check_stages 11
 [[ -n $test_sets ]] || fail "--test_sets must name at least one set, as 'es_test'."
 read -ra expert_names <<<"$experts"
 read -ra kind_names <<<"$kinds"
+read_taken "$experts" "$expert_models"
+if [[ $joint == auto ]]; then
+  if ((${#taken_names[@]})); then joint=; else joint=full; fi
+fi
 read -ra joint_kinds <<<"$joint"
 read -ra tests <<<"$test_sets"
 read -ra ood_dirs <<<"$ood"
@@ -109,6 +116,7 @@ read -ra statistics_words <<<"$statistics_args"
 full_config=$(conf_file train "$full_config")
 lora_config=$(conf_file train "$lora_config")
 mixture_config=$(conf_file train "$mixture_config")
+expert_mode=$(conf_file decode "$expert_mode")
 declare -A merge_file=() decode_file=() soup_file=()
 soups=()
 merges=()
@@ -138,11 +146,8 @@ fi
 
 train_suffix=_train
 if ((${#factors[@]})); then train_suffix=_train_sp; fi
-train_sets=("${expert_names[@]/%/$train_suffix}")
-valid_sets=("${expert_names[@]/%/_valid}")
-all_sets=("${train_sets[@]}" "${valid_sets[@]}" "${tests[@]}")
 for name in "${tests[@]}"; do
-  [[ " ${expert_names[*]/%/_train} ${valid_sets[*]} " != *" $name "* ]] ||
+  [[ " ${expert_names[*]/%/_train} ${expert_names[*]/%/_valid} " != *" $name "* ]] ||
     fail "--test_sets must not be of training or validation sets, from which utterances" \
       "are dropped; got '$name': give it a second name under data/."
 done
@@ -159,6 +164,15 @@ if [[ $two_stage == true ]]; then
     fail "--two_stage needs experts of both tasks, as 'es es-en'; got '$experts'."
 fi
 
+learned=("${trained_names[@]}") # experts on whose data something is trained or measured
+if ((${#mixed[@]})) || has_route routed_heard || needs_statistics; then
+  learned=("${expert_names[@]}")
+fi
+train_sets=("${learned[@]/%/$train_suffix}")
+valid_sets=("${learned[@]/%/_valid}")
+if [[ -n $search ]]; then valid_sets=("${expert_names[@]/%/_valid}"); fi
+all_sets=("${train_sets[@]}" "${valid_sets[@]}" "${tests[@]}")
+
 trained=() # systems that are trained, the longest job first
 for kind in "${joint_kinds[@]}"; do
   [[ $kind == full || $kind == lora ]] ||
@@ -171,6 +185,9 @@ later=() # systems that are trained when the experts are
 if [[ $sequential == true ]]; then
   [[ " $kinds " == *" full "* ]] ||
     fail "--sequential true needs full in --kinds, which are '$kinds'."
+  ((${#taken_names[@]} == 0)) ||
+    fail "--sequential true trains all experts, and --expert_models takes" \
+      "'${taken_names[*]}': leave one of them out."
   ((${#expert_names[@]} > 1)) ||
     fail "--sequential true needs two experts, one after the other; got '$experts'."
   later+=(sequential)
@@ -182,7 +199,7 @@ if has_route mixture; then later+=(mixture); fi
 for kind in "${kind_names[@]}"; do
   [[ $kind == full || $kind == lora ]] ||
     fail "--kinds must be of full and lora; got '$kind'."
-  trained+=("${expert_names[@]/#/${kind}_}")
+  trained+=("${trained_names[@]/#/${kind}_}")
 done
 merged=() # systems that are merges
 declare -A kind_of=() config_of=() # merge -> kind of its experts, and its configuration
@@ -207,7 +224,7 @@ for name in $search; do
   kind_of[$name]=${merge_kinds[0]}
   space_of[$name]=$file
 done
-systems=(zero_shot "${trained[@]}" "${later[@]}" "${merged[@]}")
+systems=(zero_shot "${trained[@]}" "${later[@]}" "${taken[@]}" "${merged[@]}")
 if [[ $two_stage == true ]]; then systems+=(recognition); fi
 if has_route routed_heard; then systems+=(routed_heard); fi
 decoded=("${systems[@]}") # by themselves
@@ -217,7 +234,7 @@ check_unique "system" "${systems[@]}"
 check_unique "decoding mode" "${modes[@]}"
 check_unique "test set" "${tests[@]}"
 read_groups "${expert_names[*]}" "${tests[*]}" "$groups"
-datasets=("${expert_names[@]}" "${!mixed[@]}") # what a model is trained on
+datasets=("${trained_names[@]}" "${!mixed[@]}") # what a model is trained on
 
 results=${results:-$expdir/results}
 
@@ -240,7 +257,9 @@ run_seeds() {
     dir=$expdir/seed_$seed
     mkdir -p "$dir"
     if [[ $seed != "$first" ]]; then # these do not depend on the seed
-      for name in base zero_shot stats; do ln -sfn "../seed_$first/$name" "$dir/"; done
+      for name in base zero_shot stats "${taken[@]}"; do
+        ln -sfn "../seed_$first/$name" "$dir/"
+      done
     fi
     "$0" "${given[@]}" --seeds "" --expdir "$dir" --train_args "$train_args --seed $seed"
     if ((stop_stage == 11)) && ! is_skipped 11; then
@@ -258,7 +277,7 @@ fi
 run_stage 1 "packages -> data/*" prepare_data
 run_stage 2 "data/*_train -> data/*_train_sp (optional)" perturb_speed
 run_stage 3 "data/* -> $dumpdir/org/*" format_audio
-run_stage 4 "$base -> $expdir/base" fetch_base
+run_stage 4 "$base $expert_models -> $expdir/{base ${taken[*]}}" fetch_models
 run_stage 5 "$dumpdir/org/*, $expdir/base -> $dumpdir/*" filter_utterances
 run_stage 6 "$dumpdir/*_{train,valid} -> $expdir/stats/*" collect_stats
 run_stage 7 "$dumpdir/*, $expdir/base -> $expdir/{${trained[*]} ${later[*]}}/model" train_systems

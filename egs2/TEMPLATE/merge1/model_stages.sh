@@ -3,6 +3,11 @@
 # the options of merge.sh and the variables that it derives from them.
 
 # Stage 4
+fetch_models() {
+  fetch_base
+  take_experts
+}
+
 fetch_base() {
   local mark=$expdir/zero_shot/.done
   if [[ -f $mark ]] && ! is_done "$mark" "$base"; then
@@ -53,6 +58,7 @@ data_args() { # NAME: ESPnet's options that name the files of its data
 
 # Stage 7
 train_systems() {
+  report_taken
   local logs=("${trained[@]/#/$expdir/}" "${later[@]/#/$expdir/}")
   follow "${logs[@]/%//train.log}"
   run_parallel "$train_nj" train_system "${trained[@]}"
@@ -61,7 +67,10 @@ train_systems() {
   unfollow
 }
 
-is_lora() { [[ $1 == lora_* || $1 == joint_lora || $1 == mixture ]]; } # SYSTEM
+is_lora() { # SYSTEM
+  [[ $1 == lora_* || $1 == joint_lora || $1 == mixture ||
+    -f $expdir/$1/model/adapter_config.json ]]
+}
 
 train_system() { # SYSTEM
   case $1 in
@@ -145,7 +154,7 @@ merge_experts() {
       continue
     fi
     file=${config_of[$name]}
-    models=("${expert_names[@]/#/$expdir/${kind_of[$name]}_}")
+    mapfile -t models < <(expert_dirs "${kind_of[$name]}")
     words="$(fingerprint "$file") $(fingerprint "${models[@]/%//.done}")"
     kind=$(statistics_kind "$file")
     if [[ -n $kind ]]; then words+=" $statistics_args"; fi
@@ -168,7 +177,7 @@ merge_experts() {
 
 search_coefficients() { # NAME: merge with coefficients that do best on development sets
   local out=$expdir/$1 mode=${decode_file[${modes[0]}]} models valid words args=()
-  models=("${expert_names[@]/#/$expdir/${kind_of[$1]}_}")
+  mapfile -t models < <(expert_dirs "${kind_of[$1]}")
   valid=("${valid_sets[@]/#/$dumpdir/}")
   words="$(fingerprint "${space_of[$1]}" "$mode") $(fingerprint "${models[@]/%//.done}")"
   words+=" $(fingerprint "${valid[@]/%//.done}") $normalizer${merge_args:+ $merge_args}"
@@ -184,6 +193,14 @@ search_coefficients() { # NAME: merge with coefficients that do best on developm
     "${merge_words[@]}" "${search_words[@]}" ||
     fail "searching for $1: $(last_error "$out/search.log")"
   mark_done "$out/.done" "$words $search_args"
+}
+
+needs_statistics() { # whether any merge does
+  local file
+  for file in "${merge_file[@]}"; do
+    if [[ -n $(statistics_kind "$file") ]]; then return; fi
+  done
+  return 1
 }
 
 statistics_kind() { # FILE: the statistics that its merge method needs, if any

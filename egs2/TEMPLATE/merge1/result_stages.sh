@@ -49,8 +49,9 @@ score_set() { # SET: score all systems with one command
 write_report() {
   local kind name args=(--merges "${merged[@]}" --experts)
   for kind in "${kind_names[@]}"; do
-    for name in "${expert_names[@]}"; do args+=("$name=${kind}_$name"); done
+    for name in "${trained_names[@]}"; do args+=("$name=${kind}_$name"); done
   done
+  for name in "${taken_names[@]}"; do args+=("$name=own_$name"); done
   mapfile -t -O "${#args[@]}" args < <(group_options)
   if ((${#together[@]})); then args+=(--joint "${together[@]}"); fi
   if ((${#route_names[@]})); then args+=(--routed "${route_names[@]}"); fi
@@ -86,7 +87,7 @@ group_options() { # the test sets of each expert's group, one word a line
 # configuration: how systems are made with every seed, in one line.
 configuration() {
   local files=("$full_config" "$lora_config" "${soup_file[@]}")
-  echo "experts $experts; base $base; speeds $speed_factors;" \
+  echo "experts $experts${expert_models:+ of $expert_models}; base $base; speeds $speed_factors;" \
     "at most ${max_train_utterances:-all} utterances; train $train_args $joint_args" \
     "$objectives_args $(fingerprint "${files[@]}"); merge $merge_args;" \
     "statistics $statistics_args; decode $decode_args" \

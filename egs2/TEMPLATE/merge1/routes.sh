@@ -13,7 +13,7 @@ read_routes() {
     [[ " routed routed_heard mixture " == *" $name "* ]] ||
       fail "--routes must be of routed, routed_heard and mixture; got '$name'."
   done
-  [[ -z $routes || " $kinds " == *" lora "* ]] ||
+  [[ -z $routes || " $kinds " == *" lora "* || ${#trained_names[@]} == 0 ]] ||
     fail "--routes needs lora in --kinds, which are '$kinds'."
   ((${#expert_names[@]} > 1)) || ! has_route routed_heard ||
     fail "--routes routed_heard needs two experts to choose from; got '$experts'."
@@ -21,7 +21,7 @@ read_routes() {
   for name in routed routed_heard mixture; do
     if has_route "$name"; then route_names+=("$name"); fi
   done
-  lora_experts=("${expert_names[@]/#/$expdir/lora_}")
+  mapfile -t lora_experts < <(expert_dirs lora)
 }
 
 # Stage 7
@@ -56,7 +56,9 @@ router_options() { # options of decode with the router and its experts, one a li
   local name words
   read -ra words <<<"$routed_args"
   printf '%s\n' --router "$expdir/routed_heard/router" "${words[@]}" --adapters
-  for name in "${expert_names[@]}"; do printf '%s\n' "$name=$expdir/lora_$name/model"; done
+  for name in "${expert_names[@]}"; do
+    printf '%s\n' "$name=$expdir/$(expert_system lora "$name")/model"
+  done
 }
 
 # The hypotheses of routed are there already, those of the experts and of the base. A link
@@ -66,10 +68,12 @@ link_routed() {
   for mode in "${modes[@]}"; do
     mkdir -p "$expdir/routed/inference_$mode"
     for set in "${tests[@]}"; do
-      from=lora_${group_of[$set]:-}/inference_$mode
-      if [[ -z ${group_of[$set]:-} ]]; then
+      if [[ -n ${group_of[$set]:-} ]]; then
+        from=$(expert_system lora "${group_of[$set]}")/inference_$mode
+      elif [[ -n $base_decode_config ]]; then
+        from=zero_shot/inference_${base_modes[0]}
+      else
         from=zero_shot/inference_$mode
-        if [[ -n $base_decode_config ]]; then from=zero_shot/inference_${base_modes[0]}; fi
       fi
       ln -sfn "../../$from/$set" "$expdir/routed/inference_$mode/$set"
     done
