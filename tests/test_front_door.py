@@ -51,9 +51,9 @@ def test_importing_the_package_imports_nothing_else():
 
 
 def test_names_are_there():
-    assert FUNCTIONS == [
+    assert [
         *("advise", "decode", "fetch", "inspect", "learn", "merge", "score", "search")
-    ]
+    ] == FUNCTIONS
     assert set(em.__all__) < set(dir(em))
     for name in FUNCTIONS:
         function = getattr(em, name)
