@@ -39,6 +39,7 @@ PLACES = {
     "whisper": (0.1, "prompt, network"),
     "data": (0.05, "Kaldi directories"),
     "linalg": (4.5, "SVD, eigh"),
+    "card": (2.3, "model cards, push"),
     "checkpoint": (3.0, "weights by name"),
     "__main__": (5.1, "finds the command"),
     "disk": (0, "all or nothing"),

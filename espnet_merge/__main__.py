@@ -39,6 +39,8 @@ COMMANDS = {
     "compare": "test the differences between systems for significance",
     "gate": "exit with 3 if a system is significantly worse than a baseline",
     "report": "write RESULTS.md and report.html from the scores",
+    "card": "write the model card of a merged or trained model",
+    "push": "publish a merged or trained model on the hub, with its card",
     "seeds": "show systems trained with several seeds: mean and spread",
 }
 

@@ -1,6 +1,5 @@
 """Checks that experts and base are checkpoints of one and the same model."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
@@ -9,9 +8,9 @@ from typing import Any
 from espnet_merge.checkpoint.adapter import Adapter
 from espnet_merge.checkpoint.identity import weights_digest
 from espnet_merge.checkpoint.opened import Checkpoint, chunks
+from espnet_merge.checkpoint.origin import OPENAI, hub_name
 from espnet_merge.checkpoint.vocabulary import read_vocabulary, vocabulary_files
 from espnet_merge.errors import InputError
-from espnet_merge.files import FETCH_JSON
 
 # Keys of config.json that change the meaning of weights without changing shapes, or
 # that explain best why shapes differ.
@@ -40,7 +39,6 @@ OF_TRAINING = (
     *("download_dir", "dir_path", "load_origin", "load_pretrained"),
 )
 # What begins the names of OpenAI's models, and the origin of what is from the hub.
-OPENAI, HUB = "openai/", "hub:"
 
 
 def check_same_model(base: Checkpoint, experts: Sequence[Checkpoint | Adapter]) -> None:
@@ -186,7 +184,7 @@ def check_named_base(base: Path, adapter: Path, config: Mapping[str, Any]) -> No
     Raises:
         InputError: it names another model than the base is.
     """
-    named, origin = str(config.get("base_model_name_or_path")), _origin(base)
+    named, origin = str(config.get("base_model_name_or_path")), hub_name(base)
     certain = named.lower().startswith(OPENAI) and origin
     if (
         certain
@@ -196,15 +194,6 @@ def check_named_base(base: Path, adapter: Path, config: Mapping[str, Any]) -> No
             f"{adapter}: was trained on {named}, by its base_model_name_or_path, but"
             f" {base} is {origin}; give that base, or correct the name."
         )
-
-
-def _origin(base: Path) -> str:
-    """Return the name on the hub of a model that was fetched; empty if unknown."""
-    try:
-        origin = json.loads((base / FETCH_JSON).read_bytes())["origin"]
-        return str(origin).removeprefix(HUB) if str(origin).startswith(HUB) else ""
-    except (OSError, ValueError, KeyError, TypeError):
-        return ""
 
 
 def check_distinct(experts: Sequence[Checkpoint | Adapter]) -> None:

@@ -24,11 +24,11 @@ from transformers import (
 )
 
 from espnet_merge.checkpoint.adapter import read_stored
-from espnet_merge.checkpoint.agree import HUB
 from espnet_merge.checkpoint.ct2 import read_ct2
 from espnet_merge.checkpoint.hf import is_hf
 from espnet_merge.checkpoint.identity import model_files
 from espnet_merge.checkpoint.openai import read_openai
+from espnet_merge.checkpoint.origin import HUB, PACKAGES
 from espnet_merge.checkpoint.stored import check_stored, sizes_of
 from espnet_merge.disk.atomic import whole_directory
 from espnet_merge.errors import InputError
@@ -199,7 +199,7 @@ def _from_packages(size: str, cache: Path) -> Whisper:
     weights, heads = read_ct2(contents.model, f"whisper {size}")
     model = _build(weights, heads)
     _say("float16 weights are stored as float32, which loses nothing")
-    provenance = {"origin": "packages", "sha256": contents.sha256}
+    provenance = {"origin": PACKAGES, "sha256": contents.sha256}
     tokenizer = build_tokenizer(contents.tokenizer, model.config.vocab_size)
     return Whisper(model, tokenizer, _suppressing(contents.config), provenance)
 

@@ -77,6 +77,7 @@ def test_the_adapter_is_the_merged_model(
     options = (*options, "--output-adapter", rank)
     adapter = run(micro_whisper, adapters, tmp_path / "adapter", method, *options)
     assert sorted(file.name for file in adapter.iterdir()) == [
+        "README.md",
         "adapter_config.json",
         "adapter_model.safetensors",
         "merge.yaml",
