@@ -26,6 +26,7 @@ PLACES = {
     "bin": (2.6, "a command a file"),
     "advice": (2.6, "what to do at all"),
     "search": (2.1, "dev data, Optuna"),
+    "alignment": (0.6, "word timestamps"),
     "statistics": (0.15, "Fisher, Gram"),
     "tasks": (1.15, "ESPnet's trainer"),
     "decode": (0.15, "audio to text"),

@@ -34,6 +34,7 @@ COMMANDS = {
     "replay": "merge again from a merge.yaml, and prove the same bytes",
     "decode": "transcribe a data directory",
     "router": "train a classifier that chooses the expert of an utterance, for decode",
+    "align-heads": "find the heads of attention that word timestamps look at",
     "similarity": "measure how similar languages are to the base, for a warm start",
     "score": "score hypotheses: WER and CER; BLEU and chrF of translations",
     "compare": "test the differences between systems for significance",
@@ -52,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if not argv or argv[0] not in COMMANDS:
         parser.parse_args(argv or ["--help"])
     name, program = argv[0], f"espnet-merge {argv[0]}"
-    command = importlib.import_module(f"espnet_merge.bin.{name}")
+    command = importlib.import_module(f"espnet_merge.bin.{name.replace('-', '_')}")
     subparser = _Parser(
         prog=program,
         description=command.__doc__,

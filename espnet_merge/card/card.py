@@ -92,7 +92,7 @@ def metadata(
         ),
         pipeline_tag=RECOGNITION if speech else None,
         tags=["whisper"] * speech + [tag for tag in tags if tag],
-        model_name=name,
+        model_name=name if evidence.scores else None,
         eval_results=results(evidence.scores) or None,
     )
 

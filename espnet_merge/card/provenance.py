@@ -122,11 +122,13 @@ def name_of(model: Path) -> str:
 
 
 def _source(said: Mapping[str, Any]) -> Source:
+    path = str(said["path"])
+    hub, _, commit = str(said.get("origin") or "").partition("@")
     return Source(
-        name=said.get("hub") or name_of(Path(said["path"])),
+        name=hub or name_of(Path(path)),
         digests=said.get("sha256") or {},
-        hub=said.get("hub", ""),
-        commit=said.get("commit", ""),
+        hub=hub,
+        commit=commit,
         license=said.get("license", ""),
     )
 

@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -10,58 +11,74 @@ from espnet_merge.files import EXPORT_YAML, FETCH_JSON, MERGE_YAML, README_MD
 
 OPENAI, HUB, PACKAGES = "openai/", "hub:", "packages"
 # What the hub says of all repositories of OpenAI's Whisper.
-OPENAI_LICENCE = "apache-2.0"
+OPENAI_LICENSE = "apache-2.0"
 # Where the hub's client keeps a repository.
 CACHED = re.compile(r"models--([^/]+)--([^/]+)/snapshots/([0-9a-f]{40})$")
 FRONT_MATTER = re.compile(r"\A\s*---\r?\n(.*?)\r?\n---\s*$", re.DOTALL | re.MULTILINE)
 
 
-def origin_of(model: Path) -> dict[str, str]:
-    """Return what records say of where a model or adapter comes from.
+def origin_of(model: Path) -> str:
+    """Return the name on the hub of what a model or adapter is a copy of.
 
     Args:
         model: its directory or file.
 
     Returns:
-        ``hub``, its name there, ``commit`` and ``license``, each where it is known. A
-        model that was trained or merged here has no name yet.
+        ``OWNER/NAME@COMMIT``, without the commit where no record says it. Empty if
+        unknown, and of what was trained or merged here, which has no name yet.
     """
     directory = model if model.is_dir() else model.parent
-    found = {} if _is_derived(directory) else _on_hub(directory)
-    licence = _licence_in(directory / README_MD)
-    if not licence and found.get("hub", "").lower().startswith(OPENAI):
-        licence = OPENAI_LICENCE
-    return found | ({"license": licence} if licence else {})
+    return "" if _is_derived(directory) else _on_hub(directory)
 
 
 def hub_name(model: Path) -> str:
-    """Return the name of a model on the hub; empty if none is known."""
-    return origin_of(model).get("hub", "")
+    """Return the name of a model on the hub, without a commit; empty if unknown."""
+    return origin_of(model).partition("@")[0]
+
+
+def license_of(model: Path) -> str:
+    """Return the licence of a model, by the hub's name for it; empty if unknown.
+
+    Args:
+        model: its directory or file; a model card beside it comes first.
+    """
+    directory = model if model.is_dir() else model.parent
+    openai = hub_name(model).lower().startswith(OPENAI)
+    return _license_in(directory / README_MD) or (OPENAI_LICENSE if openai else "")
+
+
+def source_of(model: Path, digests: dict[str, str]) -> dict[str, Any]:
+    """Return what a record says of an input.
+
+    Args:
+        model: directory or file.
+        digests: SHA-256 of its files, by name.
+    """
+    told = {"origin": origin_of(model), "license": license_of(model)}
+    known = {key: value for key, value in told.items() if value}
+    return {"path": str(model), **known, "sha256": digests}
 
 
 def _is_derived(directory: Path) -> bool:
     return any((directory / name).is_file() for name in (MERGE_YAML, EXPORT_YAML))
 
 
-def _on_hub(directory: Path) -> dict[str, str]:
+def _on_hub(directory: Path) -> str:
     try:
         fetched = json.loads((directory / FETCH_JSON).read_bytes())
         origin, source = str(fetched["origin"]), str(fetched.get("source", ""))
     except (OSError, ValueError, KeyError, TypeError):
-        if cached := CACHED.search(str(directory.absolute())):
-            owner, name, commit = cached.groups()
-            return {"hub": f"{owner}/{name}", "commit": commit}
-        return {}
+        copy = CACHED.search(directory.absolute().as_posix())
+        return f"{copy[1]}/{copy[2]}@{copy[3]}" if copy else ""
     if origin.startswith(HUB):
         commit = fetched.get("commit")
-        hub = {"hub": origin.removeprefix(HUB)}
-        return hub | ({"commit": str(commit)} if commit else {})
-    if origin == PACKAGES and source:  # they hold the weights that the hub has of this size
-        return {"hub": source if "/" in source else f"{OPENAI}whisper-{source}"}
-    return {}
+        return origin.removeprefix(HUB) + (f"@{commit}" if commit else "")
+    if origin == PACKAGES and source:  # they hold the weights that the hub has
+        return source if "/" in source else f"{OPENAI}whisper-{source}"
+    return ""
 
 
-def _licence_in(readme: Path) -> str:
+def _license_in(readme: Path) -> str:
     """Return the licence in a model card; empty if it says none."""
     try:
         found = FRONT_MATTER.match(readme.read_text("utf-8"))

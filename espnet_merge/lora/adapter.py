@@ -94,9 +94,8 @@ def save_adapter(model: PeftModel, directory: Path, label_format: str = SPACED) 
     save_file(weights, directory / ADAPTER_WEIGHTS, metadata=metadata)
     config = model.peft_config["default"]
     config.inference_mode = True
-    origin = origin_of(Path(base.name_or_path))
-    config.base_model_name_or_path = origin.get("hub")
-    config.revision = origin.get("commit")
+    name, _, commit = origin_of(Path(base.name_or_path)).partition("@")
+    config.base_model_name_or_path, config.revision = name or None, commit or None
     config.save_pretrained(directory)
 
 

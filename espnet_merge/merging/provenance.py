@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from espnet_merge.checkpoint.origin import origin_of
+from espnet_merge.checkpoint.origin import source_of
 from espnet_merge.checkpoint.padding import KEY, common_padding
 from espnet_merge.disk.digest import sha256
 from espnet_merge.errors import InputError
@@ -56,9 +56,9 @@ def record_of(merge: Merge, inputs: list[dict[str, str]]) -> Record:
         "format": merge.written.format,
         "dtype": merge.dtype,
         "compute_dtype": merge.compute_dtype,
-        "base": _input(merge.base.path, inputs[0]),
+        "base": source_of(merge.base.path, inputs[0]),
         "experts": [
-            _input(expert.path, hashes)
+            source_of(expert.path, hashes)
             for expert, hashes in zip(merge.experts, inputs[1:], strict=True)
         ],
         "versions": versions,
@@ -69,11 +69,6 @@ def record_of(merge: Merge, inputs: list[dict[str, str]]) -> Record:
         for name, digests in (("files", files), ("copied", copied))
         if digests
     }
-
-
-def _input(path: Path, hashes: dict[str, str]) -> Record:
-    """Return what identifies an input, here and for others."""
-    return {"path": str(path), "sha256": hashes, **origin_of(path)}
 
 
 def result_of(crc32: int) -> Record:

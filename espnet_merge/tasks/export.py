@@ -16,7 +16,7 @@ from espnet_merge.checkpoint.agree import check_same_model
 from espnet_merge.checkpoint.espnet import read_config
 from espnet_merge.checkpoint.labels import KEY, format_in
 from espnet_merge.checkpoint.names import without_training
-from espnet_merge.checkpoint.origin import origin_of
+from espnet_merge.checkpoint.origin import source_of
 from espnet_merge.checkpoint.output import Output
 from espnet_merge.checkpoint.padding import padding_in
 from espnet_merge.checkpoint.stored import sizes_of
@@ -60,11 +60,7 @@ def export(checkpoint: Path, output: Path, *, overwrite: bool = False) -> None:
             "checkpoint": str(checkpoint),
             "sha256": sha256(checkpoint),
             KEY: format_in(config),
-            "base": {
-                "path": str(base.path),
-                "sha256": {file.name: sha256(file) for file in base.files},
-                **origin_of(base.path),
-            },
+            "base": source_of(base.path, {x.name: sha256(x) for x in base.files}),
             **sizes_of(directory),
         }
         if padding := padding_in(config):

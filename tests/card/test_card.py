@@ -41,12 +41,12 @@ def test_a_merge_has_a_card(merged):
 
 def test_records_say_it_for_later(merged, models):
     record = yaml.safe_load((merged / "merge.yaml").read_text())
-    assert record["base"]["hub"] == "openai/whisper-tiny"
-    assert record["experts"][0]["commit"] == ES_COMMIT
+    assert record["base"]["origin"] == f"openai/whisper-tiny@{COMMIT}"
+    assert record["experts"][0]["origin"] == f"me/whisper-es@{ES_COMMIT}"
     assert record["experts"][1]["license"] == "apache-2.0"
     merge("--output", "exp/again/model", "--base", "exp/ties/model")
     again = yaml.safe_load((models / "again" / "model" / "merge.yaml").read_text())
-    assert "hub" not in again["base"]  # a merge is not what its base was
+    assert "origin" not in again["base"]  # a merge is not what its base was
     assert again["base"]["license"] == "apache-2.0"
 
 

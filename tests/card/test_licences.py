@@ -43,7 +43,7 @@ def test_conflicts_are_told_by_model(licences):
 
 @pytest.mark.parametrize("licence", ["", "other", "unknown"])
 def test_an_unknown_licence_is_asked_for(licence):
-    with pytest.raises(InputError, match="m1: its licence is not known.*--license"):
+    with pytest.raises(InputError, match=r"m1: its licence is not known.*--license"):
         of("mit", licence)
 
 

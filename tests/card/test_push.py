@@ -24,7 +24,7 @@ def test_the_model_its_records_and_its_card_are_sent(hub, merged, scored, capsys
     assert sent.keys() == {
         *("README.md", "merge.yaml", "config.json", "generation_config.json"),
         *("model.safetensors", "preprocessor_config.json", "tokenizer.json"),
-        "tokenizer_config.json",
+        *("tokenizer_config.json", "vocab.json", "merges.txt"),
     }
     for name, content in sent.items():
         assert content == (merged / name).read_bytes()
@@ -51,9 +51,10 @@ def test_the_gate_stands_before_it(hub, merged, scored, capsys):
     assert "was not tested" in capsys.readouterr().err
     assert hub.created == hub.files == {}
     assert push(*scored, "--despite", "gate") == 0
-    assert "it_test WER: 1.33 to 18.67" in hub.files["me/whisper-ties"][
-        "README.md"
-    ].decode()
+    assert (
+        "it_test WER: 1.33 to 18.67"
+        in hub.files["me/whisper-ties"]["README.md"].decode()
+    )
 
 
 def test_licences_stand_before_it(hub, models, capsys):

@@ -73,7 +73,9 @@ class Handler(BaseHTTPRequestHandler):
             files = [
                 {
                     "path": file["path"],
-                    "uploadMode": "lfs" if file["path"].endswith(WEIGHTS) else "regular",
+                    "uploadMode": "lfs"
+                    if file["path"].endswith(WEIGHTS)
+                    else "regular",
                     "shouldIgnore": False,
                 }
                 for file in json.loads(body)["files"]
@@ -134,6 +136,10 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_args):
         """Say nothing."""
+
+
+def mode_of(path):
+    return "lfs" if path.endswith(WEIGHTS) else "regular"
 
 
 @contextmanager
