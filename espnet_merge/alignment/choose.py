@@ -1,8 +1,8 @@
 """Choose the heads whose attention tells when words are said.
 
 With a reference: forward selection, as issue 28365 of transformers describes it: the
-head with the smallest error of word boundaries, then whichever makes it smaller together
-with those. OpenAI chose by eye.
+head with the smallest error of word boundaries, then whichever makes it smaller
+together with those. OpenAI chose by eye.
 
 Without: the heads whose attention is sharpest. Source: Yeh, Meng and Tang, *Whisper
 Has an Internal Word Aligner*, 2025, https://arxiv.org/abs/2509.09987, and the authors'

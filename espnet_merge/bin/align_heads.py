@@ -1,11 +1,11 @@
 r"""Find the heads of attention that tell when words are said; repair word timestamps.
 
 After fine-tuning or merging, the heads that generation_config.json names may no longer
-follow the words. Reads the texts of a data directory to the model, looks where each head
-looks, and writes the best heads there; other keys stay as they are. With --ctm, a forced
-alignment of the same texts, the heads with the smallest errors of word boundaries are
-chosen, and the errors before and after are printed; without, those whose attention is
-sharpest.
+follow the words. This command reads the texts of a data directory to the model, looks
+where each head looks, and writes the best heads there; other keys stay as they are.
+With --ctm, a forced alignment of the same texts, it chooses the heads with the smallest
+errors of word boundaries, and prints errors before and after; without, the heads whose
+attention is sharpest.
 
 For example:
   espnet-merge align-heads --model exp/ties/model --data dump/raw/en_valid \
