@@ -1,7 +1,8 @@
 """Errors of word boundaries before and after align-heads, on real English speech.
 
-    python benchmarks/align_heads.py --models base=exp/base queen=exp/full_en_queen/model \
-        --dev dump/raw/en_valid --test dump/raw/en_test --work exp/alignment
+    python benchmarks/align_heads.py --work exp/alignment \
+        --models base=exp/base expert=exp/full_en/model \
+        --dev dump/raw/en_valid --test dump/raw/en_test
 
 The reference is a forced alignment by PocketSphinx (PyPI: pocketsphinx), whose wheel
 carries an acoustic model and a dictionary of English. Heads are chosen on --dev. The
@@ -11,7 +12,6 @@ first start. Prints a table in Markdown.
 """
 
 import argparse
-import json
 import re
 import shutil
 import sys
@@ -58,7 +58,7 @@ def align(text: str, audio: np.ndarray) -> list[Word]:
 
 
 def write_ctm(data: Path, path: Path, limit: int) -> Path:
-    """Write the alignment of the first utterances of a set, and a set of these alone."""
+    """Write the alignment of some utterances; return a set of these alone."""
     texts, audio = read_table(data / "text"), read_table(data / WAV_SCP)
     chosen, lines = [], []
     for name, text in texts.items():
@@ -67,10 +67,9 @@ def write_ctm(data: Path, path: Path, limit: int) -> Path:
         samples, _ = soundfile.read(audio[name], dtype="float32")
         if len(words_in(text)) > 1 and (words := align(text, samples)):
             chosen.append(name)
-            lines += [
-                f"{name} 1 {x.start:.2f} {x.end - x.start:.2f} {x.text}\n"
-                for x in words
-            ]
+            for word in words:
+                length = word.end - word.start
+                lines.append(f"{name} 1 {word.start:.2f} {length:.2f} {word.text}\n")
     part = path.with_suffix("")
     part.mkdir(parents=True, exist_ok=True)
     for table in ("text", WAV_SCP, "utt2lang"):
@@ -122,7 +121,8 @@ def row(name: str, data: Path, heads: str, model: Path, ctm: Path) -> str:
     told = summary(errors)
     milliseconds = [f"{told[key]:.0f}" for key in ("median", "mean")]
     shares = [f"{told[key]:.1f}" for key in told if key.startswith("within")]
-    return f"| {' | '.join([name, data.name, heads, str(count), *milliseconds, *shares])} |"
+    cells = [name, data.name, heads, str(count), *milliseconds, *shares]
+    return f"| {' | '.join(cells)} |"
 
 
 def copy_of(model: Path, directory: Path) -> Path:
@@ -135,16 +135,6 @@ def copy_of(model: Path, directory: Path) -> Path:
         elif file.is_file():
             shutil.copyfile(file, directory / file.name)
     return directory
-
-
-def without_heads(model: Path, directory: Path) -> Path:
-    """Return a copy with all heads of the upper half, what others fall back to."""
-    copy = copy_of(model, directory)
-    config = json.loads((copy / "config.json").read_text())
-    layers, heads = config["decoder_layers"], config["decoder_attention_heads"]
-    upper = range(layers // 2, layers)
-    write_heads(copy, [(layer, head) for layer in upper for head in range(heads)])
-    return copy
 
 
 def main() -> None:
@@ -165,10 +155,7 @@ def main() -> None:
     print("|---|---|---|---:|---:|---:|---:|---:|---:|")
     for name, path in (item.split("=", 1) for item in options.models):
         model = copy_of(Path(path), work / name / "before")
-        copies = {
-            "before": model,
-            "upper half": without_heads(model, work / name / "upper"),
-        }
+        copies = {"before": model}
         for kind, ctm in (("with --ctm", ctms[options.dev]), ("without", None)):
             reference = read_ctm(ctm) if ctm else None
             found = find_heads(model, parts[options.dev], reference, 10)

@@ -149,6 +149,8 @@ def write_heads(model: Path, heads: Heads) -> None:
     """Write the heads into generation_config.json; its other keys stay as they are."""
     path = model / GENERATION_JSON
     content = read_json(path) if path.is_file() else {}
+    # With this key transformers would ignore the rest of the file.
+    content.pop("_from_model_config", None)
     content[KEY] = [list(head) for head in heads]
     with whole_file(path) as part:
         part.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
