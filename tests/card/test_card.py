@@ -34,7 +34,8 @@ def test_a_merge_has_a_card(merged):
         ("expert", "full_it", "–", "apache-2.0"),
     ]
     for row, cells, digest in zip(rows[1:], expected, digests, strict=True):
-        assert row.startswith(f"| {' | '.join(cells)} | model.safetensors `{digest}`")
+        assert row.startswith(f"| {' | '.join(cells)} | ")
+        assert f"model.safetensors `{digest}`" in row
     assert "- `density: 0.2`" in card.text
     assert "exp/" not in card.text  # no path of this machine
 
