@@ -12,6 +12,7 @@ from pathlib import Path
 
 import yaml
 
+from espnet_merge.files import README_MD
 from espnet_merge.methods import METHODS, STEPS
 
 DOCS = Path(__file__).parent
@@ -56,7 +57,7 @@ def pages() -> dict[str, str]:
     """Return the text of every page by its file name."""
     when = yaml.safe_load((DOCS / "when_to_use.yaml").read_text(encoding="utf-8"))
     texts = {f"{name}.md": "\n".join(_page(name, when[name])) for name in SHOWN}
-    return texts | {"README.md": "\n".join(_index(when))}
+    return texts | {README_MD: "\n".join(_index(when))}
 
 
 def _index(when: dict[str, str]) -> Iterator[str]:

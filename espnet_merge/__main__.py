@@ -34,11 +34,14 @@ COMMANDS = {
     "replay": "merge again from a merge.yaml, and prove the same bytes",
     "decode": "transcribe a data directory",
     "router": "train a classifier that chooses the expert of an utterance, for decode",
+    "align-heads": "find the heads of attention that word timestamps look at",
     "similarity": "measure how similar languages are to the base, for a warm start",
     "score": "score hypotheses: WER and CER; BLEU and chrF of translations",
     "compare": "test the differences between systems for significance",
     "gate": "exit with 3 if a system is significantly worse than a baseline",
     "report": "write RESULTS.md and report.html from the scores",
+    "card": "write the model card of a merged or trained model",
+    "push": "publish a merged or trained model on the hub, with its card",
     "seeds": "show systems trained with several seeds: mean and spread",
 }
 
@@ -50,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if not argv or argv[0] not in COMMANDS:
         parser.parse_args(argv or ["--help"])
     name, program = argv[0], f"espnet-merge {argv[0]}"
-    command = importlib.import_module(f"espnet_merge.bin.{name}")
+    command = importlib.import_module(f"espnet_merge.bin.{name.replace('-', '_')}")
     subparser = _Parser(
         prog=program,
         description=command.__doc__,

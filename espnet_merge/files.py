@@ -16,10 +16,11 @@ ADAPTER_CONFIG = "adapter_config.json"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
 CONFIG_YAML = "config.yaml"
 
-# Beside a model: where it comes from.
+# Beside a model: where it comes from, and what it is for others.
 EXPORT_YAML = "export.yaml"
 FETCH_JSON = "fetch.json"
 MERGE_YAML = "merge.yaml"
+README_MD = "README.md"
 
 # Beside the texts of a decoded set.
 TEXT_JSON = "text.json"

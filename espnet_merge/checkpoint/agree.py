@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from espnet_merge.checkpoint.adapter import Adapter
-from espnet_merge.checkpoint.hub_names import origin_of
 from espnet_merge.checkpoint.identity import weights_digest
 from espnet_merge.checkpoint.opened import Checkpoint, chunks
+from espnet_merge.checkpoint.origin import OPENAI, hub_name
 from espnet_merge.checkpoint.vocabulary import read_vocabulary, vocabulary_files
 from espnet_merge.errors import InputError
 
@@ -38,7 +38,6 @@ OF_TRAINING = (
     *("flash_attn", "sdpa", "gradient_checkpoint", "pad_trim"),
     *("download_dir", "dir_path", "load_origin", "load_pretrained"),
 )
-OPENAI = "openai/"  # begins the names of OpenAI's models
 
 
 def check_same_model(base: Checkpoint, experts: Sequence[Checkpoint | Adapter]) -> None:
@@ -184,8 +183,7 @@ def check_named_base(base: Path, adapter: Path, config: Mapping[str, Any]) -> No
     Raises:
         InputError: it names another model than the base is.
     """
-    named = str(config.get("base_model_name_or_path"))
-    origin = origin_of(base).partition("@")[0]
+    named, origin = str(config.get("base_model_name_or_path")), hub_name(base)
     certain = named.lower().startswith(OPENAI) and origin
     if (
         certain

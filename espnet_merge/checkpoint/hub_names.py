@@ -1,11 +1,9 @@
-"""Names of models on the hub: what looks like one, and which one a copy is of."""
+"""Names of models on the hub: what looks like one, and that of a copy in the cache."""
 
-import json
 import re
 from pathlib import Path
 
 from espnet_merge.checkpoint.stored import SUFFIXES
-from espnet_merge.files import FETCH_JSON
 
 HUB = "hub:"  # begins the origin of what was fetched from there
 ON_HUB = "OWNER/NAME[@REVISION] on the hub"
@@ -41,24 +39,3 @@ def name_of(model: Path, digits: int = 40) -> str:
     """
     copy = _COPY.search(model.as_posix())
     return f"{copy[1]}/{copy[2]}@{copy[3][:digits]}" if copy else str(model)
-
-
-def origin_of(model: Path) -> str:
-    """Return the name on the hub of what a model is a copy of; empty if unknown.
-
-    Args:
-        model: a copy of the hub's client, or a directory that ``fetch`` wrote.
-
-    Returns:
-        ``OWNER/NAME@COMMIT``; without the commit where no record says it.
-    """
-    if (name := name_of(model)) != str(model):
-        return name
-    try:
-        record = json.loads((model / FETCH_JSON).read_bytes())
-        origin, commit = str(record["origin"]), record.get("commit")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return ""
-    if not origin.startswith(HUB):
-        return ""
-    return origin.removeprefix(HUB) + (f"@{commit}" if commit else "")

@@ -27,6 +27,7 @@ from espnet_merge.checkpoint.adapter import read_stored
 from espnet_merge.checkpoint.adapter_config import UNLIKE, is_on
 from espnet_merge.checkpoint.labels import KEY, SPACED
 from espnet_merge.checkpoint.lora_defaults import DEFAULTS, moves_base
+from espnet_merge.checkpoint.origin import origin_of
 from espnet_merge.errors import InputError
 from espnet_merge.files import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 
@@ -75,7 +76,8 @@ def add_adapter(
 def save_adapter(model: PeftModel, directory: Path, label_format: str = SPACED) -> None:
     """Write the adapter and the digest of its base into an existing directory.
 
-    ``peft`` can read the directory; the digest is in the metadata of the weights.
+    ``peft`` can read the directory; the digest is in the metadata of the weights. The
+    configuration names the base as others find it, or not at all: never by a path.
 
     Args:
         model: with one adapter.
@@ -86,11 +88,14 @@ def save_adapter(model: PeftModel, directory: Path, label_format: str = SPACED) 
         name: tensor.detach().cpu().contiguous()
         for name, tensor in get_peft_model_state_dict(model).items()
     }
-    base = base_digest(model.get_base_model())
-    metadata = {"format": "pt", "base_sha256": base, KEY: label_format}
+    base = model.get_base_model()
+    digest = base_digest(base)
+    metadata = {"format": "pt", "base_sha256": digest, KEY: label_format}
     save_file(weights, directory / ADAPTER_WEIGHTS, metadata=metadata)
     config = model.peft_config["default"]
     config.inference_mode = True
+    name, _, commit = origin_of(Path(base.name_or_path)).partition("@")
+    config.base_model_name_or_path, config.revision = name or None, commit or None
     config.save_pretrained(directory)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from espnet_merge.checkpoint.hub_names import name_of, origin_of
+from espnet_merge.checkpoint.origin import source_of
 from espnet_merge.checkpoint.padding import KEY, common_padding
 from espnet_merge.disk.digest import sha256
 from espnet_merge.errors import InputError
@@ -56,9 +56,9 @@ def record_of(merge: Merge, inputs: list[dict[str, str]]) -> Record:
         "format": merge.written.format,
         "dtype": merge.dtype,
         "compute_dtype": merge.compute_dtype,
-        "base": _input(merge.base.path, inputs[0]),
+        "base": source_of(merge.base.path, inputs[0]),
         "experts": [
-            _input(expert.path, hashes)
+            source_of(expert.path, hashes)
             for expert, hashes in zip(merge.experts, inputs[1:], strict=True)
         ],
         "versions": versions,
@@ -69,13 +69,6 @@ def record_of(merge: Merge, inputs: list[dict[str, str]]) -> Record:
         for name, digests in (("files", files), ("copied", copied))
         if digests
     }
-
-
-def _input(path: Path, hashes: dict[str, str]) -> Record:
-    """Return what a record says of an input; one of the hub by name and commit."""
-    name, origin = name_of(path), origin_of(path)
-    fetched = {"origin": origin} if origin not in ("", name) else {}
-    return {"path": name, **fetched, "sha256": hashes}
 
 
 def result_of(crc32: int) -> Record:
@@ -94,9 +87,14 @@ def check_result(path: Path, crc32: int, record: Record) -> None:
 
 
 def write_record(directory: Path, record: Record) -> None:
-    """Write ``record`` into the directory of a result."""
+    """Write ``record`` into the directory of a result, and the model card after it."""
+    # Imported here: the hub's classes for cards are slow to import.
+    from espnet_merge.card.card import write_card
+    from espnet_merge.card.provenance import provenance_of
+
     text = yaml.safe_dump(record, sort_keys=False, allow_unicode=True)
     (directory / MERGE_YAML).write_text(text, encoding="utf-8")
+    write_card(directory, provenance_of(record, directory))
 
 
 def read_record(path: Path) -> Record:

@@ -13,6 +13,7 @@ from espnet_merge.checkpoint import Adapter
 from espnet_merge.checkpoint.adapter import PREFIX, WEIGHTS
 from espnet_merge.checkpoint.dtypes import FLOATS, check_overflow, to_stored
 from espnet_merge.checkpoint.factored import Factored, concatenate
+from espnet_merge.checkpoint.origin import OPENAI, hub_name
 from espnet_merge.checkpoint.output import Plan
 from espnet_merge.checkpoint.safetensors import SafetensorsWriter
 from espnet_merge.errors import InputError
@@ -233,11 +234,10 @@ class AdapterMerge:
 
     def _config(self) -> dict[str, Any]:
         modules = [name.removesuffix(".weight") for name in self.names]
-        bases = {x.weights.config.get("base_model_name_or_path") for x in self.adapters}
         rank = self.written_rank
         return {
             "peft_type": "LORA",
-            "base_model_name_or_path": bases.pop() if len(bases) == 1 else None,
+            "base_model_name_or_path": self._base_name(),
             "r": rank,
             "lora_alpha": rank,
             "lora_dropout": 0.0,
@@ -246,6 +246,14 @@ class AdapterMerge:
             # As a pattern, so that no other layer whose name ends so gets an adapter.
             "target_modules": "|".join(map(re.escape, modules)),
         }
+
+    def _base_name(self) -> str | None:
+        """Return the base's name on the hub, as it or all adapters say it; no path."""
+        if found := hub_name(self.merge.base.path):
+            return found
+        said = {x.weights.config.get("base_model_name_or_path") for x in self.adapters}
+        name = str(said.pop()) if len(said) == 1 else ""
+        return name if name.lower().startswith(OPENAI) else None
 
 
 def _factor_names(name: str) -> tuple[str, str]:

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from espnet_merge.card.card import write_card
+from espnet_merge.card.provenance import provenance_of
 from espnet_merge.checkpoint import Checkpoint, open_checkpoint
 from espnet_merge.checkpoint.agree import check_same_model
 from espnet_merge.checkpoint.espnet import read_config
 from espnet_merge.checkpoint.labels import KEY, format_in
 from espnet_merge.checkpoint.names import without_training
+from espnet_merge.checkpoint.origin import source_of
 from espnet_merge.checkpoint.output import Output
 from espnet_merge.checkpoint.padding import padding_in
 from espnet_merge.checkpoint.stored import sizes_of
@@ -57,12 +60,14 @@ def export(checkpoint: Path, output: Path, *, overwrite: bool = False) -> None:
             "checkpoint": str(checkpoint),
             "sha256": sha256(checkpoint),
             KEY: format_in(config),
+            "base": source_of(base.path, {x.name: sha256(x) for x in base.files}),
             **sizes_of(directory),
         }
         if padding := padding_in(config):
             origin |= padding._asdict()
         origin |= {name: config[name] for name in WARM_START if config.get(name)}
         (directory / EXPORT_YAML).write_text(yaml.safe_dump(origin), encoding="utf-8")
+        write_card(directory, provenance_of(origin, directory))
 
 
 def _write_model(checkpoint: Path, base: Checkpoint, directory: Path) -> None:

@@ -28,6 +28,7 @@ from espnet_merge.checkpoint.hf import is_hf, read_json
 from espnet_merge.checkpoint.hub_names import HUB
 from espnet_merge.checkpoint.identity import model_files
 from espnet_merge.checkpoint.openai import read_openai
+from espnet_merge.checkpoint.origin import PACKAGES
 from espnet_merge.checkpoint.padding import Padding, padding_of
 from espnet_merge.checkpoint.side_files import has_tokenizer, side_files
 from espnet_merge.checkpoint.stored import check_stored, sizes_of
@@ -246,7 +247,7 @@ def _from_packages(size: str, cache: Path) -> Whisper:
     weights, heads = read_ct2(contents.model, f"whisper {size}")
     model = _build(weights, heads)
     _say("float16 weights are stored as float32, which loses nothing")
-    provenance: Provenance = {"origin": "packages", "sha256": contents.sha256}
+    provenance: Provenance = {"origin": PACKAGES, "sha256": contents.sha256}
     tokenizer = build_tokenizer(contents.tokenizer, model.config.vocab_size)
     return Whisper(model, tokenizer, _suppressing(contents.config), provenance)
 

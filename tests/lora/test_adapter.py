@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from peft import LoraConfig
 from safetensors.torch import load_file, save_file
 
 from espnet_merge.checkpoint.adapter_config import UNLIKE
@@ -48,6 +49,22 @@ def test_base_digest_does_not_see_the_adapter(micro_whisper):
     model = load_whisper(micro_whisper)
     before = base_digest(model)
     assert base_digest(add_adapter(model, {"r": 2}).get_base_model()) == before
+
+
+def test_the_base_is_named_as_others_find_it(micro_whisper, adapter, tmp_path):
+    config = LoraConfig.from_pretrained(adapter)
+    assert config.base_model_name_or_path is None  # and no path of this machine
+    base = shutil.copytree(micro_whisper, tmp_path / "base")
+    commit = "5f0c" * 10
+    record = {"source": "me/own", "origin": "hub:me/own", "commit": commit}
+    (base / "fetch.json").write_text(json.dumps(record))
+    model = add_adapter(load_whisper(base), {"r": 2})
+    (tmp_path / "named").mkdir()
+    save_adapter(model, tmp_path / "named")
+    config = LoraConfig.from_pretrained(tmp_path / "named")
+    assert config.base_model_name_or_path == "me/own"
+    assert config.revision == commit
+    load_adapter(load_whisper(base), tmp_path / "named")
 
 
 def test_only_b_and_a_are_trainable(micro_whisper):

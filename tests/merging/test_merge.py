@@ -106,6 +106,7 @@ def test_the_directory_is_complete_and_says_where_it_comes_from(models):
     merge(models, "ties", {"density": 0.5, "weights": [1, 2, 3]})
     out = models / "out"
     assert sorted(file.name for file in out.iterdir()) == [
+        "README.md",
         "config.json",
         "merge.yaml",
         "model.safetensors",

@@ -63,7 +63,8 @@ def test_openai_file_is_what_openai_whisper_loads(models, tmp_path):
         *(tmp_path / "o", models / "base", models / "hf"),
         extra=("--format", "openai", "--set", "scale=1"),
     )
-    assert sorted(file.name for file in out.iterdir()) == ["merge.yaml", "model.pt"]
+    names = sorted(file.name for file in out.iterdir())
+    assert names == ["README.md", "merge.yaml", "model.pt"]
     written = torch.load(out / "model.pt", weights_only=True)
     theirs = torch.load(models / "openai.pt", weights_only=True)
     assert written["dims"] == theirs["dims"]

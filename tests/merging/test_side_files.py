@@ -17,6 +17,7 @@ STORY = {
     "training_args.bin",
     "model.safetensors.index.fp32.json",
     "notes.txt",
+    "README.md",
 }
 
 
@@ -48,8 +49,9 @@ def test_the_story_of_the_base_is_not_copied(models):
     merge()
     assert {file.name for file in (models / "out").iterdir()} == {
         *("model.safetensors", "config.json", "merge.yaml", "generation_config.json"),
-        *("vocab.json", "tokenizer_config.json", "normalizer.json"),
+        *("vocab.json", "tokenizer_config.json", "normalizer.json", "README.md"),
     }
+    assert (models / "out" / "README.md").read_text() != "{}"
 
 
 def test_a_tokenizer_that_the_base_lacks_is_an_experts(models, capsys):

@@ -1,5 +1,6 @@
 """Adapters merged into an adapter do what the merged model does."""
 
+import json
 import shutil
 
 import numpy as np
@@ -77,6 +78,7 @@ def test_the_adapter_is_the_merged_model(
     options = (*options, "--output-adapter", rank)
     adapter = run(micro_whisper, adapters, tmp_path / "adapter", method, *options)
     assert sorted(file.name for file in adapter.iterdir()) == [
+        "README.md",
         "adapter_config.json",
         "adapter_model.safetensors",
         "merge.yaml",
@@ -134,6 +136,32 @@ def test_a_lower_rank_is_the_best_of_that_rank(
     error = np.linalg.norm(open_expert(out).delta(name).dense() - exact)
     np.testing.assert_allclose(error, np.linalg.norm(values[1:]), rtol=1e-5)
     assert "rank 1 keeps" in capsys.readouterr().out
+
+
+def test_the_base_is_named_as_others_find_it(micro_whisper, adapters, tmp_path):
+    def name_in(directory):
+        config = json.loads((directory / "adapter_config.json").read_text())
+        return config["base_model_name_or_path"]
+
+    copies = [shutil.copytree(x, tmp_path / f"a{i}") for i, x in enumerate(adapters)]
+    base = shutil.copytree(micro_whisper, tmp_path / "base")
+    fetched = {"source": "me/own", "origin": "hub:me/own"}
+    for number, (said, record, expected) in enumerate(
+        (
+            ("/home/me/base", {}, None),
+            ("exp/base", {}, None),
+            ("openai/whisper-tiny", {}, "openai/whisper-tiny"),
+            ("exp/base", fetched, "me/own"),
+        )
+    ):
+        for copy in copies:
+            file = copy / "adapter_config.json"
+            config = json.loads(file.read_text()) | {"base_model_name_or_path": said}
+            file.write_text(json.dumps(config))
+        (base / "fetch.json").write_text(json.dumps(record))
+        extra = ("--output-adapter", "exact")
+        out = run(base, copies, tmp_path / f"o{number}", "soup", *extra)
+        assert name_in(out) == expected
 
 
 def test_factors_and_their_product_are_cut_alike():

@@ -12,12 +12,14 @@ import pytest
 import soundfile
 import torch
 import yaml
+from huggingface_hub import ModelCard
 from safetensors.torch import load_file
 
 from espnet_merge.__main__ import main
 from espnet_merge.bin.whisper_train import main as whisper_train
 from espnet_merge.checkpoint.labels import label_formats
 from espnet_merge.checkpoint.padding import Padding, padding_of
+from espnet_merge.disk.digest import sha256
 from espnet_merge.errors import InputError
 from espnet_merge.tasks.export import export
 from espnet_merge.tasks.trainer import mend_checkpoint
@@ -82,6 +84,9 @@ def test_full_fine_tuning_learns_and_exports(micro_whisper, data, tmp_path, capl
     for name in ("tokenizer.json", "generation_config.json"):
         written = (tmp_path / "model" / name).read_bytes()
         assert written == (micro_whisper / name).read_bytes()
+    card = ModelCard.load(tmp_path / "model" / "README.md")
+    assert card.data.tags == ["whisper", "espnet_merge"]
+    assert sha256(micro_whisper / "model.safetensors") in card.text
 
 
 def losses_of_epochs(caplog) -> list[float]:

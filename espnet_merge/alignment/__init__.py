@@ -1,0 +1,1 @@
+"""Which heads of cross-attention tell when a word is said."""
