@@ -85,20 +85,26 @@ class Format:
     folded: bool = True
 
 
-def check_vocabulary(model: Checkpoint, name: str) -> None:
-    """Raise ``InputError`` where a runtime would take tokens for others.
+def check_published(model: Checkpoint, name: str) -> None:
+    """Raise ``InputError`` where a runtime would take a model for another.
 
     It counts special tokens from the end of the vocabulary, so that one more in the
-    middle shifts them.
+    middle shifts them, and knows one width of the feed-forward layers.
 
     Args:
         model: to be exported.
         name: of the format.
     """
-    rows = model.entries["model.decoder.embed_tokens.weight"].shape[0]
+    rows, width = model.entries["model.decoder.embed_tokens.weight"].shape
     if rows not in PUBLISHED:
         raise InputError(
             f"{model.path}: --to {name} needs one of Whisper's vocabularies, of"
             f" {', '.join(map(str, PUBLISHED))} tokens; it has {rows}, and the runtime"
             " would take tokens for others: use --to hf, ctranslate2 or onnx."
         )
+    for tensor, entry in model.entries.items():
+        if tensor.endswith(".fc1.weight") and entry.shape[0] != 4 * width:
+            raise InputError(
+                f"{model.path}: --to {name} needs feed-forward layers of 4 x {width};"
+                f" {tensor} has {entry.shape[0]}: use --to hf, ctranslate2 or onnx."
+            )

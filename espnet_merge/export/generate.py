@@ -20,8 +20,9 @@ def generator(model: "nn.Module", directory: Path) -> Transcriber:
         model: a Whisper of transformers, or one of peft around it.
         directory: its tokenizer and what prepares its audio.
     """
-    from transformers import AutoTokenizer, WhisperFeatureExtractor
+    from transformers import AutoTokenizer, WhisperFeatureExtractor, logging
 
+    logging.set_verbosity_error()  # of options that its own Whisper gives twice
     tokenizer = AutoTokenizer.from_pretrained(directory, local_files_only=True)
     extractor = WhisperFeatureExtractor.from_pretrained(
         directory, local_files_only=True

@@ -21,16 +21,16 @@ from espnet_merge.export.format import (
     Runtime,
     Source,
     Transcriber,
-    check_vocabulary,
+    check_published,
 )
 from espnet_merge.speech import TRANSLATE
 from espnet_merge.whisper.prompt import load_tokenizer
 
 FILE = "ggml-model.bin"
 MAGIC = 0x67676D6C
-# Type codes of tensors, and of the file; the header type that each has.
-CODES = {"float32": 0, "float16": 1}
-STORED = {"float32": "F32", "float16": "F16"}
+# Type codes of tensors, and of a file whose matrices are float16. whisper.cpp 1.8 aborts
+# at the convolutions of a file in float32.
+CODES = {"F32": 0, "F16": 1}
 # The order of the sizes in the file.
 SIZES = (
     *("n_vocab", "n_audio_ctx", "n_audio_state", "n_audio_head", "n_audio_layer"),
@@ -43,20 +43,19 @@ ADDED = ("encoder.positional_embedding", "decoder.positional_embedding", *CONV_B
 
 
 def write(source: Source, directory: Path, dtype: str | None) -> None:
-    """Write the one file, in float16 as the published ones, or in float32."""
-    dtype = dtype or "float16"
+    """Write the one file, in float16 as the published ones."""
     model = open_hf(source.model)
-    check_vocabulary(model, "ggml")
+    check_published(model, "ggml")
     shapes = {name: entry.shape for name, entry in model.entries.items()}
     sizes = dims_of(shapes, model.config, model.path)
     with (directory / FILE).open("wb") as file:
         file.write(struct.pack("<I", MAGIC))
-        numbers = [*(sizes[name] for name in SIZES), CODES[dtype]]
+        numbers = [*(sizes[name] for name in SIZES), CODES["F16"]]
         file.write(struct.pack(f"<{len(numbers)}i", *numbers))
         _write_filters(file, source.model)
         _write_tokens(file, source.model)
         for name in shapes:
-            _write_tensor(file, model, name, dtype)
+            _write_tensor(file, model, name)
 
 
 def _write_filters(file: BinaryIO, model: Path) -> None:
@@ -78,22 +77,22 @@ def _write_tokens(file: BinaryIO, model: Path) -> None:
     symbols = tokenizer.convert_ids_to_tokens(list(range(tokenizer.eos_token_id)))
     file.write(struct.pack("<i", len(symbols)))
     for symbol in symbols:
-        text = bytes(codes[letter] for letter in symbol)
+        text = bytes(codes[letter] for letter in symbol or "")
         file.write(struct.pack("<i", len(text)) + text)
 
 
-def _write_tensor(file: BinaryIO, model: Checkpoint, name: str, dtype: str) -> None:
+def _write_tensor(file: BinaryIO, model: Checkpoint, name: str) -> None:
     """Write rank, length of the name, type, shape from the last axis, name, data."""
     shape, label = model.entries[name].shape, OPENAI.write(name)
     if label in CONV_BIASES:
         shape = (*shape, 1)
-    own = "float32" if len(shape) < 2 or label in ADDED else dtype
+    dtype = "F32" if len(shape) < 2 or label in ADDED else "F16"
     values = model.read(name)
-    check_overflow(name, values, STORED[own])
+    check_overflow(name, values, dtype)
     encoded = label.encode()
-    head = (len(shape), len(encoded), CODES[own], *reversed(shape))
+    head = (len(shape), len(encoded), CODES[dtype], *reversed(shape))
     file.write(struct.pack(f"<{len(head)}i", *head) + encoded)
-    file.write(to_stored(values, STORED[own]).tobytes())
+    file.write(to_stored(values, dtype).tobytes())
 
 
 def load(directory: Path, source: Source) -> Transcriber:
@@ -127,7 +126,7 @@ def load(directory: Path, source: Source) -> Transcriber:
 
 
 FORMAT = Format(
-    dtypes=("float16", "float32"),
+    dtypes=("float16",),
     runtime=Runtime("pywhispercpp", "pywhispercpp", "runtimes"),
     write=write,
     load=load,

@@ -6,7 +6,6 @@ from pathlib import Path
 from espnet_merge.checkpoint.hf import open_hf
 from espnet_merge.checkpoint.output import Output, copy_weights, dtype_of
 from espnet_merge.checkpoint.side_files import side_files
-from espnet_merge.decode.utterances import Utterance
 from espnet_merge.export.format import Format, Runtime, Source, Transcriber
 from espnet_merge.export.generate import generator
 
@@ -29,12 +28,7 @@ def load(directory: Path, source: Source) -> Transcriber:
     model = WhisperForConditionalGeneration.from_pretrained(
         directory, local_files_only=True
     )
-    generate = generator(model.eval().float(), directory)
-
-    def transcribe(utterance: Utterance) -> str:
-        return generate(utterance)
-
-    return transcribe
+    return generator(model.eval().float(), directory)
 
 
 FORMAT = Format(

@@ -90,7 +90,7 @@ class NextToken(nn.Module):
             heard.update(heard_keys, heard_values, layer)
         cache = EncoderDecoderCache(own, heard)
         width = self.decoder.config.d_model
-        nothing = input_ids.new_zeros(len(input_ids), 0, width, dtype=past[0].dtype)
+        nothing = past[0].new_zeros(past[0].shape[0], 0, width)
         states = decode(self.decoder, input_ids, Encoded(nothing, None), cache)
         return [logits(self.decoder, states), *_flat(cache, SIDES[:1])]
 
@@ -136,13 +136,16 @@ def _graphs(whisper: "WhisperForConditionalGeneration") -> dict[str, Graph]:
     layers, width = config.decoder_layers, config.d_model
     heads = config.decoder_attention_heads
     positions = config.max_source_positions
-    batch, length, past = (torch.export.Dim(x) for x in ("batch", "length", "past"))
+    most = config.max_target_positions
+    batch, length = torch.export.Dim("batch"), torch.export.Dim("length", max=most)
+    past = torch.export.Dim("past", min=2, max=most - 1)
     features = torch.zeros(2, config.num_mel_bins, 2 * positions)
     states = torch.zeros(2, positions, width)
     ids = torch.zeros(2, 4, dtype=torch.long)
     own = torch.zeros(2, heads, 5, width // heads)
     heard = torch.zeros(2, heads, positions, width // heads)
-    taken = [own, own, heard, heard] * layers
+    # Each a tensor of its own: one that is given twice would be taken for one input.
+    taken = [x.clone() for x in (own, own, heard, heard) * layers]
     varies = [{0: batch, 2: past}, {0: batch, 2: past}, {0: batch}, {0: batch}] * layers
     first, present = (_names("present", layers, x) for x in (SIDES, SIDES[:1]))
     before = _names("past_key_values", layers, SIDES)

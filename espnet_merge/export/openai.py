@@ -12,7 +12,7 @@ from espnet_merge.export.format import (
     Runtime,
     Source,
     Transcriber,
-    check_vocabulary,
+    check_published,
 )
 
 
@@ -22,7 +22,7 @@ def write(source: Source, directory: Path, dtype: str | None) -> None:
     Tokenizer and suppressed tokens are openai-whisper's own.
     """
     model = open_hf(source.model)
-    check_vocabulary(model, "openai")
+    check_published(model, "openai")
     copy_weights(model, Output("openai", [model]), directory, dtype)
 
 
