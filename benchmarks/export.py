@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Export a Whisper to each format, time that, and decode ten utterances in each runtime.
+"""Export a Whisper to each format, and decode ten utterances in each runtime.
 
     benchmarks/export.py --model exp/base --data dump/raw/en_test --work WORK
 
@@ -72,7 +72,7 @@ def run(name: str, args: argparse.Namespace) -> dict:
 
 
 def measured(name: str, args: argparse.Namespace) -> dict:
-    """Export and check; the clock of the process began with it, wall time begins here."""
+    """Export, take the time of that, and check."""
     start = time.monotonic()
     from espnet_merge.export.check import check, utterances_of
     from espnet_merge.export.export import export_to

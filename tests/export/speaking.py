@@ -6,14 +6,22 @@ from pathlib import Path
 
 import soundfile
 import torch
-from transformers import WhisperFeatureExtractor, WhisperForConditionalGeneration
-from transformers import WhisperTokenizer
+from transformers import (
+    WhisperFeatureExtractor,
+    WhisperForConditionalGeneration,
+    WhisperTokenizer,
+)
 from transformers.convert_slow_tokenizer import bytes_to_unicode
 
+from espnet_merge.speech import LANGUAGES
 from tests.micro import micro_config
 
 RECORDINGS = Path(__file__).parents[1] / "recordings"
 VOCABULARY, END = 51865, 50257
+MARKS = (
+    *("translate", "transcribe", "startoflm", "startofprev"),
+    *("nospeech", "notimestamps"),
+)
 # Tokens that it says: whole words, which begin with a blank.
 SAID = range(264, 1200, 78)
 
@@ -24,7 +32,7 @@ def write_speaking(directory: Path, seed: int = 0) -> Path:
     It says nothing but some words and the end, in every runtime, whatever a runtime
     suppresses by itself: of all other tokens the last norm makes hardly probable ones.
     """
-    tokenizer = write_vocabulary(directory)
+    tokenizer = write_vocabulary()
     torch.manual_seed(seed)
     config = micro_config(VOCABULARY)
     config.bos_token_id = config.eos_token_id = config.pad_token_id = END
@@ -53,11 +61,8 @@ def write_speaking(directory: Path, seed: int = 0) -> Path:
     return directory
 
 
-def write_vocabulary(directory: Path) -> WhisperTokenizer:
-    """Return a tokenizer of openai-whisper's tokens; it decodes, and does not encode."""
-    from espnet_merge.whisper.fetch import _TASKS_AND_MARKS
-    from espnet_merge.speech import LANGUAGES
-
+def write_vocabulary() -> WhisperTokenizer:
+    """Return a tokenizer of openai-whisper's tokens, which knows no merges."""
     (package,) = find_spec("whisper").submodule_search_locations
     lines = (Path(package) / "assets" / "multilingual.tiktoken").read_text().split("\n")
     pairs = (line.split(" ") for line in lines if line)
@@ -66,7 +71,7 @@ def write_vocabulary(directory: Path) -> WhisperTokenizer:
         "".join(symbol[byte] for byte in base64.b64decode(token)): int(rank)
         for token, rank in pairs
     }
-    names = ["endoftext", "startoftranscript", *list(LANGUAGES)[:99], *_TASKS_AND_MARKS]
+    names = ["endoftext", "startoftranscript", *list(LANGUAGES)[:99], *MARKS]
     tokenizer = WhisperTokenizer(
         vocab=vocabulary,
         merges=[],
