@@ -27,6 +27,7 @@ PLACES = {
     "advice": (2.6, "what to do at all"),
     "search": (2.1, "dev data, Optuna"),
     "statistics": (0.15, "Fisher, Gram"),
+    "export": (1.65, "for other runtimes"),
     "tasks": (1.15, "ESPnet's trainer"),
     "decode": (0.15, "audio to text"),
     "report": (2.65, "tables, pictures"),

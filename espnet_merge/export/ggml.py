@@ -28,8 +28,8 @@ from espnet_merge.whisper.prompt import load_tokenizer
 
 FILE = "ggml-model.bin"
 MAGIC = 0x67676D6C
-# Type codes of tensors; the file has that of its matrices. whisper.cpp 1.8 aborts at the
-# convolutions of a file that is float32 throughout.
+# Type codes of tensors; the file has that of its matrices. whisper.cpp 1.8 aborts at
+# the convolutions of a file that is float32 throughout.
 CODES = {"F32": 0, "F16": 1}
 # The order of the sizes in the file.
 SIZES = (

@@ -24,7 +24,7 @@ from espnet_merge.lora.stored_mixture import is_mixture
 from espnet_merge.tasks.export import export, write_model
 from espnet_merge.whisper.converted import as_directory
 from espnet_merge.whisper.fetched import is_ct2
-from espnet_merge.whisper.generation import complete_generation, mended_generation
+from espnet_merge.whisper.generation import clean, mended_generation
 from espnet_merge.whisper.prompt import load_tokenizer
 
 FEATURES = "preprocessor_config.json"
@@ -159,7 +159,7 @@ def complete(model: Path, directory: Path) -> None:
         if (model / GENERATION_JSON).is_file()
         else GenerationConfig.from_dict(_suppressed(opened.config))
     )
-    complete_generation(generation, tokenizer, opened.config["vocab_size"])
+    clean(generation, tokenizer, opened.config["vocab_size"])
     generation.save_pretrained(directory)
 
 
