@@ -1,6 +1,5 @@
 """The same utterances by the runtime of a format and by us, side by side."""
 
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -35,12 +34,10 @@ class Checked:
     Attributes:
         runtime: name and version of the other.
         pairs: of each utterance.
-        seconds: that the other took, for all, without loading.
     """
 
     runtime: str
     pairs: list[Pair]
-    seconds: float
 
     @property
     def differing(self) -> list[Pair]:
@@ -96,19 +93,24 @@ def check(
         source: what it was made of.
         utterances: to decode.
     """
+    theirs = texts_there(kind, directory, source, utterances)
+    ours = texts_here(source, utterances)
+    names = [utterance.name for utterance in utterances]
+    return Checked(
+        str(kind.runtime), [Pair(name, ours[name], theirs[name]) for name in names]
+    )
+
+
+def texts_there(
+    kind: Format, directory: Path, source: Source, utterances: list[Utterance]
+) -> dict[str, str]:
+    """Return what the runtime of a format makes of each utterance."""
     transcribe = kind.load(directory, source)
-    start = time.monotonic()
-    theirs = [" ".join(transcribe(utterance).split()) for utterance in utterances]
-    seconds = time.monotonic() - start
-    ours = _ours(source, utterances)
-    pairs = [
-        Pair(utterance.name, ours[utterance.name], text)
-        for utterance, text in zip(utterances, theirs, strict=True)
-    ]
-    return Checked(str(kind.runtime), pairs, seconds)
+    return {one.name: " ".join(transcribe(one).split()) for one in utterances}
 
 
-def _ours(source: Source, utterances: list[Utterance]) -> dict[str, str]:
+def texts_here(source: Source, utterances: list[Utterance]) -> dict[str, str]:
+    """Return what we make of each utterance, of a language that has one its adapter."""
     tokenizer = load_tokenizer(source.model)
     settings = Settings(max_new_tokens=MAX_NEW_TOKENS)
     texts: dict[str, str] = {}

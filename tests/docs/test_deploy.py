@@ -10,6 +10,7 @@ from espnet_merge.__main__ import main
 from espnet_merge.export.bundle import RANKS
 from tests.docs.test_pages import ROOT
 from tests.export.conftest import speaking, vocabulary, write_adapter
+from tests.formats import write_own
 
 __all__ = ["speaking", "vocabulary"]
 TEXT = (ROOT / "docs" / "deploy.md").read_text("utf-8")
@@ -31,7 +32,7 @@ def tree(speaking, tmp_path_factory):
     write_adapter(speaking.hf, root / "exp/lora_it", seed=1).rename(root / "it")
     (root / "exp/lora_it").mkdir()
     (root / "it").rename(root / "exp/lora_it/model")
-    shutil.copytree(speaking.own.parent, root / "exp/own")
+    write_own(speaking.base, root / "exp/own/10epoch.pth")
     shutil.copytree(speaking.data, root / "dump/raw/es_test")
     return root
 
