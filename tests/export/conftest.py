@@ -1,6 +1,7 @@
 """One speaking Whisper in every format that is read, and an adapter of it."""
 
 import shutil
+import warnings
 from types import SimpleNamespace
 
 import pytest
@@ -41,6 +42,16 @@ def speaking(tmp_path_factory):
         peft=peft,
         old_peft=write_old_adapter(peft, root / "old_peft"),
     )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def left_open():
+    """Read openai-whisper's vocabulary, whose file it leaves open, and reads once."""
+    from whisper.tokenizer import get_encoding
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        get_encoding(name="multilingual", num_languages=99)
 
 
 @pytest.fixture(autouse=True)
