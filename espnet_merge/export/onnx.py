@@ -237,7 +237,8 @@ def _search(
     """Return the tokens of the greedy search, as ``generate`` suppresses them."""
     import numpy as np
 
-    end, text = generation["eos_token_id"], []
+    end = generation["eos_token_id"]
+    text: list[int] = []
     never = generation.get("suppress_tokens") or []
     barred = [*never, *(generation.get("begin_suppress_tokens") or [])]
     names = [one.name for one in following.get_inputs()[1:]]

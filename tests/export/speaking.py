@@ -4,6 +4,7 @@ import base64
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
 import soundfile
 import torch
 from transformers import (
@@ -84,12 +85,23 @@ def write_vocabulary() -> WhisperTokenizer:
 
 
 def write_recordings(directory: Path, count: int) -> Path:
-    """Write a data directory of real speech, in two languages."""
+    """Write a data directory of real speech, in two languages, each file of 30 s.
+
+    faster-whisper pads the spectrogram with zeros, where Whisper pads the audio with
+    silence: what fills the window is the same for both.
+    """
     directory.mkdir(parents=True)
     files = sorted(RECORDINGS.glob("*.flac"))
     names = [files[number * len(files) // count] for number in range(count)]
-    for name, column in (("wav.scp", str), ("utt2lang", lambda path: path.name[:2])):
-        lines = (f"{path.stem} {column(path)}\n" for path in names)
-        (directory / name).write_text("".join(lines), "utf-8")
-    assert {soundfile.info(path).samplerate for path in names} == {16_000}
+    languages = ""
+    wavs = ""
+    for path in names:
+        audio, rate = soundfile.read(path)
+        window = np.zeros(30 * rate)
+        window[: len(audio)] = audio
+        soundfile.write(directory / f"{path.stem}.wav", window, rate)
+        wavs += f"{path.stem} {directory / path.stem}.wav\n"
+        languages += f"{path.stem} {path.name[:2]}\n"
+    (directory / "wav.scp").write_text(wavs, "utf-8")
+    (directory / "utt2lang").write_text(languages, "utf-8")
     return directory
