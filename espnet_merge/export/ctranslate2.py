@@ -10,8 +10,7 @@ from espnet_merge.export.format import (
     Source,
     Transcriber,
 )
-from espnet_merge.export.source import FEATURES
-from espnet_merge.files import TOKENIZER_JSON
+from espnet_merge.files import PREPROCESSOR_JSON, TOKENIZER_JSON
 
 
 def write(source: Source, directory: Path, dtype: str | None) -> None:
@@ -22,7 +21,7 @@ def write(source: Source, directory: Path, dtype: str | None) -> None:
     from ctranslate2.converters import TransformersConverter
 
     converter = TransformersConverter(
-        str(source.model), copy_files=[TOKENIZER_JSON, FEATURES]
+        str(source.model), copy_files=[TOKENIZER_JSON, PREPROCESSOR_JSON]
     )
     converter.convert(str(directory), quantization=dtype, force=True)
 

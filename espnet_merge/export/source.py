@@ -18,6 +18,7 @@ from espnet_merge.files import (
     ADAPTER_CONFIG,
     CONFIG_YAML,
     GENERATION_JSON,
+    PREPROCESSOR_JSON,
     TOKENIZER_JSON,
 )
 from espnet_merge.lora.stored_mixture import is_mixture
@@ -26,8 +27,6 @@ from espnet_merge.whisper.converted import as_directory
 from espnet_merge.whisper.fetched import is_ct2
 from espnet_merge.whisper.generation import clean, mended_generation
 from espnet_merge.whisper.prompt import load_tokenizer
-
-FEATURES = "preprocessor_config.json"
 
 
 @contextmanager
@@ -151,7 +150,7 @@ def complete(model: Path, directory: Path) -> None:
         (directory / file.name).write_bytes(file.read_bytes())
     if not (directory / TOKENIZER_JSON).exists():
         tokenizer.backend_tokenizer.save(str(directory / TOKENIZER_JSON))
-    if not (directory / FEATURES).exists():
+    if not (directory / PREPROCESSOR_JSON).exists():
         mels = opened.config["num_mel_bins"]
         WhisperFeatureExtractor(feature_size=mels).save_pretrained(directory)
     generation = mended_generation(model) or (
