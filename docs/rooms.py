@@ -28,6 +28,7 @@ PLACES = {
     "search": (2.1, "dev data, Optuna"),
     "alignment": (0.6, "word timestamps"),
     "statistics": (0.15, "Fisher, Gram"),
+    "export": (1.65, "for other runtimes"),
     "tasks": (1.15, "ESPnet's trainer"),
     "decode": (0.15, "audio to text"),
     "report": (2.65, "tables, pictures"),

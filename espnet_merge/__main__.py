@@ -21,7 +21,7 @@ COMMANDS = {
     "format": "write a data directory with one audio file per utterance, at 16 kHz",
     "filter": "drop utterances that Whisper cannot use, with a count per reason",
     "perturb": "write speed-perturbed copies of a data directory",
-    "export": "turn a trained ESPnet checkpoint into a Hugging Face or PEFT directory",
+    "export": "write a model for another runtime, and decode it there",
     "methods": "list the merge methods with their defaults",
     "statistics": "collect the data statistics of an expert, for fisher and regmean",
     "inspect": "measure experts before a merge: norms, conflicts, overlaps",

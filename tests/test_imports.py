@@ -18,9 +18,8 @@ MODULES = [
 SLOW = ("torch", "transformers", "peft", "espnet2")
 # Rooms where networks run may import these at once...
 NETWORKS = {
-    *("advice", "alignment", "search", "statistics", "tasks", "decode", "lora"),
-    "objectives",
-    "whisper",
+    *("advice", "alignment", "search", "statistics", "export", "tasks", "decode"),
+    *("lora", "objectives", "whisper"),
 }
 # ...but not the files that say and check what is asked for.
 QUICK = {

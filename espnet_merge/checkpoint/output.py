@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from espnet_merge.checkpoint.dtypes import itemsize
+from espnet_merge.checkpoint.dtypes import FLOATS, check_overflow, itemsize, to_stored
 from espnet_merge.checkpoint.hf import Writer, write_config
 from espnet_merge.checkpoint.names import ESPNET_WHISPER, OPENAI
 from espnet_merge.checkpoint.openai import dims_of
@@ -112,3 +112,41 @@ class Output:
         for name in shapes:
             OPENAI.write(name)
         return dims_of(shapes, config, base.path)
+
+
+def copy_weights(
+    model: Checkpoint, output: Output, directory: Path, dtype: str | None = None
+) -> None:
+    """Write all tensors of ``model``.
+
+    Args:
+        model: Where they come from.
+        output: The format to write.
+        directory: Where to write; it exists.
+        dtype: Type of the floats, such as float16; None keeps each as it is stored.
+
+    Raises:
+        InputError: a value does not fit the type.
+    """
+    kind = dtype and FLOATS[dtype]
+    plan = in_order(
+        {
+            name: (kind if kind and entry.is_float else entry.dtype, entry.shape)
+            for name, entry in model.entries.items()
+        }
+    )
+    with output.writer(directory, plan) as writer:
+        for name, (stored, _) in plan.items():
+            writer.begin(name)
+            if stored == model.entries[name].dtype:
+                writer.put(model.stored(name))
+            else:
+                values = model.read(name)
+                check_overflow(name, values, stored)
+                writer.put(to_stored(values, stored))
+
+
+def dtype_of(model: Checkpoint) -> str:
+    """Return the name of the type of the first float, such as float16."""
+    first = next(iter(model.floats.values())).dtype
+    return next(name for name, kind in FLOATS.items() if kind == first)

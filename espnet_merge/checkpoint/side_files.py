@@ -11,6 +11,7 @@ from espnet_merge.files import (
     CONFIG_JSON,
     GENERATION_JSON,
     MERGES_TXT,
+    PREPROCESSOR_JSON,
     TOKENIZER_JSON,
     VOCAB_JSON,
 )
@@ -34,7 +35,7 @@ TOKENIZER = (
     "chat_template.json",
     "chat_template.jinja",
 )
-PROCESSOR = ("preprocessor_config.json", "processor_config.json")
+PROCESSOR = (PREPROCESSOR_JSON, "processor_config.json")
 MODEL = (CONFIG_JSON, GENERATION_JSON)
 SIDE_FILES = (*MODEL, *PROCESSOR, *TOKENIZER)
 

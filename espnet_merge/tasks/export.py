@@ -17,7 +17,7 @@ from espnet_merge.checkpoint.espnet import read_config
 from espnet_merge.checkpoint.labels import KEY, format_in
 from espnet_merge.checkpoint.names import without_training
 from espnet_merge.checkpoint.origin import source_of
-from espnet_merge.checkpoint.output import Output
+from espnet_merge.checkpoint.output import Output, copy_weights, dtype_of
 from espnet_merge.checkpoint.padding import padding_in
 from espnet_merge.checkpoint.stored import sizes_of
 from espnet_merge.checkpoint.torch_read import read_torch
@@ -55,7 +55,7 @@ def export(checkpoint: Path, output: Path, *, overwrite: bool = False) -> None:
         elif config.get("lora"):
             _write_adapter(checkpoint, base, config, directory)
         else:
-            _write_model(checkpoint, base, directory)
+            write_model(checkpoint, base, directory)
         origin = {
             "checkpoint": str(checkpoint),
             "sha256": sha256(checkpoint),
@@ -70,17 +70,17 @@ def export(checkpoint: Path, output: Path, *, overwrite: bool = False) -> None:
         write_card(directory, provenance_of(origin, directory))
 
 
-def _write_model(checkpoint: Path, base: Checkpoint, directory: Path) -> None:
-    """Write the weights under Hugging Face's names, with the base's other files."""
+def write_model(checkpoint: Path, base: Checkpoint, directory: Path) -> None:
+    """Write the weights under Hugging Face's names, with the base's other files.
+
+    Raises:
+        InputError: they are not of the model that ``base`` is.
+    """
     trained = open_checkpoint(checkpoint)
     check_same_model(base, [trained])
     output = Output("hf", [base])
-    plan = {name: (e.dtype, e.shape) for name, e in trained.entries.items()}
-    with output.writer(directory, plan) as writer:
-        for name in plan:
-            writer.begin(name)
-            writer.put(trained.stored(name))
-    output.copy_side_files(directory, "float32")
+    copy_weights(trained, output, directory)
+    output.copy_side_files(directory, dtype_of(trained))
 
 
 def _write_adapter(

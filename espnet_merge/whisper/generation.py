@@ -63,6 +63,9 @@ def clean(
     generation.max_length = 448
     generation.return_timestamps = False
     generation.is_multilingual = multilingual
+    # Transformers drops what is of Whisper alone where a file says that it was made of
+    # config.json.
+    generation._from_model_config = False
     # Old directories force one language and task; here each utterance has its prompt.
     generation.forced_decoder_ids = None
     if multilingual:

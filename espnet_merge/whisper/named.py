@@ -3,11 +3,10 @@
 import hashlib
 from pathlib import Path
 
-from espnet_merge.checkpoint.dtypes import FLOATS
 from espnet_merge.checkpoint.hf import is_hf, open_hf
 from espnet_merge.checkpoint.identity import files_digest
 from espnet_merge.checkpoint.names import TRAINED
-from espnet_merge.checkpoint.output import Output, in_order
+from espnet_merge.checkpoint.output import Output, copy_weights, dtype_of
 from espnet_merge.checkpoint.stored import check_stored
 from espnet_merge.disk.atomic import whole_directory
 from espnet_merge.disk.cache import made_once
@@ -35,17 +34,9 @@ def as_named(model: Path, cache: Path) -> Path:
 
     def make(place: Path) -> None:
         output = Output("hf", [opened])
-        plan = in_order(
-            {name: (x.dtype, x.shape) for name, x in opened.entries.items()}
-        )
         with whole_directory(place) as part:
-            with output.writer(part, plan) as writer:
-                for name in plan:
-                    writer.begin(name)
-                    writer.put(opened.stored(name))
-            first = next(iter(opened.floats.values())).dtype
-            dtype = next(name for name, kind in FLOATS.items() if kind == first)
-            output.copy_side_files(part, dtype)
+            copy_weights(opened, output, part)
+            output.copy_side_files(part, dtype_of(opened))
 
     return made_once(place_of(cache, files_digest(model)), make)
 
