@@ -1,0 +1,89 @@
+"""What the client says on the screen."""
+
+import re
+import sys
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+from espnet_merge.cluster.record import attempt_log
+
+LINES = 8  # of a failing task's log
+SPREAD = 1 << 16  # bytes of its end that are read
+NO_MEMORY = re.compile(r"oom|out of memory|memory limit", re.IGNORECASE)
+# What SLURM's states mean, and what to do.
+MEANING = {
+    "CANCELLED": "was cancelled by somebody",
+    "TIMEOUT": "reached its time limit: give more by --time, or --resume",
+    "OUT_OF_MEMORY": "used more memory than it asked for: give more by --mem",
+    "NODE_FAIL": "lost its node",
+    "BOOT_FAIL": "had a node that did not start",
+    "PREEMPTED": "was preempted by another job",
+    "DEADLINE": "reached its deadline",
+    "HELD": "was held by SLURM after a launch that failed",
+    "GONE": "is no longer known to SLURM",
+    "DependencyNeverSatisfied": "depends on a job that has failed",
+}
+
+
+class Failure(NamedTuple):
+    """Why a task failed, and where."""
+
+    words: str
+    job: str
+    node: str
+    attempt: int
+
+
+def say(words: str) -> None:
+    """Write a line to the screen."""
+    print(f"{program()}: {words}", file=sys.stderr, flush=True)
+
+
+def program() -> str:
+    """Return the name that the client was called by."""
+    return Path(sys.argv[0]).name
+
+
+def tell(directory: Path, task: int, log: Path, failure: Failure) -> None:
+    """Show a failure, with the last lines of the task's log and of SLURM's own."""
+    where = f"job {failure.job}, attempt {failure.attempt}"
+    if failure.node:
+        where += f", node {failure.node}"
+    say(f"error: {log}: task {task} {failure.words} ({where})")
+    lines = [
+        *last_lines(attempt_log(directory, task, failure.attempt)),
+        *last_lines(directory / f"{failure.job}.out"),
+    ]
+    for line in lines:
+        say(f"  | {line}")
+
+
+def last_lines(path: Path) -> list[str]:
+    """Return the last lines that a command wrote to a log; none if there is no log."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - SPREAD))
+            text = file.read().decode("utf-8", "replace")
+    except FileNotFoundError:
+        return []
+    written = (x for x in reversed(text.splitlines()) if x and not x.startswith("# "))
+    return list(islice(written, LINES))[::-1]
+
+
+def why(directory: Path, task_id: str, state: str) -> str:
+    """Return the state of a task, or that its memory was too little.
+
+    Not every cluster says so itself; then the output of the job does.
+    """
+    said = "\n".join(last_lines(directory / f"{task_id}.out"))
+    if state in ("FAILED", "CANCELLED") and NO_MEMORY.search(said):
+        return "OUT_OF_MEMORY"
+    return state
+
+
+def lost_words(state: str, status: int | None) -> str:
+    """Say how a task ended that has written no status."""
+    if state in MEANING:
+        return f"{MEANING[state]} [{state}]"
+    return f"ended [{state}]" + (f" with status {status}" if status else "")
