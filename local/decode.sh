@@ -7,10 +7,10 @@ decode_by_jobs() {
   local count=$1 logs=$2
   shift 2
   if ((count > 1)); then
-    ${decode_cmd:?} JOB=1:"$count" "$logs/decode.JOB.log" \
+    run_job "${decode_cmd:?}" JOB=1:"$count" "$logs/decode.JOB.log" \
       espnet-merge decode --shard "JOB/$count" "$@" ||
       fail "decoding into $logs: $(last_error "$logs"/decode.*.log)"
   fi
-  ${decode_cmd:?} "$logs/decode.log" espnet-merge decode "$@" ||
+  run_job "${decode_cmd:?}" "$logs/decode.log" espnet-merge decode "$@" ||
     fail "decoding into $logs: $(last_error "$logs/decode.log")"
 }

@@ -29,8 +29,44 @@ run_stage() {
     return 0
   fi
   log "stage $number: $title"
-  "$@"
+  attended "$@"
 }
+
+# attended COMMAND...: run COMMAND so that a signal is acted upon meanwhile; of a command
+# in the foreground bash waits for the end first.
+attended() {
+  "$@" <&0 &
+  wait "$!"
+}
+
+# end_all SIGNAL: end all that was started, and exit. What waits for jobs of a cluster
+# cancels them.
+end_all() {
+  local processes
+  trap '' TERM INT HUP
+  mapfile -t processes < <(descendants $$)
+  log "ended by $1, and all that it has started"
+  kill "${processes[@]}" 2>/dev/null || true
+  for _ in {1..300}; do # a minute
+    kill -0 "${processes[@]}" 2>/dev/null || break
+    sleep 0.2
+  done
+  exit $((128 + $(kill -l "$1")))
+}
+
+# descendants PROCESS: all that it has started, and these have, the youngest first.
+descendants() {
+  local child
+  for child in $(cat /proc/"$1"/task/*/children 2>/dev/null); do
+    descendants "$child"
+    echo "$child"
+  done
+}
+
+for _signal in TERM INT HUP; do
+  # shellcheck disable=SC2064
+  trap "end_all $_signal" "$_signal"
+done
 
 log() { printf '%(%FT%T)T %s: %s\n' -1 "${0##*/}" "$*" >&2; }
 
@@ -39,8 +75,12 @@ fail() {
   exit 2
 }
 
-# last_error LOG...: the last line that mentions an error.
-last_error() { cat "$@" | grep -i 'error' | tail -n 1 || echo "see $1"; }
+# last_error LOG...: what the client of the cluster says of a failure, or else the last
+# line that mentions an error.
+last_error() {
+  cat "$@" 2>/dev/null | grep -m 1 '^slurm\.py: error: ' ||
+    cat "$@" 2>/dev/null | grep -i 'error' | tail -n 1 || echo "see $1"
+}
 
 # conf_file GROUP NAME: path of a configuration; the recipe's own file comes before the
 # shared one.
@@ -87,8 +127,8 @@ collect_jobs() {
   jobs=("${running[@]}")
 }
 
-# follow LOG...: print the progress lines of ESPnet's training logs as they appear, with
-# the names of their directories, until unfollow.
+# follow LOG...: print the progress lines of ESPnet's training logs, and what the client of
+# a cluster says, as they appear, with the names of their directories, until unfollow.
 follow() {
   # /dev/null makes a second file: of a single file tail would not print the name.
   tail --pid=$$ -v -n 0 -F "$@" /dev/null 2>/dev/null | sed -unE '
@@ -98,7 +138,8 @@ follow() {
       s/, acc=([^,]*).*/, accuracy \1/
       s/(loss [^,]*), .* conflicts=([^,]*).*/\1, layers in conflict \2/
       s/(loss [^,]*), [a-z_]*=.*/\1/
-      G;s/(.*)\n(.*)/  \2: \1/p;}' >&2 &
+      G;s/(.*)\n(.*)/  \2: \1/p;}
+    /^slurm\.py: /p' >&2 &
   _follower=$!
   disown
 }

@@ -26,7 +26,7 @@ from espnet_merge.cluster.record import (
     place_of,
     write_claim,
 )
-from espnet_merge.cluster.report import Failure, lost_words, say, tell, why
+from espnet_merge.cluster.report import PROGRAM, Failure, lost_words, say, tell, why
 from espnet_merge.cluster.request import Request, read_request
 from espnet_merge.cluster.resume import record_for
 from espnet_merge.cluster.scheduler import GONE, SilentError
@@ -50,7 +50,7 @@ STUCK = {
     "JobHoldMaxRequeue": "HELD",
     "DependencyNeverSatisfied": "DependencyNeverSatisfied",
 }
-# Reasons that need no word: it runs, or its turn will come.
+# Why a job waits whose turn will come.
 USUAL = ("", "None", "Priority", "Resources", "JobArrayTaskLimit", "BeginTime")
 
 
@@ -130,7 +130,7 @@ class Client:
             name = STUCK.get(state.reason) if state.alive else state.name
             if name and self.is_over(task, attempt, name):
                 changed = True
-            elif not name and state.reason not in USUAL:
+            elif state.name == "PENDING" and not name and state.reason not in USUAL:
                 self.tell_once(f"job {attempt.job} waits: {state.reason}", state.reason)
         if changed:
             self.record.save()
@@ -266,7 +266,7 @@ def run(request: Request) -> int:
 
 def main() -> None:
     """Run what the command line asks for."""
-    with one_line_error(Path(sys.argv[0]).name):
+    with one_line_error(PROGRAM):
         sys.exit(run(read_request(sys.argv[1:])))
 
 

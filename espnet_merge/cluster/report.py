@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from espnet_merge.cluster.record import attempt_log
 
+PROGRAM = "slurm.py"
 LINES = 8  # of a failing task's log
 SPREAD = 1 << 16  # bytes of its end that are read
 NO_MEMORY = re.compile(r"oom|out of memory|memory limit", re.IGNORECASE)
@@ -37,12 +38,7 @@ class Failure(NamedTuple):
 
 def say(words: str) -> None:
     """Write a line to the screen."""
-    print(f"{program()}: {words}", file=sys.stderr, flush=True)
-
-
-def program() -> str:
-    """Return the name that the client was called by."""
-    return Path(sys.argv[0]).name
+    print(f"{PROGRAM}: {words}", file=sys.stderr, flush=True)
 
 
 def tell(directory: Path, task: int, log: Path, failure: Failure) -> None:

@@ -29,10 +29,12 @@ def write_script(record: Record, attempt: Attempt, request: Request) -> Path:
     script = place / f"{attempt.number}.sh"
     runner = [sys.executable, "-m", "espnet_merge.cluster.task", str(place)]
     task = '"$SLURM_ARRAY_TASK_ID"' if request.name else "1"
+    root = shlex.quote(str(Path(__file__).parents[2]))
     script.write_text(
         "#!/usr/bin/env bash\n"
         f"cd {shlex.quote(str(Path.cwd()))} || exit\n"
         "if [[ -f path.sh ]]; then . ./path.sh; fi\n"
+        f"export PYTHONPATH={root}${{PYTHONPATH:+:$PYTHONPATH}}\n"
         f"exec {shlex.join(runner)} {attempt.token} {task}\n",
         "utf-8",
     )

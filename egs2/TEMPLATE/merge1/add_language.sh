@@ -28,6 +28,7 @@ init=auto         # start from an adapter: auto, least, NAME, none; or a mixture
 
 . ../../../local/parse_options.sh
 . ../../../local/stage.sh
+. ../../../local/jobs.sh
 . ../../../local/decode.sh
 . ./path.sh
 . ./cmd.sh

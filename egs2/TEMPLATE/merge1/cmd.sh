@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# How jobs run: on this machine (run.pl) or on a cluster (slurm.pl, conf/slurm.conf).
+# How jobs run: on this machine (local), or on a cluster (slurm; docs/slurm.md).
 # Choose with "cmd_backend=slurm ./run.sh" or by editing the next line.
 cmd_backend=${cmd_backend:-local}
 
@@ -9,14 +9,21 @@ case $cmd_backend in
     export cuda_cmd="run.pl"   # training; "--gpu N" is added
     export decode_cmd="run.pl" # decoding
     ;;
-  slurm)
+  slurm) # conf/slurm.conf
     # Memory a CPU, enough for Whisper base; SLURM kills what takes more than it asked for.
-    export train_cmd="slurm.pl --mem 4G"
-    export cuda_cmd="slurm.pl --mem 8G"
-    export decode_cmd="slurm.pl --mem 4G"
+    # At its time limit a training goes on from its last epoch, decoding from its last batch.
+    export train_cmd="../../../local/slurm.py --mem 4G"
+    export cuda_cmd="../../../local/slurm.pl --mem 8G --resume 50"
+    export decode_cmd="../../../local/slurm.py --mem 4G --resume 5"
+    ;;
+  slurm.pl | queue.pl) # Kaldi's; conf/slurm.conf or a conf/queue.conf of yours
+    export train_cmd="$cmd_backend --mem 4G"
+    export cuda_cmd="$cmd_backend --mem 8G"
+    export decode_cmd="$cmd_backend --mem 4G"
     ;;
   *)
-    echo "cmd.sh: error: cmd_backend must be local or slurm; got '$cmd_backend'." >&2
+    echo "cmd.sh: error: cmd_backend must be local, slurm, slurm.pl or queue.pl;" \
+      "got '$cmd_backend'." >&2
     exit 2
     ;;
 esac

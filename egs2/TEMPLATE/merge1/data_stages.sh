@@ -76,7 +76,7 @@ format_set() { # SET
   words=$(tables_checksum "$in")
   if is_done "$out/.done" "$words"; then return; fi
   rm -rf "$out"
-  $train_cmd "$log" espnet-merge format --data "$in" --output "$out" ||
+  JOB_INPUTS=$words run_job "$train_cmd" "$log" espnet-merge format --data "$in" --output "$out" ||
     fail "formatting $in: $(last_error "$log")"
   mark_done "$out/.done" "$words"
 }

@@ -37,6 +37,7 @@ expdir=exp/expand # where models, hypotheses and results go
 
 . ../../../local/parse_options.sh
 . ../../../local/stage.sh
+. ../../../local/jobs.sh
 . ../../../local/decode.sh
 . ./path.sh
 . ./cmd.sh

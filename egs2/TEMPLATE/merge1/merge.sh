@@ -53,7 +53,7 @@ statistics_args="--utterances 100" # options of "espnet-merge statistics", for f
 router_args="--pad-to 0 --tail 4" # options of "espnet-merge router", for routed_heard
 routed_args=      # further options of decode for it, as "--min-confidence 0.9 --fallback none"
 decode_configs=as_trained # names in conf/decode, or files, for all systems
-nj=2              # data sets prepared at the same time
+nj=2              # data sets prepared, and merges made, at the same time
 ngpu=0            # GPUs for each training job
 num_nodes=1       # machines for each training job
 python=python3    # the interpreter
@@ -68,6 +68,7 @@ python=python3    # the interpreter
 given=("$@")
 . ../../../local/parse_options.sh
 . ../../../local/stage.sh
+. ../../../local/jobs.sh
 . ../../../local/decode.sh
 . ./path.sh
 . ./cmd.sh
@@ -245,7 +246,7 @@ mkdir -p "$expdir" "$dumpdir" ||
 exec 9>"$expdir/.lock"
 if ! flock --nonblock 9; then
   log "jobs of another run are at work in $expdir: waiting for them"
-  flock 9
+  attended flock 9
 fi
 
 fingerprint() { cat "$@" | cksum; }
@@ -261,7 +262,8 @@ run_seeds() {
         ln -sfn "../seed_$first/$name" "$dir/"
       done
     fi
-    "$0" "${given[@]}" --seeds "" --expdir "$dir" --train_args "$train_args --seed $seed"
+    attended "$0" "${given[@]}" --seeds "" --expdir "$dir" \
+      --train_args "$train_args --seed $seed"
     if ((stop_stage == 11)) && ! is_skipped 11; then
       save_seed "$seed"
       write_seeds

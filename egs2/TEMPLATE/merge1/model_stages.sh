@@ -30,9 +30,9 @@ collect_stats_of() { # NAME
   rm -rf "$out"
   mkdir -p "$out"
   read -ra args <<<"$(data_args "$1")"
-  $train_cmd "$out/stats.log" "$python" -m espnet_merge.bin.whisper_train \
-    --collect_stats true --config "$full_config" --whisper "$expdir/base" \
-    --output_dir "$out" "${args[@]}" \
+  JOB_INPUTS=$words run_job "$train_cmd" "$out/stats.log" \
+    "$python" -m espnet_merge.bin.whisper_train --collect_stats true \
+    --config "$full_config" --whisper "$expdir/base" --output_dir "$out" "${args[@]}" \
     --train_shape_file "$dumpdir/$(train_set "$1")/text" \
     --valid_shape_file "$dumpdir/$1_valid/text" >"$out/launch.log" 2>&1 ||
     fail "statistics of $1: $(last_error "$out/launch.log" "$out/stats.log")"
@@ -59,8 +59,8 @@ data_args() { # NAME: ESPnet's options that name the files of its data
 # Stage 7
 train_systems() {
   report_taken
-  local logs=("${trained[@]/#/$expdir/}" "${later[@]/#/$expdir/}")
-  follow "${logs[@]/%//train.log}"
+  local dirs=("${trained[@]/#/$expdir/}" "${later[@]/#/$expdir/}")
+  follow "${dirs[@]/%//train.log}" "${dirs[@]/%//launch.log}"
   run_parallel "$train_nj" train_system "${trained[@]}"
   run_parallel "$train_nj" train_system "${later[@]}"
   if has_route routed_heard; then train_router; fi
@@ -101,7 +101,7 @@ train_sequential() {
 
 train_model() { # SYSTEM DATA CONFIG [SYSTEM-TO-START-FROM] [COMMAND]
   local out=$expdir/$1 name=$2 config=$3 start=$expdir/base command=${5:-whisper_train}
-  local options=$train_args words args more
+  local options=$train_args words args more launcher=()
   if [[ $command == objectives_train ]]; then
     options+=${objectives_args:+ $objectives_args}
   elif [[ -n ${mixed[$name]:-} ]]; then
@@ -129,15 +129,18 @@ train_model() { # SYSTEM DATA CONFIG [SYSTEM-TO-START-FROM] [COMMAND]
   mark_done "$out/.settings" "$words"
   read -ra args <<<"$(data_args "$name")"
   read -ra more <<<"$options"
-  "$python" -m espnet2.bin.launch --cmd "$cuda_cmd --name $1" --log "$out/train.log" \
-    --ngpu "$ngpu" --num_nodes "$num_nodes" --init_file_prefix "$out/.dist_init_" \
-    --multiprocessing_distributed true -- \
-    "$python" -m "espnet_merge.bin.$command" --config "$config" --resume true \
-    --whisper "$start" --output_dir "$out" "${args[@]}" \
+  if ((ngpu && num_nodes == 1)); then launcher=(../../../local/on_gpus.sh "$ngpu"); fi
+  # The processes of an attempt meet at a file of their own.
+  JOB_INPUTS=$words "$python" -m espnet2.bin.launch --cmd "$cuda_cmd --name $1" \
+    --log "$out/train.log" --ngpu "$ngpu" --num_nodes "$num_nodes" \
+    --init_file_prefix "$out/.dist_init_\${SLURM_JOB_ID:-0}_" \
+    --multiprocessing_distributed true -- "${launcher[@]}" "$python" -m "espnet_merge.bin.$command" \
+    --config "$config" --resume true --whisper "$start" --output_dir "$out" "${args[@]}" \
     --train_shape_file "$expdir/stats/$name/train/speech_shape" \
     --valid_shape_file "$expdir/stats/$name/valid/speech_shape" "${more[@]}" \
     >"$out/launch.log" 2>&1 ||
-    fail "training $1: $(last_error "$out/train.log"); see $out/train.log."
+    fail "training $1: $(last_error "$out/launch.log" "$out/train.log"); see" \
+      "$out/train.log."
   espnet-merge export --exp "$out" --output "$out/model" --overwrite \
     >>"$out/launch.log" 2>&1 ||
     fail "exporting $1: $(last_error "$out/launch.log")"
@@ -147,32 +150,40 @@ train_model() { # SYSTEM DATA CONFIG [SYSTEM-TO-START-FROM] [COMMAND]
 
 # Stage 8
 merge_experts() {
-  local name kind words args file models
+  local name kind models needed=() # statistics, each once
   for name in "${merged[@]}"; do
-    if [[ -n ${space_of[$name]:-} ]]; then
-      search_coefficients "$name"
-      continue
-    fi
-    file=${config_of[$name]}
+    kind=$(statistics_kind "${config_of[$name]:-}")
+    if [[ -z $kind ]]; then continue; fi
     mapfile -t models < <(expert_dirs "${kind_of[$name]}")
-    words="$(fingerprint "$file") $(fingerprint "${models[@]/%//.done}")"
-    kind=$(statistics_kind "$file")
-    if [[ -n $kind ]]; then words+=" $statistics_args"; fi
-    words+=${merge_args:+ $merge_args}
-    if is_done "$expdir/$name/.done" "$words"; then continue; fi
-    args=()
-    if [[ -n $kind ]]; then
-      run_parallel "$nj" collect_statistics "${models[@]/#/$kind:}"
-      args=(--set "statistics=[$(IFS=,; echo "${models[*]/%//$kind}")]")
-    fi
-    log "merging ${models[*]##*/} by $name"
-    mkdir -p "$expdir/$name"
-    $train_cmd "$expdir/$name/merge.log" espnet-merge merge --config "$file" \
-      --base "$expdir/base" --experts "${models[@]/%//model}" "${args[@]}" \
-      --output "$expdir/$name/model" --overwrite "${merge_words[@]}" ||
-      fail "merging by $name: $(last_error "$expdir/$name/merge.log")"
-    mark_done "$expdir/$name/.done" "$words"
+    needed+=("${models[@]/#/$kind:}")
   done
+  mapfile -t needed < <(printf '%s\n' "${needed[@]}" | sort -u)
+  if [[ -n ${needed[*]} ]]; then run_parallel "$nj" collect_statistics "${needed[@]}"; fi
+  run_parallel "$nj" make_merge "${merged[@]}"
+}
+
+make_merge() { # NAME
+  local out=$expdir/$1 file=${config_of[$1]:-} models kind words args=()
+  if [[ -n ${space_of[$1]:-} ]]; then
+    search_coefficients "$1"
+    return
+  fi
+  mapfile -t models < <(expert_dirs "${kind_of[$1]}")
+  words="$(fingerprint "$file") $(fingerprint "${models[@]/%//.done}")"
+  kind=$(statistics_kind "$file")
+  if [[ -n $kind ]]; then
+    words+=" $statistics_args"
+    args=(--set "statistics=[$(IFS=,; echo "${models[*]/%//$kind}")]")
+  fi
+  words+=${merge_args:+ $merge_args}
+  if is_done "$out/.done" "$words"; then return; fi
+  log "merging ${models[*]##*/} by $1"
+  mkdir -p "$out"
+  JOB_INPUTS=$words run_job "$train_cmd" "$out/merge.log" espnet-merge merge \
+    --config "$file" --base "$expdir/base" --experts "${models[@]/%//model}" "${args[@]}" \
+    --output "$out/model" --overwrite "${merge_words[@]}" ||
+    fail "merging by $1: $(last_error "$out/merge.log")"
+  mark_done "$out/.done" "$words"
 }
 
 search_coefficients() { # NAME: merge with coefficients that do best on development sets
@@ -187,8 +198,9 @@ search_coefficients() { # NAME: merge with coefficients that do best on developm
   mkdir -p "$out"
   mark_done "$out/.settings" "$words"
   log "searching coefficients of ${1%_searched} on ${valid[*]##*/}"
-  $train_cmd "$out/search.log" espnet-merge search --space "${space_of[$1]}" \
-    --base "$expdir/base" --experts "${models[@]/%//model}" --data "${valid[@]}" \
+  JOB_INPUTS=$words run_job "$train_cmd" "$out/search.log" \
+    espnet-merge search --space "${space_of[$1]}" --base "$expdir/base" \
+    --experts "${models[@]/%//model}" --data "${valid[@]}" \
     --decode-config "$mode" --normalizer "$normalizer" --output "$out" "${args[@]}" \
     "${merge_words[@]}" "${search_words[@]}" ||
     fail "searching for $1: $(last_error "$out/search.log")"
@@ -204,6 +216,7 @@ needs_statistics() { # whether any merge does
 }
 
 statistics_kind() { # FILE: the statistics that its merge method needs, if any
+  if [[ -z $1 ]]; then return; fi
   case $(sed -n 's/^method: *//p' "$1") in
     fisher) echo fisher ;;
     regmean) echo gram ;;
@@ -221,9 +234,9 @@ collect_statistics() { # KIND:DIRECTORY-OF-AN-EXPERT
   words="$(fingerprint "$out/.done") $(sets_fingerprint "$name") $statistics_args"
   if is_done "$out/.$kind.done" "$words"; then return; fi
   log "collecting $kind statistics of $system"
-  $train_cmd "$out/$kind.log" espnet-merge statistics --kind "$kind" "${model[@]}" \
-    --data "$dumpdir/$(train_set "$name")" --output "$out/$kind" --overwrite \
-    "${statistics_words[@]}" ||
+  JOB_INPUTS=$words run_job "$train_cmd" "$out/$kind.log" \
+    espnet-merge statistics --kind "$kind" "${model[@]}" --data "$dumpdir/$(train_set "$name")" \
+    --output "$out/$kind" --overwrite "${statistics_words[@]}" ||
     fail "statistics of $system: $(last_error "$out/$kind.log")"
   mark_done "$out/.$kind.done" "$words"
 }

@@ -21,7 +21,7 @@ decode_system() { # SYSTEM
     words="$(fingerprint "${decode_file[$mode]}") ${decode_words[*]} $(fingerprint "$dir/.done")"
     words+=" $(cd "$dumpdir" && fingerprint "${tests[@]/%//.done}")"
     if is_done "$out/.done" "$words"; then continue; fi
-    decode_by_jobs "$inference_nj" "$out" "${model[@]}" --overwrite \
+    JOB_INPUTS=$words decode_by_jobs "$inference_nj" "$out" "${model[@]}" --overwrite \
       --config "${decode_file[$mode]}" --data "${tests[@]/#/$dumpdir/}" \
       --output "${tests[@]/#/$out/}" "${decode_words[@]}"
     mark_done "$out/.done" "$words"

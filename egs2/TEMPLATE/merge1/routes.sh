@@ -36,7 +36,8 @@ train_router() {
   read -ra more <<<"$router_args"
   if ! is_done "$out/.router.done" "$words"; then
     mkdir -p "$out"
-    $train_cmd "$out/router.log" espnet-merge router --model "$expdir/base" \
+    JOB_INPUTS=$words run_job "$train_cmd" "$out/router.log" \
+      espnet-merge router --model "$expdir/base" \
       --train "${train[@]}" --valid "${valid[@]}" --output "$out/router" --overwrite \
       "${more[@]}" ||
       fail "training the router: $(last_error "$out/router.log")"

@@ -33,7 +33,7 @@ cat >"$dir/run.sh" <<'EOF'
 set -euo pipefail
 cd "$(dirname "$0")"
 
-../../TEMPLATE/merge1/merge.sh \
+exec ../../TEMPLATE/merge1/merge.sh \
   --experts "es it" \
   --test_sets "es_test it_test en_test" \
   "$@"

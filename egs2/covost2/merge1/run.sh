@@ -6,7 +6,7 @@ cd "$(dirname "$0")"
 
 sets="ca-en de-en es-en fr-en ca de es fr en zh"
 # shellcheck disable=SC2086 # a word for each set
-../../TEMPLATE/merge1/merge.sh \
+exec ../../TEMPLATE/merge1/merge.sh \
   --base small --kinds full --ngpu 1 --decode_nj 1 \
   --experts "$sets" \
   --test_sets "$(printf '%s_test ' $sets)" \

@@ -9,7 +9,7 @@ merges="soup model_stock karcher multi_slerp task_arithmetic ties pcb sce iso_c 
 tsv_m conf/merge/iso_cts_ns.yaml conf/merge/tsv_m_ns.yaml boosted_tsv_m lors
 conf/merge/lors_mp.yaml conf/merge/lors_svp.yaml conf/merge/lors_ta.yaml"
 
-../../TEMPLATE/merge1/merge.sh \
+exec ../../TEMPLATE/merge1/merge.sh \
   --sequential true \
   --merge_configs "$merges" \
   --routes "routed routed_heard mixture" \

@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 
-../../TEMPLATE/merge1/expand.sh \
+exec ../../TEMPLATE/merge1/expand.sh \
   --base small --ngpu 1 --decode_nj 1 \
   --old "es it pl pt" \
   --new "da el cy ja" \

@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 
-../../TEMPLATE/merge1/merge.sh \
+exec ../../TEMPLATE/merge1/merge.sh \
   --base small --kinds lora --merge_kind lora --joint lora --ngpu 1 --decode_nj 1 \
   --experts "es it pl pt" \
   --test_sets "es_test it_test pl_test pt_test da_test el_test cy_test ja_test" \

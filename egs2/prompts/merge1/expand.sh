@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 
-../../TEMPLATE/merge1/expand.sh \
+exec ../../TEMPLATE/merge1/expand.sh \
   --old "es fr it ru" \
   --new "cs_dialogue nl_dialogue" \
   --data_opts "--langs es,fr,it,ru,cs,nl --domains prompts,dialogue" \

@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 
-../../TEMPLATE/merge1/merge.sh \
+exec ../../TEMPLATE/merge1/merge.sh \
   --experts "es it ru" \
   --test_sets "es_test it_test ru_test en_test fr_test" \
   --data_opts "--langs es,it,ru,en,fr" \
