@@ -56,8 +56,9 @@ end_all() {
 
 # descendants PROCESS: all that it has started, and these have, the youngest first.
 descendants() {
-  local child
-  for child in $(cat /proc/"$1"/task/*/children 2>/dev/null); do
+  local child children
+  read -ra children < <(cat /proc/"$1"/task/*/children 2>/dev/null) || true
+  for child in "${children[@]}"; do
     descendants "$child"
     echo "$child"
   done

@@ -14,7 +14,7 @@ def words_of(record: Record, attempt: Attempt, request: Request) -> list[str]:
     words = list(request.words)
     place = record.directory.absolute()
     if not any(word.startswith(("-J", "--job-name")) for word in words):
-        words += ["--job-name", Path(request.log).stem]
+        words += ["--job-name", Path(request.log).stem.removesuffix(f".{request.name}")]
     if request.name:
         most = request.settings.max_jobs_run
         array = ",".join(_ranges(attempt.tasks))

@@ -58,6 +58,9 @@ class Fake:
             with suppress(ProcessLookupError):
                 os.killpg(pid, signal.SIGTERM)
 
+    def is_(self, name: str, state: str) -> bool:
+        return name in self.all() and self.read(name)["state"] == state
+
     def all(self) -> list[str]:
         return sorted(path.name for path in self.states.iterdir())
 
@@ -75,10 +78,10 @@ class Fake:
 def sbatch(fake: Fake, words: list[str]) -> None:
     if fake.has("silent_sbatch"):
         sys.exit("sbatch: error: Batch job submission failed: Socket timed out")
-    if "-p" in words and words[words.index("-p") + 1] == "none":
+    if "none" in words:
         sys.exit(
             "sbatch: error: invalid partition specified: none\n"
-            "sbatch: error: Batch job submission failed: Invalid partition name specified"
+            "sbatch: error: Batch job submission failed: Invalid partition name"
         )
     number = len(list(fake.place.glob("submitted.*"))) + 1
     (fake.place / f"submitted.{number}").write_text(json.dumps(words))
@@ -107,6 +110,7 @@ def run(fake: Fake, words: list[str]) -> None:
         if fake.read(name)["state"] != "PENDING":
             return
         time.sleep(0.05)
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])  # sbatch's is no job's
     signal.signal(signal.SIGTERM, lambda *_: None)
     job, _, task = name.partition("_")
     variables = {"SLURM_JOB_ID": job, "SLURMD_NODENAME": "n1"}

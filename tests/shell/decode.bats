@@ -29,6 +29,7 @@ EOF
   cat >script.sh <<EOF
 set -euo pipefail
 . "$BATS_TEST_DIRNAME/../../local/stage.sh"
+. "$BATS_TEST_DIRNAME/../../local/jobs.sh"
 . "$BATS_TEST_DIRNAME/../../local/decode.sh"
 PATH=\$PWD/bin:\$PATH
 decode_cmd=run_array

@@ -15,6 +15,7 @@ make_recipe() {
   cat >utils/run.pl <<'EOF'
 #!/usr/bin/env bash
 set -euo pipefail
+while [[ $1 == --* ]]; do shift 2; done
 mkdir -p "$(dirname "$1")"
 "${@:2}" >"$1" 2>&1
 EOF

@@ -103,6 +103,55 @@ EOF
   [ ! -e after_a ]
 }
 
+@test "a signal ends all that was started, however deep, and waits for it" {
+  cat >>script.sh <<'EOF'
+leaf() {
+  # As the client of a cluster does, it needs a moment.
+  python3 -c '
+import signal, sys, time
+def end(*_):
+    time.sleep(1)
+    open(f"ended.{sys.argv[1]}", "w").close()
+    sys.exit()
+signal.signal(signal.SIGTERM, end)
+open(f"started.{sys.argv[1]}", "w").close()
+time.sleep(60)' "$1"
+}
+deep() { run_parallel 2 leaf a b; }
+run_stage 1 deep deep
+touch after
+EOF
+  for name in TERM INT HUP; do
+    rm -f started.* ended.*
+    # What bash starts in the background ignores INT, unlike what a terminal starts.
+    python3 -c 'import os, signal
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execvp("bash", ["bash", "script.sh", "1", "1"])' &
+    job=$!
+    until [[ -e started.a && -e started.b ]]; do sleep 0.1; done
+    kill -s "$name" "$job"
+    status=0
+    wait "$job" || status=$?
+    [ "$status" -eq $((128 + $(kill -l "$name"))) ]
+    [[ -e ended.a && -e ended.b ]]
+  done
+  [ ! -e after ]
+}
+
+@test "what the client of a cluster says comes before other errors" {
+  cat >>script.sh <<'EOF'
+echo "RuntimeError: none" >log
+echo "slurm.py: error: x.log: task 1 lost its node" >launch.log
+last_error launch.log log
+last_error none log
+last_error none
+EOF
+  run bash script.sh 1 1
+  [ "${lines[0]}" = "slurm.py: error: x.log: task 1 lost its node" ]
+  [ "${lines[1]}" = "RuntimeError: none" ]
+  [ "${lines[2]}" = "see none" ]
+}
+
 @test "done marks hold the settings" {
   cat >>script.sh <<'EOF'
 mark_done mark "lr 1"
