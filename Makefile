@@ -3,14 +3,14 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help setup demo test lint check docs lock upgrade clean
+.PHONY: help setup demo test test-slurm lint check docs lock upgrade clean
 
 BIN := .venv/bin
 # yes: the releases of constraints.txt; no: the newest that pyproject.toml allows.
 LOCK ?= yes
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 15
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 15
 
 setup: .venv/.installed-$(LOCK) ## .venv with all dependencies (LOCK=no: newest), ESPnet's scripts
 	@tools/install_espnet.sh
@@ -28,6 +28,10 @@ test: setup ## all tests: shell, then Python
 	@tools/install_browser.sh
 	@$(BIN)/bats tests/shell
 	@$(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder
+
+test-slurm: setup ## faults of a real SLURM of two nodes on this machine (as root, Debian)
+	@tools/install_slurm.sh
+	@TEST_SLURM=yes $(BIN)/pytest -q -n 0 tests/slurm
 
 lint: setup ## ruff, mypy, import-linter, shellcheck
 	@$(BIN)/ruff check

@@ -44,6 +44,7 @@ PLACES = {
     "card": (2.3, "model cards, push"),
     "checkpoint": (3.0, "weights by name"),
     "__main__": (5.1, "finds the command"),
+    "cluster": (1.9, "SLURM's client"),
     "disk": (0, "all or nothing"),
     "kernels": (1.02, "loops by numba"),
     "workers": (2.04, "ordered threads"),

@@ -51,15 +51,18 @@ SlurmdTimeout=10
 KillWait=2
 CompleteWait=0
 ReturnToService=2
-SchedulerParameters=batch_sched_delay=0,sched_interval=1,sched_min_interval=0,bf_interval=1
+SchedulerParameters=batch_sched_delay=0,sched_interval=1,sched_min_interval=0
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
 AccountingStorageType=accounting_storage/none
-NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]} CPUs=4 RealMemory=4000 Gres=gpu:2
-NodeName=n2 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[2]} CPUs=4 RealMemory=4000 Gres=gpu:2
-PartitionName=cpu Nodes=ALL Default=YES DefMemPerCPU=100 DefaultTime=10 PriorityTier=1
-PartitionName=gpu Nodes=ALL DefMemPerCPU=100 DefaultTime=10 PriorityTier=1
-PartitionName=urgent Nodes=ALL DefMemPerCPU=100 DefaultTime=10 PriorityTier=9 PreemptMode=OFF
+DefMemPerCPU=100
+NodeName=DEFAULT CPUs=4 RealMemory=64000 Gres=gpu:2
+NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]}
+NodeName=n2 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[2]}
+PartitionName=DEFAULT Nodes=ALL DefaultTime=10 PriorityTier=1
+PartitionName=cpu Default=YES
+PartitionName=gpu Default=NO
+PartitionName=urgent Default=NO PriorityTier=9 PreemptMode=OFF
 """
 
 
@@ -71,6 +74,12 @@ class Cluster:
         self.cleanup = ExitStack()
 
     def __enter__(self) -> "Cluster":
+        with self.cleanup:  # where something fails
+            self.start_all()
+            self.cleanup = self.cleanup.pop_all()
+        return self
+
+    def start_all(self) -> None:
         directory = tempfile.TemporaryDirectory(
             prefix="espnet-merge-slurm-", ignore_cleanup_errors=True
         )
@@ -85,7 +94,7 @@ class Cluster:
         text = CONFIGURATION.format(host=host, place=self.place, ports=_free_ports(3))
         self.write("slurm.conf", text)
         self.write("gres.conf", f"Name=gpu File={self.place}/gpu[0-1]\n")
-        # Which of the two is named, nothing of it is used; the default looks for a mount.
+        # Nothing of it is used, but the default would look for a mount.
         self.write("cgroup.conf", "CgroupAutomount=no\nCgroupPlugin=cgroup/v1\n")
         self.environment = {"SLURM_CONF": str(self.place / "slurm.conf")}
         self.start_munge()
@@ -93,7 +102,6 @@ class Cluster:
         for node in NODES:
             self.start(node)
         self.wait_for(lambda: self.idle() == len(NODES), 30, "idle nodes")
-        return self
 
     def __exit__(self, *error: object) -> None:
         self.cleanup.close()

@@ -1,7 +1,7 @@
 """Faults of a real SLURM, and what its client makes of them."""
 
 import json
-import os
+import shutil
 import signal
 import time
 
@@ -77,7 +77,7 @@ def test_what_resumes_is_submitted_again_at_its_time_limit(client, cluster):
 
 @pytest.mark.parametrize("requeue", [False, True])
 def test_preemption(client, cluster, requeue):
-    """By the client where SLURM may not requeue, which conf/slurm.conf says; else by it."""
+    """By the client where conf/slurm.conf forbids SLURM to requeue; else by SLURM."""
     command = "if [[ -e once ]]; then echo whole; else touch once; sleep 600; fi"
     free = ["--sbatch", "--exclusive" + (" --requeue" if requeue else "")]
     client.start(*free, "JOB=1:1", "x.JOB.log", "bash", "-c", command)
@@ -189,19 +189,23 @@ def test_signal_to_the_driver_leaves_no_job(client, cluster, name, noticed):
     assert "ended; cancelled " in client.said
 
 
+BROKEN = """#!/bin/sh
+if [ -e {directory}/broken ]; then
+  echo "{command}: error: Unable to contact slurm controller" >&2
+  exit 1
+fi
+exec {real} "$@"
+"""
+
+
 def fails(client, *commands: str) -> None:
     """Put commands before SLURM's that fail while a file is there."""
     place = client.directory / "bin"
     place.mkdir()
     for command in commands:
-        real = [
-            d for d in os.environ["PATH"].split(":") if os.access(f"{d}/{command}", 1)
-        ]
-        (place / command).write_text(
-            f"#!/bin/sh\n[ ! -e {client.directory}/broken ] || "
-            f'{{ echo "{command}: error: Unable to contact slurm controller" >&2; exit 1; }}\n'
-            f'exec {real[0]}/{command} "$@"\n'
-        )
+        real = shutil.which(command)
+        text = BROKEN.format(directory=client.directory, command=command, real=real)
+        (place / command).write_text(text)
         (place / command).chmod(0o755)
     client.path.insert(0, str(place))
     (client.directory / "broken").touch()

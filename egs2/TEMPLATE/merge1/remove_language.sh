@@ -20,6 +20,7 @@ language=         # NAME of the expert to remove
 
 . ../../../local/parse_options.sh
 . ../../../local/stage.sh
+. ../../../local/jobs.sh
 . ../../../local/decode.sh
 . ./path.sh
 . ./cmd.sh

@@ -1,0 +1,89 @@
+"""The recipe's own stages on a real SLURM, with faults: the results of a local run."""
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.recipes.test_merge1 import Recipe
+from tests.recipes.warm import warm_commands
+
+FEWER = {"kinds": "full", "joint": "", "merge_configs": "soup tsv_m", "train_nj": "2"}
+
+
+@pytest.fixture(scope="module")
+def warm(tmp_path_factory):
+    venv = tmp_path_factory.mktemp("venv")
+    with warm_commands(venv / "bin"):
+        yield venv
+
+
+class OnCluster(Recipe):
+    """A recipe whose jobs are SLURM's."""
+
+    def __init__(self, cluster, root: Path, base: Path, venv: Path) -> None:
+        super().__init__(root, base, venv)
+        self.cluster = cluster
+
+    def env(self) -> dict[str, str]:
+        return {**super().env(), **self.cluster.environment, "cmd_backend": "slurm"}
+
+    def start(self, **options: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            self.command(**options),
+            env=self.env(),
+            text=True,
+            stderr=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+
+def test_faults_do_not_change_the_results(
+    cluster, tmp_path, micro_whisper, warm, noticed
+):
+    """A node without power in training; later the driver is ended by TERM."""
+    local = Recipe(tmp_path / "local", micro_whisper, warm)
+    done = local.run(**FEWER)
+    assert done.returncode == 0, done.stderr[-3000:]
+
+    recipe = OnCluster(cluster, tmp_path / "cluster", micro_whisper, warm)
+    done = recipe.run(**FEWER, stop_stage="6")
+    assert done.returncode == 0, done.stderr[-3000:]
+
+    # What is killed must be a process of the job, so it starts cold.
+    recipe.use(Path(os.environ["VIRTUAL_ENV"]))
+    driver = recipe.start(**FEWER, stage="7", stop_stage="7")
+    expert = recipe.directory / "exp" / "full_es"
+    cluster.wait_for((expert / "train.log").exists, 60, "training")
+    (node,) = {line.split()[2] for line in cluster.jobs() if "full_es" in line}
+    cluster.cut_power(node)
+    cluster.run("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=test")
+    launch = expert / "launch.log"
+    noticed(
+        cluster.wait_for(lambda: "NODE_FAIL" in launch.read_text(), 60, "notice"), 15
+    )
+    cluster.start(node)
+    _, said = driver.communicate(timeout=240)
+    assert driver.returncode == 0, said[-3000:]
+    assert "lost its node [NODE_FAIL]" in said
+
+    recipe.use(warm)
+    driver = recipe.start(**FEWER, stage="8")
+    place = recipe.directory / "exp" / "soup" / "inference_true_length"
+    cluster.wait_for(place.exists, 120, "decoding")
+    driver.send_signal(signal.SIGTERM)
+    _, said = driver.communicate(timeout=60)
+    assert driver.returncode == 143
+    assert "ended by TERM" in said
+    assert not cluster.jobs()
+
+    done = recipe.run(**FEWER)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert recipe.results() == local.results()
+    start = time.monotonic()
+    assert recipe.run(**FEWER, stage="7", stop_stage="9").returncode == 0
+    noticed(time.monotonic() - start, 8)  # nothing is done again
