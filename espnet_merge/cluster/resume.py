@@ -7,9 +7,17 @@ import os
 from pathlib import Path
 
 from espnet_merge.cluster import scheduler
-from espnet_merge.cluster.record import STOPPED, Record, read_record, write_claim
+from espnet_merge.cluster.record import (
+    STOPPED,
+    Attempt,
+    Record,
+    attempt_log,
+    link,
+    read_record,
+    write_claim,
+)
 from espnet_merge.cluster.report import say
-from espnet_merge.cluster.request import Request
+from espnet_merge.cluster.request import Request, fill
 from espnet_merge.cluster.scheduler import SilentError
 
 # The variable that tells inputs and settings which the command does not say.
@@ -49,6 +57,7 @@ def _cancel_others(old: Record, request: Request, same: bool) -> None:
             continue
         if same and attempt.words == list(request.words):
             say(f"{request.log}: goes on with job {attempt.job}, {len(live)} task(s)")
+            _name_logs(old, attempt, live)
             continue
         changed = "options of sbatch" if same else "command or inputs"
         say(f"{request.log}: other {changed}: job {attempt.job} is cancelled")
@@ -57,6 +66,14 @@ def _cancel_others(old: Record, request: Request, same: bool) -> None:
             attempt.lost[task] = STOPPED
         with contextlib.suppress(SilentError):
             scheduler.cancel([str(attempt.job)])
+
+
+def _name_logs(old: Record, attempt: Attempt, tasks: list[int]) -> None:
+    """Give logs their names again, which the driver may have moved away."""
+    for task in tasks:
+        log = attempt_log(old.directory, task, attempt.number)
+        if log.exists():
+            link(log, Path(fill(old.log, old.name, task)))
 
 
 def _forget_failures(old: Record, request: Request) -> None:

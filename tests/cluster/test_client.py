@@ -186,8 +186,10 @@ def test_client_that_was_killed_is_followed_by_one_that_goes_on(desk):
     desk.waits(lambda: len(desk.slurm.all()) == 2 and (desk.directory / "out").exists())
     first.kill()
     first.wait()
+    (desk.directory / "x.2.log").rename(desk.directory / "x.2.1.log")  # as launch does
     assert desk.run(*words) == 0
     assert "goes on with job 1" in desk.said
+    assert "# Finished" in desk.read("x.2.log")
     assert sorted(desk.read("out").split()) == ["1", "2"]
 
 

@@ -1,8 +1,8 @@
 """The recipe's own stages on a real SLURM, with faults: the results of a local run."""
 
-import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -46,6 +46,8 @@ def test_faults_do_not_change_the_results(
     cluster, tmp_path, micro_whisper, warm, noticed
 ):
     """A node without power in training; later the driver is ended by TERM."""
+    for name in ("local", "cluster"):
+        (tmp_path / name).mkdir()
     local = Recipe(tmp_path / "local", micro_whisper, warm)
     done = local.run(**FEWER)
     assert done.returncode == 0, done.stderr[-3000:]
@@ -55,7 +57,7 @@ def test_faults_do_not_change_the_results(
     assert done.returncode == 0, done.stderr[-3000:]
 
     # What is killed must be a process of the job, so it starts cold.
-    recipe.use(Path(os.environ["VIRTUAL_ENV"]))
+    recipe.use(Path(sys.prefix))
     driver = recipe.start(**FEWER, stage="7", stop_stage="7")
     expert = recipe.directory / "exp" / "full_es"
     cluster.wait_for((expert / "train.log").exists, 60, "training")
@@ -71,7 +73,6 @@ def test_faults_do_not_change_the_results(
     assert driver.returncode == 0, said[-3000:]
     assert "lost its node [NODE_FAIL]" in said
 
-    recipe.use(warm)
     driver = recipe.start(**FEWER, stage="8")
     place = recipe.directory / "exp" / "soup" / "inference_true_length"
     cluster.wait_for(place.exists, 120, "decoding")
@@ -81,6 +82,7 @@ def test_faults_do_not_change_the_results(
     assert "ended by TERM" in said
     assert not cluster.jobs()
 
+    recipe.use(warm)
     done = recipe.run(**FEWER)
     assert done.returncode == 0, done.stderr[-3000:]
     assert recipe.results() == local.results()
