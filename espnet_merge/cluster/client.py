@@ -13,6 +13,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from types import FrameType
 
 from espnet_merge.cluster import scheduler
@@ -29,6 +30,7 @@ from espnet_merge.cluster.report import PROGRAM, Failure, lost_words, say, tell,
 from espnet_merge.cluster.request import Request, read_request
 from espnet_merge.cluster.resume import record_for
 from espnet_merge.cluster.scheduler import GONE, SilentError
+from espnet_merge.cluster.status import status_of
 from espnet_merge.cluster.submission import words_of, write_script
 from espnet_merge.disk.lock import hold, hold_if_free
 from espnet_merge.errors import InputError, one_line_error
@@ -264,9 +266,13 @@ def run(request: Request) -> int:
 
 
 def main() -> None:
-    """Run what the command line asks for."""
+    """Run what the command line asks for, or say how far it is."""
     with one_line_error(PROGRAM):
-        sys.exit(run(read_request(sys.argv[1:])))
+        match sys.argv[1:]:
+            case ["--status", directory]:
+                print(*status_of(Path(directory)), sep="\n")
+            case words:
+                sys.exit(run(read_request(words)))
 
 
 def _end_by_signals() -> None:

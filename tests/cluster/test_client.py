@@ -2,8 +2,12 @@
 
 import json
 import signal
+import subprocess
+import sys
 
 import pytest
+
+from tests.cluster.conftest import ROOT
 
 SLEEP = ("x.JOB.log", "echo", "on", ";", "sleep", "60")
 ONCE = "if [[ -e once.JOB ]]; then echo whole; else touch once.JOB; sleep 60; fi"
@@ -257,6 +261,30 @@ def test_job_that_waits_for_its_user_is_told_once(desk):
     desk.waits(lambda: "1_1" in desk.slurm.all())
     desk.slurm.set("1_1", reason="JobHeldUser")
     desk.waits(lambda: "x.JOB.log: job 1 waits: JobHeldUser" in desk.said)
+
+
+def test_status_is_told_from_what_lies_on_disk(desk):
+    words = (
+        "JOB=1:3",
+        "exp/a/x.JOB.log",
+        "sleep",
+        "$[JOB==3?60:0]",
+        ";",
+        "exit",
+        "$[JOB-1]",
+    )
+    desk.start(*words)
+    desk.waits_for("exp/a/q/x.JOB.log/1.end.json")
+    desk.waits_for("exp/a/q/x.JOB.log/2.end.json")
+    desk.waits_for("exp/a/x.3.log")
+    told = subprocess.run(
+        [sys.executable, ROOT / "local" / "slurm.py", "--status", "exp"],
+        cwd=desk.directory,
+        capture_output=True,
+        text=True,
+    )
+    line = "exp/a/x.JOB.log: 1 done, 1 failed, 1 running in job 1\n"
+    assert (told.returncode, told.stdout) == (0, line)
 
 
 def test_second_client_waits_for_the_first(desk):
