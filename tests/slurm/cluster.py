@@ -143,10 +143,11 @@ class Cluster:
     def cut_power(self, node: str) -> None:
         """Kill all processes of a node, before any can tell of another's end."""
         self.kill(node)
-        for _ in range(2):  # what they have started meanwhile
-            for process in self.processes(node):
+        while found := self.processes(node):  # and what they start meanwhile
+            for process in found:
                 with suppress(ProcessLookupError):
                     os.kill(process, signal.SIGKILL)
+            time.sleep(0.1)
 
     def processes(self, node: str = "") -> list[int]:
         """Return the processes of jobs, on one node or on all; steps' daemons first."""
