@@ -123,9 +123,11 @@ touch after
 EOF
   for name in TERM INT HUP; do
     rm -f started.* ended.*
-    # What bash starts in the background ignores INT, unlike what a terminal starts.
+    # What bash starts in the background ignores INT, and what nohup starts HUP, unlike
+    # what a terminal starts.
     python3 -c 'import os, signal
 signal.signal(signal.SIGINT, signal.SIG_DFL)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 os.execvp("bash", ["bash", "script.sh", "1", "1"])' &
     job=$!
     until [[ -e started.a && -e started.b ]]; do sleep 0.1; done
