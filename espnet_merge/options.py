@@ -290,10 +290,16 @@ def as_words(options: Options) -> list[str]:
         value = getattr(options, name)
         if value is None or value is False or value in ((), [], {}):
             continue
-        values = value if isinstance(value, list | tuple) else [value]
         words.append(f"--{name.replace('_', '-')}")
-        words += [str(one) for one in values if one is not True]
+        words += [word for word in _words(value) if word != "True"]
     return words
+
+
+def _words(value: object) -> list[str]:
+    """Return a value as words: of a mapping ``NAME=VALUE`` or ``NAME=VALUE,VALUE``."""
+    if isinstance(value, Mapping):
+        return [f"{name}={','.join(_words(one))}" for name, one in value.items()]
+    return list(map(str, value)) if isinstance(value, list | tuple) else [str(value)]
 
 
 def function[**P, R](

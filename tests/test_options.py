@@ -207,6 +207,16 @@ def test_options_as_words_again():
         *("--model", "m", "--data", "a", "b", "--beam", "1", "--seed", "0"),
         *("--weights", "1.0", "2.0", "--quiet", "--pad-to", "30.0", "--device", "cpu"),
     ]
+    rows = as_words(parsed("--rows", "es=1", "it=2"))
+    assert rows[rows.index("--rows") + 1 :][:2] == ["es=1", "it=2"]
+
+
+def test_groups_are_words_again():
+    from espnet_merge.bin.seeds import Command as Seeds
+
+    told = ["--sets", "es_a", "es_b", "--load", "x", "--group", "es=es_a,es_b", "it="]
+    words = as_words(parse(Seeds, argparse.ArgumentParser(), told))
+    assert words[words.index("--group") + 1 :][:2] == ["es=es_a,es_b", "it="]
 
 
 def test_no_command_imports_another():
@@ -220,7 +230,7 @@ def test_no_command_imports_another():
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_is_its_options_a_call_and_a_print(name):
-    module = importlib.import_module(f"espnet_merge.bin.{name}")
+    module = importlib.import_module(f"espnet_merge.bin.{name.replace('-', '_')}")
     assert issubclass(module.Command, Options)
     assert callable(module.main)
     for one in declared(module.Command).values():

@@ -130,11 +130,16 @@ def _best(runs: Runs, column: Column, systems: Sequence[str]) -> str | None:
     return best_of(means, systems, best)
 
 
+def _draws(tests: int) -> int:
+    """Return how many draws tell p-values to a twentieth of Holm's strictest level."""
+    return max(RESAMPLES, round(20 * tests / ALPHA))
+
+
 def _tested(
     runs: Runs, plan: SeedPlan, column: Column, systems: Sequence[str], other: str
 ) -> Differences:
     """Return the differences to a system of those that share seeds with it."""
-    design = Design(resamples=max(RESAMPLES, round(2 * len(systems) / ALPHA)))
+    design = Design(resamples=_draws(len(systems)))
     found = {}
     for system in systems:
         seeds = _shared(runs, plan, column.sets, other, system)
@@ -210,7 +215,7 @@ def _by_set(runs: Runs, plan: SeedPlan, system: str, other: str) -> Iterator[str
     }
     if not parts:
         return
-    design = Design(resamples=max(RESAMPLES, round(2 * len(parts) / ALPHA)))
+    design = Design(resamples=_draws(len(parts)))
     found = [replicated([part], design) for part in parts.values()]
     segments = {
         name: mapsswe_of_models(part).p
