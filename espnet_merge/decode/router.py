@@ -75,7 +75,11 @@ class Router:
             directory: existing directory.
             record: further content of ``router.json``.
         """
-        weights = {"weight": self.weight, "bias": self.bias}
+        # save_file takes the bytes as they lie, which scikit-learn may leave by columns.
+        weights = {
+            name: np.ascontiguousarray(array)
+            for name, array in (("weight", self.weight), ("bias", self.bias))
+        }
         save_file(weights, directory / ROUTER_WEIGHTS, metadata={"format": "np"})
         content = {
             "format": FORMAT,

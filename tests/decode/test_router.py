@@ -76,8 +76,10 @@ def test_what_is_written_is_read(trained, micro_whisper, tmp_path):
     assert found.names == trained.router.names
     assert found.padding == Padding(0.0, 0.2)
     assert found.base_sha256 == base_digest(load_whisper(micro_whisper))
-    states = torch.randn(2, 40, 64, generator=torch.Generator().manual_seed(0))
-    assert found(Encoded(states, None)) == trained.router(Encoded(states, None))
+    # scikit-learn leaves the weights of three names by columns, and files have rows.
+    assert trained.router.weight.flags["F_CONTIGUOUS"]
+    assert np.array_equal(found.weight, trained.router.weight)
+    assert np.array_equal(found.bias, trained.router.bias)
 
 
 def test_so_many_of_each_training_set(micro_whisper, sets):
