@@ -143,6 +143,8 @@ follow() {
     /^slurm\.py: /p' >&2 &
   _follower=$!
   disown
+  # A stage that fails ends here, too; whoever reads what it prints waits for all writers.
+  trap unfollow EXIT
 }
 
 unfollow() { kill "$_follower" 2>/dev/null || true; }

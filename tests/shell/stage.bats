@@ -167,6 +167,22 @@ EOF
   [ "$status" -eq 1 ]
 }
 
+@test "a stage that fails while it follows leaves nobody who could still write" {
+  cat >>script.sh <<'EOF'
+fails() {
+  follow train.log
+  run_parallel 1 false a
+}
+run_stage 1 fails fails
+EOF
+  # Python reads all that is written before it asks how the script has ended.
+  run python3 -c 'import subprocess, sys
+done = subprocess.run(["bash", "script.sh", "1", "1"], capture_output=True, timeout=20)
+sys.exit(done.returncode)'
+  [ "$status" -eq 1 ]
+  [[ $output != *Timeout* ]]
+}
+
 @test "follow shows the progress of training logs" {
   cat >>script.sh <<'EOF'
 mkdir -p exp/full_es
