@@ -75,7 +75,7 @@ class Router:
             directory: existing directory.
             record: further content of ``router.json``.
         """
-        # save_file takes the bytes as they lie, which scikit-learn may leave by columns.
+        # save_file takes bytes as they lie, which scikit-learn may leave by columns.
         weights = {
             name: np.ascontiguousarray(array)
             for name, array in (("weight", self.weight), ("bias", self.bias))
