@@ -79,8 +79,11 @@ fail() {
 # last_error LOG...: what the client of the cluster says of a failure, or else the last
 # line that mentions an error.
 last_error() {
-  cat "$@" 2>/dev/null | grep -m 1 '^slurm\.py: error: ' ||
-    cat "$@" 2>/dev/null | grep -i 'error' | tail -n 1 || echo "see $1"
+  local found
+  found=$(grep -hs '^slurm\.py: error: ' "$@" || true)
+  found=${found%%$'\n'*}
+  if [[ -z $found ]]; then found=$(grep -his 'error' "$@" | tail -n 1 || true); fi
+  echo "${found:-see $1}"
 }
 
 # conf_file GROUP NAME: path of a configuration; the recipe's own file comes before the
