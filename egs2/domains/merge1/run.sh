@@ -3,11 +3,13 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 
-# The systems of the benchmark of BoostedTSV-M (arXiv 2603.05354), and LoRS-Merging with
-# its ablations; sizes for two cores.
+# The systems of the benchmark of BoostedTSV-M (arXiv 2603.05354), LoRS-Merging with its
+# ablations, and what came after: SVC on top of three merges, RegMean without data; sizes
+# for two cores.
 merges="soup model_stock karcher multi_slerp task_arithmetic ties pcb sce iso_c iso_cts
 tsv_m conf/merge/iso_cts_ns.yaml conf/merge/tsv_m_ns.yaml boosted_tsv_m lors
-conf/merge/lors_mp.yaml conf/merge/lors_svp.yaml conf/merge/lors_ta.yaml"
+conf/merge/lors_mp.yaml conf/merge/lors_svp.yaml conf/merge/lors_ta.yaml tsv_m_svc
+conf/merge/task_arithmetic_svc.yaml conf/merge/soup_svc.yaml covariance"
 
 exec ../../TEMPLATE/merge1/merge.sh \
   --sequential true \
