@@ -250,9 +250,9 @@ def test_job_held_after_a_bad_launch_is_submitted_again(desk):
     desk.waits(lambda: "1_1" in desk.slurm.all())
     desk.slurm.set("1_1", reason="launch failed requeued held")
     desk.waits(lambda: "was held by SLURM" in desk.said)
+    desk.waits(lambda: desk.slurm.read("1_1")["state"] == "CANCELLED")
     desk.slurm.switch("hold", on=False)
     assert client.wait(30) == 0
-    assert desk.slurm.read("1_1")["state"] == "CANCELLED"
 
 
 def test_job_that_waits_for_its_user_is_told_once(desk):

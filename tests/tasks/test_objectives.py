@@ -155,7 +155,7 @@ def test_two_processes_give_the_update_of_one(micro_whisper, data, tmp_path):
     conf = SOUP | {"objectives": PAIR, "shared": r"model\.(en|de)coder\."}
     del conf["levels"]
     objectives_train(words(micro_whisper, data, tmp_path / "one", conf, *SGD))
-    context = torch.multiprocessing.get_context("fork")
+    context = torch.multiprocessing.get_context("spawn")
     two = words(
         micro_whisper, data, tmp_path / "two", conf, *SGD, "--dist_world_size", "2",
         "--dist_backend", "gloo", "--dist_init_method", f"file://{tmp_path}/store",

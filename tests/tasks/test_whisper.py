@@ -384,7 +384,7 @@ def test_nothing_whole_starts_anew(tmp_path):
             "nowhere: a PEFT adapter needs adapter_config.json",
         ),
         (
-            (*LORA, "--init_adapter", "x", "--init_adapters", "xx=exp/model"),
+            (*LORA, "--init_adapter", "x", "--init_adapters", "xx=./exp/model"),
             "language must be one of",
         ),
         (("--pad_to", "31"), "pad_to must be"),
