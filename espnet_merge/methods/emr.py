@@ -44,7 +44,8 @@ class Emr(TwoPass):
 
     Example:
         >>> import numpy as np
-        >>> Emr(expert=1)(np.array([[1.0, 2.0, -1.0], [3.0, -1.0, 4.0]])).round(6).tolist()
+        >>> deltas = np.array([[1.0, 2.0, -1.0], [3.0, -1.0, 4.0]])
+        >>> Emr(expert=1)(deltas).round(6).tolist()
         [2.4, 1.6, 0.0]
     """
 
