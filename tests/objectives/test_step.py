@@ -389,7 +389,7 @@ def share(named_batch, rank):
 
 
 def test_two_processes_give_the_update_of_one(tmp_path):
-    context = torch.multiprocessing.get_context("fork")
+    context = torch.multiprocessing.get_context("spawn")
     found = tmp_path / "found.pth"
     workers = [
         context.Process(target=reduced_step, args=(rank, tmp_path / "store", found))

@@ -57,7 +57,7 @@ def test_two_processes_move_as_one(micro_whisper, data, tmp_path):
         "--dist_world_size", "2", "--dist_backend", "gloo",
         "--dist_init_method", f"file://{tmp_path}/store",
     )  # fmt: skip
-    context = torch.multiprocessing.get_context("fork")
+    context = torch.multiprocessing.get_context("spawn")
     workers = [
         context.Process(target=whisper_train, args=([*words, "--dist_rank", rank],))
         for rank in ("0", "1")
