@@ -21,7 +21,7 @@ setup: .venv/.installed-$(LOCK) ## .venv with all dependencies (LOCK=no: newest)
 	@rm -f .venv/.installed*
 	@touch $@
 
-demo: setup ## train, merge, decode and score on real speech; half an hour on 2 cores
+demo: setup ## train, merge, decode and score on real speech; twenty minutes on 2 cores
 	@egs2/prompts/merge1/run.sh --config conf/demo.yaml
 
 test: setup ## all tests: shell, then Python
