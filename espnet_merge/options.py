@@ -291,7 +291,7 @@ def as_words(options: Options) -> list[str]:
         if value is None or value is False or value in ((), [], {}):
             continue
         words.append(f"--{name.replace('_', '-')}")
-        words += [word for word in _words(value) if word != "True"]
+        words += [] if value is True else _words(value)
     return words
 
 
