@@ -39,8 +39,11 @@ class DebianPackage:
 
     @property
     def file(self) -> str:
-        """The file name; packages of data are the same for every architecture."""
-        return f"{self.name}_{self.version}_all.deb"
+        """The file name; packages of data are the same for every architecture.
+
+        Debian leaves the epoch of a version, as in ``1:1.4``, out of it.
+        """
+        return f"{self.name}_{self.version.rpartition(':')[-1]}_all.deb"
 
 
 def get(package: DebianPackage, cache: Path) -> Path:

@@ -19,6 +19,11 @@ def cache(tmp_path):
     return tmp_path / "cache"
 
 
+def test_file_is_named_without_the_epoch_of_the_version():
+    package = deb.DebianPackage("sounds", "1:1.4+mm2-3", "source", "0")
+    assert package.file == "sounds_1.4+mm2-3_all.deb"
+
+
 def test_members_are_the_files_that_were_packed(tmp_path):
     files = {"usr/share/a.txt": b"odd", "usr/share/b": b"even"}
     package = write_deb(tmp_path, "sounds", files)

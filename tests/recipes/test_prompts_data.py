@@ -65,7 +65,7 @@ def prepare(tmp_path, monkeypatch):
         listings = {f"usr/share/doc/{name}/core-sounds-{language}.txt.gz": listing}
         for package, files in ((name, listings), (f"{name}-g722", sounds)):
             known[package] = write_deb(tmp_path / "cache", package, files)
-    monkeypatch.setattr(module, "PACKAGES", known)
+    monkeypatch.setattr(importlib.import_module("packages"), "PACKAGES", known)
     return module
 
 
@@ -455,3 +455,24 @@ def test_data_sh_refuses_in_one_line(options, message):
     assert run.returncode == 2
     assert message in run.stderr
     assert len(run.stderr.splitlines()) == 1
+
+
+def test_second_voice_reads_test_prompts_of_the_same_words(monkeypatch):
+    monkeypatch.syspath_prepend(str(RECIPE / "local"))
+    module = importlib.import_module("second_voice")
+    folder = "usr/share/asterisk/sounds/it"
+    # All but agent-newlocation are in test; conf-getpin has other words.
+    keys = ["conf-locked", "conf-getpin", "agent-newlocation", "letters/a", "no-text"]
+    listing = gzip.compress(b"".join(f"{k}: Prego\n".encode() for k in keys[:-1]))
+    given = {
+        "asterisk-core-sounds-it": [("usr/share/doc/x/core-sounds-it.txt.gz", listing)],
+        "asterisk-prompt-it-menardi-wav": [
+            (f"{folder}/{key}.wav", key.encode()) for key in keys
+        ],
+    }
+    splits = [module.split_of(key, module.Percent(30, 10)) for key in keys[:3]]
+    assert splits == ["test", "test", "train"]
+    found = list(module.second_voice(given.__getitem__, module.Percent(30, 10)))
+    assert [(r.key, r.text, r.content) for r in found] == [
+        ("conf-locked", "Prego", b"conf-locked")
+    ]

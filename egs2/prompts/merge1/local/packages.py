@@ -1,5 +1,10 @@
 """The Debian packages that hold the recordings and their texts."""
 
+from pathlib import Path
+
+from recording import Files
+
+from espnet_merge.data import deb
 from espnet_merge.data.deb import DebianPackage
 
 PACKAGES = {
@@ -66,6 +71,12 @@ PACKAGES = {
             "673b4238a6b8269960f055d868c6a11083f7a0d00979167cb01554046b48ed9b",
         ),
         DebianPackage(
+            "asterisk-prompt-it-menardi-wav",
+            "1:1.4.22+mm20110907-3.1",
+            "asterisk-prompt-it",
+            "3094530d98f8758ac275572d59624c41f60969fef883f34f4886d144f3dfeb21",
+        ),
+        DebianPackage(
             "fillets-ng-data",
             "1.0.1-1.1",
             "fillets-ng-data",
@@ -109,3 +120,8 @@ PACKAGES = {
         ),
     )
 }
+
+
+def packages(cache: Path) -> Files:
+    """Return a function that yields the files of a package, given its name."""
+    return lambda package: deb.members(deb.get(PACKAGES[package], cache))

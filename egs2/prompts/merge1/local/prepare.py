@@ -18,12 +18,11 @@ from typing import NamedTuple
 
 import soundfile
 from domains import DOMAINS
-from packages import PACKAGES
-from recording import Files, Recording, name_of
+from packages import packages
+from recording import Recording, name_of
 from sentences import SPLITS, Percent, clean, flaw, plain, split_of
 from translations import translated, translation_of
 
-from espnet_merge.data import deb
 from espnet_merge.data.audio import decode
 from espnet_merge.data.kaldi import KaldiUtterance, read_kaldi, write_kaldi
 from espnet_merge.data.sets import is_there
@@ -192,11 +191,6 @@ def prepare_translation(source: Set, places: Places) -> None:
         for split, utterance in translated(spoken, *about, dropped)
     ]
     write_splits(name, kept, dropped, places.data)
-
-
-def packages(cache: Path) -> Files:
-    """Return a function that yields the files of a package, given its name."""
-    return lambda package: deb.members(deb.get(PACKAGES[package], cache))
 
 
 def read_utterances(directory: Path) -> list[KaldiUtterance]:

@@ -29,15 +29,27 @@ def prompts(language: str, files: Files, dropped: Counter[str]) -> Iterator[Reco
     texts = prompt_texts(language, files)
     for path, content in files(f"asterisk-core-sounds-{language}-g722"):
         found = re.search(r"/sounds/[^/]+/(.+)\.g722$", path)
-        if not found:
-            continue
-        key = found[1]
-        if key in TONES or key.startswith(("letters/", "silence/", "phonetic/")):
-            dropped["letter, silence or tone"] += 1
-        elif key not in texts:
-            dropped["no text"] += 1
-        else:
-            yield Recording(key, texts[key], key, content, "g722")
+        if found:
+            recording = spoken_prompt(found[1], texts, content, "g722", dropped)
+            if recording is not None:
+                yield recording
+
+
+def spoken_prompt(
+    key: str,
+    texts: dict[str, str],
+    content: bytes,
+    container: str,
+    dropped: Counter[str],
+) -> Recording | None:
+    """Return a prompt with its text, or None, counted, if it has none to be read."""
+    if key in TONES or key.startswith(("letters/", "silence/", "phonetic/")):
+        dropped["letter, silence or tone"] += 1
+    elif key not in texts:
+        dropped["no text"] += 1
+    else:
+        return Recording(key, texts[key], key, content, container)
+    return None
 
 
 def prompts_english(files: Files) -> dict[str, Text]:
