@@ -17,6 +17,7 @@ COMMANDS = {
     "doctor": "check the installation and name each missing piece with its remedy",
     "fetch": "get a Whisper by size, directory or OpenAI file, as a local directory",
     "language": "add a language that a Whisper does not know",
+    "import": "make data directories of a corpus: CSV, JSONL, Kaldi, Parquet, a folder",
     "validate": "check data directories before they are used",
     "format": "write a data directory with one audio file per utterance, at 16 kHz",
     "filter": "drop utterances that Whisper cannot use, with a count per reason",

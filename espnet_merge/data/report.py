@@ -1,6 +1,6 @@
 """How many utterances of a data directory were kept or dropped, and why."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -45,6 +45,11 @@ class Report:
         """Yield the lines of the table; ``usable`` is the label of the first line."""
         minutes = sum(self.kept.values()) / SAMPLE_RATE / 60
         yield f"{usable:22}{len(self.kept):7}{minutes:8.1f} min"
-        for reason, names in sorted(self.dropped.items()):
-            more = ", ..." if len(names) > 3 else ""
-            yield f"{reason:22}{len(names):7}   {', '.join(names[:3])}{more}"
+        yield from reasons(self.dropped)
+
+
+def reasons(dropped: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """Yield a line for each reason: how many were dropped, and the first of them."""
+    for reason, names in sorted(dropped.items()):
+        more = ", ..." if len(names) > 3 else ""
+        yield f"{reason:22}{len(names):7}   {', '.join(names[:3])}{more}"

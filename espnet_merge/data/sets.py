@@ -118,21 +118,34 @@ def playable(source: Path, audio: Path) -> str | None:
 
     Args:
         source: a file of any format.
-        audio: directory for the converted file. Its name depends on path, size and
-            modification time of the source, so a changed source is converted again.
+        audio: directory for the converted file.
     """
     try:
         if read_header(source).is_plain:
             return str(source)
-        state = source.stat()
-        who = f"{source.resolve()} {state.st_size} {state.st_mtime_ns}"
-        digest = hashlib.sha256(who.encode()).hexdigest()
-        target = audio / f"{source.stem}-{digest[:16]}.flac"
-        if not target.exists():
-            write_flac(target, read_blocks(source))
+        return str(converted(source, audio))
     except AudioError:
         return None
-    return str(target)
+
+
+def converted(source: Path, audio: Path) -> Path:
+    """Return a file with the clip in Whisper's format, converted if it is not there.
+
+    Args:
+        source: a file of any format.
+        audio: directory for the converted file. Its name depends on path, size and
+            modification time of the source, so a changed source is converted again.
+
+    Raises:
+        AudioError: the clip is broken.
+    """
+    state = source.stat()
+    who = f"{source.resolve()} {state.st_size} {state.st_mtime_ns}"
+    digest = hashlib.sha256(who.encode()).hexdigest()
+    target = audio / f"{source.stem}-{digest[:16]}.flac"
+    if not target.exists():
+        write_flac(target, read_blocks(source))
+    return target
 
 
 def _convert(

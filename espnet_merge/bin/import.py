@@ -1,0 +1,35 @@
+r"""Import a corpus as data directories, which recipes train and test on.
+
+SOURCE is a table (csv, tsv, jsonl, a NeMo manifest), a Kaldi data directory, Lhotse's
+manifests, Parquet as Hugging Face's datasets writes it, or a folder of recordings.
+WAV and FLAC stay where they are; other recordings are converted, and embedded ones
+written out, in OUTPUT/local. The table says what was dropped and why. Of test sets
+nothing is dropped but rows without text.
+
+  espnet-merge import clips.csv --from csv --audio-column path --text-column sentence \
+    --speaker-column client_id --lang es --disjoint speaker sentence
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from espnet_merge.corpora.settings import Import
+
+if TYPE_CHECKING:
+    from espnet_merge.corpora.importing import Imported
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command(Import):
+    """Import a corpus as data directories."""
+
+    def __call__(self) -> "Imported":
+        """Import it, if that is not done; return what was kept and dropped."""
+        from espnet_merge.corpora.importing import import_corpus
+
+        return import_corpus(self)
+
+
+def main(command: Command) -> None:
+    """Import, and print the table."""
+    print(command())

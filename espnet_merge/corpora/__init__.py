@@ -1,0 +1,1 @@
+"""Corpora of users, in the formats that they have: read, checked, split, written."""

@@ -1,0 +1,64 @@
+"""CSV (RFC 4180): commas or semicolons, quotes where need be, names in line 1."""
+
+import csv
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from espnet_merge.corpora.formats import FIELDS, Format, Record, check_files, columns
+from espnet_merge.corpora.lines import read_lines
+from espnet_merge.errors import InputError
+
+# Longest value, in characters; Python's own limit is 131072.
+LONGEST = 1 << 24
+# Under this name stands the number of values of a row that has too many or too few.
+RAGGED = "number of columns"
+
+
+def read(sources: Sequence[Path], *, quoted: bool = True) -> Iterator[Record]:
+    """Yield the rows of tables.
+
+    Args:
+        sources: files.
+        quoted: a value may stand in quotes, and then hold ends of lines; values are
+            separated by commas, or by semicolons where the first line has no comma.
+            False: by tabs, and quotes are part of the text.
+
+    Raises:
+        InputError: a file is not there, not UTF-8, or a quote is not closed.
+    """
+    check_files(sources)
+    csv.field_size_limit(LONGEST)
+    for source in sources:
+        try:
+            for where, values in _rows(source, quoted=quoted):
+                yield Record(where, source.name, source.parent, values)
+        except csv.Error as error:
+            raise InputError(
+                f"{source}: must be CSV; {error}: correct the quotes, or take --from "
+                "tsv where tabs separate and quotes are part of the text."
+            ) from error
+
+
+def _rows(source: Path, *, quoted: bool) -> Iterator[tuple[str, dict[str, str]]]:
+    style: dict[str, Any] = {"delimiter": "\t", "quoting": csv.QUOTE_NONE}
+    if quoted:
+        first = next(read_lines(source), "")
+        style = {"delimiter": "," if "," in first else ";", "strict": True}
+    rows = csv.reader(read_lines(source), **style)
+    names = [name.strip() for name in next(rows, [])]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise InputError(
+            f"{source}:1: columns must have names of their own; {min(twice)!r} is "
+            "there twice: rename one."
+        )
+    before = rows.line_num
+    for row in rows:
+        where, before = f"{source}:{before + 1}", rows.line_num
+        if row:
+            ragged = {} if len(row) == len(names) else {RAGGED: str(len(row))}
+            yield where, dict(zip(names, row, strict=False)) | ragged
+
+
+FORMAT = Format(partial(read, quoted=True), columns(*FIELDS))
