@@ -1,0 +1,153 @@
+"""One corpus in every format gives the same data directories."""
+
+import json
+import sys
+
+import pytest
+import soundfile
+
+from espnet_merge.__main__ import main
+from espnet_merge.data.kaldi import read_kaldi
+from espnet_merge.data.validate import validate
+from tests.corpora.miniatures import (
+    FORMATS,
+    SPOKEN,
+    record,
+    write_csv,
+    write_cuts,
+    write_jsonl,
+    write_parquet,
+)
+
+
+def texts_of(output, split):
+    tables = read_kaldi(output / f"es_{split}")
+    assert set(tables["utt2lang"].values()) == {"es"}
+    assert set(tables["utt2task"].values()) == {"transcribe"}
+    return {
+        name: (tables["utt2spk"][name], text) for name, text in tables["text"].items()
+    }
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_corpus_in_each_format(name, tmp_path, monkeypatch):
+    form, write, words = FORMATS[name]
+    sources = list(map(str, write(tmp_path)))
+    monkeypatch.chdir(tmp_path)
+    main(["import", *sources, "--from", form, "--split", "own", *words])
+    output = tmp_path / "data"
+    splits = ("train", "valid", "test")
+    for split in splits:
+        expected = {
+            f"es-{speaker}-{name}": (f"es-{speaker}", text)
+            for name, (speaker, own, text) in SPOKEN.items()
+            if {"dev": "valid"}.get(own, own) == split
+        }
+        assert texts_of(output, split) == expected
+        validate([output / f"es_{split}"])
+        for audio in read_kaldi(output / f"es_{split}")["wav.scp"].values():
+            samples, rate = soundfile.read(audio)
+            assert (len(samples), rate) == (8_000, 16_000)
+    assert not (output / "es_train" / "segments").exists()
+
+
+def test_semicolons_of_spreadsheets(tmp_path, monkeypatch):
+    write_csv(tmp_path, delimiter=";")
+    monkeypatch.chdir(tmp_path)
+    main(["import", "clips.csv", "--from", "csv", "--lang", "es", "--split", "train"])
+    assert len(texts_of(tmp_path / "data", "train")) == len(SPOKEN)
+
+
+@pytest.mark.parametrize("suffix", [".flac", ".mp3"])
+def test_embedded_audio_is_written_once(tmp_path, monkeypatch, suffix):
+    write_parquet(tmp_path, suffix)
+    monkeypatch.chdir(tmp_path)
+    words = ["import", "data", "--from", "parquet", "--lang", "es", "--split", "own"]
+    main([*words, "--output", "out"])
+    made = {f: f.stat().st_mtime_ns for f in (tmp_path / "out" / "local").rglob("*")}
+    for audio in read_kaldi(tmp_path / "out" / "es_train")["wav.scp"].values():
+        assert audio.endswith(".flac")
+        samples, rate = soundfile.read(audio)
+        assert rate == 16_000
+        assert len(samples) == pytest.approx(8_000, abs=20)
+    main([*words, "--output", "out", "--domain", "again", "--overwrite"])
+    kept = {f: f.stat().st_mtime_ns for f in made}
+    assert kept == made
+
+
+def test_parts_of_recordings_as_nemo_writes_them(tmp_path, monkeypatch):
+    paths = record(tmp_path)
+    parts = [
+        {"audio_filepath": str(paths["a1"]), "offset": 0.1, "duration": 0.2},
+        {"audio_filepath": str(paths["a1"]), "offset": 0.3, "duration": 0.2},
+        {"audio_filepath": str(paths["a2"]), "duration": 0.47},
+        {"audio_filepath": str(paths["b1"]), "duration": 1.5},
+        {"audio_filepath": str(paths["b2"]), "offset": 0.6, "duration": 0.2},
+    ]
+    lines = (json.dumps(part | {"text": f"t{n}"}) for n, part in enumerate(parts))
+    (tmp_path / "m.json").write_text("\n".join(lines))
+    monkeypatch.chdir(tmp_path)
+    main(["import", "m.json", "--from", "nemo", "--lang", "es", "--split", "train"])
+    tables = read_kaldi(tmp_path / "data" / "es_train")
+    assert tables["segments"] == {
+        "es-a1-0000010-0000030": "es-a1 0.100 0.300",
+        "es-a1-0000030-0000050": "es-a1 0.300 0.500",
+        "es-a2-0000000-0000047": "es-a2 0 -1",  # rounded
+    }
+    assert tables["wav.scp"] == {
+        "es-a1": str(paths["a1"]),
+        "es-a2": str(paths["a2"]),
+    }
+
+
+def test_cuts_begin_where_they_are_cut(tmp_path, monkeypatch):
+    from lhotse import CutSet
+
+    (file,) = write_cuts(tmp_path)
+    cuts = [
+        cut.truncate(offset=0.2, preserve_id=True) for cut in CutSet.from_file(file)
+    ]
+    CutSet.from_cuts(cuts).to_file(tmp_path / "cut.jsonl.gz")
+    monkeypatch.chdir(tmp_path)
+    main(["import", "cut.jsonl.gz", "--from", "lhotse", "--split", "train"])
+    segments = read_kaldi(tmp_path / "data" / "es_train")["segments"]
+    # A supervision that began before is cut, too: lhotse counts its start from the cut.
+    assert {line.split(" ", 1)[1] for line in segments.values()} <= {
+        "0 -1",
+        "0.200 0.500",
+    }
+
+
+@pytest.mark.parametrize(
+    ("form", "package"), [("lhotse", "lhotse"), ("parquet", "pyarrow")]
+)
+def test_package_that_is_not_installed_is_named(
+    tmp_path, monkeypatch, capsys, form, package
+):
+    real = sys.modules["importlib.util"].find_spec
+    monkeypatch.setattr(
+        "importlib.util.find_spec", lambda n: None if n == package else real(n)
+    )
+    with pytest.raises(SystemExit) as stop:
+        main(["import", str(tmp_path), "--from", form])
+    assert stop.value.code == 2
+    error = capsys.readouterr().err
+    assert f"needs the package {package}" in error
+    assert f"pip install 'espnet_merge[{form}]'" in error
+
+
+def test_languages_and_tasks_of_the_corpus(tmp_path, monkeypatch):
+    write_jsonl(tmp_path)
+    table = tmp_path / "clips.jsonl"
+    rows = [json.loads(line) for line in table.read_text("utf-8").splitlines()]
+    for number, row in enumerate(rows):
+        row["language"] = ("Spanish", "ita", "tlh")[number % 3]
+        row["task"] = "translate" if number < 1 else "transcribe"
+    table.write_text("\n".join(map(json.dumps, rows)))
+    monkeypatch.chdir(tmp_path)
+    main(["import", "clips.jsonl", "--from", "jsonl", "--split", "train"])
+    made = sorted(path.name for path in (tmp_path / "data").glob("*_train"))
+    assert made == ["es-en_train", "es_train", "it_train"]
+    assert read_kaldi(tmp_path / "data/es-en_train")["utt2task"] == {
+        "es-en-ana-a1": "translate"
+    }
