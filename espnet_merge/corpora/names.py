@@ -42,7 +42,8 @@ def name_rows(
         InputError: two utterances, or two speakers, have one name.
     """
     recordings = recording_keys({row.audio for row in rows})
-    keys = _shortened([_key(row, recordings) for row in rows], f"{group}-")
+    parts = Counter(row.audio for row in rows)
+    keys = _shortened([_key(row, recordings, parts) for row in rows], f"{group}-")
     speakers = _shortened([row.speaker for row in rows], f"{group}-")
     _check_speakers(rows, speakers)
     speakers = [_BEFORE_HYPHEN.sub("_", speaker) for speaker in speakers]
@@ -89,11 +90,11 @@ def _word(text: str) -> str:
     return re.sub(r"\s+", "_", text)
 
 
-def _key(row: Row, recordings: Mapping[str, str]) -> str:
+def _key(row: Row, recordings: Mapping[str, str], parts: Mapping[str, int]) -> str:
     if row.key:
         return row.key
     key = recordings[row.audio]
-    if row.start is None and row.end is None:
+    if parts[row.audio] == 1 or (row.start is None and row.end is None):
         return key
     # As Kaldi's segments are called: in hundredths, of one length so that they sort.
     start = round(100 * (row.start or 0.0))

@@ -58,7 +58,7 @@ def test_table_of_what_was_dropped(corpus, capsys):
     capsys.readouterr()
     run("--split", "train")
     assert capsys.readouterr().out.splitlines() == [
-        "data/es_train              6     0.1 min",
+        "data/es_train               6     0.1 min",
         "dropped",
         "  cut short                   1   clips.csv:9",
         "  empty audio                 1   clips.csv:10",

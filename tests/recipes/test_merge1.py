@@ -31,7 +31,14 @@ OPTIONS = {
 class Recipe:
     """A recipe directory in a tree that borrows the project's shared parts."""
 
-    def __init__(self, root: Path, base: Path, venv: Path = Path(sys.prefix)) -> None:
+    def __init__(
+        self,
+        root: Path,
+        base: Path,
+        venv: Path = Path(sys.prefix),
+        *,
+        set_up: bool = True,
+    ) -> None:
         self.venv = root / ".venv"
         self.use(venv)
         for name in ("local", "conf", "tools", "espnet_merge"):
@@ -39,6 +46,9 @@ class Recipe:
         template = root / "egs2" / "TEMPLATE"
         shutil.copytree(ROOT / "egs2" / "TEMPLATE", template)
         self.directory = root / "egs2" / "micro" / "merge1"
+        self.base = base
+        if not set_up:
+            return
         setup = template / "merge1" / "setup.sh"
         subprocess.run([setup, self.directory], check=True, capture_output=True)
         (self.directory / "local" / "data.sh").write_text(
@@ -48,7 +58,6 @@ class Recipe:
         # Of 64 dimensions, rank 32 is half the model.
         lora = lora.replace("r: 32", "r: 2")
         (self.directory / "conf" / "lora.yaml").write_text(lora)
-        self.base = base
 
     def use(self, venv: Path) -> None:
         """Take the commands of another environment from now on."""
@@ -336,4 +345,7 @@ def test_place_that_cannot_be_written(recipe):
 def test_stage_that_fails_says_where(recipe, tmp_path):
     done = recipe.run(stage="1", stop_stage="1", experts="es ru")
     assert done.returncode == 2
-    assert "local/data.sh must make data/ru_train" in done.stderr
+    assert (
+        "data/ru_train must be there, by local/data.sh or 'espnet-merge import'"
+        in done.stderr
+    )

@@ -343,7 +343,7 @@ route() { train --kinds lora --merge_kind lora --joint "" --experts "es it" "$@"
   lacks() { # SET OPTION...
     prepare "${@:2}"
     [ "$status" -eq 2 ]
-    [[ $output == *"error: local/data.sh must make data/$1; it did not." ]]
+    [[ $output == *"error: data/$1 must be there, by local/data.sh or 'espnet-merge import'; it is not." ]]
   }
   lacks es_train --joint full
   lacks es_train --merge_configs "soup regmean"

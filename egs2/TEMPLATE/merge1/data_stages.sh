@@ -10,7 +10,7 @@ prepare_data() {
   link_ood
   local set trains=("${learned[@]/%/_train}")
   for set in "${trains[@]}" "${valid_sets[@]}" "${tests[@]}"; do
-    [[ -d data/$set ]] || fail "local/data.sh must make data/$set; it did not."
+    [[ -d data/$set ]] || fail "data/$set must be there, by local/data.sh or 'espnet-merge import'; it is not."
   done
   # The user's own base may know other languages than Whisper.
   local model=()

@@ -38,4 +38,16 @@ sets_of() {
   done
 }
 
+# names_in_data SPLIT [SUFFIX]: NAME, and the suffix, of each directory data/NAME_SPLIT.
+names_in_data() {
+  local dir names=()
+  for dir in data/*_"$1"; do
+    if [[ -d $dir ]]; then names+=("$(basename "$dir" "_$1")${2:-}"); fi
+  done
+  ((${#names[@]})) ||
+    fail "data/ must hold sets NAME_$1; it holds none: 'espnet-merge import' makes them" \
+      "(docs/own_corpus.md)."
+  echo "${names[*]}"
+}
+
 join_by_comma() { (IFS=, && echo "$*"); } # WORD...

@@ -18,16 +18,16 @@ skip_stages=      # numbers of stages to leave out, as "2 6"
 skip_data_prep=false # leave out stages 1 to 3 and 5
 skip_train=false  # leave out stages 6 and 7
 skip_eval=false   # leave out stages 9 to 11
-experts=          # names of the experts, as "es it ru"
+experts=          # names of the experts, as "es it ru"; auto: NAME of each data/NAME_train
 expert_models=    # experts that are taken, not trained: "es=PATH it=OWNER/NAME[@REVISION]"
 expert_mode=padded # in conf/decode: silence that these were trained with, if they do not say
 kinds="full lora" # how each expert is trained: full fine-tuning, LoRA, or both
-joint=auto        # kinds of a model trained on all data, or ""; auto: full, "" with --expert_models
+joint=auto        # kinds of a model trained on all data, or ""; auto: full, "" of one or own experts
 sequential=false  # train on the data of one expert after the other, in their order
 two_stage=false   # train a model on all data to transcribe, then on all to translate
 routes=           # systems that route between LoRA experts: of routed, routed_heard, mixture
 objectives=       # objective soups on the data of all experts: names in conf/train, or files
-test_sets=        # names of the test sets under data/, as "es_test en_test"
+test_sets=        # names of the test sets under data/, as "es_test en_test"; auto: data/*_test
 ood=              # data directories of any place: further test sets, out of domain
 groups=           # further test sets of an expert, as "es=es_phone_test,es_tv_test"
 data_opts=        # options passed on to local/data.sh
@@ -96,13 +96,15 @@ if [[ $skip_data_prep == true ]]; then skip_stages+=" 1 2 3 5"; fi
 if [[ $skip_train == true ]]; then skip_stages+=" 6 7"; fi
 if [[ $skip_eval == true ]]; then skip_stages+=" 9 10 11"; fi
 check_stages 11
+if [[ $experts == auto ]]; then experts=$(names_in_data train); fi
+if [[ $test_sets == auto ]]; then test_sets=$(names_in_data test _test); fi
 [[ -n $experts ]] || fail "--experts must name at least one expert, as 'es it ru'."
 [[ -n $test_sets ]] || fail "--test_sets must name at least one set, as 'es_test'."
 read -ra expert_names <<<"$experts"
 read -ra kind_names <<<"$kinds"
 read_taken "$experts" "$expert_models"
 if [[ $joint == auto ]]; then
-  if ((${#taken_names[@]})); then joint=; else joint=full; fi
+  if ((${#taken_names[@]} || ${#expert_names[@]} == 1)); then joint=; else joint=full; fi
 fi
 read -ra joint_kinds <<<"$joint"
 read -ra tests <<<"$test_sets"

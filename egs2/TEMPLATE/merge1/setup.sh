@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Make a recipe directory: egs2/TEMPLATE/merge1/setup.sh egs2/<corpus>/merge1
 #
-# Then write local/data.sh and name the experts and test sets in run.sh.
+# Then 'espnet-merge import' makes data/ of a corpus (docs/own_corpus.md), or you write
+# local/data.sh; and run.sh runs.
 set -euo pipefail
 
 if (($# != 1)) || [[ $1 == -* ]]; then
@@ -30,24 +31,24 @@ cat >"$dir/run.sh" <<'EOF'
 #!/usr/bin/env bash
 # An expert NAME is trained on data/NAME_train and data/NAME_valid. NAME begins with
 # Whisper's code of its language: es, es_news; one that translates with both: es-en.
+# "auto" takes all that data/ holds; name them, as "es it", if local/data.sh makes them.
 set -euo pipefail
 cd "$(dirname "$0")"
 
 exec ../../TEMPLATE/merge1/merge.sh \
-  --experts "es it" \
-  --test_sets "es_test it_test en_test" \
+  --experts auto \
+  --test_sets auto \
   "$@"
 EOF
 
 cat >"$dir/local/data.sh" <<'EOF'
 #!/usr/bin/env bash
-# Write data/<name>_{train,valid,test}: Kaldi data directories (wav.scp, text, utt2spk;
+# Stage 1 runs this. There is nothing to do if 'espnet-merge import' has made data/. Else
+# write data/<name>_{train,valid,test}: Kaldi data directories (wav.scp, text, utt2spk;
 # segments if there are any) with two more tables, "utt2lang" (utterance, Whisper's
 # language code) and "utt2task" (utterance, transcribe or translate).
 set -euo pipefail
-
-echo "local/data.sh: error: write me: make data/<name>_{train,valid,test}." >&2
-exit 2
 EOF
 chmod +x "$dir/run.sh" "$dir/local/data.sh"
-echo "$1: now write local/data.sh and name the experts in run.sh"
+echo "$1: now import a corpus into it, or write local/data.sh:"
+echo "  cd $1 && espnet-merge import CORPUS --from csv --lang es && ./run.sh"
