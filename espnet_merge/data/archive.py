@@ -21,14 +21,15 @@ class Archive:
     Args:
         file: its path within the corpus.
         holds: path of the wanted file or directory inside the archive.
-        address: URL of the archive; None if it may not be redistributed.
-        md5: MD5 of the archive, if its publishers give one.
+        address: URL of the archive, or of one on the hub (hub.py); None if it may
+            not be redistributed.
+        digest: MD5 or SHA-256 of the archive, if its publishers give one.
     """
 
     file: str
     holds: str
     address: str | None = None
-    md5: str | None = None
+    digest: str | None = None
 
     @property
     def folder(self) -> Path:
@@ -107,7 +108,7 @@ class Corpus:
                 f"--{self.option}: must name a directory with {archive.file}, which "
                 "is not for download without consent to its terms; see README.md."
             )
-        return download(archive.address, self.own / archive.file, archive.md5)
+        return download(archive.address, self.own / archive.file, archive.digest)
 
 
 def unpack(archive: Path, output: Path, holds: str) -> None:

@@ -8,29 +8,34 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+from espnet_merge.data.hub import SCHEME, download_from_hub
 from espnet_merge.disk.lock import hold
 from espnet_merge.errors import InputError
 
 # Seconds without a byte after which the connection is given up.
 PATIENCE = 60
+KINDS = {32: "md5", 64: "sha256"}  # by the digits of a digest
 
 
-def download(address: str, target: Path, md5: str | None = None) -> Path:
+def download(address: str, target: Path, digest: str | None = None) -> Path:
     """Return ``target``, downloaded if it is not there.
 
     An interrupted download leaves ``<name>.part`` next to ``target``, and the next one
     resumes from it. If two processes download the same file, the second waits.
 
     Args:
-        address: URL of the file.
+        address: URL of the file, or of one on the hub (hub.py).
         target: path to download to.
-        md5: MD5 of the whole file, if its publishers give one.
+        digest: MD5 or SHA-256 of the whole file, if its publishers give one.
 
     Raises:
         InputError: it cannot be downloaded, was interrupted, or is another file.
     """
     if target.exists():
         return target
+    if address.startswith(SCHEME):
+        print(f"data: downloading {address}", file=sys.stderr)
+        return download_from_hub(address, target)
     part = target.with_name(f"{target.name}.part")
     part.parent.mkdir(parents=True, exist_ok=True)
     with hold(part):
@@ -39,8 +44,8 @@ def download(address: str, target: Path, md5: str | None = None) -> Path:
             return target
         print(f"data: downloading {address}", file=sys.stderr)
         _continue(address, part)
-        if md5:
-            _check(part, md5, address)
+        if digest:
+            _check(part, digest, address)
         part.replace(target)
     return target
 
@@ -83,13 +88,14 @@ def _append(address: str, part: Path) -> None:
         raise ConnectionError(f"broke off at byte {part.stat().st_size} of {total}")
 
 
-def _check(part: Path, md5: str, address: str) -> None:
+def _check(part: Path, digest: str, address: str) -> None:
+    # MD5 is enough against damage, and it is what most publishers of corpora give.
+    kind = KINDS[len(digest)]
     with part.open("rb") as file:
-        # MD5 is enough against damage, and it is what publishers of corpora give.
-        found = hashlib.file_digest(file, "md5").hexdigest()
-    if found != md5:
+        found = hashlib.file_digest(file, kind).hexdigest()
+    if found != digest:
         part.unlink()
         raise InputError(
-            f"{address}: its MD5 must be {md5}; the download has {found} and was "
-            "deleted. Run again."
+            f"{address}: its {kind.upper()} must be {digest}; the download has "
+            f"{found} and was deleted. Run again."
         )

@@ -1,9 +1,13 @@
 """Corpora of a few short clips, in the layouts of the real ones."""
 
+import functools
 import hashlib
+import http.server
 import io
 import tarfile
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +55,25 @@ def cut(archive: Path, share: float = 0.6) -> None:
     """Keep the beginning of a file, as a download that broke off does."""
     content = archive.read_bytes()
     archive.write_bytes(content[: int(share * len(content))])
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+@contextmanager
+def site(folder: Path) -> Iterator[str]:
+    """Serve a directory; yield its address."""
+    handler = functools.partial(Quiet, directory=folder)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def lines(*rows: str) -> bytes:
@@ -137,6 +160,9 @@ def librispeech(folder: Path) -> Path:
         "train-clean-100": ("19/198", "103/1240"),
         "dev-clean": ("84/121123", "174/50561"),
         "test-clean": ("61/70968", "121/121726"),
+        "train-other-500": ("25/123319", "31/121969"),
+        "dev-other": ("116/288045", "700/122866"),
+        "test-other": ("1688/142285", "3080/5032"),
     }
     for part, chapters in parts.items():
         files = {}
@@ -166,3 +192,65 @@ def aishell(folder: Path, lost: str = "") -> Path:
         inner[f"data_aishell/wav/{speaker}.tar.gz"] = packed(clips)
     transcripts = "data_aishell/transcript/aishell_transcript_v0.8.txt"
     return pack(folder / "data_aishell.tgz", {transcripts: lines(*table), **inner})
+
+
+def common_voice_release(folder: Path, code: str = "sv-SE") -> Path:
+    """An archive of the releases of today; a training clip has no text."""
+    header = (
+        "client_id\tpath\tsentence_id\tsentence\tsentence_domain\tup_votes\tdown_votes"
+        "\tage\tgender\taccents\tvariant\tlocale\tsegment"
+    )
+    texts = {
+        "train": ["Ett.", 'Två "citat"', ""],
+        "dev": ["Fyra"],
+        "test": ["Fem", "Sex"],
+    }
+    top = f"cv-corpus-21.0-2025-03-14/{code}"
+    files, number = {}, 0
+    for split, own in texts.items():
+        rows = []
+        for text in own:
+            number += 1
+            name = f"common_voice_{code}_{number}.mp3"
+            files[f"{top}/clips/{name}"] = clip("mp3", rate=32_000)
+            client = hashlib.sha512(bytes([number])).hexdigest()
+            rows.append(f"{client}\t{name}\t0\t{text}\t\t2\t0\t\t\t\t\t{code}\t")
+        files[f"{top}/{split}.tsv"] = lines(header, *rows)
+    return pack(folder / f"cv-corpus-21.0-2025-03-14-{code}.tar.gz", files)
+
+
+def an4(folder: Path, train: int = 103) -> Path:
+    """Two speakers for training, one for test; clips are NIST Sphere files."""
+    speakers = {"train": ("fash", "mjwl"), "test": ("fcaw",)}
+    places = {"train": "an4_clstk", "test": "an4test_clstk"}
+    audio = sphere()
+    files = {"an4/README": b"", "an4/etc/an4.dic": b""}
+    for split, own in speakers.items():
+        rows = []
+        for number in range(train if split == "train" else 2):
+            speaker = own[number % len(own)]
+            name = f"an{251 + number}-{speaker}-b"
+            words = "GO FORWARD TEN" if number else "RUBOUT G M E F"
+            marked = f"<s> {words} </s>" if split == "train" else words
+            rows.append(f"{marked} ({name})")
+            files[f"an4/wav/{places[split]}/{speaker}/{name}.sph"] = audio
+        files[f"an4/etc/an4_{split}.transcription"] = lines(*rows)
+        ids = (row.rpartition("(")[2].rstrip(")") for row in rows)
+        files[f"an4/etc/an4_{split}.fileids"] = lines(*ids)
+    return pack(folder / "an4_sphere.tar.gz", files)
+
+
+def sphere() -> bytes:
+    """NIST Sphere, 16 bits, big end first, as AN4's clips are."""
+    noise = np.random.default_rng(0).normal(0, 3000, 4800).astype(">i2")
+    said = {
+        "sample_count -i": len(noise),
+        "sample_n_bytes -i": 2,
+        "channel_count -i": 1,
+        "sample_byte_format -s2": "10",
+        "sample_rate -i": 16_000,
+        "sample_coding -s3": "pcm",
+    }
+    head = "".join(f"{name} {value}\n" for name, value in said.items())
+    text = f"NIST_1A\n   1024\n{head}end_head\n"
+    return text.encode().ljust(1024) + noise.tobytes()

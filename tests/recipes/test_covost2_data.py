@@ -43,7 +43,7 @@ def data(tree, places, **options):
         "downloads": "downloads",
         "nj": 2,
     }
-    return tree.prepare(**{**defaults, **places, **options})
+    return tree.prepare("covost2", **{**defaults, **places, **options})
 
 
 def test_sets_of_all_corpora(tree, places):

@@ -1,17 +1,16 @@
 """egs2/mls_fleurs on corpora of a few clips in the layouts of MLS and FLEURS."""
 
-import functools
-import http.server
 import re
 import shutil
-import threading
 
 import pytest
 import soundfile
+from huggingface_hub import constants
 
 from espnet_merge.data.kaldi import read_kaldi
 from tests.recipes import corpora
 from tests.recipes.tree import ROOT, Tree
+from tests.whisper.hub_server import serving, take_for_the_hub
 
 
 @pytest.fixture
@@ -36,7 +35,7 @@ def data(tree, places, **options):
         "downloads": "downloads",
         "nj": 2,
     }
-    return tree.prepare(**{**defaults, **places, **options})
+    return tree.prepare("mls_fleurs", **{**defaults, **places, **options})
 
 
 def test_sets_of_both_corpora(tree, places):
@@ -118,24 +117,40 @@ def test_flac_and_raw_texts(tree, places):
 
 
 def test_fleurs_from_a_hub(tree, places, tmp_path, monkeypatch):
-    site = tmp_path / "site" / "datasets" / "google" / "fleurs" / "resolve" / "main"
+    """At one commit; a download that broke off is taken up by the next run."""
+    commit = re.search(
+        'COMMIT = "([0-9a-f]{40})"', (ROOT / "local/corpora/fleurs.py").read_text()
+    )[1]
+    site = tmp_path / "site" / "datasets" / "google" / f"fleurs@{commit}"
     shutil.copytree(places["fleurs"], site / "data")
-    handler = functools.partial(Quiet, directory=tmp_path / "site")
     options = {"mls_langs": [], "fleurs": ""}
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{server.server_port}")
+    with serving(tmp_path / "site") as hub:
+        take_for_the_hub(hub, tmp_path / "cache", monkeypatch)
+        monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+        hub.cut = 1000
         first = data(tree, places, **options)
+        if first.returncode:  # or else the client has taken it up by itself
+            (error,) = [s for s in first.stderr.splitlines() if "error: " in s]
+            assert "Run again to go on" in error
+            assert not list(tree.data.glob("da_*"))
+            first = data(tree, places, **options)
+        assert first.returncode == 0, first.stderr
+        assert any(asked != "bytes=0-" for asked in hub.ranges)
         shutil.rmtree(tree.data)
-        server.shutdown()
-        thread.join()
-    assert first.returncode == 0, first.stderr
     # All that is needed is there: the hub is not asked again.
-    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:1")
     again = data(tree, places, **options)
     assert again.returncode == 0, again.stderr
     assert len(read_kaldi(tree.data / "da_train")["text"]) == 2
+
+
+def test_hub_that_is_not_reached_is_one_line(tree, places, monkeypatch):
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:1")
+    template = "http://127.0.0.1:1/{repo_id}/resolve/{revision}/{filename}"
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+    done = data(tree, places, mls_langs=[], fleurs="")
+    assert done.returncode == 2
+    (error,) = [s for s in done.stderr.splitlines() if "error: " in s]
+    assert "da_dk/train.tsv: must be reachable;" in error
 
 
 def test_options_of_the_shell_script(tree, places):
@@ -145,11 +160,6 @@ def test_options_of_the_shell_script(tree, places):
     assert done.stderr == (
         "data.sh: error: --mls_langs must be of de en es fr it nl pl pt; got 'xx'.\n"
     )
-
-
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_):
-        pass
 
 
 def lose_archive(places):

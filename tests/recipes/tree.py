@@ -21,7 +21,9 @@ class Tree:
             source = Path(sys.prefix) if shared == ".venv" else ROOT / shared
             (root / shared).symlink_to(source)
         (root / "egs2").mkdir()
-        (root / "egs2" / "TEMPLATE").symlink_to(ROOT / "egs2" / "TEMPLATE")
+        for other in (ROOT / "egs2").iterdir():  # the template, and what may be linked
+            if other.name != name:
+                (root / "egs2" / other.name).symlink_to(other)
         self.recipe = root / "egs2" / name / "merge1"
         made = shutil.ignore_patterns("data", "dump", "exp", "downloads")
         source = ROOT / "egs2" / name / "merge1"
@@ -43,17 +45,23 @@ class Tree:
         )
 
     def prepare(
-        self, **options: str | int | list[str]
+        self, name: str, **options: str | int | list[str]
     ) -> subprocess.CompletedProcess[str]:
-        """Do what ``local/data.sh`` does with these options, in this process."""
-        words = ["local/prepare.py"]
+        """Do what ``local/data.sh`` does with these options, in this process.
+
+        Args:
+            name: of the script that it calls, ``local/corpora/prepare_NAME.py``.
+            options: of that.
+        """
+        folder = ROOT / "local" / "corpora"
+        words = [str(folder / f"prepare_{name}.py")]
         for option, value in options.items():
             words += [
                 f"--{option}",
                 *map(str, value if list is type(value) else [value]),
             ]
         errors, status = io.StringIO(), 0
-        path = [str(self.recipe / "local"), *sys.path]
+        path = [str(folder), *sys.path]
         with (
             contextlib.chdir(self.recipe),
             contextlib.redirect_stderr(errors),

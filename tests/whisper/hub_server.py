@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from huggingface_hub import constants
 
-LARGE = (".safetensors", ".bin")  # kept elsewhere, where a redirect leads
+LARGE = (".safetensors", ".bin", ".tar.gz")  # kept elsewhere, where a redirect leads
 TOKEN = "hf_of_a_user"
 
 
@@ -50,7 +50,7 @@ class Hub(ThreadingHTTPServer):
 
     def find(self, repository: str, revision: str) -> tuple[Path | None, str]:
         """Return the directory of a revision, which may be a commit, and the commit."""
-        owner, _, name = repository.partition("/")
+        owner, _, name = repository.rpartition("/")
         for place in (self.root / owner).glob(f"{name}*"):
             found, _, branch = place.name.partition("@")
             branch = branch or "main"

@@ -32,7 +32,7 @@ read -ra translate_names <<<"${translate//,/ }"
 read -ra transcribe_names <<<"${transcribe//,/ }"
 read -ra asr_names <<<"${asr//,/ }"
 read -ra parts <<<"${librispeech_train//,/ }"
-python3 local/prepare.py --translate "${translate_names[@]}" \
+python3 ../../../local/corpora/prepare_covost2.py --translate "${translate_names[@]}" \
   --transcribe "${transcribe_names[@]}" --asr "${asr_names[@]}" \
   --librispeech_train "${parts[@]}" --commonvoice "$commonvoice" --covost "$covost" \
   --librispeech "$librispeech" --aishell "$aishell" --downloads "$downloads" --nj "$nj"

@@ -26,6 +26,6 @@ nj=2            # threads that convert audio
 
 read -ra mls_names <<<"${mls_langs//,/ }"
 read -ra fleurs_names <<<"${fleurs_langs//,/ }"
-python3 local/prepare.py --mls_langs "${mls_names[@]}" --fleurs_langs "${fleurs_names[@]}" \
+python3 ../../../local/corpora/prepare_mls_fleurs.py --mls_langs "${mls_names[@]}" --fleurs_langs "${fleurs_names[@]}" \
   --mls_train "$mls_train" --mls_audio "$mls_audio" --fleurs_text "$fleurs_text" \
   --mls "$mls" --fleurs "$fleurs" --downloads "$downloads" --nj "$nj"

@@ -18,16 +18,27 @@ PARTS = {
     "train-clean-360": "c0e676e450a7ff2f54aeade5171606fa",
     "train-other-500": "d1a0fd59409feb2c614ce4d30c387708",
     "dev-clean": "42e2234ba48799c1f50f24a7926300a1",
+    "dev-other": "c8d0bcc9cca99d4f8b62fcc847357931",
     "test-clean": "32fa31d27d2e1cad72775fee3f4849a9",
+    "test-other": "fb5a50374b501bb3bac4815ee91d3135",
 }
 TRAIN = [part for part in PARTS if part.startswith("train")]
 
 
-def read(corpus: Corpus, train: Iterable[str]) -> dict[str, Iterator[KaldiUtterance]]:
-    """Return the utterances of each split, with these parts for training."""
-    parts = {"train": train, "valid": ["dev-clean"], "test": ["test-clean"]}
+def read(
+    corpus: Corpus, train: Iterable[str], kind: str = "clean", name: str = "en"
+) -> dict[str, Iterator[KaldiUtterance]]:
+    """Return the utterances of each split.
+
+    Args:
+        corpus: where the parts are.
+        train: parts for training.
+        kind: of the parts for validation and test: ``clean`` or ``other``.
+        name: that utterances and speakers begin with.
+    """
+    parts = {"train": train, "valid": [f"dev-{kind}"], "test": [f"test-{kind}"]}
     folders = {split: [_find(corpus, p) for p in own] for split, own in parts.items()}
-    return {split: _utterances(own) for split, own in folders.items()}
+    return {split: _utterances(own, name) for split, own in folders.items()}
 
 
 def _find(corpus: Corpus, part: str) -> Path:
@@ -36,11 +47,13 @@ def _find(corpus: Corpus, part: str) -> Path:
     return corpus.find(archive)
 
 
-def _utterances(folders: list[Path]) -> Iterator[KaldiUtterance]:
+def _utterances(folders: list[Path], head: str) -> Iterator[KaldiUtterance]:
     for folder in folders:
         for transcripts in sorted(folder.glob("*/*/*.trans.txt")):
             for name, text in read_table(transcripts).items():
-                speaker = f"en-{name.partition('-')[0]}"
+                speaker = f"{head}-{name.partition('-')[0]}"
                 audio = str(transcripts.with_name(f"{name}.flac"))
                 # Transcripts are in capitals, which Whisper spells letter by letter.
-                yield KaldiUtterance(f"en-{name}", audio, text.lower(), speaker, "en")
+                yield KaldiUtterance(
+                    f"{head}-{name}", audio, text.lower(), speaker, "en"
+                )

@@ -5,7 +5,6 @@ Speech*, SLT 2022, https://arxiv.org/abs/2205.12446. The layout is that of the h
 split has a table without a header and an archive of WAV files.
 """
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,8 +13,8 @@ from espnet_merge.data.kaldi import KaldiUtterance
 from espnet_merge.errors import InputError
 from espnet_merge.speech import LANGUAGES as WHISPER
 
-HUB = "https://huggingface.co"
-PLACE = "datasets/google/fleurs/resolve/main/data"
+COMMIT = "70bb2e84b976b7e960aa89f1c648e09c59f894dd"
+ADDRESS = f"hf://datasets/google/fleurs@{COMMIT}/data"
 SPLITS = {"train": "train", "valid": "dev", "test": "test"}
 COLUMNS = (
     "id",
@@ -54,12 +53,11 @@ def read(
 ) -> dict[str, Iterator[KaldiUtterance]]:
     """Return the utterances of each split; ``column`` of the table is the text."""
     folder = LANGUAGES[language]
-    address = f"{os.environ.get('HF_ENDPOINT', HUB)}/{PLACE}"
     splits = {}
     for split, theirs in SPLITS.items():
         file = f"{folder}/audio/{theirs}.tar.gz"
-        table = corpus.file(f"{folder}/{theirs}.tsv", address)
-        audio = corpus.find(Archive(file, theirs, f"{address}/{file}"))
+        table = corpus.file(f"{folder}/{theirs}.tsv", ADDRESS)
+        audio = corpus.find(Archive(file, theirs, f"{ADDRESS}/{file}"))
         splits[split] = _utterances(table, audio, language, COLUMNS.index(column))
     return splits
 

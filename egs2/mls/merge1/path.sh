@@ -1,0 +1,1 @@
+../../TEMPLATE/merge1/path.sh
