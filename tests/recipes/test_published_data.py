@@ -1,4 +1,4 @@
-"""Recipes of single corpora, on a few clips packed and laid out as the real ones are."""
+"""Recipes of single corpora, on a few clips laid out as in the real ones."""
 
 import shutil
 
@@ -86,8 +86,8 @@ def test_parts_for_both_halves_are_needed(tmp_path):
     done = tree.run("local/data.sh", train="train-clean-100")
     assert done.returncode == 2
     assert done.stderr == (
-        "data.sh: error: --train must have parts of both experts; it has none of other: "
-        "name one of train-clean-100 train-clean-360 train-other-500.\n"
+        "data.sh: error: --train must have parts of both experts; it has none of "
+        "other: name one of train-clean-100 train-clean-360 train-other-500.\n"
     )
 
 
@@ -135,7 +135,7 @@ def test_common_voice_by_a_signed_url(tmp_path):
     [
         (
             {},
-            "must name a directory, or --urls the archive's signed URL, for sv-SE; got n",
+            "must name a directory, or --urls the archive's signed URL, for sv-SE; got",
         ),
         ({"langs": ["tlh"]}, "--langs must be of Common Voice's codes for languages"),
         (
