@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Measure importing a corpus, against Lhotse's own preparation of the same recordings.
 
-Each job is a whole process with one thread, in turn, round by round: `espnet-merge import`
-writes data directories of three splits; Lhotse writes recordings, supervisions and cuts
-with its own functions, checked by its own check. Recordings are of noise.
+Each job is a whole process with one thread, in turn, round by round: `espnet-merge
+import` writes data directories of three splits; Lhotse writes recordings, supervisions
+and cuts with its own functions, checked by its own check. Recordings are of noise.
 
     benchmarks/importing.py --work WORK
 """

@@ -137,29 +137,21 @@ def write_cuts(folder):
 
 def write_parquet(folder, suffix=".wav"):
     """Files of each split with embedded audio, named as the hub's are."""
-    from datasets import Dataset, Features, Value
-    from datasets.features import Audio
+    import pyarrow as pa
+    from datasets import Audio, Dataset
+    from datasets.table import InMemoryTable
 
     paths = record(folder / "clips", suffix)
-    kinds = {"audio": Audio(), "text": Value("string"), "speaker": Value("string")}
     for split in ("train", "dev", "test"):
         own = [row for row in rows(paths) if row["split"] == split]
-        table = {
-            column: [
-                {
-                    "bytes": Path(row[column]).read_bytes(),
-                    "path": Path(row[column]).name,
-                }
-                if column == "audio"
-                else row[column]
-                for row in own
-            ]
-            for column in kinds
-        }
+        table = {name: [row[name] for row in own] for name in ("text", "speaker")}
+        files = [Path(row["audio"]) for row in own]
+        table["audio"] = [{"bytes": f.read_bytes(), "path": f.name} for f in files]
+        embedded = Dataset(InMemoryTable(pa.table(table)))
         name = {"dev": "validation"}.get(split, split)
         file = folder / "data" / f"{name}-00000-of-00001.parquet"
         file.parent.mkdir(exist_ok=True)
-        Dataset.from_dict(table, Features(kinds)).to_parquet(file)
+        embedded.cast_column("audio", Audio()).to_parquet(file)
     return [folder / "data"]
 
 

@@ -14,7 +14,6 @@ from tests.corpora.miniatures import (
     SPOKEN,
     record,
     write_csv,
-    write_cuts,
     write_jsonl,
     write_parquet,
 )
@@ -101,21 +100,19 @@ def test_parts_of_recordings_as_nemo_writes_them(tmp_path, monkeypatch):
 
 
 def test_cuts_begin_where_they_are_cut(tmp_path, monkeypatch):
-    from lhotse import CutSet
+    """Lhotse counts the start of a supervision from that of its cut."""
+    from lhotse import CutSet, MonoCut, Recording, SupervisionSegment
 
-    (file,) = write_cuts(tmp_path)
-    cuts = [
-        cut.truncate(offset=0.2, preserve_id=True) for cut in CutSet.from_file(file)
-    ]
-    CutSet.from_cuts(cuts).to_file(tmp_path / "cut.jsonl.gz")
+    recording = Recording.from_file(record(tmp_path)["a1"])
+    said = SupervisionSegment(
+        "u1", recording.id, 0.1, 0.2, text="uno", speaker="ana", language="es"
+    )
+    cut = MonoCut("c1", 0.1, 0.4, 0, [said], recording=recording)
+    CutSet.from_cuts([cut]).to_file(tmp_path / "cut.jsonl.gz")
     monkeypatch.chdir(tmp_path)
     main(["import", "cut.jsonl.gz", "--from", "lhotse", "--split", "train"])
     segments = read_kaldi(tmp_path / "data" / "es_train")["segments"]
-    # A supervision that began before is cut, too: lhotse counts its start from the cut.
-    assert {line.split(" ", 1)[1] for line in segments.values()} <= {
-        "0 -1",
-        "0.200 0.500",
-    }
+    assert segments == {"es-ana-u1": "es-a1 0.200 0.400"}
 
 
 @pytest.mark.parametrize(
