@@ -39,6 +39,7 @@ PLACES = {
     "methods": (4.0, "a paper a file"),
     "inspection": (5.1, "before a merge"),
     "whisper": (0.1, "prompt, network"),
+    "corpora": (1.6, "any format in"),
     "data": (0.05, "Kaldi directories"),
     "linalg": (4.5, "SVD, eigh"),
     "card": (2.3, "model cards, push"),
