@@ -19,7 +19,7 @@ from espnet_merge.data.kaldi import DEFECTS, NO_AUDIO, Tables, write_tables
 from espnet_merge.data.report import reasons
 from espnet_merge.data.sets import SPLITS, TEST
 from espnet_merge.data.validate import validate
-from espnet_merge.disk.atomic import check_output, whole_directory
+from espnet_merge.disk.atomic import check_output, whole_directory, whole_file
 from espnet_merge.errors import InputError
 from espnet_merge.files import UTT2LANG, UTT2SPK, UTT2TASK, WAV_SCP
 from espnet_merge.options import as_words
@@ -37,12 +37,14 @@ class Imported:
     Args:
         sets: directory -> utterances and minutes.
         dropped: reason -> places in the corpus.
+        listed: file with all that was dropped, if anything was.
         shared: what utterances of two splits have in common -> how many of it.
         made: whether the sets were not there before.
     """
 
     sets: dict[str, tuple[int, float]] = field(default_factory=dict)
     dropped: dict[str, list[str]] = field(default_factory=dict)
+    listed: Path | None = None
     shared: dict[str, int] = field(default_factory=dict)
     made: bool = True
 
@@ -55,7 +57,10 @@ class Imported:
             for name, (count, minutes) in self.sets.items()
         ]
         if self.dropped:
-            lines += ["dropped", *(f"  {line}" for line in reasons(self.dropped))]
+            lines += [
+                f"dropped, all in {self.listed}",
+                *(f"  {line}" for line in reasons(self.dropped)),
+            ]
         if self.shared:
             common = ", ".join(f"{n} {what}s" for what, n in self.shared.items())
             kinds = " ".join(self.shared)
@@ -92,9 +97,14 @@ def import_corpus(asked: Import) -> Imported:
     for name in sets:
         if _said(output / name).get("of") != record:
             check_output(output / name, overwrite=asked.overwrite, mark=WAV_SCP)
-    heard = _hear(asked, form, sets)
+    # Of one group of sets at least; converted recordings of several may lie together.
+    local = output / "local" / min(sets).rpartition("_")[0]
+    heard = _hear(asked, form, sets, local)
     tables = {name: _tables(name, rows, heard, found) for name, rows in sets.items()}
     _write(output, tables, record)
+    if found.dropped:
+        found.listed = local / "dropped.tsv"
+        _list_dropped(found.dropped, found.listed)
     found.sets = {str(output / name): found.sets[name] for name in sets}
     return found
 
@@ -176,13 +186,12 @@ def _count_shared(splits: Iterable[Sequence[Named]], shared: dict[str, int]) -> 
 
 
 def _hear(
-    asked: Import, form: Format, sets: Mapping[str, Sequence[Named]]
+    asked: Import, form: Format, sets: Mapping[str, Sequence[Named]], folder: Path
 ) -> dict[str, Heard]:
     """Look at all recordings; raise ``InputError`` if none of them is there."""
     wanted = list(
         dict.fromkeys(one.row.audio for rows in sets.values() for one in rows)
     )
-    folder = Path(asked.output) / "local" / min(sets).rpartition("_")[0]
     heard = hear_all(wanted, folder, asked.jobs, form.unpack)
     missing = [name for name in wanted if heard[name].defect == "no such file"]
     if len(missing) == len(wanted):
@@ -262,6 +271,13 @@ def _write(output: Path, tables: Mapping[str, Tables], record: str) -> None:
                 json.dumps({"sets": [*tables], "of": record}, indent=1), "utf-8"
             )
             validate([part])
+
+
+def _list_dropped(dropped: Mapping[str, Sequence[str]], file: Path) -> None:
+    """Write a line of reason and place for all that was dropped."""
+    with whole_file(file) as part:
+        lines = (f"{why}\t{where}\n" for why in dropped for where in dropped[why])
+        part.write_text("".join(lines), "utf-8")
 
 
 def _record(asked: Import) -> str:

@@ -1,9 +1,10 @@
 """Names of utterances and speakers: unique, and in one order by both, as Kaldi asks."""
 
+import hashlib
 import os
 import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -69,17 +70,23 @@ def name_rows(
     return [*named.values()]
 
 
-def recording_keys(recordings: set[str]) -> dict[str, str]:
+def recording_keys(recordings: Collection[str]) -> dict[str, str]:
     """Return a name for each recording: that of its file, or its path if need be."""
-    stems = {audio: _word(_stem(audio)) for audio in recordings}
-    count = Counter(stems.values())
-    clash = [audio for audio in sorted(recordings) if count[stems[audio]] > 1]
-    if clash:
+    keys = {audio: _word(_stem(audio)) for audio in recordings}
+    if clash := _clashing(keys):
         folder = os.path.commonpath([Path(audio).parent for audio in clash])
         for audio in clash:
             path = os.path.relpath(audio.replace("\0", "-"), folder)
-            stems[audio] = _word(path.replace("/", "-"))
-    return stems
+            keys[audio] = _word(path.replace("/", "-"))
+    # a/b-c.wav and a-b/c.wav are called alike still.
+    for audio in _clashing(keys):
+        keys[audio] += f"-{hashlib.sha256(audio.encode()).hexdigest()[:16]}"
+    return keys
+
+
+def _clashing(keys: Mapping[str, str]) -> list[str]:
+    count = Counter(keys.values())
+    return [audio for audio, key in keys.items() if count[key] > 1]
 
 
 def _stem(audio: str) -> str:

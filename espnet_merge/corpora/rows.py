@@ -132,9 +132,12 @@ def _text(said: Mapping[str, Any], field: str) -> str:
     value = said.get(field)
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
-    if isinstance(value, dict | list):
+    text = str(value).strip()
+    # A lone surrogate, as JSON can hold, has no UTF-8; NUL is text to nobody.
+    lone = any("\ud800" <= letter <= "\udfff" for letter in text)
+    if isinstance(value, dict | list) or lone or ("\0" in text and field != "audio"):
         raise UnusableError(f"{field} is no text")
-    return str(value).strip()
+    return text
 
 
 def _audio(said: Mapping[str, Any], root: Path) -> str:

@@ -6,14 +6,12 @@ from pathlib import Path
 from espnet_merge.errors import InputError
 
 SCHEME = "hf://"
-_ADDRESS = re.compile(
-    r"hf://datasets/(?P<repo_id>[^/@]+/[^/@]+)@(?P<revision>[^/]+)/(?P<filename>.+)"
-)
+_ADDRESS = re.compile(r"hf://datasets/([^/@]+/[^/@]+)@([^/]+)/(.+)")
 TIMEOUT = 10.0  # seconds
 
 
 def download_from_hub(address: str, target: Path) -> Path:
-    """Return ``target``, downloaded if it is not there; an interrupted one is resumed.
+    """Download to ``target``, from where an earlier download was interrupted.
 
     Args:
         address: as above.
@@ -22,18 +20,19 @@ def download_from_hub(address: str, target: Path) -> Path:
     Raises:
         InputError: the hub is not reached, or has no such file.
     """
-    if target.exists():
-        return target
     from huggingface_hub import HfApi
 
     match = _ADDRESS.fullmatch(address)
     if match is None:
         raise ValueError(f"{address} is not hf://datasets/OWNER/NAME@COMMIT/FILE")
+    repository, commit, file = match.groups()
     # Beside the target, so that it is only renamed, and parts wait there to be resumed.
     folder = target.parent / ".hub"
     try:
         found = HfApi().hf_hub_download(
-            **match.groupdict(),
+            repository,
+            file,
+            revision=commit,
             repo_type="dataset",
             local_dir=folder,
             etag_timeout=TIMEOUT,

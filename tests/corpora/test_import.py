@@ -59,7 +59,7 @@ def test_table_of_what_was_dropped(corpus, capsys):
     run("--split", "train")
     assert capsys.readouterr().out.splitlines() == [
         "data/es_train               6     0.1 min",
-        "dropped",
+        "dropped, all in data/local/es/dropped.tsv",
         "  cut short                   1   clips.csv:9",
         "  empty audio                 1   clips.csv:10",
         "  listed twice                1   clips.csv:14",
@@ -68,6 +68,9 @@ def test_table_of_what_was_dropped(corpus, capsys):
         "  no text                     1   clips.csv:11",
         "  number of columns           1   clips.csv:13",
     ]
+    listed = (corpus / "data/local/es/dropped.tsv").read_text().splitlines()
+    assert len(listed) == 7
+    assert "no text\tclips.csv:11" in listed
 
 
 def test_nothing_is_dropped_from_a_test_set_for_its_audio(corpus):
@@ -283,3 +286,21 @@ def test_tabs_in_a_tsv_are_columns_too_many(corpus, capsys):
     run("--split", "train", form="tsv", source="clips.tsv")
     assert read_kaldi(corpus / "data/es_train")["text"] == {"es-a2": '"tres'}
     assert "number of columns           1   clips.tsv:2" in capsys.readouterr().out
+
+
+def test_texts_that_no_file_can_hold_are_dropped(corpus, capsys):
+    lines = [r'{"audio": "clips/a1.wav", "text": "uno"}']
+    lines += [r'{"audio": "clips/a2.wav", "text": "\ud800"}']
+    lines += [r'{"audio": "clips/b1.wav", "text": "a\u0000b"}']
+    lines += [r'{"audio": "clips/b2.wav", "text": ["a", "b"]}']
+    lines += [r'{"audio": "clips/c1.wav", "text": "dos", "end": "soon"}']
+    lines += [r'{"audio": "clips/c1.wav", "text": "dos", "start": 0.3, "end": 0.2}']
+    (corpus / "clips.jsonl").write_text("\n".join(lines))
+    run("--split", "train", form="jsonl", source="clips.jsonl")
+    assert read_kaldi(corpus / "data/es_train")["text"] == {"es-a1": "uno"}
+    printed = re.findall(r"^  (\D+?) +(\d) ", capsys.readouterr().out, re.MULTILINE)
+    assert printed == [
+        ("end is no number of seconds", "1"),
+        ("ends before it starts", "1"),
+        ("text is no text", "3"),
+    ]
