@@ -75,8 +75,9 @@ def _rows(file: Path, opened: "ParquetFile") -> Iterator[dict[str, Any]]:
     for batch in opened.iter_batches(columns=wanted):
         for row in batch.to_pylist():
             for name in embedded:
-                path = Path((row[name] or {}).get(PATH) or f"{file.stem}-{number}")
-                row[name] = f"{file}\0{name}\0{number}\0{path.name}"
+                path = (row[name] or {}).get(PATH) or f"{file.stem}-{number}"
+                # Where there are no bytes, the path leads to the recording.
+                row[name] = f"{file}\0{name}\0{number}\0{file.parent.absolute() / path}"
             yield row
             number += 1
 

@@ -69,11 +69,12 @@ def hear_all(
         unpack(missing)
 
     def hear(name: str) -> Heard:
-        return (
-            _hear(places.get(name, Path(name)), folder)
-            if not is_command(name)
-            else Heard(name)
-        )
+        if is_command(name):
+            return Heard(name)
+        path = places.get(name, Path(name))
+        if name in places and not path.exists():  # a path alone was embedded
+            path = Path(name.rpartition("\0")[2])
+        return _hear(path, folder)
 
     with Workers(jobs) as workers:
         found = workers.map(hear, recordings)

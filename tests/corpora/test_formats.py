@@ -74,6 +74,22 @@ def test_embedded_audio_is_written_once(tmp_path, monkeypatch, suffix):
     assert kept == made
 
 
+def test_paths_in_parquet_that_embeds_nothing(tmp_path, monkeypatch):
+    import pyarrow as pa
+    import pyarrow.parquet
+
+    record(tmp_path / "clips")
+    audio = [{"bytes": None, "path": f"clips/{name}.wav"} for name in ("a1", "a2")]
+    table = pa.table({"audio": audio, "text": ["uno", "dos"]})
+    pyarrow.parquet.write_table(table, tmp_path / "es.parquet")
+    monkeypatch.chdir(tmp_path)
+    words = ["--from", "parquet", "--lang", "es", "--split", "train"]
+    main(["import", "es.parquet", *words])
+    assert read_kaldi(tmp_path / "data" / "es_train")["wav.scp"] == {
+        f"es-{name}": str(tmp_path / "clips" / f"{name}.wav") for name in ("a1", "a2")
+    }
+
+
 def test_parts_of_recordings_as_nemo_writes_them(tmp_path, monkeypatch):
     paths = record(tmp_path)
     parts = [
