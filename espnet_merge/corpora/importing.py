@@ -20,7 +20,7 @@ from espnet_merge.data.report import reasons
 from espnet_merge.data.sets import SPLITS, TEST
 from espnet_merge.data.validate import validate
 from espnet_merge.disk.atomic import check_output, whole_directory, whole_file
-from espnet_merge.errors import InputError
+from espnet_merge.errors import InputError, warn
 from espnet_merge.files import UTT2LANG, UTT2SPK, UTT2TASK, WAV_SCP
 from espnet_merge.options import as_words
 from espnet_merge.speech import TRANSLATE
@@ -161,13 +161,22 @@ def _split(
         one.name: [(kind, _key(one, kind)) for kind in asked.disjoint] for one in named
     }
     groups = joined(keys)
+    kinds = " or a ".join(asked.disjoint) or "row"
     if len(groups) < len(shares):
         raise InputError(
-            f"{asked.source[0]}: {len(shares)} splits must not share a "
-            f"{' or a '.join(asked.disjoint) or 'row'}; the corpus falls into "
-            f"{len(groups)} such parts: ask for fewer splits, or less of --disjoint."
+            f"{asked.source[0]}: {len(shares)} splits must not share a {kinds}; the "
+            f"corpus has fewer groups that do not: {len(groups)}: ask for fewer "
+            "splits, or less of --disjoint."
         )
-    return assign(groups, shares)
+    chosen = assign(groups, shares)
+    for split, share in shares.items():
+        found = [*chosen.values()].count(split) / len(chosen)
+        if not share / 2 <= found <= share * 2:
+            warn(
+                f"{split} has {found:.0%} of the utterances, not {share:.0%}: many of "
+                f"them share a {kinds}, and stay together."
+            )
+    return chosen
 
 
 def _key(one: Named, kind: str) -> str:

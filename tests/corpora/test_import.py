@@ -201,7 +201,7 @@ BAD = {
     "one speaker": (
         lambda corpus: [edit(name, "ana")(corpus) for name in ("bea", "cid", "dan")],
         ["--disjoint", "speaker"],
-        "3 splits must not share a speaker; the corpus falls into 1 such parts",
+        "must not share a speaker; the corpus has fewer groups that do not: 1",
     ),
     "speaker unknown": (
         edit("ana", ""),
@@ -303,4 +303,24 @@ def test_texts_that_no_file_can_hold_are_dropped(corpus, capsys):
         ("end is no number of seconds", "1"),
         ("ends before it starts", "1"),
         ("text is no text", "3"),
+    ]
+
+
+def test_shares_that_are_not_met_are_told(corpus, capsys):
+    """Nine of ten utterances are of one speaker."""
+    spoken = [*(["ana"] * 18), "bea", "cid"]
+    rows = [[f"clips/{n}.wav", f"frase {n}", who] for n, who in enumerate(spoken)]
+    for path, _, _ in rows:
+        shutil.copy("clips/a1.wav", path)
+    write(corpus / "clips.csv", [HEADER, *rows])
+    run("--disjoint", "speaker", "--split", "train=0.4", "valid=0.3", "test=0.3")
+    errors = capsys.readouterr().err.splitlines()
+    told = [line.partition("warning: ")[2] for line in errors if "warning" in line]
+    assert told == [
+        "train has 90% of the utterances, not 40%: many of them share a speaker, and "
+        "stay together.",
+        "valid has 5% of the utterances, not 30%: many of them share a speaker, and "
+        "stay together.",
+        "test has 5% of the utterances, not 30%: many of them share a speaker, and "
+        "stay together.",
     ]
