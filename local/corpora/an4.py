@@ -20,17 +20,20 @@ ARCHIVE = Archive(
 )
 # Split -> folder of its clips.
 FOLDERS = {"train": "an4_clstk", "test": "an4test_clstk"}
-VALID = 100  # utterances of the training set for validation, as in ESPnet's recipe
 # <s> WORDS </s> (an251-fash-b); the test set has no marks.
 _LINE = re.compile(r"(?:<s> )?(.*?)(?: </s>)? *\((\w+)-(\w+)-(\w+)\)")
 
 
-def read(corpus: Corpus) -> dict[str, list[KaldiUtterance]]:
-    """Return the utterances of each split; the corpus has none for validation."""
+def read(corpus: Corpus, valid: int) -> dict[str, list[KaldiUtterance]]:
+    """Return the utterances of each split.
+
+    The corpus has none for validation: so many of the training set are taken, the
+    first by name.
+    """
     folder = corpus.find(ARCHIVE)
     both = {split: sorted(_utterances(folder, split), key=_name) for split in FOLDERS}
     train = both["train"]
-    return {"train": train[VALID:], "valid": train[:VALID], "test": both["test"]}
+    return {"train": train[valid:], "valid": train[:valid], "test": both["test"]}
 
 
 def _name(utterance: KaldiUtterance) -> str:

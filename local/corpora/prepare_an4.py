@@ -17,12 +17,14 @@ def main() -> None:
     # data.sh explains the options; the usage would only repeat them.
     parser = argparse.ArgumentParser("data.sh", usage=argparse.SUPPRESS)
     parser.add_argument("--an4", required=True)
+    parser.add_argument("--valid", type=int, required=True)
     parser.add_argument("--downloads", type=Path, required=True)
     parser.add_argument("--nj", type=int, required=True)
     args = parser.parse_args()
     with one_line_error("data.sh", OSError):
         if not is_there("en", DATA):
-            splits = an4.read(Corpus("an4", args.an4, args.downloads / "an4"))
+            corpus = Corpus("an4", args.an4, args.downloads / "an4")
+            splits = an4.read(corpus, args.valid)
             write_sets("en", splits, DATA, DATA / "local" / "en", args.nj)
 
 

@@ -224,7 +224,7 @@ def an4(folder: Path, train: int = 103) -> Path:
     speakers = {"train": ("fash", "mjwl"), "test": ("fcaw",)}
     places = {"train": "an4_clstk", "test": "an4test_clstk"}
     audio = sphere()
-    files = {"an4/README": b"", "an4/etc/an4.dic": b""}
+    files = {"an4/README": b"", "an4/LICENSE": b"", "an4/etc/an4.dic": b""}
     for split, own in speakers.items():
         rows = []
         for number in range(train if split == "train" else 2):
@@ -241,14 +241,14 @@ def an4(folder: Path, train: int = 103) -> Path:
 
 
 def sphere() -> bytes:
-    """NIST Sphere, 16 bits, big end first, as AN4's clips are."""
-    noise = np.random.default_rng(0).normal(0, 3000, 4800).astype(">i2")
+    """NIST Sphere, 16 bits, with the header that AN4's clips have."""
+    noise = np.random.default_rng(0).normal(0, 3000, 4800).astype("<i2")
     said = {
         "sample_count -i": len(noise),
-        "sample_n_bytes -i": 2,
-        "channel_count -i": 1,
-        "sample_byte_format -s2": "10",
         "sample_rate -i": 16_000,
+        "sample_n_bytes -i": 2,
+        "sample_byte_format -s2": "01",
+        "channel_count -i": 1,
         "sample_coding -s3": "pcm",
     }
     head = "".join(f"{name} {value}\n" for name, value in said.items())

@@ -1,5 +1,6 @@
 """Recipes of single corpora, on a few clips laid out as in the real ones."""
 
+import re
 import shutil
 
 import pytest
@@ -8,7 +9,7 @@ import soundfile
 from espnet_merge.data.kaldi import read_kaldi
 from tests.recipes import corpora
 from tests.recipes.test_covost2_data import lose
-from tests.recipes.tree import Tree
+from tests.recipes.tree import ROOT, Tree
 
 # Recipe -> maker, variable that names the user's directory, and a short run.
 RECIPES = {
@@ -164,7 +165,7 @@ def test_common_voice_is_refused_in_one_line(tmp_path, options, message):
 
 
 def an4(tree, place):
-    return tree.prepare("an4", an4=place, downloads="downloads", nj=2)
+    return tree.prepare("an4", an4=place, valid=100, downloads="downloads", nj=2)
 
 
 def test_an4_has_a_hundred_utterances_for_validation(tmp_path):
@@ -202,3 +203,14 @@ def test_archive_that_is_not_there_is_named(tmp_path):
     assert done.returncode == 2
     assert "must hold dev-other.tar.gz" in done.stderr.splitlines()[-1]
     assert not (tree.data / "en_other_train").exists()
+
+
+@pytest.mark.parametrize("name", ["fleurs", "mls", "commonvoice"])
+def test_languages_are_named_alike(name):
+    """Experts, test sets and what is prepared for them."""
+    text = (ROOT / "egs2" / name / "merge1" / "run.sh").read_text("utf-8")
+    (prepared,) = re.findall(r'langs ([a-z,]+)[ "]', text)
+    named = dict(re.findall('--([a-z_]+) "([^"]+)"', text))
+    codes = prepared.split(",")
+    assert sorted(named["test_sets"].split()) == sorted(f"{c}_test" for c in codes)
+    assert set(named["experts"].split()) <= set(codes)

@@ -9,6 +9,7 @@ set -euo pipefail
 
 # options
 an4=${AN4:-}    # directory with an4/, or with an4_sphere.tar.gz
+valid=100       # utterances of training for validation, as in ESPnet's recipe
 downloads=downloads # where the archive is downloaded and unpacked
 nj=2            # threads that convert audio
 # end of options
@@ -18,4 +19,5 @@ nj=2            # threads that convert audio
 # shellcheck source=../../../TEMPLATE/merge1/path.sh
 . ./path.sh
 
-python3 ../../../local/corpora/prepare_an4.py --an4 "$an4" --downloads "$downloads" --nj "$nj"
+python3 ../../../local/corpora/prepare_an4.py --an4 "$an4" --valid "$valid" \
+  --downloads "$downloads" --nj "$nj"
