@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[1]
 SOURCES = [
     *sorted((ROOT / "espnet_merge").rglob("*.py")),
     *sorted((ROOT / "egs2").rglob("*.py")),
+    *sorted((ROOT / "local").rglob("*.py")),
     *sorted((ROOT / "docs").glob("*.py")),
 ]
 NAMED = [value for name, value in vars(files).items() if name.isupper()]

@@ -1,5 +1,6 @@
 """A corpus of the user's, in any format, as data directories."""
 
+import hashlib
 import json
 import os
 from collections import defaultdict
@@ -290,7 +291,7 @@ def _list_dropped(dropped: Mapping[str, Sequence[str]], file: Path) -> None:
 
 
 def _record(asked: Import) -> str:
-    """Return what decides of the sets: options, and the state of the files."""
+    """Return what decides of the sets: options, and a digest of the files' state."""
     words = [word for word in as_words(asked) if word]
     free = {f"--{name}" for name in FREE}
     kept = [
@@ -304,7 +305,8 @@ def _record(asked: Import) -> str:
         for file in (f for f in files if f.is_file()):
             state = file.stat()
             states.append(f"{file} {state.st_size} {state.st_mtime_ns}")
-    return " ".join([os.getcwd(), *kept]) + "\n" + "\n".join(states)
+    digest = hashlib.sha256("\n".join(states).encode()).hexdigest()
+    return " ".join([os.getcwd(), *kept, "of", digest])
 
 
 def _done(output: Path, record: str) -> list[str]:
