@@ -1,6 +1,7 @@
 """CSV (RFC 4180): commas or semicolons, quotes where need be, names in line 1."""
 
 import csv
+import re
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -14,6 +15,7 @@ from espnet_merge.errors import InputError
 LONGEST = 1 << 24
 # Under this name stands the number of values of a row that has too many or too few.
 RAGGED = "number of columns"
+_LONE_RETURN = re.compile("\r(?!\n)")
 
 
 def read(sources: Sequence[Path], *, quoted: bool = True) -> Iterator[Record]:
@@ -46,7 +48,9 @@ def _rows(source: Path, *, quoted: bool) -> Iterator[tuple[str, dict[str, str]]]
     if quoted:
         first = next(read_lines(source), "")
         style = {"delimiter": "," if "," in first else ";", "strict": True}
-    rows = csv.reader(read_lines(source), **style)
+    # A carriage return alone ends no line, and texts get single spaces anyway.
+    lines = (_LONE_RETURN.sub(" ", line) for line in read_lines(source))
+    rows = csv.reader(lines, **style)
     names = [name.strip() for name in next(rows, [])]
     if twice := {name for name in names if names.count(name) > 1}:
         raise InputError(
