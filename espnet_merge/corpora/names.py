@@ -13,6 +13,10 @@ from espnet_merge.errors import InputError
 
 # In a speaker's name these would sort before the hyphen that follows it.
 _BEFORE_HYPHEN = re.compile(r"[\s\x00-\x2d]")
+# In bytes, so that names of utterances can be those of files: Common Voice's ids of
+# speakers have 128 digits.
+SPEAKER, KEY = 40, 120
+DIGITS = 16  # of a digest that keeps names different
 
 
 class Named(NamedTuple):
@@ -44,19 +48,16 @@ def name_rows(
     """
     recordings = recording_keys({row.audio for row in rows})
     parts = Counter(row.audio for row in rows)
-    keys = _shortened([_key(row, recordings, parts) for row in rows], f"{group}-")
-    speakers = _shortened([row.speaker for row in rows], f"{group}-")
+    keys = [_word(_key(row, recordings, parts)) for row in rows]
+    keys = _without(keys, [f"{group}-"] * len(rows))
+    speakers = _without([row.speaker for row in rows], [f"{group}-"] * len(rows))
     _check_speakers(rows, speakers)
     speakers = [_BEFORE_HYPHEN.sub("_", speaker) for speaker in speakers]
-    heads = [f"{speaker}-" if speaker else "" for speaker in speakers]
-    if all(
-        key.startswith(head) and key != head
-        for key, head in zip(keys, heads, strict=True)
-    ):
-        keys = [key.removeprefix(head) for key, head in zip(keys, heads, strict=True)]
+    keys = _cut(_without(keys, [f"{speaker}-" for speaker in speakers]), KEY)
+    speakers = _cut(speakers, SPEAKER)
     named: dict[tuple[str, str], Named] = {}
-    for row, key, speaker, head in zip(rows, keys, speakers, heads, strict=True):
-        name = f"{group}-{head}{_word(key)}"
+    for row, key, speaker in zip(rows, keys, speakers, strict=True):
+        name = "-".join(filter(None, (group, speaker, key)))
         new = Named(
             row,
             name,
@@ -80,7 +81,7 @@ def recording_keys(recordings: Collection[str]) -> dict[str, str]:
             keys[audio] = _word(path.replace("/", "-"))
     # a/b-c.wav and a-b/c.wav are called alike still.
     for audio in _clashing(keys):
-        keys[audio] += f"-{hashlib.sha256(audio.encode()).hexdigest()[:16]}"
+        keys[audio] += f"-{hashlib.sha256(audio.encode()).hexdigest()[:DIGITS]}"
     return keys
 
 
@@ -109,11 +110,27 @@ def _key(row: Row, recordings: Mapping[str, str], parts: Mapping[str, int]) -> s
     return f"{key}-{start:07}{end}"
 
 
-def _shortened(words: list[str], head: str) -> list[str]:
-    """Return the words without a head that all of them have."""
-    if all(word.startswith(head) and word != head for word in words):
-        return [word.removeprefix(head) for word in words]
-    return words
+def _without(words: Sequence[str], heads: Sequence[str]) -> list[str]:
+    """Return the words without their heads, if all of them have theirs."""
+    both = [*zip(words, heads, strict=True)]
+    if all(word.startswith(head) and word != head for word, head in both):
+        return [word.removeprefix(head) for word, head in both]
+    return [*words]
+
+
+def _cut(words: Sequence[str], most: int) -> list[str]:
+    """Return words of so many bytes at most; different ones stay different."""
+    short = {word: _begin(word, most) for word in words}
+    count = Counter(short.values())
+    for word, cut in short.items():
+        if cut != word and count[cut] > 1:
+            digest = hashlib.sha256(word.encode()).hexdigest()[:DIGITS]
+            short[word] = f"{_begin(word, most - DIGITS - 1)}_{digest}"
+    return [short[word] for word in words]
+
+
+def _begin(word: str, most: int) -> str:
+    return word.encode()[:most].decode(errors="ignore")
 
 
 def _check_speakers(rows: Sequence[Row], speakers: Sequence[str]) -> None:

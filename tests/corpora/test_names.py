@@ -50,3 +50,13 @@ def test_heads_that_all_names_have_are_not_repeated():
         "es-es_ana-es-ana-2",
         "es-bea-9",
     ]
+
+
+def test_long_names_are_cut_and_stay_different():
+    ids = [f"{n:x}" * 128 for n in range(2)] + ["a" * 127 + "b", "a" * 128]
+    rows = [row(key="ñ" * 200 + str(n), speaker=who) for n, who in enumerate(ids)]
+    named = name_rows(rows, "es", {})
+    assert len({one.name for one in named}) == len({one.speaker for one in named}) == 4
+    assert max(len(one.name.encode()) for one in named) < 200
+    assert named[0].speaker == f"es-{'0' * 40}"
+    assert named[0].name.startswith(f"es-{'0' * 40}-ñ")
