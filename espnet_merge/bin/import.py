@@ -11,9 +11,12 @@ nothing is dropped but rows without text.
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 from espnet_merge.corpora.settings import Import
+from espnet_merge.options import AnyPath
+from espnet_merge.whisper.source import model_option
 
 if TYPE_CHECKING:
     from espnet_merge.corpora.importing import Imported
@@ -23,11 +26,19 @@ if TYPE_CHECKING:
 class Command(Import):
     """Import a corpus as data directories."""
 
+    model: Annotated[
+        AnyPath | None,
+        model_option("Whisper whose languages are allowed", weights=False),
+    ] = None
+
     def __call__(self) -> "Imported":
         """Import it, if that is not done; return what was kept and dropped."""
         from espnet_merge.corpora.importing import import_corpus
+        from espnet_merge.speech import LANGUAGES
+        from espnet_merge.whisper.fetched import languages_of
 
-        return import_corpus(self)
+        known = languages_of(Path(self.model)) if self.model else LANGUAGES
+        return import_corpus(self, known)
 
 
 def main(command: Command) -> None:

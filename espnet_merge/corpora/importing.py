@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +24,7 @@ from espnet_merge.disk.atomic import check_output, whole_directory, whole_file
 from espnet_merge.errors import InputError, warn
 from espnet_merge.files import UTT2LANG, UTT2SPK, UTT2TASK, WAV_SCP
 from espnet_merge.options import as_words
-from espnet_merge.speech import TRANSLATE
+from espnet_merge.speech import LANGUAGES, TRANSLATE
 
 RECORD = "import.json"  # in each set: what it was made of
 # Options that change nothing of the sets.
@@ -71,11 +71,15 @@ class Imported:
         return "\n".join(lines)
 
 
-def import_corpus(asked: Import) -> Imported:
+def import_corpus(asked: Import, known: Collection[str] = LANGUAGES) -> Imported:
     """Write the sets of a corpus, all or none, if they are not there.
 
     Converted and embedded recordings are kept in ``<output>/local``, where a run that
     was interrupted goes on.
+
+    Args:
+        asked: what is imported.
+        known: codes of the languages of the model that is going to be used.
 
     Raises:
         InputError: the corpus is broken, has no usable utterance for a split, or a set
@@ -94,15 +98,16 @@ def import_corpus(asked: Import) -> Imported:
     if done := _done(output, record):
         return Imported(dict.fromkeys(done, (0, 0.0)), made=False)
     found = Imported()
-    sets = _sets(asked, form, shares, found)
+    rows = read_rows(asked, form, known, found.dropped)
+    sets = _sets(rows, asked, shares, found)
     for name in sets:
         if _said(output / name).get("of") != record:
             check_output(output / name, overwrite=asked.overwrite, mark=WAV_SCP)
     # Of one group of sets at least; converted recordings of several may lie together.
     local = output / "local" / min(sets).rpartition("_")[0]
     heard = _hear(asked, form, sets, local)
-    tables = {name: _tables(name, rows, heard, found) for name, rows in sets.items()}
-    _write(output, tables, record)
+    tables = {name: _tables(name, own, heard, found) for name, own in sets.items()}
+    _write(output, tables, record, known)
     if found.dropped:
         found.listed = local / "dropped.tsv"
         _list_dropped(found.dropped, found.listed)
@@ -111,18 +116,18 @@ def import_corpus(asked: Import) -> Imported:
 
 
 def _sets(
-    asked: Import, form: Format, shares: Mapping[str, float], found: Imported
+    rows: Iterable[Row], asked: Import, shares: Mapping[str, float], found: Imported
 ) -> dict[str, list[Named]]:
     """Return set -> rows with their names, before any recording is looked at."""
     groups: dict[str, list[Row]] = defaultdict(list)
-    for row in read_rows(asked, form, found.dropped):
+    for row in rows:
         if shares or row.split:
             groups[_group(row, asked)].append(row)
         else:
             found.dropped.setdefault("no split", []).append(row.where)
     sets: dict[str, list[Named]] = {}
-    for group, rows in sorted(groups.items()):
-        named = name_rows(rows, group, found.dropped)
+    for group, members in sorted(groups.items()):
+        named = name_rows(members, group, found.dropped)
         chosen = _split(named, asked, shares) if shares else {}
         own: dict[str, list[Named]] = {
             split: [] for split in SPLITS if split in shares or not shares
@@ -271,7 +276,9 @@ def _times(row: Row, part: Part) -> str:
     return f"{row.start or 0:.3f} {end}"
 
 
-def _write(output: Path, tables: Mapping[str, Tables], record: str) -> None:
+def _write(
+    output: Path, tables: Mapping[str, Tables], record: str, known: Collection[str]
+) -> None:
     """Write all sets, or none."""
     with ExitStack() as stack:
         for name, own in tables.items():
@@ -280,7 +287,7 @@ def _write(output: Path, tables: Mapping[str, Tables], record: str) -> None:
             (part / RECORD).write_text(
                 json.dumps({"sets": [*tables], "of": record}, indent=1), "utf-8"
             )
-            validate([part])
+            validate([part], known)
 
 
 def _list_dropped(dropped: Mapping[str, Sequence[str]], file: Path) -> None:

@@ -2,7 +2,7 @@
 
 import math
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,25 +50,33 @@ class UnusableError(Exception):
     """A record is no utterance; the message says why in a few words."""
 
 
-def read_rows(asked: Import, form: Format, dropped: dict[str, list[str]]) -> list[Row]:
+def read_rows(
+    asked: Import, form: Format, known: Collection[str], dropped: dict[str, list[str]]
+) -> list[Row]:
     """Return the rows of the corpus.
 
     Args:
         asked: what is imported.
         form: its format.
+        known: codes of the languages of the model that is going to be used.
         dropped: reason -> places; filled with what is no utterance.
 
     Raises:
         InputError: a file is broken, there are no rows, or a column is not there.
     """
     columns = {**form.columns, **asked.named}
+    if asked.lang and _code(asked.lang, known) is None:
+        raise InputError(
+            f"lang must be a language that the model knows, as es; got {asked.lang!r}: "
+            "correct it, or name by --model one that knows it."
+        )
     sources = [Path(source) for source in asked.source]
     seen: dict[str, None] = {}
     rows = []
     for record in form.read(sources):
         seen.update(dict.fromkeys(record.values))
         try:
-            rows.append(_row(record, columns, asked))
+            rows.append(_row(record, columns, asked, known))
         except UnusableError as why:
             dropped.setdefault(str(why), []).append(record.where)
     _check_columns(asked, columns, seen)
@@ -106,7 +114,9 @@ def _check_columns(
             )
 
 
-def _row(record: Record, columns: Mapping[str, str], asked: Import) -> Row:
+def _row(
+    record: Record, columns: Mapping[str, str], asked: Import, known: Collection[str]
+) -> Row:
     if RAGGED in record.values:
         raise UnusableError(RAGGED)
     said = {field: record.values.get(name) for field, name in columns.items()}
@@ -120,7 +130,7 @@ def _row(record: Record, columns: Mapping[str, str], asked: Import) -> Row:
         text,
         _text(said, "id"),
         _text(said, "speaker"),
-        asked.language or _language(said),
+        _language(asked.lang or _text(said, "language"), known),
         asked.task or _task(said),
         split_of(_text(said, "split")) or split_of(record.near),
         start,
@@ -152,11 +162,15 @@ def _audio(said: Mapping[str, Any], root: Path) -> str:
     return str((root / path).absolute())
 
 
-def _language(said: Mapping[str, Any]) -> str:
-    language = _text(said, "language")
+def _code(language: str, known: Collection[str]) -> str | None:
+    code = language if language in known else code_of(language)
+    return code if code in known else None
+
+
+def _language(language: str, known: Collection[str]) -> str:
     if not language:
         raise UnusableError("no language")
-    if (code := code_of(language)) is None:
+    if (code := _code(language, known)) is None:
         raise UnusableError(f"unknown language {language}")
     return code
 

@@ -5,9 +5,8 @@ from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from espnet_merge.corpora.formats import Name
-from espnet_merge.errors import InputError
 from espnet_merge.options import AnyPath, Option, Options
-from espnet_merge.speech import Task, code_of
+from espnet_merge.speech import Task
 from espnet_merge.workers import cores
 
 # Ends with the name of a field of a row.
@@ -108,14 +107,3 @@ class Import(Columns):
         int, Option("number of threads", default="one per core, at most 8", least=1)
     ] = field(default_factory=cores)
     overwrite: Annotated[bool, Option("replace sets that are there")] = False
-
-    @property
-    def language(self) -> str | None:
-        """Whisper's code of ``lang``."""
-        if self.lang is None:
-            return None
-        if (code := code_of(self.lang)) is None:
-            raise InputError(
-                f"lang must be a language that Whisper knows, as es; got {self.lang!r}."
-            )
-        return code

@@ -1,6 +1,7 @@
 """What is dropped, what is refused, and that a run can be repeated."""
 
 import csv
+import json
 import os
 import re
 import shutil
@@ -184,7 +185,11 @@ BAD = {
         ["--audio-root", "/nowhere"],
         "none of 6 is, as /nowhere/clips/a1.wav: give --audio-root",
     ),
-    "unknown language": (None, ["--lang", "klingon"], "lang must be a language that"),
+    "unknown language": (
+        None,
+        ["--lang", "klingon"],
+        "lang must be a language that the model knows",
+    ),
     "unknown split": (None, ["--split", "trian"], "own; got 'trian'"),
     "share of zero": (None, ["--split", "train=1", "test=0"], "got 'test=0'"),
     "no share": (None, ["--split", "train=1", "test"], "got 'test'"),
@@ -324,3 +329,12 @@ def test_shares_that_are_not_met_are_told(corpus, capsys):
         "test has 5% of the utterances, not 30%: many of them share a speaker, and "
         "stay together.",
     ]
+
+
+def test_language_that_a_model_was_taught(corpus):
+    """Whisper does not know Kabyle; a model of the user's does."""
+    (corpus / "model").mkdir()
+    tokens = {"lang_to_id": {"<|kab|>": 7, "<|es|>": 8}, "is_multilingual": True}
+    (corpus / "model" / "generation_config.json").write_text(json.dumps(tokens))
+    run("--split", "train", "--lang", "kab", "--model", "model")
+    assert len(read_kaldi(corpus / "data/kab_train")["text"]) == len(SPOKEN)
