@@ -11,6 +11,9 @@
 ``*.out``                 what SLURM itself says of a task
 ========================  =======================================================
 
+Where one array holds the tasks of several commands, script and ``*.out`` lie in a
+directory ``q/<token>`` of their own.
+
 A claim decides who may write where two copies live: one behind a network partition, one
 that could not be cancelled, one of another command. The end is a hard link, which only
 the first can make.
@@ -44,6 +47,8 @@ class Attempt:
         submitted: seconds since 1970.
         job: its number; None until SLURM has said it.
         lost: of tasks that ended without a status of their own, the state.
+        numbers: of tasks that were submitted in an array, their numbers there.
+        place: directory of the script and of what SLURM itself says.
     """
 
     number: int
@@ -53,6 +58,17 @@ class Attempt:
     submitted: float
     job: str | None = None
     lost: dict[int, str] = field(default_factory=dict)
+    numbers: dict[int, int] = field(default_factory=dict)
+    place: str = ""
+
+    def id_of(self, task: int) -> str:
+        """Return SLURM's name of a task: job, or job and number as ``12_3``."""
+        number = self.numbers.get(task)
+        return str(self.job) if number is None else f"{self.job}_{number}"
+
+    def out_of(self, job: str) -> Path:
+        """Return what SLURM itself says of a task, by its name of the task."""
+        return Path(self.place) / f"{job}.out"
 
 
 @dataclass(frozen=True)
@@ -172,6 +188,7 @@ def read_record(directory: Path) -> Record | None:
     attempts = [Attempt(**one) for one in content.pop("attempts")]
     for attempt in attempts:
         attempt.lost = {int(task): state for task, state in attempt.lost.items()}
+        attempt.numbers = {int(task): n for task, n in attempt.numbers.items()}
     return Record(**content | {"directory": directory, "attempts": attempts})
 
 

@@ -2,6 +2,7 @@
 
 import re
 import sys
+from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -41,7 +42,7 @@ def say(words: str) -> None:
     print(f"{PROGRAM}: {words}", file=sys.stderr, flush=True)
 
 
-def tell(directory: Path, task: int, log: Path, failure: Failure) -> None:
+def tell(directory: Path, task: int, log: Path, out: Path, failure: Failure) -> None:
     """Show a failure, with the last lines of the task's log and of SLURM's own."""
     where = f"job {failure.job}, attempt {failure.attempt}"
     if failure.node:
@@ -49,7 +50,7 @@ def tell(directory: Path, task: int, log: Path, failure: Failure) -> None:
     say(f"error: {log}: task {task} {failure.words} ({where})")
     lines = [
         *last_lines(attempt_log(directory, task, failure.attempt)),
-        *last_lines(directory / f"{failure.job}.out"),
+        *last_lines(out),
     ]
     for line in lines:
         say(f"  | {line}")
@@ -67,12 +68,20 @@ def last_lines(path: Path) -> list[str]:
     return list(islice(written, LINES))[::-1]
 
 
-def why(directory: Path, task_id: str, state: str) -> str:
+def last_error(logs: Iterable[Path]) -> str:
+    """Return the last line of some logs that mentions an error, or which log to see."""
+    logs = list(logs)
+    lines = [line for log in logs for line in last_lines(log)]
+    errors = [line for line in lines if "error" in line.lower()]
+    return errors[-1] if errors else f"see {logs[0]}"
+
+
+def why(out: Path, state: str) -> str:
     """Return the state of a task, or that its memory was too little.
 
     Not every cluster says so itself; then the output of the job does.
     """
-    said = "\n".join(last_lines(directory / f"{task_id}.out"))
+    said = "\n".join(last_lines(out))
     if state in ("FAILED", "CANCELLED") and NO_MEMORY.search(said):
         return "OUT_OF_MEMORY"
     return state

@@ -3,7 +3,6 @@
 import contextlib
 import hashlib
 import json
-import os
 from pathlib import Path
 
 from espnet_merge.cluster import scheduler
@@ -20,17 +19,19 @@ from espnet_merge.cluster.report import say
 from espnet_merge.cluster.request import Request, fill
 from espnet_merge.cluster.scheduler import SilentError
 
-# The variable that tells inputs and settings which the command does not say.
-INPUTS = "JOB_INPUTS"
 
-
-def record_for(request: Request, place: Path) -> Record:
+def record_for(request: Request, place: Path, inputs: str | None) -> Record:
     """Return the record to go on with: that of the same work, or a new one.
 
     Work is the same whose log, command, tasks and inputs are. Of it, tasks that have
     succeeded stay so until a client has told the end of all; those that run go on.
+
+    Args:
+        request: what is to be run.
+        place: where its record lies.
+        inputs: inputs and settings that the command does not say.
     """
-    work = [request.log, request.command, list(request.tasks), os.environ.get(INPUTS)]
+    work = [request.log, request.command, list(request.tasks), inputs]
     digest = hashlib.sha256(json.dumps(work).encode()).hexdigest()
     old = read_record(place)
     if old and not old.taken:
@@ -65,7 +66,7 @@ def _cancel_others(old: Record, request: Request, same: bool) -> None:
             write_claim(old.directory, task, "")
             attempt.lost[task] = STOPPED
         with contextlib.suppress(SilentError):
-            scheduler.cancel([str(attempt.job)])
+            scheduler.cancel([attempt.id_of(task) for task in live])
 
 
 def _name_logs(old: Record, attempt: Attempt, tasks: list[int]) -> None:

@@ -45,6 +45,10 @@ class SilentError(Exception):
     """SLURM gives no answer now; it may later."""
 
 
+class RefusedError(InputError):
+    """SLURM will not take a job as it is."""
+
+
 class State(NamedTuple):
     """What SLURM says of a task: its state, and why it waits."""
 
@@ -73,7 +77,7 @@ def submit(words: Sequence[str], script: Path) -> str:
         script: what is run.
 
     Raises:
-        InputError: SLURM refuses it.
+        RefusedError: SLURM refuses it.
         SilentError: there is no answer.
     """
     done = _run([*words, "--parsable", str(script)])
@@ -81,7 +85,7 @@ def submit(words: Sequence[str], script: Path) -> str:
         return match[0]
     said = _one_line(done)
     if REFUSED.search(said) and not LATER.search(said):
-        raise InputError(f"SLURM refuses the job: {said}; see conf/slurm.conf.")
+        raise RefusedError(f"SLURM refuses the job: {said}; see conf/slurm.conf.")
     raise SilentError(said)
 
 
