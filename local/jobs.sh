@@ -5,7 +5,8 @@
 # JOB_INPUTS says what else the result depends on: a job that runs already for other
 # inputs is not waited for.
 run_job() {
-  local cmd=$1 array=() log
+  local cmd=() array=() log
+  eval "cmd=($1)" # its options may be quoted: --sbatch '--qos=long --account=a'
   shift
   if [[ $1 =~ ^[A-Z]+=[0-9]+:[0-9]+$ ]]; then
     array=("$1")
@@ -14,9 +15,9 @@ run_job() {
   log=$1
   shift
   if [[ $(device_of "$@") == cuda ]]; then
-    $cmd --gpu 1 "${array[@]}" "$log" ../../../local/on_gpus.sh 1 "$@"
+    "${cmd[@]}" --gpu 1 "${array[@]}" "$log" ../../../local/on_gpus.sh 1 "$@"
   else
-    $cmd "${array[@]}" "$log" "$@"
+    "${cmd[@]}" "${array[@]}" "$log" "$@"
   fi
 }
 

@@ -23,13 +23,21 @@ is_skipped() { [[ " ${skip_stages:-} " == *" $1 "* ]]; } # STAGE
 # run_stage N TITLE COMMAND...: run COMMAND if stage <= N <= stop_stage and skip_stages are
 # without N. Never call it in 'if', '&&' or '||': bash then ignores errors inside the stage.
 run_stage() {
-  local number=$1 title=$2
-  shift 2
-  if ((number < ${stage:?} || number > ${stop_stage:?})) || is_skipped "$number"; then
-    return 0
-  fi
-  log "stage $number: $title"
-  attended "$@"
+  enter_stage "$1" "$2" || return 0
+  if [[ ${listing:-false} == true ]]; then "${@:3}"; else attended "${@:3}"; fi
+}
+
+# plan_stage N TITLE COMMAND...: the same for a COMMAND that only plans what run_plan runs.
+plan_stage() {
+  enter_stage "$1" "$2" || return 0
+  "${@:3}"
+}
+
+enter_stage() { # N TITLE
+  if (($1 < ${stage:?} || $1 > ${stop_stage:?})) || is_skipped "$1"; then return 1; fi
+  # shellcheck disable=SC2034 # for lists of what is to be done
+  stage_number=$1
+  log "stage $1: $2"
 }
 
 # attended COMMAND...: run COMMAND so that a signal is acted upon meanwhile; of a command
@@ -69,10 +77,12 @@ for _signal in TERM INT HUP; do
   trap "end_all $_signal" "$_signal"
 done
 
-log() { printf '%(%FT%T)T %s: %s\n' -1 "${0##*/}" "$*" >&2; }
+say() { printf '%(%FT%T)T %s: %s\n' -1 "${0##*/}" "$*" >&2; }
+
+log() { [[ ${listing:-false} == true ]] || say "$@"; }
 
 fail() {
-  log "error: $*"
+  say "error: $*"
   exit 2
 }
 
@@ -101,10 +111,15 @@ conf_file() {
 }
 
 # run_parallel N COMMAND ITEM...: run COMMAND ITEM for every item, N at a time. When all are
-# done, returns the status of the last that failed.
+# done, returns the status of the last that failed. For a list of what is to be done, one
+# after the other.
 run_parallel() {
   local limit=$1 command=$2 item job failed=0 jobs=()
   shift 2
+  if [[ ${listing:-false} == true ]]; then
+    for item; do "$command" "$item"; done
+    return
+  fi
   for item; do
     while ((${#jobs[@]} >= limit)); do
       # It may be 127 where a job has just ended, so each job is asked by its number.
@@ -153,9 +168,17 @@ follow() {
 unfollow() { kill "$_follower" 2>/dev/null || true; }
 
 # is_done FILE WORDS: whether FILE records that the work was done with settings WORDS.
-is_done() { [[ -f $1 && $(<"$1") == "$2" ]]; }
+is_done() {
+  [[ -f $1 && $(first_line "$1") == "$2" ]]
+}
 
-# mark_done FILE WORDS: record that, atomically.
+first_line() { # FILE
+  local line
+  IFS= read -r line <"$1" || true # of an empty one
+  printf '%s\n' "$line"
+}
+
+# mark_done FILE WORDS: record that, atomically. WORDS may go on with lines of details.
 mark_done() {
   local part="$1.$HOSTNAME.$BASHPID.part" # no other writer's
   printf '%s\n' "$2" >"$part"

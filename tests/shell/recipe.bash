@@ -7,6 +7,8 @@ make_recipe() {
   tree=$BATS_TEST_TMPDIR/tree
   mkdir -p "$tree"/{conf,tools,egs2/corpus/merge1/utils,.venv/bin}
   cp -r "$root/local" "$tree/local"
+  ln -s "$(realpath "$root/espnet_merge")" "$tree/espnet_merge"
+  ln -s "$(realpath "$root/.venv/bin/python3")" "$tree/.venv/bin/python3"
   cp -r "$root"/conf/{decode,merge,search,train} "$tree/conf/"
   cp -r "$root/egs2/TEMPLATE" "$tree/egs2/TEMPLATE"
   template=../../TEMPLATE/merge1

@@ -56,7 +56,7 @@ if [[ $init == mixture ]]; then lora_config=$mixture_config; fi
 new_expert() { # FIRST LAST [OPTION VALUE]...: stages of merge.sh for the new language
   "$here/merge.sh" --stage "$1" --stop_stage "$2" --experts "$language" --kinds lora \
     --joint "" --merge_configs "" --test_sets "${language}_test" \
-    --base "$(<"$expdir/zero_shot/.done")" --lora_config "$lora_config" \
+    --base "$(first_line "$expdir/zero_shot/.done")" --lora_config "$lora_config" \
     --dumpdir "$dumpdir" --expdir "$expdir" "${passed_on[@]}" "${@:3}"
 }
 

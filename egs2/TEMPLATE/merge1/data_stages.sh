@@ -4,16 +4,25 @@
 
 # Stage 1
 prepare_data() {
-  local words
-  read -ra words <<<"$data_opts"
-  local/data.sh "${words[@]}"
-  link_ood
-  local set trains=("${learned[@]/%/_train}")
+  local options set trains=("${learned[@]/%/_train}")
+  if [[ $listing == false ]]; then
+    read -ra options <<<"$data_opts"
+    local/data.sh "${options[@]}"
+    link_ood
+  fi
   for set in "${trains[@]}" "${valid_sets[@]}" "${tests[@]}"; do
-    [[ -d data/$set ]] || fail "data/$set must be there, by local/data.sh or 'espnet-merge import'; it is not."
+    [[ -d data/$set || $listing == true ]] ||
+      fail "data/$set must be there, by local/data.sh or 'espnet-merge import'; it is not."
   done
+  check_data
+}
+
+check_data() {
+  local set sets=("${trains[@]}" "${valid_sets[@]}" "${tests[@]}") model=() sums=()
+  for set in "${sets[@]}"; do sums+=("data/$set=$(tables_checksum "data/$set")"); done
+  words="$base ${sums[*]}"
+  must_make "$expdir/.data.done" "" "checking data/*" "--base $base" "${sums[@]}" || return 0
   # The user's own base may know other languages than Whisper.
-  local model=()
   if [[ -d $base ]]; then model=(--model "$base"); fi
   # Training sets are combined for a joint model, so all utterance names must differ.
   if ((${#trains[@]})); then
@@ -25,9 +34,10 @@ prepare_data() {
   for set in "${tests[@]}"; do
     espnet-merge validate "${model[@]}" --data "data/$set"
   done
-  for set in "${trains[@]}" "${valid_sets[@]}" "${tests[@]}"; do
+  for set in "${sets[@]}"; do
     log "data/$set: $(wc -l <"data/$set/text") utterances"
   done
+  mark_done "$expdir/.data.done" "$entry"
 }
 
 # Data directories of other places are test sets like those under data.
@@ -45,6 +55,7 @@ link_ood() {
 
 # tables_checksum DIRECTORY: checksum of the tables that decide audio and labels.
 tables_checksum() {
+  if [[ ! -d $1 && $listing == true ]]; then return; fi
   find "$1/" -maxdepth 1 -type f \
     \( -name wav.scp -o -name text -o -name segments -o -name 'utt2*' \) -print0 |
     sort -z | xargs -0 cat | cksum
@@ -58,27 +69,32 @@ perturb_speed() {
   fi
   local name
   for name in "${learned[@]}"; do
-    local out=data/${name}_train_sp words
-    words="$speed_factors $(tables_checksum "data/${name}_train")"
-    is_done "$out/.done" "$words" && continue
+    local in=data/${name}_train out=data/${name}_train_sp sum
+    sum=$(tables_checksum "$in")
+    words="$speed_factors $sum"
+    must_make "$out/.done" "" "perturbing $in" "--speed_factors $speed_factors" "$in=$sum" ||
+      continue
     rm -rf "$out"
-    espnet-merge perturb --data "data/${name}_train" --output "$out" \
+    espnet-merge perturb --data "$in" --output "$out" \
       --factors 1.0 "${factors[@]}"
-    mark_done "$out/.done" "$words"
+    mark_done "$out/.done" "$entry"
   done
 }
 
 # Stage 3
-format_audio() { run_parallel "$nj" format_set "${all_sets[@]}"; }
+format_audio() {
+  local set
+  for set in "${all_sets[@]}"; do format_set "$set"; done
+  run_plan format="$nj"
+}
 
 format_set() { # SET
-  local in=data/$1 out=$dumpdir/org/$1 log=$dumpdir/org/$1.log words
+  local in=data/$1 out=$dumpdir/org/$1 log=$dumpdir/org/$1.log
   words=$(tables_checksum "$in")
-  if is_done "$out/.done" "$words"; then return; fi
-  rm -rf "$out"
-  JOB_INPUTS=$words run_job "$train_cmd" "$log" espnet-merge format --data "$in" --output "$out" ||
-    fail "formatting $in: $(last_error "$log")"
-  mark_done "$out/.done" "$words"
+  is_todo "$out/.done" "$log" "formatting $in" "$in=$words" || return 0
+  if [[ $listing == false ]]; then rm -rf "$out"; fi
+  plan_job format "formatting $in" "$out/.done" "" "$train_cmd" "$log" \
+    espnet-merge format --data "$in" --output "$out"
 }
 
 # Stage 5
@@ -94,29 +110,33 @@ filter_utterances() {
 
 filter_set() { # SET
   local limits=(--min-seconds "$min_train_seconds" --max-seconds "$max_train_seconds")
-  local words most=$max_valid_utterances
+  local most=$max_valid_utterances
   if [[ " ${tests[*]} " == *" $1 "* ]]; then
     limits=(--keep-all) most=$max_test_utterances
   elif [[ " ${train_sets[*]} " == *" $1 "* ]]; then
     most=$max_train_utterances
   fi
   if [[ -n $most ]]; then limits+=(--max-utterances "$most"); fi
-  words="${limits[*]} $(fingerprint "$dumpdir/org/$1/.done" "$expdir/base/tokenizer.json")"
-  if is_done "$dumpdir/$1/.done" "$words"; then return; fi
+  local inputs=("$dumpdir/org/$1/.done" "$expdir/base/tokenizer.json")
+  words="${limits[*]} $(fingerprint "${inputs[@]}")"
+  must_make "$dumpdir/$1/.done" "" "filtering $dumpdir/org/$1" "${limits[*]}" "${inputs[@]}" ||
+    return 0
   rm -rf "${dumpdir:?}/$1"
   espnet-merge filter --data "$dumpdir/org/$1" --output "$dumpdir/$1" \
     --model "$expdir/base" "${limits[@]}" >&2
-  mark_done "$dumpdir/$1/.done" "$words"
+  mark_done "$dumpdir/$1/.done" "$entry"
 }
 
 combine_sets() { # OUTPUT SET...
-  local out=$1 words
+  local out=$1 inputs
   shift
-  words=$(cd "$dumpdir" && fingerprint "${@/%//.done}")
-  if is_done "$out/.done" "$words"; then return; fi
+  inputs=("${@/#/$dumpdir/}")
+  inputs=("${inputs[@]/%//.done}")
+  words=$(fingerprint "${inputs[@]}")
+  must_make "$out/.done" "$out.log" "combining into $out" "${inputs[@]}" || return 0
   rm -rf "$out"
   utils/combine_data.sh --extra-files "utt2task utt2num_samples" \
     "$out" "${@/#/$dumpdir/}" >"$out.log" 2>&1 ||
     fail "combining into $out failed; see $out.log."
-  mark_done "$out/.done" "$words"
+  mark_done "$out/.done" "$entry"
 }

@@ -57,6 +57,8 @@ nj=2              # data sets prepared, and merges made, at the same time
 ngpu=0            # GPUs for each training job
 num_nodes=1       # machines for each training job
 python=python3    # the interpreter
+dry_run=false     # print what each stage would make, and why, and what it would submit; make nothing
+status=false      # print how far the last run in EXPDIR is; on any machine that sees it
 # of shared_options.sh: lora_config mixture_config train_args train_nj base_decode_config
 # of shared_options.sh: decode_args hear decode_nj inference_nj normalizer dumpdir expdir
 # as in asr.sh: local_data_opts=data_opts speed_perturb_factors=speed_factors
@@ -68,9 +70,10 @@ python=python3    # the interpreter
 given=("$@")
 . ../../../local/parse_options.sh
 . ../../../local/stage.sh
+. ../../../local/plan.sh
 . ../../../local/jobs.sh
-. ../../../local/decode.sh
 . ./path.sh
+if [[ $status == true ]]; then exec ../../../local/status.py "$expdir"; fi
 . ./cmd.sh
 . "$here/groups.sh"
 . "$here/taken.sh"
@@ -81,6 +84,7 @@ given=("$@")
 
 espnet=$(../../../tools/espnet_root.sh)/egs2/TEMPLATE/asr1
 for name in utils scripts pyscripts; do
+  if [[ $dry_run == true ]]; then break; fi
   # Several runs may start at once, so a correct link is not replaced.
   [[ $(readlink "$name") == "$espnet/$name" ]] || ln -sfn "$espnet/$name" "$name"
 done
@@ -243,30 +247,36 @@ results=${results:-$expdir/results}
 
 # Two runs in one directory would write the same files. Jobs inherit the lock, so it is
 # only free when the last job ends, even if merge.sh itself was killed.
-mkdir -p "$expdir" "$dumpdir" ||
-  fail "--expdir '$expdir' and --dumpdir '$dumpdir' must be places to write to."
-exec 9>"$expdir/.lock"
-if ! flock --nonblock 9; then
-  log "jobs of another run are at work in $expdir: waiting for them"
-  attended flock 9
-fi
+lock_place() {
+  mkdir -p "$expdir" "$dumpdir" ||
+    fail "--expdir '$expdir' and --dumpdir '$dumpdir' must be places to write to."
+  exec 9>"$expdir/.lock"
+  if ! flock --nonblock 9; then
+    log "jobs of another run are at work in $expdir: waiting for them"
+    attended flock 9
+  fi
+}
 
-fingerprint() { cat "$@" | cksum; }
+if [[ $dry_run == false ]]; then lock_place; fi
 
 # With --seeds: one run with each seed, in its own directory, and one table of all.
 run_seeds() {
   local seed dir name first=${seeds%% *}
   for seed in $seeds; do
     dir=$expdir/seed_$seed
-    mkdir -p "$dir"
-    if [[ $seed != "$first" ]]; then # these do not depend on the seed
+    if [[ $dry_run == true ]]; then
+      echo "seed $seed"
+    else
+      mkdir -p "$dir"
+    fi
+    if [[ $seed != "$first" && $dry_run == false ]]; then # these do not depend on the seed
       for name in base zero_shot stats "${taken[@]}"; do
         ln -sfn "../seed_$first/$name" "$dir/"
       done
     fi
     attended "$0" "${given[@]}" --seeds "" --expdir "$dir" \
       --train_args "$train_args --seed $seed"
-    if ((stop_stage == 11)) && ! is_skipped 11; then
+    if ((stop_stage == 11)) && ! is_skipped 11 && [[ $dry_run == false ]]; then
       save_seed "$seed"
       write_seeds
     fi
@@ -278,14 +288,20 @@ if [[ -n $seeds ]]; then
   exit
 fi
 
-run_stage 1 "packages -> data/*" prepare_data
-run_stage 2 "data/*_train -> data/*_train_sp (optional)" perturb_speed
-run_stage 3 "data/* -> $dumpdir/org/*" format_audio
-run_stage 4 "$base $expert_models -> $expdir/{base ${taken[*]}}" fetch_models
-run_stage 5 "$dumpdir/org/*, $expdir/base -> $dumpdir/*" filter_utterances
-run_stage 6 "$dumpdir/*_{train,valid} -> $expdir/stats/*" collect_stats
-run_stage 7 "$dumpdir/*, $expdir/base -> $expdir/{${trained[*]} ${later[*]}}/model" train_systems
-run_stage 8 "$expdir/{${merge_kinds[*]}}_*/model -> $expdir/{${merged[*]}}/model" merge_experts
-run_stage 9 "$expdir/*/model -> $expdir/*/inference_*/*/text" decode_systems
-run_stage 10 "$expdir/*/inference_*/*/text -> score.json" score_systems
-run_stage 11 "score.json -> $expdir/{RESULTS.md,report.html,images}" write_report
+stages() {
+  run_stage 1 "packages -> data/*" prepare_data
+  run_stage 2 "data/*_train -> data/*_train_sp (optional)" perturb_speed
+  run_stage 3 "data/* -> $dumpdir/org/*" format_audio
+  run_stage 4 "$base $expert_models -> $expdir/{base ${taken[*]}}" fetch_models
+  run_stage 5 "$dumpdir/org/*, $expdir/base -> $dumpdir/*" filter_utterances
+  run_stage 6 "$dumpdir/*_{train,valid} -> $expdir/stats/*" collect_stats
+  run_stage 7 "$dumpdir/*, $expdir/base -> $expdir/{${trained[*]} ${later[*]}}/model" train_systems
+  plan_stage 8 "$expdir/{${merge_kinds[*]}}_*/model -> $expdir/{${merged[*]}}/model" merge_experts
+  plan_stage 9 "$expdir/*/model -> $expdir/*/inference_*/*/text" decode_systems
+  attended run_plan statistics="$nj" merge="$nj" search="$nj" decode="$decode_nj"
+  run_stage 10 "$expdir/*/inference_*/*/text -> score.json" score_systems
+  run_stage 11 "score.json -> $expdir/{RESULTS.md,report.html,images}" write_report
+}
+
+list_stages stages
+stages

@@ -8,43 +8,65 @@ fetch_models() {
   take_experts
 }
 
+# All that is made depends on the base, so another one is refused.
 fetch_base() {
-  local mark=$expdir/zero_shot/.done
-  if [[ -f $mark ]] && ! is_done "$mark" "$base"; then
-    fail "$expdir/base must be made of '$base'; it is of '$(<"$mark")': choose another" \
-      "--expdir, or move it away."
+  local mark=$expdir/zero_shot/.done files said=
+  files=$(parts "$base=$(files_state "$base")")
+  if [[ -f $mark ]]; then
+    is_done "$mark" "$base" ||
+      fail "$expdir/base must be made of '$base'; it is of '$(first_line "$mark")': choose" \
+        "another --expdir, or move it away."
+    said=$(tail -n +2 "$mark")
+    [[ -z $said || $said == "$files" ]] ||
+      fail "$expdir/base must be made of '$base' as it is; its files have changed since:" \
+        "choose another --expdir, or move it away."
+    # It was not finished.
+    if [[ $listing == false && ! -d $expdir/base ]]; then rm "$mark"; fi
   fi
+  words=$base
+  must_make "$mark" "" "fetching $base" || return 0
   mkdir -p "$expdir/zero_shot"
-  mark_done "$mark" "$base"
+  mark_done "$mark" "$base"$'\n'"$files"
   espnet-merge fetch "$base" --output "$expdir/base" >&2
   ln -sfn ../base "$expdir/zero_shot/model"
 }
 
 # Stage 6
-collect_stats() { run_parallel "$nj" collect_stats_of "${datasets[@]}"; }
+collect_stats() {
+  local name
+  for name in "${datasets[@]}"; do collect_stats_of "$name"; done
+  run_plan stats="$nj"
+}
 
 collect_stats_of() { # NAME
-  local out=$expdir/stats/$1 words args
-  words="$full_config $(sets_fingerprint "$1")"
-  if is_done "$out/.done" "$words"; then return; fi
-  rm -rf "$out"
-  mkdir -p "$out"
+  local out=$expdir/stats/$1 args sets
+  mapfile -t sets < <(sets_of_data "$1")
+  words="$full_config $(fingerprint "${sets[@]}")"
+  is_todo "$out/.done" "$out/stats.log" "statistics of $1" "${sets[@]}" || return 0
+  if [[ $listing == false ]]; then
+    rm -rf "$out"
+    mkdir -p "$out"
+  fi
   read -ra args <<<"$(data_args "$1")"
-  JOB_INPUTS=$words run_job "$train_cmd" "$out/stats.log" \
+  plan_job stats "statistics of $1" "$out/.done" "" "$train_cmd" "$out/stats.log" \
     "$python" -m espnet_merge.bin.whisper_train --collect_stats true \
     --config "$full_config" --whisper "$expdir/base" --output_dir "$out" "${args[@]}" \
     --train_shape_file "$dumpdir/$(train_set "$1")/text" \
-    --valid_shape_file "$dumpdir/$1_valid/text" >"$out/launch.log" 2>&1 ||
-    fail "statistics of $1: $(last_error "$out/launch.log" "$out/stats.log")"
-  mark_done "$out/.done" "$words"
+    --valid_shape_file "$dumpdir/$1_valid/text"
 }
 
 train_set() { # NAME: the training set of an expert, or of several experts together
   if [[ -n ${mixed[$1]:-} ]]; then echo "$1_train"; else echo "$1$train_suffix"; fi
 }
 
+sets_of_data() { # NAME: marks of its training and validation sets, one a line
+  printf '%s\n' "$dumpdir/$(train_set "$1")/.done" "$dumpdir/$1_valid/.done"
+}
+
 sets_fingerprint() { # NAME
-  fingerprint "$dumpdir/$(train_set "$1")/.done" "$dumpdir/$1_valid/.done"
+  local sets
+  mapfile -t sets < <(sets_of_data "$1")
+  fingerprint "${sets[@]}"
 }
 
 data_args() { # NAME: ESPnet's options that name the files of its data
@@ -60,11 +82,11 @@ data_args() { # NAME: ESPnet's options that name the files of its data
 train_systems() {
   report_taken
   local dirs=("${trained[@]/#/$expdir/}" "${later[@]/#/$expdir/}")
-  follow "${dirs[@]/%//train.log}" "${dirs[@]/%//launch.log}"
+  if [[ $listing == false ]]; then follow "${dirs[@]/%//train.log}" "${dirs[@]/%//launch.log}"; fi
   run_parallel "$train_nj" train_system "${trained[@]}"
   run_parallel "$train_nj" train_system "${later[@]}"
   if has_route routed_heard; then train_router; fi
-  unfollow
+  if [[ $listing == false ]]; then unfollow; fi
 }
 
 is_lora() { # SYSTEM
@@ -101,32 +123,33 @@ train_sequential() {
 
 train_model() { # SYSTEM DATA CONFIG [SYSTEM-TO-START-FROM] [COMMAND]
   local out=$expdir/$1 name=$2 config=$3 start=$expdir/base command=${5:-whisper_train}
-  local options=$train_args words args more launcher=()
+  local options=$train_args args more launcher=() sets inputs=()
   if [[ $command == objectives_train ]]; then
     options+=${objectives_args:+ $objectives_args}
   elif [[ -n ${mixed[$name]:-} ]]; then
     options+=${joint_args:+ $joint_args}
   fi
   if [[ $1 == mixture ]]; then options+=" $(mixture_options)"; fi
-  words="$(basename "$config") $(fingerprint "$config") $options"
-  words+=" $(sets_fingerprint "$name")"
+  mapfile -t sets < <(sets_of_data "$name")
+  words="$(basename "$config") $(fingerprint "$config") $options $(fingerprint "${sets[@]}")"
   if [[ ${4:-base} != base ]]; then
     start=$expdir/$4/model
-    words+=" $(fingerprint "$expdir/$4/.done")"
+    inputs=("$expdir/$4/.done")
   elif [[ $1 == mixture ]]; then
-    words+=" $(fingerprint "${lora_experts[@]/%//.done}")"
+    inputs=("${lora_experts[@]/%//.done}")
   fi
-  if is_done "$out/.done" "$words"; then return; fi
-  if [[ $take_added == true && -f $out/.added ]]; then
+  if ((${#inputs[@]})); then words+=" $(fingerprint "${inputs[@]}")"; fi
+  if [[ $take_added == true && -f $out/.added ]] && ! is_done "$out/.done" "$words"; then
     log "$1 was added by add_language.sh: it is taken as it is"
     return
   fi
-  if [[ -f $out/.settings ]] && ! is_done "$out/.settings" "$words"; then
-    fail "$out was trained with other settings or data: move it away, or choose another" \
-      "--expdir."
+  is_todo "$out/.done" "$out/train.log" "training $1" "$config" "$options" "${sets[@]}" \
+    "${inputs[@]}" || return 0
+  if [[ $listing == true ]]; then
+    plan_job train "training $1" "" "" "$cuda_cmd --name $1$(resources)" "$out/train.log" train
+    return
   fi
-  mkdir -p "$out"
-  mark_done "$out/.settings" "$words"
+  renew_training "$out" "training $1" "$config" "$options" "${sets[@]}" "${inputs[@]}"
   read -ra args <<<"$(data_args "$name")"
   read -ra more <<<"$options"
   if ((ngpu && num_nodes == 1)); then launcher=(../../../local/on_gpus.sh "$ngpu"); fi
@@ -144,8 +167,29 @@ train_model() { # SYSTEM DATA CONFIG [SYSTEM-TO-START-FROM] [COMMAND]
   espnet-merge export --exp "$out" --output "$out/model" --overwrite \
     >>"$out/launch.log" 2>&1 ||
     fail "exporting $1: $(last_error "$out/launch.log")"
-  mark_done "$out/.done" "$words"
+  mark_done "$out/.done" "$entry"
   log "trained $1"
+}
+
+resources() { # options of cuda_cmd, as ESPnet's launcher adds them
+  if ((ngpu)); then echo " --gpu $ngpu"; fi
+  if ((num_nodes > 1)); then echo " --num_nodes $num_nodes"; fi
+}
+
+# renew_training DIRECTORY WHAT PART...: set aside what was trained otherwise, which may
+# have taken days; note what is trained now.
+renew_training() {
+  local out=$1 number=1 place=$expdir/replaced/${1##*/}
+  if [[ -f $out/.settings ]] && ! is_done "$out/.settings" "$words"; then
+    why=$(why_todo "$out/.settings" "${@:3}")
+    while [[ -e $place.$number ]]; do number=$((number + 1)); done
+    mkdir -p "$expdir/replaced"
+    mv "$out" "$place.$number"
+    why+="; what was there is now $place.$number"
+  fi
+  log "$2: $why"
+  mkdir -p "$out"
+  mark_done "$out/.settings" "$entry"
 }
 
 # Stage 8
@@ -158,12 +202,14 @@ merge_experts() {
     needed+=("${models[@]/#/$kind:}")
   done
   mapfile -t needed < <(printf '%s\n' "${needed[@]}" | sort -u)
-  if [[ -n ${needed[*]} ]]; then run_parallel "$nj" collect_statistics "${needed[@]}"; fi
-  run_parallel "$nj" make_merge "${merged[@]}"
+  if [[ -n ${needed[*]} ]]; then
+    for name in "${needed[@]}"; do collect_statistics "$name"; done
+  fi
+  for name in "${merged[@]}"; do make_merge "$name"; done
 }
 
 make_merge() { # NAME
-  local out=$expdir/$1 file=${config_of[$1]:-} models kind words args=()
+  local out=$expdir/$1 file=${config_of[$1]:-} models kind args=() needs=() own=
   if [[ -n ${space_of[$1]:-} ]]; then
     search_coefficients "$1"
     return
@@ -173,38 +219,43 @@ make_merge() { # NAME
   kind=$(statistics_kind "$file")
   if [[ -n $kind ]]; then
     words+=" $statistics_args"
+    own=$statistics_args
+    needs=("${models[@]/%//$kind.log}")
     args=(--set "statistics=[$(IFS=,; echo "${models[*]/%//$kind}")]")
   fi
   words+=${merge_args:+ $merge_args}
-  if is_done "$out/.done" "$words"; then return; fi
-  log "merging ${models[*]##*/} by $1"
-  mkdir -p "$out"
-  JOB_INPUTS=$words run_job "$train_cmd" "$out/merge.log" espnet-merge merge \
-    --config "$file" --base "$expdir/base" --experts "${models[@]/%//model}" "${args[@]}" \
-    --output "$out/model" --overwrite "${merge_words[@]}" ||
-    fail "merging by $1: $(last_error "$out/merge.log")"
-  mark_done "$out/.done" "$words"
+  is_todo "$out/.done" "$out/merge.log" "merging by $1" "$file" "$own" "$merge_args" \
+    "${models[@]/%//.done}" || return 0
+  plan_job merge "merging by $1" "$out/.done" "${needs[*]}" "$train_cmd" "$out/merge.log" \
+    espnet-merge merge --config "$file" --base "$expdir/base" \
+    --experts "${models[@]/%//model}" "${args[@]}" --output "$out/model" --overwrite \
+    "${merge_words[@]}"
 }
 
 search_coefficients() { # NAME: merge with coefficients that do best on development sets
-  local out=$expdir/$1 mode=${decode_file[${modes[0]}]} models valid words args=()
+  local out=$expdir/$1 mode=${decode_file[${modes[0]}]} models valid settings args=()
   mapfile -t models < <(expert_dirs "${kind_of[$1]}")
   valid=("${valid_sets[@]/#/$dumpdir/}")
-  words="$(fingerprint "${space_of[$1]}" "$mode") $(fingerprint "${models[@]/%//.done}")"
-  words+=" $(fingerprint "${valid[@]/%//.done}") $normalizer${merge_args:+ $merge_args}"
-  if is_done "$out/.done" "$words $search_args"; then return; fi
+  settings="$(fingerprint "${space_of[$1]}" "$mode") $(fingerprint "${models[@]/%//.done}")"
+  settings+=" $(fingerprint "${valid[@]/%//.done}") $normalizer${merge_args:+ $merge_args}"
+  words="$settings $search_args"
+  is_todo "$out/.done" "$out/search.log" "searching for $1" "${space_of[$1]}" "$mode" \
+    "--normalizer $normalizer" "$merge_args" "$search_args" "${models[@]/%//.done}" \
+    "${valid[@]/%//.done}" || return 0
   # More trials of the same search are added to those that are there.
-  if ! is_done "$out/.settings" "$words"; then args=(--overwrite); fi
-  mkdir -p "$out"
-  mark_done "$out/.settings" "$words"
-  log "searching coefficients of ${1%_searched} on ${valid[*]##*/}"
-  JOB_INPUTS=$words run_job "$train_cmd" "$out/search.log" \
+  if ! is_done "$out/.settings" "$settings"; then
+    args=(--overwrite)
+    if [[ $listing == false ]]; then
+      rm -rf "$out"
+      mkdir -p "$out"
+      mark_done "$out/.settings" "$settings"
+    fi
+  fi
+  plan_job search "searching for $1" "$out/.done" "" "$train_cmd" "$out/search.log" \
     espnet-merge search --space "${space_of[$1]}" --base "$expdir/base" \
     --experts "${models[@]/%//model}" --data "${valid[@]}" \
     --decode-config "$mode" --normalizer "$normalizer" --output "$out" "${args[@]}" \
-    "${merge_words[@]}" "${search_words[@]}" ||
-    fail "searching for $1: $(last_error "$out/search.log")"
-  mark_done "$out/.done" "$words $search_args"
+    "${merge_words[@]}" "${search_words[@]}"
 }
 
 needs_statistics() { # whether any merge does
@@ -224,19 +275,19 @@ statistics_kind() { # FILE: the statistics that its merge method needs, if any
 }
 
 collect_statistics() { # KIND:DIRECTORY-OF-AN-EXPERT
-  local kind=${1%%:*} out=${1#*:} system name words model
+  local kind=${1%%:*} out=${1#*:} system name model sets
   system=${out##*/}
   name=${system#*_}
   model=(--model "$out/model")
   if is_lora "$system"; then
     model=(--model "$expdir/base" --adapter "$out/model")
   fi
-  words="$(fingerprint "$out/.done") $(sets_fingerprint "$name") $statistics_args"
-  if is_done "$out/.$kind.done" "$words"; then return; fi
-  log "collecting $kind statistics of $system"
-  JOB_INPUTS=$words run_job "$train_cmd" "$out/$kind.log" \
-    espnet-merge statistics --kind "$kind" "${model[@]}" --data "$dumpdir/$(train_set "$name")" \
-    --output "$out/$kind" --overwrite "${statistics_words[@]}" ||
-    fail "statistics of $system: $(last_error "$out/$kind.log")"
-  mark_done "$out/.$kind.done" "$words"
+  mapfile -t sets < <(sets_of_data "$name")
+  words="$(fingerprint "$out/.done") $(fingerprint "${sets[@]}") $statistics_args"
+  is_todo "$out/.$kind.done" "$out/$kind.log" "$kind statistics of $system" "$out/.done" \
+    "${sets[@]}" "$statistics_args" || return 0
+  plan_job statistics "$kind statistics of $system" "$out/.$kind.done" "" "$train_cmd" \
+    "$out/$kind.log" espnet-merge statistics --kind "$kind" "${model[@]}" \
+    --data "$dumpdir/$(train_set "$name")" --output "$out/$kind" --overwrite \
+    "${statistics_words[@]}"
 }

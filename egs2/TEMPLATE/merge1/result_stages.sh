@@ -4,29 +4,36 @@
 
 # Stage 9
 decode_systems() {
-  run_parallel "$decode_nj" decode_system "${decoded[@]}"
+  local system mode
+  for system in "${decoded[@]}"; do
+    for mode in $(modes_of "$system"); do decode_system "$system" "$mode"; done
+  done
   if has_route routed; then link_routed; fi
 }
 
-decode_system() { # SYSTEM
-  local dir=$expdir/$1 mode out words model=(--model "$expdir/$1/model") ways
+# A system may be decoded once it is merged, while others are not.
+decode_system() { # SYSTEM MODE
+  local dir=$expdir/$1 out=$expdir/$1/inference_$2 model=(--model "$expdir/$1/model")
+  local what="decoding by $1" command needs sets=("${tests[@]/#/$dumpdir/}")
+  if [[ $2 != "${modes[0]}" && $1 != zero_shot ]]; then what+=", $2"; fi
   if is_lora "$1"; then model=(--model "$expdir/base" --adapter "$dir/model"); fi
   if [[ $1 == routed_heard ]]; then
     mapfile -t model < <(router_options)
     model+=(--model "$expdir/base")
   fi
-  read -ra ways <<<"$(modes_of "$1")"
-  for mode in "${ways[@]}"; do
-    out=$dir/inference_$mode
-    words="$(fingerprint "${decode_file[$mode]}") ${decode_words[*]} $(fingerprint "$dir/.done")"
-    words+=" $(cd "$dumpdir" && fingerprint "${tests[@]/%//.done}")"
-    if is_done "$out/.done" "$words"; then continue; fi
-    JOB_INPUTS=$words decode_by_jobs "$inference_nj" "$out" "${model[@]}" --overwrite \
-      --config "${decode_file[$mode]}" --data "${tests[@]/#/$dumpdir/}" \
-      --output "${tests[@]/#/$out/}" "${decode_words[@]}"
-    mark_done "$out/.done" "$words"
-  done
-  log "decoded by $1"
+  words="$(fingerprint "${decode_file[$2]}") ${decode_words[*]} $(fingerprint "$dir/.done")"
+  words+=" $(fingerprint "${sets[@]/%//.done}")"
+  is_todo "$out/.done" "$out/decode.log $out/decode.*.log" "$what" "${decode_file[$2]}" \
+    "${decode_words[*]}" "$dir/.done" "${sets[@]/%//.done}" || return 0
+  needs="$dir/merge.log $dir/search.log"
+  command=(espnet-merge decode "${model[@]}" --overwrite --config "${decode_file[$2]}"
+    --data "${sets[@]}" --output "${tests[@]/#/$out/}" "${decode_words[@]}")
+  if ((inference_nj > 1)); then
+    plan_job decode "$what" "" "$needs" "$decode_cmd" JOB=1:"$inference_nj" \
+      "$out/decode.JOB.log" "${command[@]}" --shard "JOB/$inference_nj"
+    needs=$out/decode.JOB.log
+  fi
+  plan_job decode "$what" "$out/.done" "$needs" "$decode_cmd" "$out/decode.log" "${command[@]}"
 }
 
 modes_of() { # SYSTEM
@@ -37,12 +44,24 @@ modes_of() { # SYSTEM
 score_systems() { run_parallel "$nj" score_set "${tests[@]}"; }
 
 score_set() { # SET: score all systems with one command
-  local mode system dirs=()
+  local mode system dir dirs=() marks=() mark=$expdir/.$1.scored.done ref=$dumpdir/$1
   for system in "${decoded[@]}"; do
-    for mode in $(modes_of "$system"); do dirs+=("$expdir/$system/inference_$mode/$1"); done
+    for mode in $(modes_of "$system"); do
+      dir=$expdir/$system/inference_$mode
+      dirs+=("$dir/$1")
+      marks+=("$dir/.done")
+    done
   done
-  espnet-merge score --ref "$dumpdir/$1" --hyp "${dirs[@]}" --normalizer "$normalizer" \
+  words="$normalizer ${dirs[*]} $(fingerprint "$ref/.done" "${marks[@]}")"
+  for dir in "${dirs[@]}"; do
+    # What has been removed is written again.
+    if [[ $listing == false && ! -f $dir/score.json ]]; then rm -f "$mark"; fi
+  done
+  must_make "$mark" "" "scoring $1" "--normalizer $normalizer" "$ref/.done" "${marks[@]}" ||
+    return 0
+  espnet-merge score --ref "$ref" --hyp "${dirs[@]}" --normalizer "$normalizer" \
     --keep-current >&2
+  mark_done "$mark" "$entry"
 }
 
 # Stage 11

@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2154
+# shellcheck shell=bash disable=SC2154,SC2034,SC2004
 # Source me. Systems that route between the LoRA experts. Each utterance is decoded by the
 # expert of its test set's group (routed), by the one that a router hears (routed_heard), or
 # by all, weighted by a gate (mixture). Expects the options of merge.sh and the variables
@@ -26,25 +26,29 @@ read_routes() {
 
 # Stage 7
 train_router() {
-  local out=$expdir/routed_heard name words train=() valid=() more
+  local out=$expdir/routed_heard name train=() valid=() more sets inputs=()
   words=$router_args
   for name in "${expert_names[@]}"; do
     words+=" $name $(sets_fingerprint "$name")"
+    mapfile -t sets < <(sets_of_data "$name")
+    inputs+=("${sets[@]}")
     train+=("$name=$dumpdir/$(train_set "$name")")
     valid+=("$name=$dumpdir/${name}_valid")
   done
   read -ra more <<<"$router_args"
-  if ! is_done "$out/.router.done" "$words"; then
+  if must_make "$out/.router.done" "$out/router.log" "training the router" "$router_args" \
+    "${inputs[@]}"; then
     mkdir -p "$out"
     JOB_INPUTS=$words run_job "$train_cmd" "$out/router.log" \
       espnet-merge router --model "$expdir/base" \
       --train "${train[@]}" --valid "${valid[@]}" --output "$out/router" --overwrite \
       "${more[@]}" ||
       fail "training the router: $(last_error "$out/router.log")"
-    mark_done "$out/.router.done" "$words"
+    mark_done "$out/.router.done" "$entry"
   fi
   words="$routed_args $(fingerprint "$out/.router.done" "${lora_experts[@]/%//.done}")"
-  mark_done "$out/.done" "$words"
+  will_say[$out/.done]=$words
+  if [[ $listing == false ]]; then mark_done "$out/.done" "$words"; fi
 }
 
 mixture_options() { # options of whisper_train with the experts
@@ -66,6 +70,7 @@ router_options() { # options of decode with the router and its experts, one a li
 # says whose they are, and is never out of date.
 link_routed() {
   local mode set from
+  if [[ $listing == true ]]; then return; fi
   for mode in "${modes[@]}"; do
     mkdir -p "$expdir/routed/inference_$mode"
     for set in "${tests[@]}"; do

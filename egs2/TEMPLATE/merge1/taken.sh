@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2154
+# shellcheck shell=bash disable=SC2154,SC2034
 # Source me. Experts that the user has already, full models or LoRA adapters. They are
 # taken, not trained: expert NAME is the system own_NAME, whatever --kinds says. Expects the
 # options of merge.sh and the variables that it derives from them.
@@ -42,21 +42,24 @@ expert_dirs() { # KIND: the directories of all experts, one a line
 take_experts() {
   local name models=("${taken[@]/#/$expdir/}")
   for name in "${taken_names[@]}"; do take_expert "$name"; done
+  if ((${#taken[@]} == 0 || ${#merged[@]} == 0)); then return; fi
   # What does not fit the base is found before others are trained.
-  if ((${#taken[@]} && ${#merged[@]})); then
-    espnet-merge merge --dry-run --method soup --base "$expdir/base" \
-      --experts "${models[@]/%//model}" --output "$expdir/own_checked" >/dev/null
-  fi
+  words=$(fingerprint "${models[@]/%//.done}")
+  must_make "$expdir/.taken.done" "" "checking ${taken[*]}" "${models[@]/%//.done}" || return 0
+  espnet-merge merge --dry-run --method soup --base "$expdir/base" \
+    --experts "${models[@]/%//model}" --output "$expdir/own_checked" >/dev/null
+  mark_done "$expdir/.taken.done" "$entry"
 }
 
 take_expert() { # NAME
-  local out=$expdir/own_$1 model=${source_of[$1]} words
-  words="$model $(fingerprint "$expert_mode") $(files_state "$model")"
-  if is_done "$out/.done" "$words"; then return; fi
+  local out=$expdir/own_$1 model=${source_of[$1]} state
+  state=$(files_state "$model")
+  words="$model $(fingerprint "$expert_mode") $state"
+  must_make "$out/.done" "" "taking own_$1" "$expert_mode" "$model=$state" || return 0
   mkdir -p "$out"
   espnet-merge fetch "$model" --output "$out/model" --overwrite \
     --trained "$expert_mode" --tokenizer "$expdir/base" >&2
-  mark_done "$out/.done" "$words"
+  mark_done "$out/.done" "$entry"
 }
 
 files_state() { # PATH: whether its files are the same; nothing of a name on the hub
@@ -69,7 +72,7 @@ files_state() { # PATH: whether its files are the same; nothing of a name on the
 report_taken() {
   local name
   for name in "${taken_names[@]}"; do
-    [[ -f $expdir/own_$name/.done ]] ||
+    [[ -n ${will_say[$expdir/own_$name/.done]:-} || -f $expdir/own_$name/.done ]] ||
       fail "$expdir/own_$name must be taken from ${source_of[$name]}; it is not: run stage 4."
     log "own_$name: ${source_of[$name]}, taken as it is, not trained"
   done
