@@ -83,6 +83,10 @@ why_todo() { # MARK PART...
     return
   fi
   local changed
+  if (($(wc -l <"$1") < 2)); then
+    echo "made by other settings or inputs"
+    return
+  fi
   changed=$(comm -3 <(tail -n +2 "$1" | sort -u) <(parts "${@:2}" | sort -u) | awk '
     { sort = $1; name = $2; sub(/:$/, "", name) }
     !seen[sort, name]++ { names[sort] = names[sort] (names[sort] ? ", " : "") name }

@@ -173,7 +173,7 @@ is_done() {
 }
 
 first_line() { # FILE
-  local line
+  local line=
   IFS= read -r line <"$1" || true # of an empty one
   printf '%s\n' "$line"
 }

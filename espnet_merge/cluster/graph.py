@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 
 from espnet_merge.cluster.client import Client
-from espnet_merge.cluster.plan import Job, read_plan
+from espnet_merge.cluster.plan import Job, read_plan, waves
 from espnet_merge.cluster.pool import Pool
 from espnet_merge.cluster.report import last_error
 from espnet_merge.cluster.request import Request, read_request
@@ -27,6 +27,7 @@ from espnet_merge.errors import InputError, one_line_error
 PROGRAM = "run_plan.py"
 SHORT = 0.05  # seconds between two looks at processes
 FAILED = 2  # exit status
+TRAINING = "train"  # kind of jobs that no graph runs
 
 
 class Graph:
@@ -135,16 +136,19 @@ class Graph:
 
 
 def submissions(jobs: Sequence[Job]) -> Iterator[str]:
-    """Yield the lines of sbatch that jobs would need, each array with what it makes."""
-    requests: dict[tuple[object, ...], list[tuple[Job, Request]]] = {}
-    for job in jobs:
-        if job.on_slurm:
-            request = read_request(job.arguments)
-            key = (job.kind, request.words, request.settings.max_jobs_run)
-            requests.setdefault(key, []).append((job, request))
-    for group in requests.values():
-        names = ", ".join(job.what for job, _ in group)
-        yield f"{announced([request for _, request in group])}  # {names}"
+    """Yield a line for each call of sbatch that jobs need if none is slow or fails."""
+    for wave in waves(jobs):
+        alike: dict[tuple[object, ...], list[tuple[Job, Request]]] = {}
+        for job in wave:
+            if job.on_slurm:
+                request = read_request(job.arguments)
+                key = (job.kind, request.words, request.settings.max_jobs_run)
+                # A training is submitted by ESPnet, each by itself.
+                own = job.log if job.kind == TRAINING else ""
+                alike.setdefault((own, *key), []).append((job, request))
+        for group in alike.values():
+            names = ", ".join(job.what for job, _ in group)
+            yield f"{announced([request for _, request in group])}  # {names}"
 
 
 def main() -> None:

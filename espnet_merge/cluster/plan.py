@@ -12,8 +12,7 @@ from pathlib import Path
 
 from espnet_merge.cluster.request import fill
 
-# The clients of SLURM whose interface these programs have.
-CLIENT = ("slurm.py",)
+CLIENT = "slurm.py"  # of SLURM; it has links of other names
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ class Job:
     @property
     def on_slurm(self) -> bool:
         """Whether this package's client of SLURM runs it."""
-        return Path(self.runner[0]).name in CLIENT
+        return Path(self.runner[0]).resolve().name == CLIENT
 
     @property
     def arguments(self) -> list[str]:
@@ -71,6 +70,19 @@ def logs_of(array: str, log: str) -> list[Path]:
         return [Path(log)]
     name, first, last = re.split("[=:]", array)
     return [Path(fill(log, name, n)) for n in range(int(first), int(last) + 1)]
+
+
+def waves(jobs: Sequence[Job]) -> list[list[Job]]:
+    """Return the jobs that need nothing of the plan, those that need these, and on."""
+    found: dict[str, int] = {}
+    for job in jobs:
+        found[job.log] = max(
+            (found[log] + 1 for log in job.needs if log in found), default=0
+        )
+    return [
+        [job for job in jobs if found[job.log] == wave]
+        for wave in sorted(set(found.values()))
+    ]
 
 
 def read_plan(content: bytes) -> list[Job]:

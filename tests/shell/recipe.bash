@@ -19,7 +19,10 @@ make_recipe() {
 set -euo pipefail
 while [[ $1 == --* ]]; do shift 2; done
 mkdir -p "$(dirname "$1")"
-"${@:2}" >"$1" 2>&1
+status=0
+"${@:2}" >"$1" 2>&1 || status=$?
+echo "# Ended (code $status)" >>"$1"
+exit "$status"
 EOF
   chmod +x utils/run.pl
 }
