@@ -4,8 +4,10 @@
 # decode_by_jobs N LOGS OPTION...: run "espnet-merge decode" in N jobs, each on a part of
 # the batches; the last command combines their hypotheses.
 decode_by_jobs() {
-  local count=$1 logs=$2
+  local count=$1 logs=$2 JOB_INPUTS
   shift 2
+  JOB_INPUTS=$(inputs_of "$@")
+  export JOB_INPUTS
   if ((count > 1)); then
     run_job "${decode_cmd:?}" JOB=1:"$count" "$logs/decode.JOB.log" \
       espnet-merge decode --shard "JOB/$count" "$@" ||
@@ -13,4 +15,14 @@ decode_by_jobs() {
   fi
   run_job "${decode_cmd:?}" "$logs/decode.log" espnet-merge decode "$@" ||
     fail "decoding into $logs: $(last_error "$logs/decode.log")"
+}
+
+# inputs_of WORD...: whether the files that a command reads are the same: those of models,
+# data and configurations among its words, which may be NAME=PATH.
+inputs_of() {
+  local word option=''
+  for word; do
+    if [[ $word == --* ]]; then option=$word; fi
+    if [[ $option != --output ]]; then files_state "${word#*=}"; fi
+  done | cksum
 }

@@ -75,7 +75,7 @@ while (($#)); do
     --*) ;;
     *) _option_error "unknown argument '$1'; --help lists the options." ;;
   esac
-  if [[ ${2:---} == --* ]] && _is_switch "${1#--}"; then
+  if [[ ${2---} == --* ]] && _is_switch "${1#--}"; then
     _set_option "${1#--}" true
     shift
     continue

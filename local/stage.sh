@@ -178,6 +178,12 @@ first_line() { # FILE
   printf '%s\n' "$line"
 }
 
+files_state() { # PATH: whether its files are the same; nothing of a name on the hub
+  if [[ -e $1 ]]; then
+    find -L "$1" -maxdepth 1 -type f -printf '%f %s %T@\n' | sort | cksum
+  fi
+}
+
 # mark_done FILE WORDS: record that, atomically. WORDS may go on with lines of details.
 mark_done() {
   local part="$1.$HOSTNAME.$BASHPID.part" # no other writer's

@@ -82,9 +82,10 @@ has_line() { grep -qxF -- "$1" <<<"$output"; } # WORDS
   mkdir -p exp/zero_shot && echo base >exp/zero_shot/.done
   cmd_backend=slurm go --dry_run --inference_nj 2 --decode_args "--device cuda" --ngpu 2
   [ "$status" -eq 0 ]
-  grep -qE '^sbatch .*--mem-per-cpu 8G .*--gres=gpu:2 .*full_es +# training full_es$' <<<"$output"
+  grep -qE '^sbatch .*--mem-per-cpu 8G --job-name full_es .*--gres=gpu:2 .*# training full_es$' <<<"$output"
   grep -qE '^sbatch .*--mem-per-cpu 4G .*--array=1-2 +# merging by soup, merging by mine$' <<<"$output"
-  grep -qE '^sbatch .*--gres=gpu:1 .*--array=1-15 ' <<<"$output"
+  # Three systems are there once trained, in two parts each; two wait for their merges.
+  grep -qE '^sbatch .*--gres=gpu:1 .*--array=1-6 +# decoding by zero_shot, .*full_it$' <<<"$output"
   [ ! -e exp/.plan.tsv ]
 }
 

@@ -41,7 +41,11 @@ modes_of() { # SYSTEM
 }
 
 # Stage 10
-score_systems() { run_parallel "$nj" score_set "${tests[@]}"; }
+score_systems() {
+  local rules
+  rules=$(code_of score)
+  run_parallel "$nj" score_set "${tests[@]}"
+}
 
 score_set() { # SET: score all systems with one command
   local mode system dir dirs=() marks=() mark=$expdir/.$1.scored.done ref=$dumpdir/$1
@@ -52,7 +56,7 @@ score_set() { # SET: score all systems with one command
       marks+=("$dir/.done")
     done
   done
-  words="$normalizer ${dirs[*]} $(fingerprint "$ref/.done" "${marks[@]}")"
+  words="$normalizer ${dirs[*]} $rules $(fingerprint "$ref/.done" "${marks[@]}")"
   for dir in "${dirs[@]}"; do
     # What has been removed is written again.
     if [[ $listing == false && ! -f $dir/score.json ]]; then rm -f "$mark"; fi
@@ -66,7 +70,7 @@ score_set() { # SET: score all systems with one command
 
 # Stage 11
 write_report() {
-  local kind name args=(--merges "${merged[@]}" --experts)
+  local kind name mark inputs=() args=(--merges "${merged[@]}" --experts)
   for kind in "${kind_names[@]}"; do
     for name in "${trained_names[@]}"; do args+=("$name=${kind}_$name"); done
   done
@@ -75,8 +79,33 @@ write_report() {
   if ((${#together[@]})); then args+=(--joint "${together[@]}"); fi
   if ((${#route_names[@]})); then args+=(--routed "${route_names[@]}"); fi
   if [[ -n $base_decode_config ]]; then args+=(--base-inference "${base_modes[0]}"); fi
-  espnet-merge report --expdir "$expdir" --base zero_shot "${args[@]}" \
-    --sets "${tests[@]}" --inference "${modes[@]}"
+  args+=(--sets "${tests[@]}" --inference "${modes[@]}")
+  for name in "${tests[@]}"; do
+    mark=$expdir/.$name.scored.done
+    if [[ -n ${will_say[$mark]:-} || -f $mark ]]; then inputs+=("$mark"); fi
+  done
+  mark=$expdir/.report.done
+  words="${args[*]} $(fingerprint "${inputs[@]}") $(code_of report)"
+  forget_report "$mark"
+  must_make "$mark" "" "writing the report" "${args[*]}" "${inputs[@]}" || return 0
+  espnet-merge report --expdir "$expdir" --base zero_shot "${args[@]}"
+  mark_done "$mark" "$entry"
+}
+
+# forget_report MARK: have it written where it is not there, or scores are newer.
+forget_report() {
+  local file
+  if [[ $listing == true ]]; then return; fi
+  if [[ ! -f $expdir/RESULTS.md ]]; then rm -f "$1"; fi
+  for file in "$expdir"/*/inference_*/*/score.json; do
+    if [[ $file -nt $1 ]]; then rm -f "$1"; fi
+  done
+}
+
+# code_of ROOM: checksum of the files of a part of the package.
+code_of() {
+  find -L "../../../espnet_merge/$1" -type f -not -name '*.pyc' -print0 | sort -z |
+    xargs -0 cat | cksum
 }
 
 # save_seed SEED: keep the errors of its systems in a small file, with what is to be shown.

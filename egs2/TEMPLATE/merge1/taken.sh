@@ -62,12 +62,6 @@ take_expert() { # NAME
   mark_done "$out/.done" "$entry"
 }
 
-files_state() { # PATH: whether its files are the same; nothing of a name on the hub
-  if [[ -e $1 ]]; then
-    find -L "$1" -maxdepth 1 -type f -printf '%f %s %T@\n' | sort | cksum
-  fi
-}
-
 # Stage 7
 report_taken() {
   local name
