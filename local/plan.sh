@@ -77,17 +77,24 @@ parts() {
   done
 }
 
-why_todo() { # MARK PART...
-  if [[ ! -f $1 ]]; then
+# why_todo MARK PART...: why something must be made. Beside the mark of what takes long,
+# .settings says what was begun.
+why_todo() {
+  local mark=$1 begun=${1%.done}.settings changed
+  if [[ ! -f $mark && ! -f $begun ]]; then
     echo "not there"
     return
   fi
-  local changed
-  if (($(wc -l <"$1") < 2)); then
+  if [[ ! -f $mark ]]; then mark=$begun; fi
+  if [[ $mark == "$begun" && $words == "$(first_line "$begun")"* ]]; then
+    echo "not finished"
+    return
+  fi
+  if (($(wc -l <"$mark") < 2)); then
     echo "made by other settings or inputs"
     return
   fi
-  changed=$(comm -3 <(tail -n +2 "$1" | sort -u) <(parts "${@:2}" | sort -u) | awk '
+  changed=$(comm -3 <(tail -n +2 "$mark" | sort -u) <(parts "${@:2}" | sort -u) | awk '
     { sort = $1; name = $2; sub(/:$/, "", name) }
     !seen[sort, name]++ { names[sort] = names[sort] (names[sort] ? ", " : "") name }
     END {

@@ -118,7 +118,7 @@ class Graph:
         if job.mark:
             job.mark.parent.mkdir(parents=True, exist_ok=True)
             with whole_file(job.mark) as part:
-                part.write_text(job.words, "utf-8")
+                part.write_text(f"{job.words}\n", "utf-8")
             tell(f"{job.what}: done")
 
     def stop(self) -> None:
@@ -178,4 +178,5 @@ def _process(job: Job) -> subprocess.Popen[bytes]:
         [job.runner[0], *job.arguments],
         stdin=subprocess.DEVNULL,
         env={**os.environ, "JOB_INPUTS": job.words},
+        close_fds=False,  # the lock of the recipe is free when the last job ends
     )

@@ -61,8 +61,10 @@ line_of() { grep -n -- "--output_dir exp/$1 " calls | cut -d : -f 1; }
   [ "$(wc -l <calls)" -eq "$before" ]
   echo other >dump/raw/recognition_train/.done
   train --two_stage true
-  [ "$status" -eq 2 ]
-  [[ $output == *"exp/recognition was trained with other settings or data"* ]]
+  [ "$status" -eq 0 ]
+  [[ $output == *"training recognition: input newer: dump/raw/recognition_train; what was there is now exp/replaced/recognition.1"* ]]
+  [[ $output == *"training two_stage: input newer: exp/recognition; "* ]]
+  [ "$(grep -c -- --output_dir calls)" -eq 7 ]
 }
 
 @test "objective soups are trained on the data of all experts, by their own command" {
@@ -254,8 +256,8 @@ route() { train --kinds lora --merge_kind lora --joint "" --experts "es it" "$@"
   echo other >exp/lora_es/.done
   touch exp/lora_es/.added # by add_language.sh, with options of its own
   route --routes mixture
-  [ "$status" -eq 2 ]
-  [[ $output == *"exp/mixture was trained with other settings or data"* ]]
+  [ "$status" -eq 0 ]
+  [[ $output == *"training mixture: input newer: exp/lora_es; what was there is now exp/replaced/mixture.1"* ]]
 }
 
 @test "a router is trained once, on the data of all experts" {

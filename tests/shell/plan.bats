@@ -236,6 +236,32 @@ has_line() { grep -qxF -- "$1" <<<"$output"; } # WORDS
   has_line "  stage 8: 1 done, 1 running"
 }
 
+@test "jobs keep the lock, though who started them is killed" {
+  mkdir -p exp/zero_shot && echo base >exp/zero_shot/.done
+  echo "mine/model go" >waits
+  setsid "$template/merge.sh" --stage 7 --stop_stage 8 --python ./python --kinds full \
+    --joint "" --experts "es it" --test_sets es_test --merge_configs conf/mine.yaml \
+    >screen 2>&1 3>&- &
+  until [[ -e started.mine.model ]]; do sleep 0.1; done
+  for pid in $(ps -o pid= -s "$!"); do
+    if grep -qE "merge.sh|run_plan" "/proc/$pid/cmdline"; then kill -9 "$pid"; fi
+  done
+  wait || true
+  run flock --nonblock exp/.lock true
+  [ "$status" -eq 1 ]
+  touch go
+  flock exp/.lock true
+}
+
+@test "a training that was cut goes on, and one with other options is another" {
+  settled
+  rm exp/full_es/.done
+  go --dry_run
+  has_line "  training full_es: not finished"
+  go --dry_run --train_args "--seed 3"
+  has_line "  training full_es: option changed: --seed"
+}
+
 @test "there is no progress without a run" {
   go --status
   [ "$status" -eq 2 ]

@@ -149,7 +149,7 @@ train_model() { # SYSTEM DATA CONFIG [SYSTEM-TO-START-FROM] [COMMAND]
     plan_job train "training $1" "" "" "$cuda_cmd --name $1$(resources)" "$out/train.log" train
     return
   fi
-  renew_training "$out" "training $1" "$config" "$options" "${sets[@]}" "${inputs[@]}"
+  renew_training "$out" "training $1"
   read -ra args <<<"$(data_args "$name")"
   read -ra more <<<"$options"
   if ((ngpu && num_nodes == 1)); then launcher=(../../../local/on_gpus.sh "$ngpu"); fi
@@ -176,12 +176,11 @@ resources() { # options of cuda_cmd, as ESPnet's launcher adds them
   if ((num_nodes > 1)); then echo " --num_nodes $num_nodes"; fi
 }
 
-# renew_training DIRECTORY WHAT PART...: set aside what was trained otherwise, which may
-# have taken days; note what is trained now.
+# renew_training DIRECTORY WHAT: set aside what was trained otherwise, which may have taken
+# days; note what is trained now.
 renew_training() {
   local out=$1 number=1 place=$expdir/replaced/${1##*/}
   if [[ -f $out/.settings ]] && ! is_done "$out/.settings" "$words"; then
-    why=$(why_todo "$out/.settings" "${@:3}")
     while [[ -e $place.$number ]]; do number=$((number + 1)); done
     mkdir -p "$expdir/replaced"
     mv "$out" "$place.$number"
