@@ -65,3 +65,20 @@ EOF
   [ "$(grep -c shard calls)" -eq 3 ]
   [ "$(wc -l <calls)" -eq 3 ]
 }
+
+@test "jobs are told whether model, data or configuration are the same, not the output" {
+  mkdir -p model data/es_test out/es_test
+  echo 1 >model/weights
+  # shellcheck disable=SC2016
+  printf '#!/bin/sh\necho "$JOB_INPUTS" >>inputs\n' >bin/run_array
+  decode() { bash script.sh 1 logs --model m --adapters es=model --data data/es_test --output out/es_test; }
+  decode
+  echo new >out/es_test/text
+  decode
+  echo 22 >model/weights
+  decode
+  echo "a b" >data/es_test/text
+  decode
+  [ "$(wc -l <inputs)" -eq 4 ]
+  [ "$(uniq inputs | wc -l)" -eq 3 ]
+}

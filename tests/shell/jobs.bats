@@ -35,6 +35,12 @@ setup() {
   done
 }
 
+@test "quoted options of the program that runs jobs stay one word" {
+  printf '#!/bin/sh\nprintf "<%%s>" "$@"\n' >"$BATS_TEST_TMPDIR/bin/cmd"
+  [ "$(run_job "cmd --sbatch '--qos=long --account=a'" x.log merge)" = \
+    "<--sbatch><--qos=long --account=a><x.log><merge>" ]
+}
+
 # shellcheck disable=SC2016
 gpus() { "$root/local/on_gpus.sh" "$1" bash -c 'echo "$CUDA_VISIBLE_DEVICES"'; }
 

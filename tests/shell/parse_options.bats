@@ -44,6 +44,15 @@ EOF
   done
 }
 
+@test "an option that is true or false may stand alone" {
+  run bash "$script" --two-stage --colour blue
+  [[ $output == *twice && $output == *"blue|3|kept"* ]]
+  run bash "$script" --colour blue --two_stage
+  [[ $output == *twice ]]
+  run bash "$script" --colour
+  [ "$status" -eq 2 ]
+}
+
 @test "an empty value is a value" {
   run bash "$script" --colour ""
   [ "$output" = "|3|kept" ]
