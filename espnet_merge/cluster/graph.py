@@ -37,10 +37,14 @@ class Graph:
         jobs: in the order in which they are preferred.
         limits: kind of job to the number of them at one time on this machine; all
             kinds together may be as many as the largest.
+
+    Raises:
+        InputError: what runs a job on SLURM has options that are wrong.
     """
 
     def __init__(self, jobs: Sequence[Job], limits: Mapping[str, int]) -> None:
         self.waiting, self.limits = list(jobs), limits
+        self.requests = {j: read_request(j.arguments) for j in jobs if j.on_slurm}
         self.processes: dict[Job, subprocess.Popen[bytes]] = {}
         self.clients: dict[Client, Job] = {}
         self.pool = Pool()
@@ -94,7 +98,7 @@ class Graph:
 
     def submit(self, job: Job) -> None:
         """Hand a job over to the pool of clients."""
-        request = read_request(job.arguments)
+        request = self.requests[job]
         self.locks.enter_context(alone_at(request))
         client = client_of(request, job.words)
         self.clients[client] = job

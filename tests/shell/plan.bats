@@ -29,7 +29,12 @@ while (($#)); do
     name=${2#exp/}
     mkdir -p "$2"
   elif [[ $1 == --hyp ]]; then
-    touch "${@:2:2}"/score.json
+    for dir in "${@:2}"; do
+      [[ $dir != --* ]] || break
+      mkdir -p "$dir" && touch "$dir/score.json"
+    done
+  elif [[ $1 == --expdir ]]; then
+    touch "$2/RESULTS.md"
   fi
   shift
 done
@@ -162,6 +167,28 @@ has_line() { grep -qxF -- "$1" <<<"$output"; } # WORDS
   [[ $output == *"decoding by zero_shot: input newer: dump/raw/es_test, dump/raw/it_test"* ]]
   [ "$(grep -c "^espnet-merge decode" calls)" -eq 5 ]
   [ "$(grep -c -- --output_dir calls)" -eq 0 ]
+}
+
+@test "scores and report are written again when something is new, or is not there" {
+  settled --stop_stage 11
+  count() { grep -c "^espnet-merge $1" calls; }
+  go --stop_stage 11
+  [ ! -s calls ]
+  rm exp/soup/inference_as_trained/it_test/score.json
+  go --stop_stage 11
+  [ "$status" -eq 0 ]
+  [[ $(count score) -eq 1 && $(count report) -eq 1 ]]
+  grep -q "^espnet-merge score --ref dump/raw/it_test " calls
+  go --stop_stage 11 --normalizer fold
+  [[ $output == *"scoring es_test: option changed: --normalizer"* ]]
+  [[ $(count score) -eq 3 && $(count report) -eq 2 ]]
+  rm exp/RESULTS.md
+  go --stop_stage 11 --normalizer fold
+  [[ $(count score) -eq 3 && $(count report) -eq 3 && $(count decode) -eq 0 ]]
+  # By hand, without the recipe.
+  touch -d "+1 second" exp/soup/inference_as_trained/it_test/score.json
+  go --stop_stage 11 --normalizer fold
+  [[ $(count report) -eq 4 ]]
 }
 
 @test "a base whose files have changed is refused" {
