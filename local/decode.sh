@@ -17,6 +17,20 @@ decode_by_jobs() {
     fail "decoding into $logs: $(last_error "$logs/decode.log")"
 }
 
+# plan_decoding WHAT MARK NEEDS LOGS OPTION...: plan the same (plan.sh) in inference_nj jobs,
+# when the jobs with the logs NEEDS have succeeded.
+plan_decoding() {
+  local what=$1 mark=$2 needs=$3 logs=$4
+  shift 4
+  if ((${inference_nj:?} > 1)); then
+    plan_job decode "$what" "" "$needs" "${decode_cmd:?}" JOB=1:"$inference_nj" \
+      "$logs/decode.JOB.log" espnet-merge decode --shard "JOB/$inference_nj" "$@"
+    needs=$logs/decode.JOB.log
+  fi
+  plan_job decode "$what" "$mark" "$needs" "${decode_cmd:?}" "$logs/decode.log" \
+    espnet-merge decode "$@"
+}
+
 # inputs_of WORD...: whether the files that a command reads are the same: those of models,
 # data and configurations among its words, which may be NAME=PATH.
 inputs_of() {

@@ -79,6 +79,12 @@ expand() { run "$template/expand.sh" --old "es it" --new cs --seeds "1 2" "$@"; 
   before=$(grep -c ^similarity calls)
   expand --stage 3 --stop_stage 3
   [ "$(grep -c ^similarity calls)" -eq "$before" ]
+  decoded=$(grep -c ^decode calls)
+  expand --stage 5 --stop_stage 5
+  [ "$(grep -c ^decode calls)" -eq "$decoded" ]
+  expand --stage 5 --stop_stage 5 --base_decode_config tail
+  [[ $output == *"decoding by zero_shot: not there"* ]]
+  [ "$(grep -c ^decode calls)" -eq $((decoded + 1)) ]
 }
 
 @test "bad options end with 2 and nothing done" {

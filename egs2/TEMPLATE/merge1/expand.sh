@@ -37,6 +37,7 @@ expdir=exp/expand # where models, hypotheses and results go
 
 . ../../../local/parse_options.sh
 . ../../../local/stage.sh
+. ../../../local/plan.sh
 . ../../../local/jobs.sh
 . ../../../local/decode.sh
 . ./path.sh
@@ -137,8 +138,10 @@ way_of() { # SEED/WAY/NAME
 
 # Stage 5
 decode_all() {
-  run_parallel "$decode_nj" decode_model zero_shot joint joint_lora \
-    "${old_names[@]/#/full_}" "${old_names[@]/#/lora_}" "${additions[@]}"
+  local system
+  for system in zero_shot joint joint_lora "${old_names[@]/#/full_}" "${old_names[@]/#/lora_}" \
+    "${additions[@]}"; do decode_model "$system"; done
+  run_plan decode="$decode_nj"
 }
 
 test_sets_of() { # SYSTEM or SEED/WAY/NAME: the test sets to decode with it
@@ -152,7 +155,7 @@ test_sets_of() { # SYSTEM or SEED/WAY/NAME: the test sets to decode with it
 }
 
 decode_model() { # SYSTEM or SEED/WAY/NAME
-  local place=$expdir/$1 name=${1##*/} config=$decode_config out model sets
+  local place=$expdir/$1 name=${1##*/} config=$decode_config out model sets inputs
   local adapter=(--model "$expdir/base" --adapter)
   mapfile -t sets < <(test_sets_of "$1")
   case $1 in
@@ -166,9 +169,14 @@ decode_model() { # SYSTEM or SEED/WAY/NAME
     *) model=("${adapter[@]}" "$place/lora_$name/model") ;;
   esac
   out=$place/inference_$(basename "$config" .yaml)
-  decode_by_jobs "$inference_nj" "$out" "${model[@]}" --config "$config" --overwrite \
-    "${decode_words[@]}" --data "${sets[@]/#/$dumpdir/}" --output "${sets[@]/#/$out/}"
-  log "decoded by $1"
+  sets=("${sets[@]/#/$dumpdir/}")
+  inputs=("${model[-1]%/model}/.done" "${sets[@]/%//.done}")
+  if [[ $1 == zero_shot ]]; then inputs[0]=$place/.done; fi
+  words="$(fingerprint "$config") ${decode_words[*]} $(fingerprint "${inputs[@]}")"
+  is_todo "$out/.done" "$out/decode.log $out/decode.*.log" "decoding by $1" "$config" \
+    "${decode_words[*]}" "${inputs[@]}" || return 0
+  plan_decoding "decoding by $1" "$out/.done" "" "$out" "${model[@]}" --config "$config" \
+    --overwrite "${decode_words[@]}" --data "${sets[@]}" --output "${sets[@]/#$dumpdir/$out}"
 }
 
 # Stage 6

@@ -72,6 +72,7 @@ given=("$@")
 . ../../../local/stage.sh
 . ../../../local/plan.sh
 . ../../../local/jobs.sh
+. ../../../local/decode.sh
 . ./path.sh
 if [[ $status == true ]]; then exec ../../../local/status.py "$expdir"; fi
 . ./cmd.sh

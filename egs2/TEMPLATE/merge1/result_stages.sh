@@ -14,7 +14,7 @@ decode_systems() {
 # A system may be decoded once it is merged, while others are not.
 decode_system() { # SYSTEM MODE
   local dir=$expdir/$1 out=$expdir/$1/inference_$2 model=(--model "$expdir/$1/model")
-  local what="decoding by $1" command needs sets=("${tests[@]/#/$dumpdir/}")
+  local what="decoding by $1" sets=("${tests[@]/#/$dumpdir/}")
   if [[ $2 != "${modes[0]}" && $1 != zero_shot ]]; then what+=", $2"; fi
   if is_lora "$1"; then model=(--model "$expdir/base" --adapter "$dir/model"); fi
   if [[ $1 == routed_heard ]]; then
@@ -25,15 +25,9 @@ decode_system() { # SYSTEM MODE
   words+=" $(fingerprint "${sets[@]/%//.done}")"
   is_todo "$out/.done" "$out/decode.log $out/decode.*.log" "$what" "${decode_file[$2]}" \
     "${decode_words[*]}" "$dir/.done" "${sets[@]/%//.done}" || return 0
-  needs="$dir/merge.log $dir/search.log"
-  command=(espnet-merge decode "${model[@]}" --overwrite --config "${decode_file[$2]}"
-    --data "${sets[@]}" --output "${tests[@]/#/$out/}" "${decode_words[@]}")
-  if ((inference_nj > 1)); then
-    plan_job decode "$what" "" "$needs" "$decode_cmd" JOB=1:"$inference_nj" \
-      "$out/decode.JOB.log" "${command[@]}" --shard "JOB/$inference_nj"
-    needs=$out/decode.JOB.log
-  fi
-  plan_job decode "$what" "$out/.done" "$needs" "$decode_cmd" "$out/decode.log" "${command[@]}"
+  plan_decoding "$what" "$out/.done" "$dir/merge.log $dir/search.log" "$out" "${model[@]}" \
+    --overwrite --config "${decode_file[$2]}" --data "${sets[@]}" \
+    --output "${tests[@]/#/$out/}" "${decode_words[@]}"
 }
 
 modes_of() { # SYSTEM
