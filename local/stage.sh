@@ -167,9 +167,13 @@ follow() {
 
 unfollow() { kill "$_follower" 2>/dev/null || true; }
 
-# is_done FILE WORDS: whether FILE records that the work was done with settings WORDS.
+# is_done FILE WORDS: whether FILE records that the work was done with settings WORDS. A
+# rerun asks this of all that is there, so no process is started.
 is_done() {
-  [[ -f $1 && $(first_line "$1") == "$2" ]]
+  local line=
+  [[ -f $1 ]] || return 1
+  IFS= read -r line <"$1" || true # of an empty one
+  [[ $line == "$2" ]]
 }
 
 first_line() { # FILE
