@@ -83,6 +83,15 @@ has_line() { grep -qxF -- "$1" <<<"$output"; } # WORDS
   diff <(grep -v before before) <(grep -v -e before -e after after)
 }
 
+@test "a dry run of several seeds says so for each, and writes nothing" {
+  go --dry_run --seeds "0 1" --train_args "--max_epoch 1"
+  [ "$status" -eq 0 ]
+  has_line "seed 0"
+  has_line "seed 1"
+  [ "$(grep -c "^stage 7: 0 done, 2 to do$" <<<"$output")" -eq 2 ]
+  [ ! -e exp ]
+}
+
 @test "a dry run on SLURM says what would be submitted, with what it asks for" {
   mkdir -p exp/zero_shot && echo base >exp/zero_shot/.done
   cmd_backend=slurm go --dry_run --inference_nj 2 --decode_args "--device cuda" --ngpu 2
