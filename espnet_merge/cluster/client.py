@@ -59,6 +59,12 @@ class Client:
         """The tasks that must be submitted."""
         return sorted(task for task in self.open if not self.record.current(task))
 
+    @property
+    def lost(self) -> str:
+        """Why a task has failed that did not end by itself; empty if there is none."""
+        words = (f.words for f in self.failures.values() if not f.by_itself)
+        return next(words, "")
+
     def finish(self) -> int:
         """Note that who asked knows the end; return 0 when all tasks have succeeded."""
         self.record.taken = not self.failures
@@ -82,7 +88,8 @@ class Client:
                 link(log, self.request.log_of(task))
             if end.status:
                 words = f"exited with status {end.status}"
-                self.fail(task, Failure(words, end.job, end.node, end.attempt))
+                failure = Failure(words, end.job, end.node, end.attempt, by_itself=True)
+                self.fail(task, failure)
             self.open.discard(task)
 
     def learn(self, states: Mapping[tuple[str, int], scheduler.State]) -> None:

@@ -49,7 +49,7 @@ class Graph:
         self.clients: dict[Client, Job] = {}
         self.pool = Pool()
         self.unfinished = {job.log for job in jobs}
-        self.failed: list[Job] = []
+        self.failed: dict[Job, str] = {}  # and why
         self.locks = ExitStack()
 
     def run(self) -> int:
@@ -68,8 +68,8 @@ class Graph:
             except InputError:
                 self.end_processes()
                 raise
-        for job in self.failed:
-            tell(f"error: {job.what}: {last_error(job.logs)}")
+        for job, reason in self.failed.items():
+            tell(f"error: {job.what}: {reason}")
         if self.waiting:
             tell(f"{len(self.waiting)} job(s) wait for what has failed")
         return FAILED if self.failed else 0
@@ -111,12 +111,12 @@ class Graph:
                 del self.processes[job]
                 self.end(job, status)
         for client in self.pool.step() if self.clients else []:
-            self.end(self.clients.pop(client), client.finish())
+            self.end(self.clients.pop(client), client.finish(), client.lost)
 
-    def end(self, job: Job, status: int) -> None:
-        """Note how a job ended."""
+    def end(self, job: Job, status: int, lost: str = "") -> None:
+        """Note how a job ended: by itself, or lost by SLURM for a reason."""
         if status:
-            self.failed.append(job)
+            self.failed[job] = lost or last_error(job.logs)
             return
         self.unfinished.discard(job.log)
         if job.mark:

@@ -29,12 +29,13 @@ MEANING = {
 
 
 class Failure(NamedTuple):
-    """Why a task failed, and where."""
+    """Why a task failed, and where; ``by_itself``: it has an exit status of its own."""
 
     words: str
     job: str
     node: str
     attempt: int
+    by_itself: bool = False
 
 
 def say(words: str) -> None:

@@ -145,6 +145,16 @@ def test_task_that_the_cluster_broke_is_submitted_again_alone(plans):
     assert "\nwhole\n" in plans.read("exp/b/x.log")
 
 
+def test_task_that_somebody_cancels_fails_alone_and_says_so(plans):
+    run = plans.plan(job("a", ["sleep", "60"]), job("b", ["sleep", "2"]))
+    plans.waits_for("exp/a/x.log")
+    plans.slurm.end("1_1", "CANCELLED")
+    assert run.wait(40) == 2
+    said = "run.sh: error: making a: was cancelled by somebody [CANCELLED]\n"
+    assert said in plans.said
+    assert (plans.directory / "exp/b/.done").exists()
+
+
 def test_signal_cancels_all(plans):
     run = plans.plan(job("a", ["sleep", "60"]), job("b", ["sleep", "60"]))
     plans.waits_for("exp/b/x.log")
