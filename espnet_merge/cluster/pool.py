@@ -77,7 +77,7 @@ class Pool:
             InputError: SLURM refuses them; then all others are cancelled.
         """
         waiting = [client for client in self.clients if client.waiting]
-        for clients in _alike(waiting):
+        for clients in alike(waiting):
             try:
                 with undisturbed():
                     self.submit_together(clients)
@@ -151,8 +151,11 @@ class Pool:
         return True
 
 
-def _alike(clients: list[Client]) -> Iterator[list[Client]]:
-    """Yield clients that ask for the same, as many as one array holds."""
+def alike(clients: list[Client]) -> Iterator[list[Client]]:
+    """Yield clients that ask for the same, as many as one array holds.
+
+    A single command may have more tasks than that, if the cluster takes them.
+    """
     asked = attrgetter("request.words", "settings.max_jobs_run")
     for _, group in groupby(sorted(clients, key=asked), asked):
         together: list[Client] = []
