@@ -1,7 +1,12 @@
-"""LaTeX in pages as MathML, which browsers draw without a script."""
+"""LaTeX in pages as MathML, which browsers draw without a script.
+
+They need a font that tells them where to put an index; one comes with the site.
+"""
 
 import base64
 import re
+from importlib.resources import files
+from pathlib import Path
 
 from latex2mathml.converter import convert
 
@@ -13,6 +18,9 @@ TEX = re.compile(
     r"|(?<![\\$\w])\$(?P<bare>[^\s$`](?:[^$`\n]*[^\s$`])?)\$(?![\d$])",
     re.MULTILINE | re.DOTALL,
 )
+# latex2mathml does not know the size of this one.
+SIZED = re.compile(r"\\[Bb]igg?[lr]?(?=\\\|)")
+FONT = Path(str(files("ziamath"))) / "fonts" / "STIXTwoMath-Regular.ttf"
 HELD = re.compile(r'<(span|div) class="formula">([\w=+/]+)</\1>')
 
 
@@ -42,6 +50,6 @@ def draw(html: str) -> str:
 
 
 def _drawn(found: re.Match[str]) -> str:
-    tex = base64.b64decode(found[2]).decode()
+    tex = SIZED.sub("", base64.b64decode(found[2]).decode())
     display = "block" if found[1] == "div" else "inline"
     return f'<{found[1]} class="formula">{convert(tex, display=display)}</{found[1]}>'

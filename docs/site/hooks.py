@@ -28,12 +28,14 @@ def _listed(entry: Any) -> Any:
     if isinstance(entry, dict):
         return {title: _listed(one) for title, one in entry.items()}
     if entry in LISTED:
-        return [f"{entry}{README_MD}", *(f"{entry}{x}.md" for x in LISTED[entry])]
+        return [f"{entry}{README_MD}", *({x: f"{entry}{x}.md"} for x in LISTED[entry])]
     return entry
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add what is made of the code, and files that pages lead to."""
+    font = f"site/{formulas.FONT.name}"
+    files.append(File.generated(config, font, abs_src_path=str(formulas.FONT)))
     made = {**commands.pages(), "reference/recipe.md": recipe.page()}
     for address, text in made.items():
         files.append(File.generated(config, address, content=text))
