@@ -8,7 +8,7 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 from docs.generate import SHOWN
-from docs.site import commands, formulas, measured, outside, recipe
+from docs.site import commands, formulas, measured, outside, recipe, shell
 from espnet_merge.__main__ import COMMANDS
 from espnet_merge.files import README_MD
 
@@ -59,15 +59,15 @@ def _sources(entry: Any) -> list[str]:
 
 
 def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
-    """Lead links to pages, add what was measured, keep formulas from Markdown."""
+    """Lead links to pages, add what was measured, fold commands, keep formulas."""
     address = page.file.src_uri
     place = PurePosixPath(address)
     if place.parent.name == "methods" and place.stem in SHOWN:
-        text, code, rest = markdown.rpartition("\nCode: ")
-        markdown = f"{text}\n{measured.section(place.stem)}{code}{rest}"
-    return formulas.hold(outside.with_addresses(address, markdown))
+        text, heading, rest = markdown.partition("## Source\n")
+        markdown = f"{text}{measured.section(place.stem)}\n{heading}{rest}"
+    return formulas.hold(shell.fold(outside.with_addresses(address, markdown)))
 
 
 def on_page_content(html: str, **_: Any) -> str:
-    """Draw the formulas."""
-    return formulas.draw(html)
+    """Draw the formulas, and mark options."""
+    return formulas.draw(shell.mark_options(html))

@@ -71,9 +71,9 @@ def _table(folder: Path) -> Table:
 
 
 def section(method: str) -> str:
-    """Return what the page of a method adds: nothing, if nothing was measured."""
-    parts = [*_ours(method), *_papers(method)]
-    return "\n".join(["## What was measured\n", *parts, ""]) if parts else ""
+    """Return the part of a method's page on what was measured."""
+    parts = [*_ours(method), *_papers(method)] or ["Nothing yet in this repository.\n"]
+    return "\n".join(["## What was measured\n", *parts])
 
 
 def _ours(method: str) -> Iterator[str]:
@@ -92,7 +92,7 @@ def _rows(table: Table, others: Sequence[str], own: Sequence[str]) -> Iterator[s
     yield (
         f"Here: recipe [{recipe}](../{page}), `{table.folder.name}`, {table.seeds} seed"
         f"{plural}; {run.metric.upper()} in percent, normaliser `{run.normalizer}`; "
-        "without development data, by the defaults.\n"
+        "no coefficient was searched.\n"
     )
     columns = table.columns
     yield f"| system | {' | '.join(column.name for column in columns)} |"
