@@ -34,8 +34,8 @@ def _index() -> Iterator[str]:
     for name, what in COMMANDS.items():
         yield f"| [`{name}`]({name}.md) | {what} |"
     yield (
-        "\nTraining has ESPnet's own command: `python -m espnet_merge.bin.whisper_train` "
-        "([training](../../training.md))."
+        "\nTraining has ESPnet's own command, `python -m "
+        "espnet_merge.bin.whisper_train` ([training](../../training.md))."
     )
 
 

@@ -55,4 +55,6 @@ def _parameter(one: inspect.Parameter) -> griffe.Parameter:
 
 
 def _shown(hint: Any) -> str:
-    return PLACE.sub("", hint if isinstance(hint, str) else inspect.formatannotation(hint))
+    return PLACE.sub(
+        "", hint if isinstance(hint, str) else inspect.formatannotation(hint)
+    )

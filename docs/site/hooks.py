@@ -7,7 +7,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
-from docs.generate import SHOWN
+from docs.generate import NOTE, SHOWN
 from docs.site import commands, formulas, measured, outside, recipe, shell
 from espnet_merge.__main__ import COMMANDS
 from espnet_merge.files import README_MD
@@ -60,6 +60,7 @@ def _sources(entry: Any) -> list[str]:
 
 def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
     """Lead links to pages, add what was measured, fold commands, keep formulas."""
+    markdown = markdown.removeprefix(NOTE)  # so that the heading, its title, is first
     address = page.file.src_uri
     place = PurePosixPath(address)
     if place.parent.name == "methods" and place.stem in SHOWN:

@@ -1,5 +1,7 @@
 // Opened from disk, a page may start no worker. The search then runs in a hidden frame.
 if (location.protocol === "file:") {
+  // As between a page and a worker, what is said is a copy.
+  const message = (data) => new MessageEvent("message", { data: structuredClone(data) });
   window.IFrameWorker = class extends EventTarget {
     constructor(url) {
       super();
@@ -7,7 +9,7 @@ if (location.protocol === "file:") {
       frame.hidden = true;
       document.documentElement.append(frame);
       const inner = frame.contentWindow;
-      inner.postMessage = (data) => this.dispatchEvent(new MessageEvent("message", { data }));
+      inner.postMessage = (data) => this.dispatchEvent(message(data));
       this.ready = new Promise((done) => {
         const script = inner.document.createElement("script");
         script.onload = () => done(inner);
@@ -16,7 +18,7 @@ if (location.protocol === "file:") {
       });
     }
     postMessage(data) {
-      this.ready.then((inner) => inner.dispatchEvent(new MessageEvent("message", { data })));
+      this.ready.then((inner) => inner.dispatchEvent(message(data)));
     }
   };
   window.Worker = window.IFrameWorker;

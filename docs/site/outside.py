@@ -65,7 +65,9 @@ def reached(addresses: Iterable[str]) -> set[Path]:
             found.add(path)
         if path.suffix == ".md" and path.is_file():
             targets = linked(address_of(path), path.read_text("utf-8"))
-            waiting += [p for p in targets if not p.is_relative_to(DOCS) and p not in found]
+            waiting += [
+                p for p in targets if not p.is_relative_to(DOCS) and p not in found
+            ]
     return found
 
 

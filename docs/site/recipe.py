@@ -26,7 +26,7 @@ def page() -> str:
 def _lines() -> Iterator[str]:
     yield (
         "# Options of a recipe\n\nA recipe's `run.sh` sets some and hands the rest to "
-        "the template: `./run.sh --stage 8 --merge_configs \"tsv_m ties\"`. `--config "
+        'the template: `./run.sh --stage 8 --merge_configs "tsv_m ties"`. `--config '
         "FILE` reads them from lines `name: value`. What a recipe does not decide goes "
         "through `--train_args`, `--merge_args` and `--decode_args`. How the parts fit "
         "together: [recipes](../recipes.md).\n"

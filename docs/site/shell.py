@@ -12,7 +12,9 @@ OPTION = re.compile(r"<code>(--?\w[\w-]*)</code>")
 
 def fold(markdown: str) -> str:
     """Return Markdown whose long commands are continued before an option."""
-    return BLOCK.sub(lambda found: "".join(map(_folded, found[1].splitlines(True))), markdown)
+    return BLOCK.sub(
+        lambda found: "".join(map(_folded, found[1].splitlines(True))), markdown
+    )
 
 
 def _folded(line: str) -> str:
