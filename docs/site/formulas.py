@@ -5,7 +5,7 @@ They need a font that tells them where to put an index; one comes with the site.
 
 import base64
 import re
-from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 
 from latex2mathml.converter import convert
@@ -20,7 +20,7 @@ TEX = re.compile(
 )
 # latex2mathml does not know the size of this one.
 SIZED = re.compile(r"\\[Bb]igg?[lr]?(?=\\\|)")
-FONT = Path(str(files("ziamath"))) / "fonts" / "STIXTwoMath-Regular.ttf"
+FONT = Path(find_spec("ziamath").origin).parent / "fonts" / "STIXTwoMath-Regular.ttf"
 HELD = re.compile(r'<(span|div) class="formula">([\w=+/]+)</\1>')
 
 

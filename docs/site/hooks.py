@@ -8,7 +8,15 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 from docs.generate import NOTE, SHOWN
-from docs.site import commands, formulas, measured, outside, recipe, shell
+from docs.site import (
+    commands,
+    configurations,
+    formulas,
+    measured,
+    outside,
+    recipe,
+    shell,
+)
 from espnet_merge.__main__ import COMMANDS
 from espnet_merge.files import README_MD
 
@@ -36,11 +44,11 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add what is made of the code, and files that pages lead to."""
     font = f"site/{formulas.FONT.name}"
     files.append(File.generated(config, font, abs_src_path=str(formulas.FONT)))
-    made = {**commands.pages(), "reference/recipe.md": recipe.page()}
-    for address, text in made.items():
+    for address, text in _made().items():
         files.append(File.generated(config, address, content=text))
-    starts = [file.src_uri for file in files if file.is_documentation_page()]
-    for path in sorted(outside.reached([*starts, *_sources(config.nav)])):
+    pages = {f.src_uri: f.content_string for f in files if f.is_documentation_page()}
+    named = map(outside.path_of, _sources(config.nav))
+    for path in sorted({*named, *outside.reached(pages)}):
         address = outside.address_of(path)
         if address.endswith(".md"):
             file = File.generated(config, address, content=outside.page(path))
@@ -48,6 +56,15 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
             file = File.generated(config, address, abs_src_path=str(path))
         files.append(file)
     return files
+
+
+def _made() -> dict[str, str]:
+    """Return the pages that are made of the code, by address."""
+    return {
+        **commands.pages(),
+        "reference/recipe.md": recipe.page(),
+        "reference/configurations.md": configurations.page(),
+    }
 
 
 def _sources(entry: Any) -> list[str]:

@@ -1,12 +1,12 @@
 """Files outside ``docs`` as pages of the site, so that links to them lead somewhere.
 
-A page of the site has an address: ``lora.md`` for ``docs/lora.md``, and below ``source``
-for the rest of the project, ``source/egs2/prompts/merge1/RESULTS.md``.
+A page of the site has an address: ``lora.md`` for ``docs/lora.md``, and below
+``source`` for the rest of the project, ``source/egs2/prompts/merge1/RESULTS.md``.
 """
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -55,19 +55,21 @@ def _resolved(address: str, target: str) -> Path:
     return Path(os.path.normpath(path_of(address).parent / target))
 
 
-def reached(addresses: Iterable[str]) -> set[Path]:
-    """Return all files outside ``docs`` that pages lead to, be it by others."""
+def reached(pages: Mapping[str, str]) -> set[Path]:
+    """Return all files outside ``docs`` that pages lead to, be it by others.
+
+    Args:
+        pages: address -> text.
+    """
     found: set[Path] = set()
-    waiting = [path_of(address) for address in addresses]
+    waiting = [path for page in pages.items() for path in linked(*page)]
     while waiting:
         path = waiting.pop()
-        if not path.is_relative_to(DOCS):
-            found.add(path)
-        if path.suffix == ".md" and path.is_file():
-            targets = linked(address_of(path), path.read_text("utf-8"))
-            waiting += [
-                p for p in targets if not p.is_relative_to(DOCS) and p not in found
-            ]
+        if path.is_relative_to(DOCS) or path in found:
+            continue
+        found.add(path)
+        if path.suffix == ".md":
+            waiting += linked(address_of(path), path.read_text("utf-8"))
     return found
 
 

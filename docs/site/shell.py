@@ -7,6 +7,8 @@ import re
 
 WIDTH = 72
 BLOCK = re.compile(r"(?<=^```sh\n)(.*?)(?=^```$)", re.MULTILINE | re.DOTALL)
+# Before an option, if an even number of quotes is left.
+BEFORE = re.compile(r'(?= --\w)(?=[^"]*(?:"[^"]*"[^"]*)*$)')
 OPTION = re.compile(r"<code>(--?\w[\w-]*)</code>")
 
 
@@ -18,16 +20,16 @@ def fold(markdown: str) -> str:
 
 
 def _folded(line: str) -> str:
-    """Return a line, or several that a shell takes for it.
+    r"""Return a line, or several that a shell takes for it.
 
     >>> print(_folded(f"espnet-merge {'x' * 60} --base exp/base --dry-run"))
-    espnet-merge xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx \\
+    espnet-merge xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx \
         --base exp/base --dry-run
     """
-    if len(line) <= WIDTH or '"' in line.partition(" --")[0]:
+    if len(line) <= WIDTH or " #" in line:
         return line
     lines = [""]
-    for part in re.split(r"(?= --\w)", line):
+    for part in BEFORE.split(line):
         if lines[-1] and len(lines[-1]) + len(part) > WIDTH:
             lines.append("   ")
         lines[-1] += part

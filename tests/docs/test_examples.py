@@ -1,9 +1,11 @@
 """Every example of the pages that begin, guide and help is run, on micro models."""
 
+import json
 import re
 import shlex
 import shutil
 import subprocess
+from contextlib import nullcontext, suppress
 from functools import cache
 from pathlib import Path
 
@@ -58,11 +60,21 @@ def tree(micro_whisper, adapters, tmp_path, monkeypatch):
     """What the pages take for granted: models, adapters, data, configurations."""
     write_recipe(tmp_path, micro_whisper)
     shutil.copytree(adapters, tmp_path / "exp", dirs_exist_ok=True)
-    for name in ("conf", "egs2"):
-        (tmp_path / name).symlink_to(ROOT / name)
+    (tmp_path / "conf").symlink_to(ROOT / "conf")
+    write_few_systems(tmp_path)
     shutil.copy(RECORDING, tmp_path / "hello.wav")
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+def write_few_systems(output: Path) -> None:
+    """Write a seed of the repository without most systems, whose tests take minutes."""
+    seed = Path("egs2", "domains", "merge1", "results", "english", "seed_0.json")
+    kept = json.loads((ROOT / seed).read_text("utf-8"))
+    plan = kept["plan"] | {"baseline": ["joint"], "merges": ["soup"]}
+    few = {name: kept["systems"][name] for name in ("zero_shot", "joint", "soup")}
+    (output / seed).parent.mkdir(parents=True)
+    (output / seed).write_text(json.dumps(kept | {"plan": plan, "systems": few}))
 
 
 def score_all():
@@ -88,12 +100,12 @@ def run(line: str, whisper: Path) -> None:
         if words[0] == "fetch":
             shutil.rmtree("exp/base")
             words[1] = str(whisper)
-        try:
+        with suppress(SystemExit) if words == ["--version"] else nullcontext():
             main(words)
-        except SystemExit as ended:
-            assert ended.code in (None, 0)
     elif program == "make":
-        subprocess.run(["make", "-n", *words], cwd=ROOT, check=True, stdout=-3)
+        subprocess.run(
+            ["make", "-n", *words], cwd=ROOT, check=True, stdout=subprocess.DEVNULL
+        )
     else:
         script = ROOT / program if program.startswith("egs2/") else RECIPE / program
         assert known_options(script) >= {w[2:] for w in words if w.startswith("--")}
