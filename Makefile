@@ -49,10 +49,11 @@ docs: pages ## build the documentation site, build/site, of pages, code and resu
 docs-serve: pages ## the same on http://localhost:8000, made anew when a page changes
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs serve --strict
 
-pages: setup ## write docs/methods, the picture of the rooms and those of the concepts
+pages: setup ## write the pages and pictures in docs that are made of the code
 	@$(BIN)/python -m docs.generate
 	@$(BIN)/python -m docs.rooms
 	@$(BIN)/python -m docs.site.pictures
+	@$(BIN)/python -m docs.site.training
 
 lock: ## add to constraints.txt what pyproject.toml newly asks for; the rest stays
 	@tools/lock.sh

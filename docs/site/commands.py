@@ -35,7 +35,7 @@ def _index() -> Iterator[str]:
         yield f"| [`{name}`]({name}.md) | {what} |"
     yield (
         "\nTraining has ESPnet's own command, `python -m "
-        "espnet_merge.bin.whisper_train` ([training](../../training.md))."
+        "espnet_merge.bin.whisper_train` ([its options](../training.md))."
     )
 
 

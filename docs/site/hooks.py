@@ -1,5 +1,6 @@
 """What MkDocs calls while it builds the site: pages of the code, links, formulas."""
 
+import re
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -7,7 +8,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
-from docs.generate import NOTE, SHOWN
+from docs.generate import SHOWN
 from docs.site import (
     commands,
     configurations,
@@ -20,6 +21,7 @@ from docs.site import (
 from espnet_merge.__main__ import COMMANDS
 from espnet_merge.files import README_MD
 
+COMMENT = re.compile(r"\A<!-- .*? -->\s*")
 # Folders that an entry of the navigation stands for -> names of their pages.
 LISTED = {commands.FOLDER: COMMANDS, "methods/": SHOWN}
 
@@ -77,7 +79,8 @@ def _sources(entry: Any) -> list[str]:
 
 def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
     """Lead links to pages, add what was measured, fold commands, keep formulas."""
-    markdown = markdown.removeprefix(NOTE)  # so that the heading, its title, is first
+    # Its title is the heading, if that comes first.
+    markdown = COMMENT.sub("", markdown)
     address = page.file.src_uri
     place = PurePosixPath(address)
     if place.parent.name == "methods" and place.stem in SHOWN:
