@@ -18,8 +18,9 @@ TEX = re.compile(
     r"|(?<![\\$\w])\$(?P<bare>[^\s$`](?:[^$`\n]*[^\s$`])?)\$(?![\d$])",
     re.MULTILINE | re.DOTALL,
 )
-# latex2mathml does not know the size of this one.
+# latex2mathml knows neither the size of a double bar nor this function.
 SIZED = re.compile(r"\\[Bb]igg?[lr]?(?=\\\|)")
+FUNCTION = re.compile(r"\\(arg)(?![a-z])")
 FONT = Path(find_spec("ziamath").origin).parent / "fonts" / "STIXTwoMath-Regular.ttf"
 HELD = re.compile(r'<(span|div) class="formula">([\w=+/]+)</\1>')
 
@@ -51,5 +52,6 @@ def draw(html: str) -> str:
 
 def _drawn(found: re.Match[str]) -> str:
     tex = SIZED.sub("", base64.b64decode(found[2]).decode())
+    tex = FUNCTION.sub(r"\\operatorname{\1}", tex)
     display = "block" if found[1] == "div" else "inline"
     return f'<{found[1]} class="formula">{convert(tex, display=display)}</{found[1]}>'

@@ -4,7 +4,9 @@ It is written once and not while the site is built, for ESPnet takes long to imp
 """
 
 import argparse
+import io
 from collections.abc import Iterator
+from contextlib import redirect_stderr
 
 from docs.site.outside import DOCS
 
@@ -39,7 +41,8 @@ def page() -> str:
 
 
 def _lines() -> Iterator[str]:
-    from espnet_merge.tasks.objectives import ObjectivesTask
+    with redirect_stderr(io.StringIO()):  # it says what it does without
+        from espnet_merge.tasks.objectives import ObjectivesTask
 
     own, others = [], {}
     for group in ObjectivesTask.get_parser()._action_groups:

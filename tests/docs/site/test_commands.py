@@ -35,8 +35,8 @@ def test_usage_does_not_depend_on_the_terminal(monkeypatch):
 
 def test_rows_say_default_range_and_need():
     page = PAGES[f"{FOLDER}decode.md"]
-    assert re.search(r"^\| `--model MODEL` \| .* \| \*\*needed\*\* \|", page, re.M)
-    assert re.search(r"^\| `--beam BEAM` \| .* \| `1` \| 1 to 100 \|$", page, re.M)
+    assert re.search(r"^\| `--model` \| .* \| \*\*needed\*\* \|", page, re.M)
+    assert re.search(r"^\| `--beam` \| .* \| `1` \| 1 to 100 \|$", page, re.M)
     assert values(declared(decode.Command)["task"]) == "`transcribe`, `translate`"
     assert values(declared(decode.Command)["overwrite"]) == ""
 
