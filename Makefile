@@ -3,7 +3,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help setup demo test test-slurm lint check docs lock upgrade clean
+.PHONY: help setup demo test test-slurm lint check docs docs-serve pages lock upgrade clean
 
 BIN := .venv/bin
 # yes: the releases of constraints.txt; no: the newest that pyproject.toml allows.
@@ -42,9 +42,18 @@ lint: setup ## ruff, mypy, import-linter, shellcheck
 
 check: lint test ## what CI runs
 
-docs: setup ## write docs/methods and the picture of the rooms from the code
+docs: pages ## build the documentation site, build/site, of pages, code and results
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
+	@echo "docs: open build/site/index.html"
+
+docs-serve: pages ## the same on http://localhost:8000, made anew when a page changes
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs serve --strict
+
+pages: setup ## write the pages and pictures in docs that are made of the code
 	@$(BIN)/python -m docs.generate
 	@$(BIN)/python -m docs.rooms
+	@$(BIN)/python -m docs.site.pictures
+	@$(BIN)/python -m docs.site.training
 
 lock: ## add to constraints.txt what pyproject.toml newly asks for; the rest stays
 	@tools/lock.sh

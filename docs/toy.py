@@ -38,12 +38,17 @@ def task_vectors() -> list[np.ndarray]:
     return [one + rest, two - rest.T[::-1]]
 
 
+def base() -> np.ndarray:
+    """Return the matrix that both experts started from."""
+    return 3 * np.outer(np.linspace(1, 2, SIDE), np.linspace(-1, 2, SIDE))
+
+
 def merged(name: str) -> np.ndarray:
     """Return what the method makes of the toy: the merged task vector."""
     method = build_method(name, PARAMS.get(name, {}))
-    base = 3 * np.outer(np.linspace(1, 2, SIDE), np.linspace(-1, 2, SIDE))
+    start = base()
     weights = method.space == "weights"
-    tensors = [base + tau if weights else tau for tau in task_vectors()]
+    tensors = [start + tau if weights else tau for tau in task_vectors()]
     convert = np.asarray
     if method.arrays == "torch":
         import torch
@@ -52,13 +57,13 @@ def merged(name: str) -> np.ndarray:
     info = TensorInfo(
         name="model.encoder.layers.2.self_attn.q_proj.weight",
         role="linear",
-        base=convert(base),
+        base=convert(start),
         layer=2,
         depth=4,
     )
     result = method([convert(tensor) for tensor in tensors], info)
     result = result.dense() if hasattr(result, "dense") else result
-    return np.asarray(result) - base * weights
+    return np.asarray(result) - start * weights
 
 
 def has_picture(name: str) -> bool:

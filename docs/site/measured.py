@@ -1,0 +1,132 @@
+"""What was measured of a method: our tables over seeds, and numbers of papers."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import yaml
+
+from docs.site.outside import DOCS, ROOT, address_of
+from espnet_merge.files import README_MD
+from espnet_merge.methods import STEPS
+from espnet_merge.report.runs import Run, Runs
+from espnet_merge.report.seed_files import load
+from espnet_merge.report.seed_plan import Column, SeedPlan
+
+PAPERS = DOCS / "site" / "paper_numbers.yaml"
+
+
+@dataclass(frozen=True)
+class Table:
+    """The seeds of one configuration of a recipe.
+
+    Attributes:
+        folder: that holds a file for each seed.
+        runs: of all systems.
+        plan: what the table shows.
+        seeds: number of them.
+    """
+
+    folder: Path
+    runs: Runs
+    plan: SeedPlan
+    seeds: int
+
+    @property
+    def recipe(self) -> Path:
+        """The directory of the recipe."""
+        return self.folder.parents[1]
+
+    @property
+    def columns(self) -> list[Column]:
+        """The means, or the sets where there are no means."""
+        found = self.plan.columns(self.runs)
+        return [one for one in found if one.name in self.plan.means] or found
+
+    def rate(self, system: str, sets: Sequence[str]) -> float:
+        """Return the mean over sets, and seeds, of a system's metric."""
+        row = self.runs[system]
+        return fmean(fmean(run.value for run in row[name].values()) for name in sets)
+
+    def a_run(self) -> Run:
+        """Return one of the runs; all are of one normaliser and metric."""
+        row = next(iter(self.runs.values()))
+        return next(iter(next(iter(row.values())).values()))
+
+
+@cache
+def tables() -> list[Table]:
+    """Return the tables of all recipes whose seeds are kept in the repository."""
+    folders = sorted(ROOT.glob("egs2/*/merge1/results/*/"))
+    return [_table(folder) for folder in folders]
+
+
+def _table(folder: Path) -> Table:
+    files = sorted(folder.glob("*.json"))
+    kept = load(files)
+    return Table(folder, kept.runs, SeedPlan.joined(kept.plans), len(files))
+
+
+def section(method: str) -> str:
+    """Return the part of a method's page on what was measured."""
+    parts = [*_ours(method), *_papers(method)] or ["Nothing yet in this repository.\n"]
+    return "\n".join(["## What was measured\n", *parts])
+
+
+def _ours(method: str) -> Iterator[str]:
+    for table in tables():
+        own = [s for s in table.plan.merges if _is_of(method, table.recipe, s)]
+        if own:
+            others = [table.plan.base, *table.plan.baseline]
+            yield from _rows(table, [s for s in others if s], own)
+
+
+def _rows(table: Table, others: Sequence[str], own: Sequence[str]) -> Iterator[str]:
+    recipe = table.recipe.parent.name
+    page = address_of(table.recipe / README_MD)
+    run = table.a_run()
+    plural = "s" if table.seeds > 1 else ""
+    yield (
+        f"Here: recipe [{recipe}](../{page}), `{table.folder.name}`, {table.seeds} seed"
+        f"{plural}; {run.metric.upper()} in percent, normaliser `{run.normalizer}`; "
+        "no coefficient was searched.\n"
+    )
+    columns = table.columns
+    yield f"| system | {' | '.join(column.name for column in columns)} |"
+    yield f"|---|{'---:|' * len(columns)}"
+    for system in [*others, *own]:
+        rates = (f"{table.rate(system, column.sets):.1f}" for column in columns)
+        name = f"**`{system}`**" if system in own else f"`{system}`"
+        yield f"| {name} | {' | '.join(rates)} |"
+    yield ""
+
+
+def _is_of(method: str, recipe: Path, system: str) -> bool:
+    """Tell whether a system was merged by a method, or had the step after it."""
+    asked = configuration(recipe, system)
+    steps = (asked.get("params") or {}).get("calibrate")
+    return method == (steps if method in STEPS else asked["method"])
+
+
+def configuration(recipe: Path, system: str) -> Mapping[str, Any]:
+    """Return what made a merge: a file of the recipe, or one that recipes share."""
+    places = (folder / "conf" / "merge" / f"{system}.yaml" for folder in (recipe, ROOT))
+    found = next(place for place in places if place.is_file())
+    asked: dict[str, Any] = yaml.safe_load(found.read_text("utf-8"))
+    return asked
+
+
+def _papers(method: str) -> Iterator[str]:
+    for one in yaml.safe_load(PAPERS.read_text("utf-8")):
+        if own := one["methods"].get(method):
+            yield f"In {one['paper']}: {one['of']}.\n"
+            yield f"| system | {' | '.join(one['columns'])} |"
+            yield f"|---|{'---:|' * len(one['columns'])}"
+            for system, rates in one["systems"].items():
+                if system == own or system not in one["methods"].values():
+                    name = f"**{system}**" if system == own else system
+                    yield f"| {name} | {' | '.join(f'{x:.2f}' for x in rates)} |"
+            yield ""

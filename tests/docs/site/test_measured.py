@@ -1,0 +1,59 @@
+import re
+
+import pytest
+import yaml
+
+from docs.generate import SHOWN
+from docs.site.measured import PAPERS, configuration, section, tables
+from tests.docs.site.conftest import ROOT
+
+DOMAINS = ROOT / "egs2" / "domains" / "merge1"
+
+
+def rows(text):
+    found = re.findall(r"^\| \**`?([\w]+)`?\** \| (.*) \|$", text, re.MULTILINE)
+    return {name: cells.split(" | ") for name, cells in found}
+
+
+def test_numbers_are_those_of_the_committed_table():
+    page = (DOMAINS / "DOMAINS.md").read_text("utf-8")
+    committed = rows(
+        page.partition("## The table")[2].partition("Language identified")[0]
+    )
+    measured = rows(section("tsv_m").partition("\nIn ")[0])
+    assert {"zero_shot", "joint", "tsv_m", "tsv_m_ns"} <= measured.keys()
+    for system in ("zero_shot", "joint", "tsv_m", "tsv_m_ns"):
+        in_domain, full, other = (x.strip("*") for x in committed[system][6:9])
+        assert measured[system] == [in_domain, full, other]
+
+
+def test_a_step_has_what_was_merged_before_it():
+    assert {"tsv_m_svc", "soup_svc"} <= rows(section("svc")).keys()
+    assert "soup_svc" in rows(section("soup"))
+    assert "`tsv_m`" not in section("svc")
+
+
+def test_every_merge_of_a_table_is_of_a_method_that_has_a_page():
+    (table, *_) = tables()
+    for system in table.plan.merges:
+        assert configuration(table.recipe, system)["method"] in SHOWN
+
+
+def test_what_was_not_measured_says_so():
+    assert section("della") == (
+        "## What was measured\n\nNothing yet in this repository.\n"
+    )
+
+
+@pytest.mark.parametrize("paper", yaml.safe_load(PAPERS.read_text("utf-8")))
+def test_numbers_of_papers_are_complete(paper):
+    assert {len(x) for x in paper["systems"].values()} == {len(paper["columns"])}
+    assert set(paper["methods"].values()) <= paper["systems"].keys()
+    assert paper["methods"].keys() <= SHOWN.keys()
+    assert re.search(r"https://arxiv.org/abs/\d", paper["paper"])
+
+
+def test_numbers_of_a_paper_stand_on_the_page():
+    text = section("karcher")
+    assert "| **Karcher** | 10.23 | 17.63 | 12.70 | 7.12 | 7.43 |" in text
+    assert "BoostedTSV-M" not in text
