@@ -2,13 +2,13 @@
 
 import argparse
 import importlib
-import re
 import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from espnet_merge.errors import one_line_error, one_line_warnings
-from espnet_merge.options import Declared, Options, build, declared
+from espnet_merge.extras import named_extra
+from espnet_merge.options import Declared, Options, build, declared, with_one_sign
 from espnet_merge.version import __version__
 
 # name -> one line of help. A command lives in espnet_merge/bin/<name>.py and is
@@ -17,6 +17,7 @@ COMMANDS = {
     "doctor": "check the installation and name each missing piece with its remedy",
     "fetch": "get a Whisper by size, directory or OpenAI file, as a local directory",
     "language": "add a language that a Whisper does not know",
+    "new-recipe": "make a recipe directory for your own corpus",
     "validate": "check data directories before they are used",
     "format": "write a data directory with one audio file per utterance, at 16 kHz",
     "filter": "drop utterances that Whisper cannot use, with a count per reason",
@@ -59,7 +60,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         description=command.__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    with one_line_error(program, OSError), one_line_warnings(program):
+    with (
+        one_line_error(program, OSError),
+        one_line_warnings(program),
+        named_extra(name),
+    ):
         command.main(parse(command.Command, subparser, argv[1:]))
 
 
@@ -83,7 +88,7 @@ def parse[O: Options](
             title = (one.place.__doc__ or "").partition("\n")[0].rstrip(".")
             groups[one.place] = parser.add_argument_group(title)
         _add(groups[one.place], one)
-    given = vars(parser.parse_args([_with_dashes(word) for word in words]))
+    given = vars(parser.parse_args([with_one_sign(word, "-") for word in words]))
     for name in given:
         if read := options[name].option.read:
             given[name] = read(given[name])
@@ -105,10 +110,6 @@ def _add(group: "argparse._ActionsContainer", one: Declared) -> None:
     flag = option.flag or f"--{name.replace('_', '-')}"
     told |= {"dest": name, "required": one.required, "default": argparse.SUPPRESS}
     group.add_argument(flag, **told)
-
-
-def _with_dashes(word: str) -> str:
-    return re.sub("^--[^=]*", lambda name: name[0].replace("_", "-"), word)
 
 
 class _Parser(argparse.ArgumentParser):
