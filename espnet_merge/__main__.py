@@ -14,6 +14,7 @@ from espnet_merge.version import __version__
 # name -> one line of help. A command lives in espnet_merge/bin/<name>.py and is
 # imported only when it is called, so that --help costs no import of torch.
 COMMANDS = {
+    "completion": "print what completes these commands in your shell",
     "doctor": "check the installation and name each missing piece with its remedy",
     "fetch": "get a Whisper by size, directory or OpenAI file, as a local directory",
     "language": "add a language that a Whisper does not know",
@@ -81,6 +82,18 @@ def parse[O: Options](
     Raises:
         InputError: a value is wrong; of words that are no options the parser tells.
     """
+    options = add_options(kind, parser)
+    given = vars(parser.parse_args([with_one_sign(word, "-") for word in words]))
+    for name in given:
+        if read := options[name].option.read:
+            given[name] = read(given[name])
+    return build(kind, given)
+
+
+def add_options(
+    kind: type[Options], parser: argparse.ArgumentParser
+) -> dict[str, Declared]:
+    """Tell the parser the options of a dataclass, and return them by name."""
     options = declared(kind)
     groups: dict[type, argparse._ActionsContainer] = {kind: parser}
     for one in options.values():
@@ -88,11 +101,7 @@ def parse[O: Options](
             title = (one.place.__doc__ or "").partition("\n")[0].rstrip(".")
             groups[one.place] = parser.add_argument_group(title)
         _add(groups[one.place], one)
-    given = vars(parser.parse_args([with_one_sign(word, "-") for word in words]))
-    for name in given:
-        if read := options[name].option.read:
-            given[name] = read(given[name])
-    return build(kind, given)
+    return options
 
 
 def _add(group: "argparse._ActionsContainer", one: Declared) -> None:

@@ -8,6 +8,7 @@ prepare_data() {
   read -ra words <<<"$data_opts"
   local/data.sh "${words[@]}"
   link_ood
+  if [[ $eval_valid_set == true ]]; then link_valid; fi
   local set trains=("${learned[@]/%/_train}")
   for set in "${trains[@]}" "${valid_sets[@]}" "${tests[@]}"; do
     [[ -d data/$set ]] || fail "local/data.sh must make data/$set; it did not."
@@ -40,6 +41,17 @@ link_ood() {
     [[ ! -e data/$name ]] ||
       fail "--ood must name directories of other names than data/*; '$name' is there."
     ln -sfn "$(realpath "$dir")" "data/$name"
+  done
+}
+
+# From validation sets utterances are dropped, so as test sets they have a second name.
+link_valid() {
+  local name
+  for name in "${expert_names[@]}"; do
+    [[ ! -e data/${name}_dev || data/${name}_dev -ef data/${name}_valid ]] ||
+      fail "--eval_valid_set true makes data/${name}_dev, which is there: name it in" \
+        "--test_sets instead."
+    ln -sfn "${name}_valid" "data/${name}_dev"
   done
 }
 
