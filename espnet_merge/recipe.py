@@ -44,6 +44,13 @@ def in_clone() -> bool:
     return (ROOT / SETUP).exists()
 
 
+def conf_file(group: str, name: Path | str) -> Path:
+    """Return a file of the user's, or else that of ``conf/<group>`` with this name."""
+    tree = ROOT if in_clone() else SHIPPED
+    file = tree / "conf" / group / f"{name}.yaml"
+    return file if file.is_file() and not Path(name).exists() else Path(name)
+
+
 def lay_out(root: Path) -> None:
     """Write what a clone has around its recipes into ``root``.
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from espnet_merge.__main__ import main
+from espnet_merge.recipe import conf_file
 
 ROOT = Path(__file__).parents[2]
 WORDS = ("new-recipe", "egs2/corpus/merge1")
@@ -63,6 +64,21 @@ def test_what_is_there_stays(made, environment):
     )
     assert mine.read_text() == "max_epoch: 1\n"
     assert (made / "egs2" / "other" / "merge1" / "run.sh").exists()
+
+
+def test_configurations_are_found_by_name(environment, tmp_path, monkeypatch):
+    code = (
+        "from espnet_merge.recipe import conf_file; print(conf_file('search', 'ties'))"
+    )
+    done = environment.run(environment.python, "-c", code, cwd=tmp_path)
+    found = Path(done.stdout.strip())
+    assert found.parts[-5:-3] == ("espnet_merge", "shipped")
+    assert conf_file("search", "ties") == ROOT / "conf" / "search" / "ties.yaml"
+    assert found.read_bytes() == conf_file("search", "ties").read_bytes()
+    monkeypatch.chdir(tmp_path)
+    Path("ties").touch()
+    for own in ("ties", "none", "ties.yaml"):
+        assert conf_file("search", own) == Path(own)
 
 
 def test_the_place_is_checked(environment, tmp_path, capsys):
