@@ -1,5 +1,5 @@
-"""Metadata lives in pyproject.toml; this file serves tools that still look for it."""
+"""Tell tools that still look for this file that pyproject.toml has all of it."""
 
-from setuptools import setup
+import sys
 
-setup()
+sys.exit("setup.py: the package is built by pyproject.toml; run 'pip install .' instead.")

@@ -19,7 +19,7 @@ PAGE = DOCS / "architecture.md"
 PICTURE = DOCS / "images" / "rooms.svg"
 PACKAGE = DOCS.parent / "espnet_merge"
 # Floors whose rooms everybody may need: an arrow to each would hide the others.
-GROUND = 2
+GROUND = 3
 
 # Where a room is drawn, in boxes from the left, and what is in it.
 PLACES = {
@@ -43,21 +43,23 @@ PLACES = {
     "data": (0.05, "Kaldi directories"),
     "linalg": (4.5, "SVD, eigh"),
     "card": (2.3, "model cards, push"),
+    "installation": (1.2, "is all there?"),
     "checkpoint": (3.0, "weights by name"),
     "__main__": (5.1, "finds the command"),
     "cluster": (1.9, "SLURM's client"),
+    "recipe": (0.8, "a new one"),
     "disk": (0, "all or nothing"),
     "kernels": (1.02, "loops by numba"),
     "workers": (2.04, "ordered threads"),
     "job_array": (3.06, "part i of n"),
     "speech": (4.08, "languages, tasks"),
     "options": (5.1, "declared once"),
+    "extras": (5.1, "what is missing"),
     "errors": (0, "one line each"),
     "version": (1.02, "one number"),
     "files": (2.04, "shared names"),
     "arrays": (3.06, "NumPy's, torch's"),
     "html": (4.08, "tables"),
-    "installation": (5.1, "is all there?"),
 }
 LEFT, TOP = 34, 8
 BOX, HEIGHT, STEP, FLOOR = 128, 42, 140, 82

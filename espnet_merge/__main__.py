@@ -2,22 +2,24 @@
 
 import argparse
 import importlib
-import re
 import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from espnet_merge.errors import one_line_error, one_line_warnings
-from espnet_merge.options import Declared, Options, build, declared
+from espnet_merge.extras import named_extra
+from espnet_merge.options import Declared, Options, build, declared, with_one_sign
 from espnet_merge.version import __version__
 
 # name -> one line of help. A command lives in espnet_merge/bin/<name>.py and is
 # imported only when it is called, so that --help costs no import of torch.
 COMMANDS = {
+    "completion": "print what completes these commands in your shell",
     "doctor": "check the installation and name each missing piece with its remedy",
     "fetch": "get a Whisper by size, directory or OpenAI file, as a local directory",
     "language": "add a language that a Whisper does not know",
     "import": "make data directories of a corpus: CSV, JSONL, Kaldi, Parquet, a folder",
+    "new-recipe": "make a recipe directory for your own corpus",
     "validate": "check data directories before they are used",
     "format": "write a data directory with one audio file per utterance, at 16 kHz",
     "filter": "drop utterances that Whisper cannot use, with a count per reason",
@@ -60,7 +62,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         description=command.__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    with one_line_error(program, OSError), one_line_warnings(program):
+    with (
+        one_line_error(program, OSError),
+        one_line_warnings(program),
+        named_extra(name),
+    ):
         command.main(parse(command.Command, subparser, argv[1:]))
 
 
@@ -77,6 +83,18 @@ def parse[O: Options](
     Raises:
         InputError: a value is wrong; of words that are no options the parser tells.
     """
+    options = add_options(kind, parser)
+    given = vars(parser.parse_args([with_one_sign(word, "-") for word in words]))
+    for name in given:
+        if read := options[name].option.read:
+            given[name] = read(given[name])
+    return build(kind, given)
+
+
+def add_options(
+    kind: type[Options], parser: argparse.ArgumentParser
+) -> dict[str, Declared]:
+    """Tell the parser the options of a dataclass, and return them by name."""
     options = declared(kind)
     groups: dict[type, argparse._ActionsContainer] = {kind: parser}
     for one in options.values():
@@ -84,11 +102,7 @@ def parse[O: Options](
             title = (one.place.__doc__ or "").partition("\n")[0].rstrip(".")
             groups[one.place] = parser.add_argument_group(title)
         _add(groups[one.place], one)
-    given = vars(parser.parse_args([_with_dashes(word) for word in words]))
-    for name in given:
-        if read := options[name].option.read:
-            given[name] = read(given[name])
-    return build(kind, given)
+    return options
 
 
 def _add(group: "argparse._ActionsContainer", one: Declared) -> None:
@@ -106,10 +120,6 @@ def _add(group: "argparse._ActionsContainer", one: Declared) -> None:
     flag = option.flag or f"--{name.replace('_', '-')}"
     told |= {"dest": name, "required": one.required, "default": argparse.SUPPRESS}
     group.add_argument(flag, **told)
-
-
-def _with_dashes(word: str) -> str:
-    return re.sub("^--[^=]*", lambda name: name[0].replace("_", "-"), word)
 
 
 class _Parser(argparse.ArgumentParser):

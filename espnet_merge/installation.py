@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+from espnet_merge.extras import extra_of
+from espnet_merge.recipe import ROOT, in_clone
+
 SCRIPTS = [
     "utils/run.pl",
     "utils/slurm.pl",
@@ -76,28 +78,42 @@ def check_packages() -> Iterator[Finding]:
         yield Finding("packaging", "missing", "not installed", "make setup")
         return
     for requirement in map(Requirement, requirements):
+        name, versions = requirement.name, str(requirement.specifier)
         if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
-            yield check_package(requirement.name, str(requirement.specifier))
+            yield check_package(name, versions)
+        elif requirement.marker.evaluate({"extra": "all"}):
+            yield check_optional(name, versions)
 
 
 def check_package(name: str, versions: str) -> Finding:
     """Compare the installed version of one package with the range ``versions``."""
     from packaging.specifiers import SpecifierSet
 
+    remedy = "make setup" if in_clone() else f"pip install '{name}{versions}'"
     try:
         found = metadata.version(name)
     except metadata.PackageNotFoundError:
-        return Finding(name, "missing", f"needs {versions}", "make setup")
+        return Finding(name, "missing", f"needs {versions}", remedy)
     if SpecifierSet(versions).contains(found, prereleases=True):
         return Finding(name, "ok", found)
-    return Finding(name, "wrong", f"{found}, needs {versions}", "make setup")
+    return Finding(name, "wrong", f"{found}, needs {versions}", remedy)
+
+
+def check_optional(name: str, versions: str) -> Finding:
+    """Do so for a package of an extra; without a clone, its absence is no fault."""
+    finding = check_package(name, versions)
+    if finding.state != "missing" or in_clone():
+        return finding
+    remedy = f"pip install 'espnet_merge[{extra_of(name)}]'"
+    return Finding(name, "note", "optional, not found", remedy)
 
 
 def check_scripts() -> Iterator[Finding]:
     """Look for the ESPnet scripts that the recipes call, where the recipes look."""
     locator = ROOT / "tools" / "espnet_root.sh"
     if not locator.exists():
-        yield Finding("recipes", "note", "not in this copy", "clone the repository")
+        remedy = "espnet-merge new-recipe egs2/CORPUS/NAME makes one"
+        yield Finding("recipes", "note", "none beside this package", remedy)
         return
     answer = subprocess.run([locator], capture_output=True, text=True, check=False)
     if answer.returncode != 0:

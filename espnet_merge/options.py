@@ -15,6 +15,7 @@ whatever fills them.
 """
 
 import difflib
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, fields
 from inspect import Parameter, Signature, cleandoc, get_annotations
@@ -23,6 +24,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hints
 
 from espnet_merge.errors import InputError
+from espnet_merge.extras import named_extra
 
 # What a command takes in Python where it reads or writes a file or a directory.
 AnyPath = str | Path
@@ -283,6 +285,18 @@ def part[O: Options](options: Options, kind: type[O]) -> O:
     return kind(**{name: getattr(options, name) for name in declared(kind)})
 
 
+def with_one_sign(word: str, sign: str) -> str:
+    """Return a word of a command line with one of ``_`` and ``-`` in an option's name.
+
+    >>> with_one_sign("--max_epoch=1_0", "-"), with_one_sign("a_b", "-")
+    ('--max-epoch=1_0', 'a_b')
+    """
+    if not word.startswith("--"):
+        return word
+    name, equals, value = word[2:].partition("=")
+    return f"--{re.sub('[_-]', sign, name)}{equals}{value}"
+
+
 def as_words(options: Options) -> list[str]:
     """Return the options as words of a command line, those without a value left out."""
     words = []
@@ -319,7 +333,8 @@ def function[**P, R](
     def call(*args: P.args, **given: P.kwargs) -> R:
         if args:
             raise InputError(f"{name} takes keyword arguments alone; got {args[0]!r}.")
-        done: R = build(kind, given)()
+        with named_extra(name):
+            done: R = build(kind, given)()
         return done
 
     call.__name__ = call.__qualname__ = name

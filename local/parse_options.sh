@@ -7,7 +7,8 @@
 # A line "# of FILE: NAME..." says that a file next to the script declares these options;
 # the script has sourced it. A line "# passed on to FILE: NAME..." says that the script
 # takes options that another script declares, and passes them on: "${passed_on[@]}". A line
-# "# as in FILE: NAME=OPTION..." says by which names another script, ESPnet's, knows them.
+# "# as in FILE: NAME=OPTION..." says by which names another script, ESPnet's, knows them;
+# "# not here: NAME...: WHY" which of its options this script cannot have.
 
 _option_error() {
   echo "${0##*/}: error: $1" >&2
@@ -41,6 +42,9 @@ _is_switch() { # NAME
 _set_option() { # NAME VALUE
   local name=${1//-/_}
   name=${_known_as[$name]:-$name}
+  local why
+  why=$(_block "$0" | sed -nE "s/^# not here:( [a-z_0-9]+)* $name( [a-z_0-9]+)*: //p")
+  [[ -z $why ]] || _option_error "option '$1' of ESPnet is not one here: $why."
   [[ $'\n'$_declared == *$'\n'"$name="* ]] ||
     _option_error "unknown option '$1'; --help lists the options."
   if _is_switch "$name" && [[ ! $2 =~ ^(true|false)$ ]]; then

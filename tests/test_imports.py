@@ -3,6 +3,7 @@
 import-linter counts the imports within functions, too, so it cannot tell the two apart.
 """
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -72,10 +73,10 @@ def room(module: str) -> str:
     return f"{module}.".split(".")[1]
 
 
-def run(code: str, *arguments: str) -> str:
+def run(code: str, *arguments: str, cwd: Path = ROOT) -> str:
     done = subprocess.run(
         [sys.executable, "-c", code, *arguments],
-        cwd=ROOT,
+        cwd=cwd,
         capture_output=True,
         text=True,
         check=True,
@@ -94,6 +95,32 @@ def test_a_slow_import_would_be_seen():
     assert run(IMPORT_ALL, "espnet_merge.whisper.model") == (
         "espnet_merge.whisper.model needs torch\n"
     )
+
+
+EXPERTS = ("--base", "exp/base", "--experts", "exp/full_es/model", "exp/full_it/model")
+REF = ("--ref", "dump/raw/es_test")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("inspect", *EXPERTS),
+        ("sweep", "--method", "tsv_m", *EXPERTS, "--output", "sweep"),
+        ("score", *REF, "--hyp", "exp/copy/es_test"),
+        ("compare", *REF, "--hyp", "exp/copy", "exp/again"),
+        ("gate", *REF, "--baseline", "exp/copy", "--candidate", "exp/again"),
+        ("validate", "--data", "dump/raw/es_test"),
+    ],
+    ids=lambda words: words[0],
+)
+def test_commands_without_a_network_import_none(finished_recipe, tmp_path, words):
+    recipe = shutil.copytree(finished_recipe, tmp_path / "recipe")
+    shutil.copytree(recipe / "exp" / "copy", recipe / "exp" / "again")
+    code = (
+        "import sys; from espnet_merge.__main__ import main; main(sys.argv[1:]);"
+        f"print(*sorted(set({SLOW}) & sys.modules.keys()))"
+    )
+    assert run(code, *words, cwd=recipe).splitlines()[-1] == ""
 
 
 @pytest.mark.parametrize("module", ["speech", "decode.settings"])

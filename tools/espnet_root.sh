@@ -7,7 +7,7 @@ root=${ESPNET_ROOT:-$(cd "$(dirname "$0")" && pwd)/espnet}
 if [[ ! -x $root/egs2/TEMPLATE/asr1/utils/run.pl ]]; then
   echo "espnet_root.sh: error: ESPnet's scripts are required; found no" \
     "egs2/TEMPLATE/asr1/utils/run.pl in '$root';" \
-    "run 'make setup', or set ESPNET_ROOT to a checkout of ESPnet." >&2
+    "run $(dirname "$0")/install_espnet.sh, or set ESPNET_ROOT to a checkout of ESPnet." >&2
   exit 2
 fi
 cd "$root" && pwd

@@ -46,9 +46,10 @@ class Measured(Options):
         """Return what was measured."""
         from espnet_merge.card.scores import Evidence
         from espnet_merge.errors import InputError
-        from espnet_merge.report.evidence import read_evidence
 
         if self.scores:
+            from espnet_merge.report.evidence import read_evidence
+
             baseline = Path(self.baseline) if self.baseline else None
             return read_evidence(Path(self.scores), baseline, self.margin)
         if self.baseline:

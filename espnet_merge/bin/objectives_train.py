@@ -4,21 +4,24 @@ Takes the options of ``whisper_train`` and ``objectives_conf``; see ``--help``,
 ``conf/train/objectives_*.yaml`` and docs/objective_soups.md.
 """
 
-import os
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from espnet_merge.errors import one_line_error
+from espnet_merge.bin._training import train
+
+if TYPE_CHECKING:
+    from espnet_merge.tasks.objectives import ObjectivesTask
 
 
 def main(cmd: Sequence[str] | None = None) -> None:
     """Run ``ObjectivesTask``; exit 2 with one line on bad input."""
-    # ESPnet's data loader forks after the tokenizer was used.
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    from espnet_merge.tasks.objectives import ObjectivesTask
-    from espnet_merge.tasks.sound import readable_audio
+    train("objectives_train", _task, cmd)
 
-    with one_line_error("objectives_train"), readable_audio():
-        ObjectivesTask.main(cmd=cmd)
+
+def _task() -> "type[ObjectivesTask]":
+    from espnet_merge.tasks.objectives import ObjectivesTask
+
+    return ObjectivesTask
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 r"""Choose coefficients of a merge on development data.
 
-A --space is a file of conf/search: a method, and ranges of its parameters. Several are
-searched together. Each trial is a merge in memory, which is decoded and scored. The
-best is written to --output/model, beside search.json with all trials and search.png.
+A --space is a file, or the name of one in conf/search: a method, and ranges of its
+parameters. Several are searched together. Each trial is a merge in memory, which is
+decoded and scored. The best is written to --output/model, beside search.json with all
+trials and search.png.
 
 With --keep there are two goals: the trial at the knee of their Pareto front is taken.
 
@@ -10,13 +11,14 @@ A killed search goes on where it was, and one that is done can be given more --t
 Each job of an array takes a --shard; the same command without it writes the result.
 
 For example:
-  espnet-merge search --space conf/search/tsv_m.yaml --base exp/base \
+  espnet-merge search --space tsv_m --base exp/base \
     --experts exp/full_es/model exp/full_it/model \
     --data dump/raw/es_valid dump/raw/it_valid --output exp/tsv_m_searched
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,6 +26,7 @@ from espnet_merge.bin._developing import Development
 from espnet_merge.bin._merging import Result
 from espnet_merge.errors import InputError
 from espnet_merge.options import AnyPath, Option, function, part
+from espnet_merge.recipe import conf_file
 from espnet_merge.search.settings import SearchSettings
 
 if TYPE_CHECKING:
@@ -66,7 +69,12 @@ class Command(Development, Result, SearchSettings):
 
     space: Annotated[
         Sequence[AnyPath],
-        Option("YAML with 'method' and 'params', some of them ranges", metavar="FILE"),
+        Option(
+            "YAML with 'method' and 'params', some of them ranges, or a name in"
+            " conf/search",
+            metavar="FILE",
+            find=partial(conf_file, "search"),
+        ),
     ]
     keep: Annotated[
         Sequence[AnyPath],

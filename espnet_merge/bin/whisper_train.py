@@ -4,21 +4,24 @@ Takes the options and YAML keys of ESPnet's own train commands; see ``--help`` a
 ``conf/train/*.yaml``.
 """
 
-import os
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from espnet_merge.errors import one_line_error
+from espnet_merge.bin._training import train
+
+if TYPE_CHECKING:
+    from espnet_merge.tasks.whisper import WhisperTask
 
 
 def main(cmd: Sequence[str] | None = None) -> None:
     """Run ``WhisperTask``; exit 2 with one line on bad input."""
-    # ESPnet's data loader forks after the tokenizer was used.
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    from espnet_merge.tasks.sound import readable_audio
+    train("whisper_train", _task, cmd)
+
+
+def _task() -> "type[WhisperTask]":
     from espnet_merge.tasks.whisper import WhisperTask
 
-    with one_line_error("whisper_train"), readable_audio():
-        WhisperTask.main(cmd=cmd)
+    return WhisperTask
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The record of a merge: what determines its bytes, written with the result."""
 
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,9 @@ def record_of(merge: Merge, inputs: list[dict[str, str]]) -> Record:
 
     versions = {"espnet_merge": __version__, "numpy": np.__version__}
     if merge.decomposes:
-        versions |= {name: version(name) for name in ("scipy", "torch")}
+        # Merging does not need torch, unless it is told to use a GPU.
+        installed = filter(find_spec, ("scipy", "torch"))
+        versions |= {name: version(name) for name in installed}
     names = {kind: name for name, kind in METHODS.items()}
     files = {str(path): sha256(path) for path in merge.files}
     copied = {str(path): sha256(path) for path in merge.written.side_files}

@@ -1,14 +1,17 @@
 """The origin of results: versions, commit, command and base model."""
 
+import json
 import platform
 import subprocess
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
 
 from espnet_merge.checkpoint.hf import is_hf, weight_files
 from espnet_merge.disk.digest import sha256
+from espnet_merge.version import __version__
 
 PACKAGES = ("espnet_merge", "espnet", "torch", "transformers", "peft", "rapidfuzz")
 
@@ -27,7 +30,8 @@ def origin(command: str, base_model: Path | None) -> Iterator[tuple[str, str]]:
     for package, found in versions():
         yield f"{package} version", found
     yield "Git hash", commit()
-    yield "Commit date", _git("log", "-1", "--format=%cI")
+    if date := _git("log", "-1", "--format=%cI"):
+        yield "Commit date", date
     yield "command", command
     files = weight_files(base_model) if base_model and is_hf(base_model) else []
     for file in files:
@@ -45,8 +49,17 @@ def versions() -> Iterator[tuple[str, str]]:
 
 
 def commit() -> str:
-    """Return the commit that the sources are of, or that they are not under git."""
-    return _git("describe", "--always", "--dirty", "--abbrev=40")
+    """Return the commit that the sources are of, or else the release of the package.
+
+    pip notes the commit where it installs from a repository.
+    """
+    if found := _git("describe", "--always", "--dirty", "--abbrev=40"):
+        return found
+    with suppress(PackageNotFoundError):
+        noted = distribution("espnet_merge").read_text("direct_url.json") or "{}"
+        if found := json.loads(noted).get("vcs_info", {}).get("commit_id"):
+            return str(found)
+    return f"none, release {__version__}"
 
 
 def origin_lines(facts: Iterable[tuple[str, str]]) -> Iterator[str]:
@@ -67,12 +80,23 @@ def _version(package: str) -> str:
 
 
 def _git(*arguments: str) -> str:
-    """Return what git says about this package's sources, or ``not under git``."""
-    here = Path(__file__).parent
-    try:
-        done = subprocess.run(
-            ["git", *arguments], cwd=here, capture_output=True, text=True, check=True
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return "not under git"
-    return done.stdout.strip()
+    """Return what git says about this package's sources, or "" where it has none.
+
+    The environment may lie in a repository of another project, which tracks no file
+    of this package.
+    """
+    here = Path(__file__)
+    answer = ""
+    for words in (["ls-files", "--error-unmatch", here.name], arguments):
+        try:
+            done = subprocess.run(
+                ["git", *words],
+                cwd=here.parent,
+                capture_output=True,
+                text=True,
+                check=True,
+            )
+        except (OSError, subprocess.CalledProcessError):
+            return ""
+        answer = done.stdout.strip()
+    return answer

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from operator import eq
 
-from rapidfuzz.distance import Levenshtein
-
 # A reference token and the hypothesis token aligned with it; None where one is missing.
 Pair = tuple[str | None, str | None]
 
@@ -57,6 +55,8 @@ def align(reference: str, hypothesis: str, metric: str) -> list[Pair]:
     >>> align("a b c", "a x", "wer")
     [('a', 'a'), ('b', 'x'), ('c', None)]
     """
+    from rapidfuzz.distance import Levenshtein
+
     split = _SPLIT[metric]
     ours, theirs = split(reference), split(hypothesis)
     pairs: list[Pair] = []

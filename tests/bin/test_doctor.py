@@ -85,6 +85,24 @@ def test_missing_packages_are_all_named(installation, capsys):
     assert "2 missing or wrong: torch, peft;" in printed.err
 
 
+def test_without_a_clone_what_an_extra_brings_is_a_note(
+    installation, monkeypatch, capsys
+):
+    versions, _ = installation
+    extra = ['optuna>=5; extra == "search"', 'optuna>=5; extra == "all"']
+    monkeypatch.setattr(metadata, "requires", lambda _: ["torch<3,>=2.9", *extra])
+    assert run_doctor(capsys)[0] == 2
+    monkeypatch.setattr(doctor, "in_clone", lambda: False)
+    monkeypatch.setattr(doctor, "extra_of", {"optuna": "search"}.get)
+    status, printed = run_doctor(capsys)
+    assert (status, states(printed.out)["optuna"]) == (0, "note")
+    assert "optional, not found; pip install 'espnet_merge[search]'" in printed.out
+    versions["optuna"] = "4.9"
+    assert run_doctor(capsys)[0] == 2
+    del versions["optuna"], versions["torch"]
+    assert "pip install 'torch<3,>=2.9'" in run_doctor(capsys)[1].out
+
+
 def test_package_that_is_not_installed(installation, capsys):
     versions, _ = installation
     versions.clear()

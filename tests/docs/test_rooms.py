@@ -60,8 +60,15 @@ def test_arrows_say_all_that_is_imported_above_the_ground():
 
 
 def test_what_follows_from_others_is_not_drawn(monkeypatch):
-    monkeypatch.setattr(rooms, "floors", lambda: [["e"], ["d"], ["c"], ["b"], ["a"]])
-    found = {"a": {"b", "c", "e"}, "b": {"c", "d"}, "c": {"d"}, "d": {"e"}, "e": set()}
+    monkeypatch.setattr(rooms, "floors", lambda: [*"fedcba"])
+    found = {
+        "a": {"b", "c", "e"},
+        "b": {"c", "d"},
+        "c": {"d"},
+        "d": {"e"},
+        "e": {"f"},
+        "f": set(),
+    }
     assert rooms.arrows(found) == [("a", "b"), ("b", "c")]
 
 

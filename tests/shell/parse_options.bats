@@ -12,6 +12,8 @@ colour=red      # a colour
 max_epoch=3     # how many
 two_stage=false # twice
 # as in asr.sh: asr_colour=colour epochs=max_epoch
+# not here: nbpe use_lm: a reason: with "words"
+# not here: lm: another one
 # end of options
 secret=kept
 . "$root/local/parse_options.sh"
@@ -32,6 +34,18 @@ EOF
   [ "$output" = "blue|5|kept" ]
   run bash "$script" --help
   [[ $output == *"--asr_colour is --colour"* ]]
+}
+
+@test "options of another script that cannot be had are refused with the reason" {
+  for option in --nbpe --use_lm --use-lm; do
+    run bash "$script" "$option" 3
+    [ "$status" -eq 2 ]
+    [ "$output" = "script.sh: error: option '${option#--}' of ESPnet is not one here: a reason: with \"words\"." ]
+  done
+  run bash "$script" --lm 3
+  [[ $output == *"not one here: another one." ]]
+  run bash "$script" --use 3
+  [[ $output == *"unknown option 'use'"* ]]
 }
 
 @test "an option that is true or false takes nothing else" {

@@ -9,6 +9,7 @@ prepare_data() {
     read -ra options <<<"$data_opts"
     local/data.sh "${options[@]}"
     link_ood
+    if [[ $eval_valid_set == true ]]; then link_valid; fi
   fi
   for set in "${trains[@]}" "${valid_sets[@]}" "${tests[@]}"; do
     [[ -d data/$set || $listing == true ]] ||
@@ -50,6 +51,17 @@ link_ood() {
     [[ ! -e data/$name ]] ||
       fail "--ood must name directories of other names than data/*; '$name' is there."
     ln -sfn "$(realpath "$dir")" "data/$name"
+  done
+}
+
+# From validation sets utterances are dropped, so as test sets they have a second name.
+link_valid() {
+  local name
+  for name in "${expert_names[@]}"; do
+    [[ ! -e data/${name}_dev || data/${name}_dev -ef data/${name}_valid ]] ||
+      fail "--eval_valid_set true makes data/${name}_dev, which is there: name it in" \
+        "--test_sets instead."
+    ln -sfn "${name}_valid" "data/${name}_dev"
   done
 }
 

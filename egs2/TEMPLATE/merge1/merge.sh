@@ -18,6 +18,7 @@ skip_stages=      # numbers of stages to leave out, as "2 6"
 skip_data_prep=false # leave out stages 1 to 3 and 5
 skip_train=false  # leave out stages 6 and 7
 skip_eval=false   # leave out stages 9 to 11
+skip_upload=true  # a recipe uploads nothing; "espnet-merge push" does
 experts=          # names of the experts, as "es it ru"; auto: NAME of each data/NAME_train
 expert_models=    # experts that are taken, not trained: "es=PATH it=OWNER/NAME[@REVISION]"
 expert_mode=padded # in conf/decode: silence that these were trained with, if they do not say
@@ -29,6 +30,7 @@ routes=           # systems that route between LoRA experts: of routed, routed_h
 objectives=       # objective soups on the data of all experts: names in conf/train, or files
 test_sets=        # names of the test sets under data/, as "es_test en_test"; auto: data/*_test
 ood=              # data directories of any place: further test sets, out of domain
+eval_valid_set=false # decode the validation sets as well, whole, as test sets NAME_dev
 groups=           # further test sets of an expert, as "es=es_phone_test,es_tv_test"
 data_opts=        # options passed on to local/data.sh
 speed_factors=    # copies of the training data at other speeds, as "0.9 1.1"
@@ -53,6 +55,7 @@ statistics_args="--utterances 100" # options of "espnet-merge statistics", for f
 router_args="--pad-to 0 --tail 4" # options of "espnet-merge router", for routed_heard
 routed_args=      # further options of decode for it, as "--min-confidence 0.9 --fallback none"
 decode_configs=as_trained # names in conf/decode, or files, for all systems
+gpu_inference=false # decode on GPUs
 nj=2              # data sets prepared, and merges made, at the same time
 ngpu=0            # GPUs for each training job
 num_nodes=1       # machines for each training job
@@ -65,6 +68,31 @@ status=false      # print how far the last run in EXPDIR is; on any machine that
 # as in asr.sh: min_wav_duration=min_train_seconds max_wav_duration=max_train_seconds
 # as in asr.sh: pretrained_model=base asr_config=full_config asr_args=train_args
 # as in asr.sh: inference_config=decode_configs inference_args=decode_args
+# as in asr.sh: skip_upload_hf=skip_upload skip_packing=skip_upload
+# not here: train_set valid_set: an expert NAME learns from data/NAME_{train,valid}, say --experts
+# not here: asr_exp asr_tag asr_stats_dir: each system has its directory in --expdir
+# not here: inference_tag: hypotheses lie in inference_NAME, NAME of --decode_configs
+# not here: inference_asr_model: say --train_args "--keep_nbest_models N", whose average is taken
+# not here: batch_size: say --decode_args "--batch-size N", or --train_args "--batch_size N"
+# not here: download_model: say --base OWNER/NAME, or --expert_models "NAME=OWNER/NAME"
+# not here: hf_repo: espnet-merge push publishes a model
+# not here: use_lm use_word_lm use_ngram lm_tag lm_exp lm_stats_dir lm_config lm_args: no language model is used
+# not here: num_splits_lm word_vocab_size lm_fold_length lm_train_text lm_dev_text lm_test_text: no language model is used
+# not here: ngram_exp ngram_num inference_lm inference_ngram: no language model is used
+# not here: token_type nbpe bpemode oov blank sos_eos bpe_input_sentence_size bpe_nlsyms: the tokenizer is that of --base
+# not here: bpe_char_cover bpe_train_text hugging_face_model_name_or_path nlsyms_txt g2p: the tokenizer is that of --base
+# not here: cleaner: texts are learnt as they stand in data/NAME_train/text
+# not here: feats_type audio_format fs feats_normalize: Whisper hears 16 kHz, to which stage 3 converts
+# not here: multi_columns_input_wav_scp multi_columns_output_wav_scp: Whisper hears one channel
+# not here: use_prompt use_lang_prompt use_nlp_prompt lang: the prompt of an utterance follows from utt2lang and utt2task
+# not here: asr_task num_ref num_inf sot_asr: the model is Whisper, of one speaker
+# not here: use_k2 k2_ctc_decoding k2_config use_nbest_rescoring num_paths nll_batch_size use_maskctc: Whisper has no CTC
+# not here: use_streaming: Whisper hears windows of 30 s
+# not here: ignore_init_mismatch: experts have the shape of --base
+# not here: use_lightning: training is that of ESPnet, say --train_args
+# not here: num_splits_asr asr_speech_fold_length asr_text_fold_length: say --train_args "--fold_length N"
+# not here: post_process_local_data_opts auxiliary_data_tags: local/data.sh is run once, with --data_opts
+# not here: score_opts local_score_opts hyp_cleaner: say --normalizer, and see espnet-merge score
 # end of options
 
 given=("$@")
@@ -101,6 +129,8 @@ if [[ $skip_data_prep == true ]]; then skip_stages+=" 1 2 3 5"; fi
 if [[ $skip_train == true ]]; then skip_stages+=" 6 7"; fi
 if [[ $skip_eval == true ]]; then skip_stages+=" 9 10 11"; fi
 check_stages 11
+[[ $skip_upload == true ]] ||
+  fail "--skip_upload must be true: a recipe uploads nothing; espnet-merge push does."
 if [[ $experts == auto ]]; then experts=$(names_in_data train); fi
 if [[ $test_sets == auto ]]; then test_sets=$(names_in_data test _test); fi
 [[ -n $experts ]] || fail "--experts must name at least one expert, as 'es it ru'."
@@ -115,11 +145,18 @@ read -ra joint_kinds <<<"$joint"
 read -ra tests <<<"$test_sets"
 read -ra ood_dirs <<<"$ood"
 for dir in "${ood_dirs[@]}"; do tests+=("$(basename "$dir")"); done
+if [[ $eval_valid_set == true ]]; then
+  for name in "${expert_names[@]}"; do
+    tests+=("${name}_dev")
+    groups+=" $name=${name}_dev"
+  done
+fi
 read -ra factors <<<"$speed_factors"
 read -ra merge_words <<<"$merge_args"
 read -ra search_words <<<"$search_args"
 read -ra decode_words <<<"$decode_args"
 if [[ $hear == true ]]; then decode_words+=(--hear); fi
+if [[ $gpu_inference == true ]]; then decode_words+=(--device cuda); fi
 read -ra statistics_words <<<"$statistics_args"
 full_config=$(conf_file train "$full_config")
 lora_config=$(conf_file train "$lora_config")

@@ -1,0 +1,1 @@
+../../../prompts/merge1/local/data.sh
