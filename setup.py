@@ -2,4 +2,4 @@
 
 import sys
 
-sys.exit("setup.py: the package is built by pyproject.toml; run 'pip install .' instead.")
+sys.exit("setup.py: pyproject.toml builds the package; run 'pip install .' instead.")
