@@ -19,6 +19,7 @@ from types import FrameType
 from espnet_merge.cluster import scheduler
 from espnet_merge.cluster.record import (
     STOPPED,
+    UNFINISHED,
     Attempt,
     Record,
     attempt_log,
@@ -42,6 +43,7 @@ GRACE = {"COMPLETED": 60.0, "FAILED": 5.0, GONE: 5.0}
 SOON = 2.0  # seconds between two questions meanwhile
 CANCELLING = 60.0  # seconds in which the jobs of an ended client must be cancelled
 ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+SHORT = ("TIMEOUT", "UNFINISHED")  # these need more time
 # The cluster broke these, not the command.
 BROKEN = ("NODE_FAIL", "PREEMPTED", "BOOT_FAIL", "REVOKED", "HELD", GONE)
 # Why a job waits that will never start by itself: what is made of it.
@@ -151,6 +153,8 @@ class Client:
         if stuck:
             self.cancel({task_id})
         state = why(self.record.directory, task_id, end.state)
+        if (state, end.status) == ("FAILED", UNFINISHED):
+            state = "UNFINISHED"
         attempt.lost[task] = state
         del self.final[task]
         words = lost_words(state, end.status)
@@ -164,8 +168,8 @@ class Client:
 
     def again(self, task: int, state: str) -> bool:
         """Return whether a lost task may be submitted again."""
-        if state == "TIMEOUT":
-            return self.record.losses(task, [state]) <= self.settings.resume
+        if state in SHORT:
+            return self.record.losses(task, SHORT) <= self.settings.resume
         if state in BROKEN:
             return self.record.losses(task, BROKEN) <= self.settings.retries
         return False

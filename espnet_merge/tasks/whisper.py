@@ -5,17 +5,21 @@ file adds the model, a prompt for each utterance, LoRA, and checks at the start.
 """
 
 import argparse
-from collections.abc import Callable, Collection
+import signal
+import sys
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 from espnet2.asr.specaug.specaug import SpecAug
+from espnet2.iterators.abs_iter_factory import AbsIterFactory
 from espnet2.tasks.abs_task import AbsTask
 from espnet2.train.class_choices import ClassChoices
 from espnet2.train.collate_fn import CommonCollateFn
 from espnet2.utils.nested_dict_action import NestedDictAction
 from espnet2.utils.types import str2bool, str_or_none
 from torch import Tensor, nn
+from torch.multiprocessing import ProcessExitedException
 
 from espnet_merge.checkpoint.hub_names import ON_HUB
 from espnet_merge.checkpoint.labels import KEY, SPACED
@@ -23,11 +27,13 @@ from espnet_merge.errors import InputError
 from espnet_merge.lora.adapter import add_adapter
 from espnet_merge.objectives.conf import build
 from espnet_merge.tasks.labels import check_labels, warn_of_older
+from espnet_merge.tasks.loading import SteadyLoaders, check_processes
 from espnet_merge.tasks.mixture import start_mixture
 from espnet_merge.tasks.model import WhisperModel
 from espnet_merge.tasks.preprocess import IGNORE, WhisperPreprocessor
 from espnet_merge.tasks.sound import check_first_recordings
 from espnet_merge.tasks.sources import find_models
+from espnet_merge.tasks.step_checkpoint import AGAIN, handled
 from espnet_merge.tasks.trainer import WhisperTrainer
 from espnet_merge.tasks.warm_start import start_warm
 from espnet_merge.whisper.labels import LabelConf
@@ -59,12 +65,26 @@ class WhisperTask(AbsTask):  # type: ignore[misc]
         parser.set_defaults(required=["output_dir", "whisper"])
 
     @classmethod
+    def main(
+        cls, args: argparse.Namespace | None = None, cmd: Sequence[str] | None = None
+    ) -> None:
+        """Train; with several GPUs in a process of each, whose end is waited for."""
+        try:
+            with handled(lambda *_: None):
+                super().main(args, cmd)
+        except ProcessExitedException as error:
+            if error.exit_code != AGAIN:
+                raise
+            sys.exit(AGAIN)
+
+    @classmethod
     def main_worker(cls, args: argparse.Namespace) -> None:
         """Find the models, check audio and label format, then train as ESPnet does."""
-        find_models(args)
-        check_first_recordings(args)
-        check_labels(args)
-        super().main_worker(args)
+        with handled(signal.SIG_DFL):  # nothing is lost before the first step
+            find_models(args)
+            check_first_recordings(args)
+            check_labels(args)
+            super().main_worker(args)
 
     @classmethod
     def build_collate_fn(
@@ -84,6 +104,22 @@ class WhisperTask(AbsTask):  # type: ignore[misc]
         return WhisperPreprocessor(
             Path(args.whisper), pad_to=args.pad_to, tail=args.tail, labels=labels
         )
+
+    @classmethod
+    def build_iter_factory(
+        cls,
+        args: argparse.Namespace,
+        distributed_option: Any,  # noqa: ANN401 - ESPnet's DistributedOption
+        mode: str,
+        kwargs: dict[str, Any] | None = None,
+    ) -> AbsIterFactory:
+        """Return ESPnet's batches, if each process has a part of all of them."""
+        if distributed_option.distributed and mode != "plot_att":
+            check_processes(
+                args, mode, distributed_option.dist_world_size, **(kwargs or {})
+            )
+        factory = super().build_iter_factory(args, distributed_option, mode, kwargs)
+        return SteadyLoaders(factory)
 
     @classmethod
     def required_data_names(

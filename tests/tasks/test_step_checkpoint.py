@@ -1,0 +1,145 @@
+"""A training that a signal stops within an epoch goes on as if nothing had happened."""
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+import torch
+from espnet2.train.reporter import SubReporter
+
+from espnet_merge.bin.whisper_train import main as whisper_train
+from espnet_merge.tasks.step_checkpoint import AGAIN, STEP
+from tests.speech import write_data
+from tests.tasks.test_whisper import LORA, arguments
+
+MASKS = (
+    *("--specaug", "specaug", "--specaug_conf", "apply_time_warp=false"),
+    *("--specaug_conf", "time_mask_width_range=10"),
+)
+WARM_UP = ("--scheduler", "warmuplr", "--scheduler_conf", "warmup_steps=3")
+EPOCHS = 2
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Five batches of four utterances, so that of two accumulated one is left."""
+    root = tmp_path_factory.mktemp("data")
+    write_data(root / "train", languages=("es", "ru"), count=20)
+    write_data(root / "valid", languages=("es", "ru"), count=4, seed=1)
+    return root
+
+
+@pytest.fixture
+def signal_after(monkeypatch):
+    """Send a signal after a batch: of training or validation, in an epoch."""
+
+    def send(number: signal.Signals, part: str, epoch: int, batch: int) -> None:
+        whole = SubReporter.next
+
+        def watched(reporter) -> None:
+            whole(reporter)
+            if (reporter.key, reporter.epoch, reporter.count) == (part, epoch, batch):
+                monkeypatch.setattr(SubReporter, "next", whole)
+                os.kill(os.getpid(), number)
+
+        monkeypatch.setattr(SubReporter, "next", watched)
+
+    return send
+
+
+def stopped(words: list[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        whisper_train(words)
+    assert end.value.code == AGAIN
+
+
+def outcome(exp: Path) -> tuple[dict[str, torch.Tensor], list[float]]:
+    """Return the parameters, and the losses of all epochs."""
+    states = torch.load(exp / "checkpoint.pth", weights_only=True)
+    epochs = states["reporter"]["stats"]
+    losses = [epochs[e][p]["loss"] for e in sorted(epochs) for p in ("train", "valid")]
+    return torch.load(exp / f"{EPOCHS}epoch.pth", weights_only=True), losses
+
+
+@pytest.mark.parametrize(
+    ("options", "number", "part", "epoch", "batch"),
+    [
+        ((*MASKS, *WARM_UP), signal.SIGUSR1, "train", 1, 2),
+        (MASKS, signal.SIGTERM, "train", 2, 4),
+        ((*LORA, *MASKS), signal.SIGTERM, "train", 2, 1),
+        (MASKS, signal.SIGUSR1, "train", 2, 5),
+        (MASKS, signal.SIGUSR1, "valid", 1, 1),
+        (("--accum_grad", "2", *MASKS), signal.SIGUSR1, "train", 2, 3),
+        (("--accum_grad", "2", *MASKS), signal.SIGUSR1, "train", 1, 5),
+        (("--num_workers", "1", *MASKS), signal.SIGUSR1, "train", 1, 3),
+    ],
+    ids=lambda value: value if isinstance(value, str) else None,
+)
+def test_stopped_and_resumed_equals_undisturbed(
+    micro_whisper, data, tmp_path, signal_after, options, number, part, epoch, batch
+):
+    more = ("--max_epoch", str(EPOCHS), *options)
+    whisper_train(arguments(micro_whisper, data, tmp_path / "whole", *more))
+    cut = arguments(micro_whisper, data, tmp_path / "cut", *more)
+    before = signal.getsignal(number)
+    signal_after(number, part, epoch, batch)
+    stopped(cut)
+    assert signal.getsignal(number) is before
+    saved = torch.load(tmp_path / "cut" / STEP, weights_only=True)
+    at = 5 if part == "valid" else batch + batch % int(options.count("--accum_grad") + 1)
+    assert (saved["epoch"], saved["done"]) == (epoch, min(at, 5))
+    whisper_train(cut)
+    assert not (tmp_path / "cut" / STEP).exists()
+    found, losses = outcome(tmp_path / "cut")
+    expected, expected_losses = outcome(tmp_path / "whole")
+    assert all(torch.equal(found[name], expected[name]) for name in expected)
+    assert losses == expected_losses
+
+
+def test_stopped_twice_in_an_epoch(micro_whisper, data, tmp_path, signal_after):
+    more = ("--max_epoch", str(EPOCHS))
+    whisper_train(arguments(micro_whisper, data, tmp_path / "whole", *more))
+    cut = arguments(micro_whisper, data, tmp_path / "cut", *more)
+    for batch in (1, 4):
+        signal_after(signal.SIGTERM, "train", 1, batch)
+        stopped(cut)
+    whisper_train(cut)
+    found, losses = outcome(tmp_path / "cut")
+    expected, expected_losses = outcome(tmp_path / "whole")
+    assert all(torch.equal(found[name], expected[name]) for name in expected)
+    assert losses == expected_losses
+
+
+def test_what_was_saved_is_left_alone_without_resume(
+    micro_whisper, data, tmp_path, signal_after
+):
+    more = ("--max_epoch", "1")
+    cut = arguments(micro_whisper, data, tmp_path / "cut", *more)
+    signal_after(signal.SIGTERM, "train", 1, 2)
+    stopped(cut)
+    whole = arguments(micro_whisper, data, tmp_path / "whole", *more)
+    whisper_train(whole)
+    whisper_train([*cut, "--resume", "false"])
+    found = torch.load(tmp_path / "cut" / "1epoch.pth", weights_only=True)
+    expected = torch.load(tmp_path / "whole" / "1epoch.pth", weights_only=True)
+    assert all(torch.equal(found[name], expected[name]) for name in expected)
+
+
+def test_a_directory_that_took_the_name_is_not_written_to(
+    micro_whisper, data, tmp_path, monkeypatch
+):
+    exp, moved = tmp_path / "exp", tmp_path / "moved"
+    whole = SubReporter.next
+
+    def move(reporter) -> None:
+        whole(reporter)
+        if reporter.count == 2 and not moved.exists():
+            exp.rename(moved)
+            exp.mkdir()
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(SubReporter, "next", move)
+    stopped(arguments(micro_whisper, data, exp, "--max_epoch", "1"))
+    assert not list(exp.iterdir())
+    assert not (moved / STEP).exists()
