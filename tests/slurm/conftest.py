@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.recipes.warm import warm_commands
 from tests.slurm.cluster import NEEDED, Cluster
 
 ROOT = Path(__file__).parents[2]
@@ -81,6 +82,14 @@ def daemons() -> Iterator[Cluster]:
     assert not missing, f"run tools/install_slurm.sh: no {missing}"
     with Cluster() as cluster:
         yield cluster
+
+
+@pytest.fixture(scope="session")
+def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """An environment whose Python processes start warm."""
+    venv = tmp_path_factory.mktemp("venv")
+    with warm_commands(venv / "bin"):
+        yield venv
 
 
 @pytest.fixture

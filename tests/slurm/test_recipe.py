@@ -1,45 +1,14 @@
 """The recipe's own stages on a real SLURM, with faults: the results of a local run."""
 
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
 
-import pytest
-
 from tests.recipes.test_merge1 import Recipe
-from tests.recipes.warm import warm_commands
+from tests.slurm.recipe import OnCluster
 
 FEWER = {"kinds": "full", "joint": "", "merge_configs": "soup tsv_m", "train_nj": "2"}
-
-
-@pytest.fixture(scope="module")
-def warm(tmp_path_factory):
-    venv = tmp_path_factory.mktemp("venv")
-    with warm_commands(venv / "bin"):
-        yield venv
-
-
-class OnCluster(Recipe):
-    """A recipe whose jobs are SLURM's."""
-
-    def __init__(self, cluster, root: Path, base: Path, venv: Path) -> None:
-        super().__init__(root, base, venv)
-        self.cluster = cluster
-
-    def env(self) -> dict[str, str]:
-        return {**super().env(), **self.cluster.environment, "cmd_backend": "slurm"}
-
-    def start(self, **options: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            self.command(**options),
-            env=self.env(),
-            text=True,
-            stderr=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            start_new_session=True,
-        )
 
 
 def test_faults_do_not_change_the_results(
