@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from espnet2.asr.specaug.specaug import SpecAug
 from espnet2.iterators.abs_iter_factory import AbsIterFactory
 from espnet2.tasks.abs_task import AbsTask
@@ -30,6 +31,7 @@ from espnet_merge.tasks.labels import check_labels, warn_of_older
 from espnet_merge.tasks.loading import SteadyLoaders, check_processes
 from espnet_merge.tasks.mixture import start_mixture
 from espnet_merge.tasks.model import WhisperModel
+from espnet_merge.tasks.precision import DTYPES, compile_layers, round_base
 from espnet_merge.tasks.preprocess import IGNORE, WhisperPreprocessor
 from espnet_merge.tasks.sound import check_first_recordings
 from espnet_merge.tasks.sources import find_models
@@ -159,9 +161,27 @@ class WhisperTask(AbsTask):  # type: ignore[misc]
         specaug = None
         if args.specaug is not None:
             specaug = specaug_choices.get_class(args.specaug)(**args.specaug_conf)
+        if args.compile:
+            compile_layers(network)
         return WhisperModel(
-            network, load_tokenizer(path), specaug=specaug, **args.model_conf
+            network,
+            load_tokenizer(path),
+            specaug=specaug,
+            autocast=args.autocast or args.base_dtype,
+            **args.model_conf,
         )
+
+    @classmethod
+    def build_optimizers(
+        cls, args: argparse.Namespace, model: WhisperModel
+    ) -> list[torch.optim.Optimizer]:
+        """Round the frozen base if that is asked for, then build as ESPnet does.
+
+        ESPnet has given all weights its ``train_dtype`` before.
+        """
+        if args.base_dtype:
+            round_base(model, args.base_dtype)
+        return super().build_optimizers(args, model)  # type: ignore[no-any-return]
 
 
 __all__ = ["IGNORE", "WhisperModel", "WhisperPreprocessor", "WhisperTask"]
@@ -203,6 +223,25 @@ def _add_whisper_options(group: argparse._ArgumentGroup) -> None:
         type=str2bool,
         default=False,
         help="Less memory, about a third more time",
+    )
+    group.add_argument(
+        "--autocast",
+        type=str_or_none,
+        choices=(*DTYPES, None),
+        help="Compute in this type on any device; weights stay float32",
+    )
+    group.add_argument(
+        "--base_dtype",
+        type=str_or_none,
+        choices=(*DTYPES, None),
+        help="With an adapter or a mixture, hold the frozen base in this type, and "
+        "compute in it",
+    )
+    group.add_argument(
+        "--compile",
+        type=str2bool,
+        default=False,
+        help="Compile each layer by torch.compile, once for all lengths",
     )
     group.add_argument(
         "--model_conf",

@@ -13,6 +13,7 @@ import pytest
 
 from tests.recipes.warm import warm_commands
 from tests.slurm.cluster import NEEDED, Cluster
+from tests.slurm.recipe import FEWER, OnCluster
 
 ROOT = Path(__file__).parents[2]
 NOTICED = 30  # seconds in which a fault must be on the screen
@@ -90,6 +91,27 @@ def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     venv = tmp_path_factory.mktemp("venv")
     with warm_commands(venv / "bin"):
         yield venv
+
+
+@pytest.fixture(scope="session")
+def trained(daemons, tmp_path_factory, micro_whisper, warm) -> OnCluster:
+    """A recipe whose experts are trained, without a cluster."""
+    recipe = OnCluster(daemons, tmp_path_factory.mktemp("all"), micro_whisper, warm)
+    recipe.backend = "local"
+    done = recipe.run(**FEWER, stop_stage="7")
+    assert done.returncode == 0, done.stderr[-3000:]
+    del recipe.backend
+    return recipe
+
+
+@pytest.fixture(scope="session")
+def expected(trained, tmp_path_factory) -> dict[str, bytes]:
+    """Hypotheses and scores that it gives without a cluster."""
+    recipe = trained.copy(tmp_path_factory.mktemp("expected"))
+    recipe.backend = "local"
+    done = recipe.run(**FEWER)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return recipe.results()
 
 
 @pytest.fixture

@@ -7,6 +7,14 @@ from pathlib import Path
 
 from tests.recipes.test_merge1 import Recipe
 
+FEWER = {"kinds": "full", "joint": "", "merge_configs": "soup tsv_m", "train_nj": "2"}
+
+
+def without_expert(recipe: "OnCluster", name: str) -> "OnCluster":
+    """Have an expert not trained yet."""
+    shutil.rmtree(recipe.directory / "exp" / name)
+    return recipe
+
 
 class OnCluster(Recipe):
     """A recipe whose jobs are SLURM's, but for the stages that are run as ``local``."""

@@ -1,4 +1,4 @@
-"""A training of two nodes on a real SLURM, cut: the parameters of an undisturbed one."""
+"""A training of two nodes on a real SLURM, cut: parameters as of an undisturbed one."""
 
 import json
 import sys
