@@ -89,8 +89,9 @@ class _Task:
             seconds = round(time.time() - started)
             _say(file, f"Accounting: time={seconds}")
             _say(file, f"Finished at {_now()} with status {status}")
-        cut = status >= BY_SIGNAL or status == UNFINISHED
-        if cut or (status and self.interrupted):
+        if self.interrupted:  # srun ends with 0 then, though its tasks have not ended
+            return status or BY_SIGNAL + signal.SIGTERM
+        if status >= BY_SIGNAL or status == UNFINISHED:
             return status
         end = End(
             self.attempt.token,

@@ -34,5 +34,5 @@ def compile_layers(network: nn.Module) -> None:
     """
     for name, module in network.named_modules():
         if name.endswith("coder.layers"):
-            for layer in module:  # type: ignore[attr-defined]
+            for layer in module.children():
                 layer.compile(dynamic=True)

@@ -194,7 +194,7 @@ class StepCheckpoint:
             logging.info(f"{self.path.parent} is another directory now: nothing saved")
             return
         with whole_file(self.path) as part:
-            content = {
+            content: dict[str, Any] = {
                 name: [one if one is None else one.state_dict() for one in parts]
                 for name, parts in self._parts.items()
             }
@@ -244,10 +244,10 @@ class _Rest:
 
     def __init__(self, batches: Any, skipped: int) -> None:  # noqa: ANN401
         if isinstance(batches, DataLoader):
-            del batches.batch_sampler[:skipped]  # type: ignore[attr-defined]
+            del batches.batch_sampler[:skipped]  # type: ignore[union-attr]
             skipped = 0
         self._batches = batches
-        self._iterator = iter(batches)
+        self._iterator: Iterator[Any] = iter(batches)
         for _ in range(skipped):
             next(self._iterator)
 
@@ -289,7 +289,7 @@ def _random() -> dict[str, Any]:
         "numpy": (name, torch.from_numpy(keys.astype(np.int64)), *rest),
         "torch": torch.get_rng_state(),
     }
-    if torch.cuda.is_initialized():
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         states["cuda"] = torch.cuda.get_rng_state()
     return states
 

@@ -20,7 +20,7 @@ from espnet2.train.collate_fn import CommonCollateFn
 from espnet2.utils.nested_dict_action import NestedDictAction
 from espnet2.utils.types import str2bool, str_or_none
 from torch import Tensor, nn
-from torch.multiprocessing import ProcessExitedException
+from torch.multiprocessing.spawn import ProcessExitedException
 
 from espnet_merge.checkpoint.hub_names import ON_HUB
 from espnet_merge.checkpoint.labels import KEY, SPACED

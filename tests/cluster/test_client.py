@@ -132,6 +132,17 @@ def test_term_leaves_a_command_time_to_save(desk):
     desk.waits(lambda: "2_1" in desk.slurm.all())
 
 
+def test_what_slurm_ends_is_not_done_whatever_its_status(desk):
+    """As srun, which ends with 0 when its job is requeued."""
+    script = "trap 'exit 0' TERM; [[ -e half ]] && exit; touch half; sleep 30 & wait"
+    (desk.directory / "srun.sh").write_text(script)
+    client = desk.start("JOB=1:1", "x.JOB.log", "bash", "srun.sh")
+    desk.waits(lambda: (desk.directory / "half").exists())
+    desk.slurm.end("1_1", "PREEMPTED")
+    assert client.wait(30) == 0
+    assert desk.slurm.is_("2_1", "COMPLETED")
+
+
 @pytest.mark.parametrize(
     ("state", "words"),
     [
