@@ -2,9 +2,9 @@
 
     python -m tests.slurm.cluster       until Ctrl-C; prints what to export
 
-Needs root, and Debian's slurmctld, slurmd, slurm-client and munge. All that it writes
-lies in one directory, all daemons are its children, and all addresses are loopback, but
-for a node that is to be cut off.
+Needs root, and what tools/install_slurm.sh installs. All that it writes lies in one
+directory, all daemons are its children, and all addresses are loopback, but for a node
+that is to be cut off.
 """
 
 import os
@@ -24,7 +24,7 @@ from tests.slurm.database import Database
 from tests.slurm.network import Network
 
 NODES = ("n1", "n2")
-NEEDED = ("slurmctld", "slurmd", "sbatch", "munged")
+NEEDED = ("slurmctld", "slurmd", "sbatch", "munged", "slurmdbd", "mariadbd", "ip")
 # Short times where SLURM's defaults are minutes: a node is lost after 10 s, a job that
 # is requeued starts again after cred_expire.
 NO_ACCOUNTS = "AccountingStorageType=accounting_storage/none"

@@ -135,7 +135,8 @@ def noticed(request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]):
 
     def note(seconds: float, limit: float = NOTICED) -> None:
         with capsys.disabled():
-            print(f"\n{request.node.name}: {seconds:.1f} s", flush=True)
+            words = f"\n{request.node.name}: {seconds:.1f} s"
+            print(words, file=sys.stderr, flush=True)  # a second process's, too
         assert seconds < limit
 
     return note

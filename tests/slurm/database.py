@@ -3,7 +3,6 @@
 import shutil
 import subprocess
 
-NEEDED = ("mariadbd", "slurmdbd")
 SLURMDBD = """
 AuthType=auth/munge
 AuthInfo=socket={place}/munge.socket

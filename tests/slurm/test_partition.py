@@ -15,6 +15,9 @@ from tests.slurm.cluster import Cluster
 from tests.slurm.conftest import Client
 from tests.slurm.recipe import FEWER, without_expert
 
+# One process has what is trained, while the other waits for the client's faults.
+pytestmark = pytest.mark.xdist_group("recipe")
+
 COMMAND = "echo on >>on.$SLURMD_NODENAME; sleep {}; echo $SLURMD_NODENAME has ended"
 
 

@@ -6,7 +6,12 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.slurm.recipe import FEWER, OnCluster, without_expert
+
+# One process has what is trained, while the other waits for the client's faults.
+pytestmark = pytest.mark.xdist_group("recipe")
 
 
 def ends_as(recipe: OnCluster, expected: dict[str, bytes]) -> None:

@@ -9,6 +9,9 @@ import torch
 
 from tests.slurm.recipe import OnCluster
 
+# One process has what is trained, while the other waits for the client's faults.
+pytestmark = pytest.mark.xdist_group("recipe")
+
 OPTIONS = {
     "experts": "es",
     "test_sets": "es_test",

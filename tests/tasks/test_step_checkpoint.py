@@ -8,9 +8,11 @@ import pytest
 import torch
 from espnet2.train.reporter import SubReporter
 
+from espnet_merge.bin.objectives_train import main as objectives_train
 from espnet_merge.bin.whisper_train import main as whisper_train
 from espnet_merge.tasks.step_checkpoint import AGAIN, STEP
 from tests.speech import write_data
+from tests.tasks.test_objectives import SOUP, words, write_tasks
 from tests.tasks.test_whisper import LORA, arguments
 
 MASKS = (
@@ -48,9 +50,9 @@ def signal_after(monkeypatch):
     return send
 
 
-def stopped(words: list[str]) -> None:
+def stopped(arguments: list[str], train=whisper_train) -> None:
     with pytest.raises(SystemExit) as end:
-        whisper_train(words)
+        train(arguments)
     assert end.value.code == AGAIN
 
 
@@ -119,6 +121,28 @@ def test_stopped_twice_in_an_epoch(micro_whisper, data, tmp_path, signal_after):
     expected, expected_losses = outcome(tmp_path / "whole")
     assert all(torch.equal(found[name], expected[name]) for name in expected)
     assert losses == expected_losses
+
+
+def test_soup_that_is_stopped_goes_on(micro_whisper, tmp_path, signal_after):
+    write_tasks(tmp_path / "train", 16)
+    write_tasks(tmp_path / "valid", 4, seed=1)
+
+    def options(name: str) -> list[str]:
+        exp = tmp_path / name
+        return words(micro_whisper, tmp_path, exp, SOUP, "--max_epoch", str(EPOCHS))
+
+    objectives_train(options("whole"))
+    for epoch, step in ((1, 3), (2, 1)):
+        signal_after(signal.SIGTERM, "train", epoch, step)
+        stopped(options("cut"), objectives_train)
+    objectives_train(options("cut"))
+    found, losses = outcome(tmp_path / "cut")
+    expected, expected_losses = outcome(tmp_path / "whole")
+    for name, value in expected.items():
+        torch.testing.assert_close(found[name], value, rtol=0, atol=0, equal_nan=True)
+    assert losses == expected_losses
+    tables = [(tmp_path / n / "conflict.tsv").read_text() for n in ("cut", "whole")]
+    assert tables[0] == tables[1]
 
 
 def test_what_was_saved_is_left_alone_without_resume(
