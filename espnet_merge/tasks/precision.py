@@ -8,6 +8,7 @@ from torch import nn
 from espnet_merge.errors import InputError
 
 DTYPES = {"bfloat16": torch.bfloat16}  # float16 would need a scaled loss
+COMPILERS = ("inductor", "aot_eager")
 
 
 def round_base(model: Any, name: str) -> None:  # noqa: ANN401 - a WhisperModel
@@ -26,7 +27,7 @@ def round_base(model: Any, name: str) -> None:  # noqa: ANN401 - a WhisperModel
             parameter.data = parameter.data.to(DTYPES[name])
 
 
-def compile_layers(network: nn.Module) -> None:
+def compile_layers(network: nn.Module, backend: str) -> None:
     """Have each layer of encoder and decoder compiled at its first call.
 
     All layers of one kind share their code, so that two are compiled, whatever the
@@ -35,4 +36,4 @@ def compile_layers(network: nn.Module) -> None:
     for name, module in network.named_modules():
         if name.endswith("coder.layers"):
             for layer in module.children():
-                layer.compile(dynamic=True)
+                layer.compile(backend=backend, dynamic=True)

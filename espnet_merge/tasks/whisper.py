@@ -31,7 +31,7 @@ from espnet_merge.tasks.labels import check_labels, warn_of_older
 from espnet_merge.tasks.loading import SteadyLoaders, check_processes
 from espnet_merge.tasks.mixture import start_mixture
 from espnet_merge.tasks.model import WhisperModel
-from espnet_merge.tasks.precision import DTYPES, compile_layers, round_base
+from espnet_merge.tasks.precision import COMPILERS, DTYPES, compile_layers, round_base
 from espnet_merge.tasks.preprocess import IGNORE, WhisperPreprocessor
 from espnet_merge.tasks.sound import check_first_recordings
 from espnet_merge.tasks.sources import find_models
@@ -162,7 +162,7 @@ class WhisperTask(AbsTask):  # type: ignore[misc]
         if args.specaug is not None:
             specaug = specaug_choices.get_class(args.specaug)(**args.specaug_conf)
         if args.compile:
-            compile_layers(network)
+            compile_layers(network, args.compile)
         return WhisperModel(
             network,
             load_tokenizer(path),
@@ -239,9 +239,10 @@ def _add_whisper_options(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument(
         "--compile",
-        type=str2bool,
-        default=False,
-        help="Compile each layer by torch.compile, once for all lengths",
+        type=str_or_none,
+        choices=(*COMPILERS, None),
+        help="Compile each layer by this backend of torch.compile, for all lengths; "
+        "aot_eager compiles soon, and computes no faster",
     )
     group.add_argument(
         "--model_conf",
