@@ -61,7 +61,8 @@ def test_learns_the_same(micro_whisper, data, tmp_path, trained, kind, options, 
         whisper_train(arguments(micro_whisper, data, tmp_path / name, *more, *given))
     plain, other = losses(tmp_path / "plain"), losses(tmp_path / "other")
     np.testing.assert_allclose(other, plain, rtol=close)
-    assert (other != plain) == ("bfloat16" in options)
+    if "bfloat16" in options:
+        assert other != plain
     assert other[-1] < other[1]
     base = {p.dtype for p in trained[1].parameters() if not p.requires_grad}
     assert compiled(trained[1]) == ("--compile" in options)
