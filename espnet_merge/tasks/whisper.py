@@ -61,6 +61,7 @@ class WhisperTask(AbsTask):  # type: ignore[misc]
         """Add the options that ESPnet does not have."""
         group = parser.add_argument_group(description="Whisper")
         _add_whisper_options(group)
+        _add_cost_options(group)
         _add_lora_options(group)
         for choices in cls.class_choices_list:
             choices.add_arguments(group)
@@ -219,6 +220,15 @@ def _add_whisper_options(group: argparse._ArgumentGroup) -> None:
         help="Written into config.yaml, to tell models of older versions",
     )
     group.add_argument(
+        "--model_conf",
+        action=NestedDictAction,
+        default={},
+        help="Arguments of WhisperModel: label_smoothing, ...",
+    )
+
+
+def _add_cost_options(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
         "--gradient_checkpointing",
         type=str2bool,
         default=False,
@@ -243,12 +253,6 @@ def _add_whisper_options(group: argparse._ArgumentGroup) -> None:
         choices=(*COMPILERS, None),
         help="Compile each layer by this backend of torch.compile, for all lengths; "
         "aot_eager compiles soon, and computes no faster",
-    )
-    group.add_argument(
-        "--model_conf",
-        action=NestedDictAction,
-        default={},
-        help="Arguments of WhisperModel: label_smoothing, ...",
     )
 
 
