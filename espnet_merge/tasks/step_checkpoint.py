@@ -34,18 +34,20 @@ type Handler = Callable[[int, FrameType | None], None] | signal.Handlers
 
 
 @contextlib.contextmanager
-def handled(handler: Handler) -> Iterator[None]:
-    """Have ``SIGNALS`` handled in another way, but USR1 ignored where it is."""
-    before = {number: signal.getsignal(number) for number in SIGNALS}
-    for number in SIGNALS:
-        if handler is signal.SIG_DFL and before[number] is signal.SIG_IGN:
-            continue
-        signal.signal(number, handler)
+def handled(
+    handler: Handler, numbers: Sequence[signal.Signals] = SIGNALS
+) -> Iterator[None]:
+    """Have signals handled in another way meanwhile."""
+    before = {number: signal.signal(number, handler) for number in numbers}
     try:
         yield
     finally:
         for number, old in before.items():
             signal.signal(number, old)
+
+
+def nothing(number: int, frame: FrameType | None) -> None:
+    """Do nothing at a signal."""
 
 
 class StepCheckpoint:

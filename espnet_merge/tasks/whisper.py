@@ -35,7 +35,7 @@ from espnet_merge.tasks.precision import COMPILERS, DTYPES, compile_layers, roun
 from espnet_merge.tasks.preprocess import IGNORE, WhisperPreprocessor
 from espnet_merge.tasks.sound import check_first_recordings
 from espnet_merge.tasks.sources import find_models
-from espnet_merge.tasks.step_checkpoint import AGAIN, handled
+from espnet_merge.tasks.step_checkpoint import AGAIN, handled, nothing
 from espnet_merge.tasks.trainer import WhisperTrainer
 from espnet_merge.tasks.warm_start import start_warm
 from espnet_merge.whisper.labels import LabelConf
@@ -73,7 +73,7 @@ class WhisperTask(AbsTask):  # type: ignore[misc]
     ) -> None:
         """Train; with several GPUs in a process of each, whose end is waited for."""
         try:
-            with handled(lambda *_: None):
+            with handled(nothing):
                 super().main(args, cmd)
         except ProcessExitedException as error:
             if error.exit_code != AGAIN:
@@ -83,7 +83,8 @@ class WhisperTask(AbsTask):  # type: ignore[misc]
     @classmethod
     def main_worker(cls, args: argparse.Namespace) -> None:
         """Find the models, check audio and label format, then train as ESPnet does."""
-        with handled(signal.SIG_DFL):  # nothing is lost before the first step
+        # Before the first step nothing is lost by TERM, and nothing gained by USR1.
+        with handled(nothing), handled(signal.SIG_DFL, [signal.SIGTERM]):
             find_models(args)
             check_first_recordings(args)
             check_labels(args)

@@ -6,10 +6,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from espnet2.tasks.abs_task import AbsTask
 from espnet2.train.reporter import SubReporter
+from torch.multiprocessing.spawn import ProcessExitedException
 
 from espnet_merge.bin.objectives_train import main as objectives_train
 from espnet_merge.bin.whisper_train import main as whisper_train
+from espnet_merge.tasks import whisper
 from espnet_merge.tasks.step_checkpoint import AGAIN, STEP
 from tests.speech import write_data
 from tests.tasks.test_objectives import SOUP, words, write_tasks
@@ -177,3 +180,33 @@ def test_a_directory_that_took_the_name_is_not_written_to(
     stopped(arguments(micro_whisper, data, exp, "--max_epoch", "1"))
     assert not list(exp.iterdir())
     assert not (moved / STEP).exists()
+
+
+def test_signals_before_the_first_step(micro_whisper, data, tmp_path, monkeypatch):
+    """USR1 ends nothing, for nothing could be saved; TERM ends all, for the same."""
+    seen = []
+    find_models = whisper.find_models
+
+    def find(args) -> None:
+        os.kill(os.getpid(), signal.SIGUSR1)
+        seen.append(signal.getsignal(signal.SIGTERM))
+        find_models(args)
+
+    monkeypatch.setattr(whisper, "find_models", find)
+    exp = tmp_path / "exp"
+    whisper_train(arguments(micro_whisper, data, exp, "--max_epoch", "1"))
+    assert seen == [signal.SIG_DFL]
+    assert (exp / "1epoch.pth").exists()
+
+
+@pytest.mark.parametrize("status", [AGAIN, 1])
+def test_processes_of_several_gpus_that_stop(monkeypatch, status):
+    def main(args, cmd) -> None:
+        raise ProcessExitedException("ended", 0, 1, status)
+
+    monkeypatch.setattr(AbsTask, "main", main)
+    with pytest.raises(
+        SystemExit if status == AGAIN else ProcessExitedException
+    ) as end:
+        whisper.WhisperTask.main(cmd=[])
+    assert getattr(end.value, "code", AGAIN) == AGAIN
