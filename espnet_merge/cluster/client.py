@@ -19,7 +19,6 @@ from types import FrameType
 from espnet_merge.cluster import scheduler
 from espnet_merge.cluster.record import (
     STOPPED,
-    UNFINISHED,
     Attempt,
     Record,
     attempt_log,
@@ -153,8 +152,6 @@ class Client:
         if stuck:
             self.cancel({task_id})
         state = why(self.record.directory, task_id, end.state)
-        if (state, end.status) == ("FAILED", UNFINISHED):
-            state = "UNFINISHED"
         attempt.lost[task] = state
         del self.final[task]
         words = lost_words(state, end.status)
