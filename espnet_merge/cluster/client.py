@@ -42,9 +42,9 @@ GRACE = {"COMPLETED": 60.0, "FAILED": 5.0, GONE: 5.0}
 SOON = 2.0  # seconds between two questions meanwhile
 CANCELLING = 60.0  # seconds in which the jobs of an ended client must be cancelled
 ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-SHORT = ("TIMEOUT", "UNFINISHED")  # these need more time
 # The cluster broke these, not the command.
 BROKEN = ("NODE_FAIL", "PREEMPTED", "BOOT_FAIL", "REVOKED", "HELD", GONE)
+SHORT = ("TIMEOUT", "UNFINISHED")  # these need more time
 # Why a job waits that will never start by itself: what is made of it.
 STUCK = {
     "launch_failed_requeued_held": "HELD",
