@@ -48,6 +48,12 @@ def runners(cluster: Cluster, node: str) -> list[int]:
     return found
 
 
+def given_up(cluster: Cluster, node: str) -> None:
+    """Wait until SLURM has noticed that a node does not answer."""
+    words = ("sinfo", "-h", "-n", node, "-o", "%T")
+    cluster.wait_for(lambda: "down" in cluster.run(*words), 90, "loss")
+
+
 def test_first_finished_attempt_wins(cluster, tmp_path, noticed):
     """The late copy does not see that it has lost its claim, as with a dead disk."""
     client = Client(cluster, tmp_path)
@@ -57,7 +63,8 @@ def test_first_finished_attempt_wins(cluster, tmp_path, noticed):
     (late,) = runners(cluster, "n2")
     os.kill(late, signal.SIGSTOP)
     cluster.cut_off("n2")
-    noticed(client.hears("lost its node [NODE_FAIL]", 60), 35)
+    given_up(cluster, "n2")
+    noticed(client.hears("lost its node [NODE_FAIL]"), 15)
     client.waits_for("on.n1")
     assert cluster.processes("n2")  # two copies live
     assert client.wait() == 0
@@ -85,8 +92,9 @@ def test_training_behind_a_partition(cluster, trained, expected, tmp_path, notic
         )
     cluster.cut_off("n2")
     launch = log.with_name("launch.log")
+    given_up(cluster, "n2")
     noticed(
-        cluster.wait_for(lambda: "NODE_FAIL" in launch.read_text(), 60, "notice"), 35
+        cluster.wait_for(lambda: "NODE_FAIL" in launch.read_text(), 60, "notice"), 15
     )
     cluster.wait_for(lambda: not cluster.processes("n2"), 30, "end of the late copy")
     _, said = driver.communicate(timeout=300)
