@@ -97,7 +97,7 @@ def test_training_behind_a_partition(cluster, trained, expected, tmp_path, notic
         cluster.wait_for(lambda: "NODE_FAIL" in launch.read_text(), 60, "notice"), 15
     )
     cluster.wait_for(lambda: not cluster.processes("n2"), 30, "end of the late copy")
-    _, said = driver.communicate(timeout=300)
+    _, said = driver.communicate(timeout=900)
     assert driver.returncode == 0, said[-3000:]
     cluster.heal()
     recipe.use(venv)

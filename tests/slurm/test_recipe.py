@@ -27,7 +27,7 @@ def test_node_without_power_in_training(cluster, trained, expected, tmp_path, no
     recipe.use(Path(sys.prefix))  # what is killed must be a process of the job
     driver = recipe.start(**FEWER, stage="7", stop_stage="7")
     expert = recipe.directory / "exp" / "full_es"
-    cluster.wait_for((expert / "train.log").exists, 60, "training")
+    cluster.wait_for((expert / "train.log").exists, 180, "training")
     (node,) = {line.split()[2] for line in cluster.jobs() if "full_es" in line}
     cluster.cut_power(node)
     cluster.run("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=test")
@@ -36,7 +36,7 @@ def test_node_without_power_in_training(cluster, trained, expected, tmp_path, no
         cluster.wait_for(lambda: "NODE_FAIL" in launch.read_text(), 60, "notice"), 15
     )
     cluster.start(node)
-    _, said = driver.communicate(timeout=240)
+    _, said = driver.communicate(timeout=900)
     assert driver.returncode == 0, said[-3000:]
     assert "lost its node [NODE_FAIL]" in said
     recipe.use(venv)
@@ -51,7 +51,7 @@ def test_driver_that_is_ended_in_decoding(
     place = recipe.directory / "exp" / "soup" / "inference_true_length"
     cluster.wait_for(place.exists, 120, "decoding")
     driver.send_signal(signal.SIGTERM)
-    _, said = driver.communicate(timeout=60)
+    _, said = driver.communicate(timeout=900)
     assert driver.returncode == 143
     assert "ended by TERM" in said
     assert not cluster.jobs()
@@ -85,7 +85,7 @@ def test_disk_that_is_full_in_one_task(cluster, trained, expected, tmp_path):
 def test_two_drivers_at_once(cluster, trained, expected, tmp_path):
     recipe = trained.copy(tmp_path / "tree")
     drivers = [recipe.start(**FEWER, stage="8") for _ in range(2)]
-    said = [driver.communicate(timeout=400)[1] for driver in drivers]
+    said = [driver.communicate(timeout=900)[1] for driver in drivers]
     assert [driver.returncode for driver in drivers] == [0, 0], said
     assert sum("waiting for them" in one for one in said) == 1
     assert recipe.results() == expected

@@ -83,7 +83,7 @@ def test_training_saves_itself_before_its_time_limit(
     log = started(cluster, cut, 1)
     cluster.run("scancel", "--batch", "--signal=USR1", job_of(cut))
     cluster.wait_for(lambda: "stopped in epoch" in log.read_text(), 60, "checkpoint")
-    _, said = driver.communicate(timeout=300)
+    _, said = driver.communicate(timeout=900)
     assert driver.returncode == 0, said[-3000:]
     assert "has saved what it did" in said
     assert "goes on in epoch" in log.read_text("utf-8")
@@ -100,7 +100,7 @@ def test_training_whose_job_is_requeued(cluster, recipe, undisturbed, tmp_path):
     job = job_of(cut)
     cluster.run("scontrol", "update", f"JobId={job}", "Requeue=1")
     cluster.run("scontrol", "requeue", job)
-    _, said = driver.communicate(timeout=300)
+    _, said = driver.communicate(timeout=900)
     assert driver.returncode == 0, said[-3000:]
     assert job_of(cut) == job
     assert "The training was resumed using" in log.read_text("utf-8")
