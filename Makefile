@@ -31,7 +31,7 @@ test: setup ## all tests: shell, then Python
 
 test-slurm: setup ## faults of a real SLURM of two nodes on this machine (as root, Debian)
 	@tools/install_slurm.sh
-	@TEST_SLURM=yes $(BIN)/pytest -q -n 0 tests/slurm
+	@TEST_SLURM=yes $(BIN)/pytest -q -n 2 --dist loadgroup tests/slurm
 
 lint: setup ## ruff, mypy, import-linter, shellcheck
 	@$(BIN)/ruff check

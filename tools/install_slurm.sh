@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Install SLURM and munge from Debian's packages, for "make test-slurm"; starts nothing.
+# Install SLURM, munge and a database from Debian's packages, for "make test-slurm"; starts
+# nothing.
 set -euo pipefail
 
-packages=(slurmctld slurmd slurm-client munge)
+packages=(slurmctld slurmd slurm-client slurmdbd munge mariadb-server iproute2)
 if dpkg-query --show "${packages[@]}" >/dev/null 2>&1; then exit 0; fi
 if ((EUID != 0)) || ! command -v apt-get >/dev/null; then
   echo "install_slurm.sh: error: a SLURM of one's own needs root on Debian or Ubuntu;" \

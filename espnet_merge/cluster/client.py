@@ -26,6 +26,7 @@ from espnet_merge.cluster.scheduler import GONE, SilentError
 GRACE = {"COMPLETED": 60.0, "FAILED": 5.0, GONE: 5.0}
 # The cluster broke these, not the command.
 BROKEN = ("NODE_FAIL", "PREEMPTED", "BOOT_FAIL", "REVOKED", "HELD", GONE)
+SHORT = ("TIMEOUT", "UNFINISHED")  # these need more time
 # Why a job waits that will never start by itself: what is made of it.
 STUCK = {
     "launch_failed_requeued_held": "HELD",
@@ -134,8 +135,8 @@ class Client:
 
     def again(self, task: int, state: str) -> bool:
         """Return whether a lost task may be submitted again."""
-        if state == "TIMEOUT":
-            return self.record.losses(task, [state]) <= self.settings.resume
+        if state in SHORT:
+            return self.record.losses(task, SHORT) <= self.settings.resume
         if state in BROKEN:
             return self.record.losses(task, BROKEN) <= self.settings.retries
         return False

@@ -33,6 +33,8 @@ from espnet_merge.disk.atomic import whole_file
 from espnet_merge.disk.temporary import remove, temporary_name
 
 STOPPED = "STOPPED"  # the state of a task whose client was ended
+# Exit status of a command that has saved what it did, and is to be run again.
+UNFINISHED = os.EX_TEMPFAIL
 
 
 @dataclass

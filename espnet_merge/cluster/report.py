@@ -17,6 +17,7 @@ NO_MEMORY = re.compile(r"oom|out of memory|memory limit", re.IGNORECASE)
 MEANING = {
     "CANCELLED": "was cancelled by somebody",
     "TIMEOUT": "reached its time limit: give more by --time, or --resume",
+    "UNFINISHED": "has saved what it did, and has more to do: give --resume",
     "OUT_OF_MEMORY": "used more memory than it asked for: give more by --mem",
     "NODE_FAIL": "lost its node",
     "BOOT_FAIL": "had a node that did not start",

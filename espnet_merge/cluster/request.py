@@ -25,8 +25,9 @@ class Settings:
     Attributes:
         retries: how often a task is submitted again that the cluster broke: its node
             was lost or did not start, or another job took its place.
-        resume: how often a task is submitted again that reached its time limit. Only
-            what goes on from a checkpoint should ask for it.
+        resume: how often a task is submitted again that reached its time limit, or
+            that has stopped before it by itself. Only what goes on from a checkpoint
+            should ask for it.
         patience: seconds without an answer from SLURM's controller, after which the
             client gives up.
         poll: seconds between two questions to it.

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from espnet_merge.cluster.record import UNFINISHED
 from espnet_merge.errors import InputError
 
 SECONDS = 60  # after which a command of SLURM's that does not end is given up
@@ -115,11 +116,16 @@ def states(jobs: Collection[str]) -> dict[tuple[str, int], State]:
 def ending(task_id: str, state: str) -> Ending:
     """Return how a task ended, as accounts or controller tell; else ``state`` alone.
 
+    What SLURM calls a failure is no one if the command asks to be run again.
+
     Args:
         task_id: job, or job and task as ``12_3``.
         state: what squeue said.
     """
-    return _by_accounts(task_id) or _by_controller(task_id) or Ending(state)
+    end = _by_accounts(task_id) or _by_controller(task_id) or Ending(state)
+    if (end.state, end.status) == ("FAILED", UNFINISHED):
+        return end._replace(state="UNFINISHED")
+    return end
 
 
 def cancel(task_ids: Iterable[str]) -> None:

@@ -3,7 +3,7 @@
 Signals of SLURM's are handed on to the command: TERM before a job ends, and what
 ``--signal`` asks for, as USR1 a minute before the time limit. A command that they, or
 any other signal, have ended has no status of its own; the client asks SLURM for the
-reason.
+reason. So has one that exits with ``UNFINISHED``.
 """
 
 import os
@@ -17,6 +17,7 @@ from types import FrameType
 from typing import TextIO
 
 from espnet_merge.cluster.record import (
+    UNFINISHED,
     Attempt,
     End,
     Record,
@@ -33,9 +34,9 @@ from espnet_merge.cluster.request import fill
 HANDED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2)
 LOOK = 1.0  # seconds between two looks at the claim
 KILL = 10.0  # seconds for a command that has lost its claim to end itself
-NOT_MINE = 75  # exit status of an attempt that may not run: EX_TEMPFAIL
-# A command that does not know of these goes on.
-UNLESS_HANDLED = "trap '' USR1 USR2"
+NOT_MINE = os.EX_TEMPFAIL  # exit status of an attempt that may not run
+# A command that does not know of USR1 goes on. What TERM ends may take its time.
+UNLESS_HANDLED = "trap '' USR1 USR2; trap : TERM"
 BY_SIGNAL = 128  # from which on a status of bash's says that a signal ended a command
 
 
@@ -88,7 +89,9 @@ class _Task:
             seconds = round(time.time() - started)
             _say(file, f"Accounting: time={seconds}")
             _say(file, f"Finished at {_now()} with status {status}")
-        if status >= BY_SIGNAL or (status and self.interrupted):
+        if self.interrupted:  # srun ends with 0 then, though its tasks have not ended
+            return status or BY_SIGNAL + signal.SIGTERM
+        if status >= BY_SIGNAL or status == UNFINISHED:
             return status
         end = End(
             self.attempt.token,

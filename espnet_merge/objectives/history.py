@@ -14,11 +14,12 @@ FONT = 9.0
 def add_epoch(path: Path, epoch: int, measured: Sequence[Measured]) -> list[Measured]:
     """Append the measurements of ``epoch`` to the table; return the whole table.
 
-    Rows of this epoch and later ones, left by a run that was killed, are dropped.
+    Rows of the same steps and later ones, left by a run that was killed, are dropped.
     """
     lines = path.read_text("utf-8").splitlines()[1:] if path.exists() else []
     rows = [line.split("\t") for line in lines]
-    rows = [row for row in rows if int(row[0]) < epoch]
+    first = min(step for step, _, _ in measured)
+    rows = [row for row in rows if int(row[1]) < first]
     rows += [
         [str(epoch), str(step), layer, repr(cosine)] for step, layer, cosine in measured
     ]

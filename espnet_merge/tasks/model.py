@@ -1,8 +1,10 @@
 """Whisper as ESPnet's trainer expects a model: loss, statistics, weight."""
 
 import math
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+import torch
 from espnet2.torch_utils.device_funcs import force_gatherable
 from espnet2.train.abs_espnet_model import AbsESPnetModel
 from torch import Tensor, nn
@@ -11,6 +13,7 @@ from transformers import WhisperForConditionalGeneration, WhisperTokenizer
 
 from espnet_merge.errors import InputError
 from espnet_merge.tasks.keeper import LanguageKeeper
+from espnet_merge.tasks.precision import DTYPES
 from espnet_merge.whisper.model import decode, encode, logits
 
 
@@ -28,6 +31,8 @@ class WhisperModel(AbsESPnetModel):  # type: ignore[misc]
         label_smoothing: in [0, 1).
         keep_languages: weight, in tokens, of the divergence of an utterance's language
             posterior from the base's, see ``LanguageKeeper``; 0 for none.
+        autocast: type to compute in, of ``precision.DTYPES``; None for that of the
+            weights.
     """
 
     extract_feats_in_collect_stats = False
@@ -40,6 +45,7 @@ class WhisperModel(AbsESPnetModel):  # type: ignore[misc]
         specaug: nn.Module | None = None,
         label_smoothing: float = 0.0,
         keep_languages: float = 0.0,
+        autocast: str | None = None,
         extract_feats_in_collect_stats: bool = False,
     ) -> None:
         super().__init__()
@@ -50,6 +56,7 @@ class WhisperModel(AbsESPnetModel):  # type: ignore[misc]
         self.specaug = specaug
         self.label_smoothing = label_smoothing
         self.keep_languages = keep_languages
+        self.autocast = autocast
         self.keeper = LanguageKeeper(network, tokenizer) if keep_languages else None
 
     @property
@@ -66,7 +73,14 @@ class WhisperModel(AbsESPnetModel):  # type: ignore[misc]
 
     def token_scores(self, **batch: Tensor) -> Tensor:
         """Return the logits (batch, tokens - 1, vocabulary) of each next token."""
-        return logits(self.whisper.model.decoder, self._states(**batch))
+        with self.computing(batch["speech"].device):
+            return logits(self.whisper.model.decoder, self._states(**batch))
+
+    def computing(self, device: torch.device) -> AbstractContextManager[None]:
+        """Return the context in which the network computes."""
+        if self.autocast is None:
+            return nullcontext()
+        return torch.autocast(device.type, dtype=DTYPES[self.autocast])
 
     def forward(
         self, **batch: Tensor
@@ -80,6 +94,12 @@ class WhisperModel(AbsESPnetModel):  # type: ignore[misc]
             batch: of utterances. It may have ``loss_weight`` (batch,), by which the
                 loss is multiplied, see ``tasks.accumulate``.
         """
+        with self.computing(batch["speech"].device):
+            return self._loss(batch)
+
+    def _loss(
+        self, batch: dict[str, Tensor]
+    ) -> tuple[Tensor, dict[str, Tensor | None], Tensor]:
         learnt = batch["learnt"][:, 1:] > 0
         targets = batch["text"][:, 1:][learnt]
         # The projection to the vocabulary is costly, so padding is left out first.

@@ -83,12 +83,13 @@ class ObjectivesModel(WhisperModel):
         loss = batch.pop("loss", TEXT)
         if loss == TEXT:
             return super().forward(**batch)
-        value, stats, count = self.objectives.get_submodule(loss)(
-            self.whisper.model.encoder,
-            batch["speech"],
-            batch["speech_lengths"],
-            batch.get("drawn"),
-        )
+        with self.computing(batch["speech"].device):
+            value, stats, count = self.objectives.get_submodule(loss)(
+                self.whisper.model.encoder,
+                batch["speech"],
+                batch["speech_lengths"],
+                batch.get("drawn"),
+            )
         stats = {"loss": value.detach()} | stats
         return force_gatherable(  # type: ignore[no-any-return]
             (value, stats, count), value.device
@@ -209,6 +210,7 @@ class ObjectivesTask(WhisperTask):
             plain.tokenizer,
             conf=conf,
             specaug=plain.specaug,
+            autocast=plain.autocast,
             **args.model_conf,
         )
 

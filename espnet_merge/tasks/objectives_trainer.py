@@ -69,18 +69,19 @@ class ObjectivesTrainer(WhisperTrainer):
             scaler=kwargs["scaler"],
             distributed=distributed_option.distributed,
         )
-        stopped = super().train_one_epoch(
-            model=step,
-            iterator=iterator,
-            options=dataclasses.replace(options, accum_grad=1),
-            distributed_option=distributed_option,
-            **kwargs,
-        )
-        if distributed_option.dist_rank in (None, 0) and step.measured:
-            output = Path(options.output_dir)
-            history = add_epoch(output / "conflict.tsv", epoch, step.measured)
-            draw_history(history, output / CONFLICT_PNG)
-        return stopped
+        try:
+            return super().train_one_epoch(
+                model=step,
+                iterator=iterator,
+                options=dataclasses.replace(options, accum_grad=1),
+                distributed_option=distributed_option,
+                **kwargs,
+            )
+        finally:  # also when a signal ends the epoch
+            if distributed_option.dist_rank in (None, 0) and step.measured:
+                output = Path(options.output_dir)
+                history = add_epoch(output / "conflict.tsv", epoch, step.measured)
+                draw_history(history, output / CONFLICT_PNG)
 
     @classmethod
     def first_batches(cls, factory: AbsIterFactory, ngpu: int) -> list[Batch]:

@@ -3,7 +3,7 @@
 ESPnet overwrites ``checkpoint.pth`` and then writes ``<epoch>epoch.pth``. A job that is
 killed meanwhile would leave a damaged file, or an epoch without its model. Here the
 last whole checkpoint is kept while an epoch runs, and the files are repaired before a
-run resumes.
+run resumes. A run that a signal ends is saved within its epoch, too.
 """
 
 import dataclasses
@@ -12,7 +12,7 @@ import logging
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from espnet2.iterators.abs_iter_factory import AbsIterFactory
@@ -25,13 +25,20 @@ from espnet_merge.disk.atomic import whole_file
 from espnet_merge.errors import InputError
 from espnet_merge.lora.guards import check_adapter_acts, check_gradients, frozen_digest
 from espnet_merge.tasks.accumulate import Batch, Groups
+from espnet_merge.tasks.step_checkpoint import StepCheckpoint
 
 CHECKPOINT = "checkpoint.pth"  # ESPnet's
 LAST = "checkpoint.last.pth"  # the last whole one, kept while an epoch runs
 
 
 class WhisperTrainer(Trainer):  # type: ignore[misc]
-    """Trainer that logs labels, checks what is trained, and survives ``kill -9``."""
+    """Trainer that logs labels, checks what is trained, and survives ``kill -9``.
+
+    Attributes:
+        step: what a signal saves. ESPnet's trainers have no instances.
+    """
+
+    step: ClassVar[StepCheckpoint]
 
     @classmethod
     def run(cls, **kwargs: Any) -> None:  # noqa: ANN401 - passed on to ESPnet
@@ -50,8 +57,18 @@ class WhisperTrainer(Trainer):  # type: ignore[misc]
         _log_trainable(model)
         check_gradients(model, [batch for _, batch in batches])
         before = frozen_digest(model)
-        super().run(**kwargs)
+        cls.step = StepCheckpoint(
+            output,
+            model,
+            kwargs["optimizers"],
+            kwargs["schedulers"],
+            distributed=kwargs["distributed_option"].distributed,
+            device=_device(options),
+        )
+        with cls.step.listening():
+            super().run(**kwargs)
         (output / LAST).unlink(missing_ok=True)
+        cls.step.remove()
         if frozen_digest(model) != before:
             raise InputError(
                 "the frozen base must not change in training; it did, so that the "
@@ -78,12 +95,18 @@ class WhisperTrainer(Trainer):  # type: ignore[misc]
     ) -> bool:
         """Rename the whole checkpoint to ``LAST``, then train as ESPnet does.
 
+        An epoch that a signal has ended goes on after its last batch.
+
         With ``accum_grad`` all tokens of a step have the same weight, and the batches
         that are left at the end of an epoch make a step of their own.
         """
         checkpoint = Path(options.output_dir) / CHECKPOINT
         if distributed_option.dist_rank in (None, 0) and checkpoint.exists():
             checkpoint.replace(checkpoint.with_name(LAST))
+        left = cls.step.begin(
+            iterator, kwargs["reporter"], kwargs["scaler"], resume=options.resume
+        )
+        resumed = left is not iterator
         train = functools.partial(
             super().train_one_epoch,
             model=model,
@@ -91,17 +114,25 @@ class WhisperTrainer(Trainer):  # type: ignore[misc]
             **kwargs,
         )
         if options.accum_grad == 1:
-            return bool(train(iterator=iterator, options=options))
+            watched = cls.step.watch(left, every=1)
+            return bool(train(iterator=watched, options=options)) and not resumed
         plain: Any = model
         device = None
         if distributed_option.distributed:
-            plain, device = plain.module, "cuda" if options.ngpu > 0 else "cpu"
-        groups = Groups(iterator, options.accum_grad, plain.weigh, device)
-        stopped = bool(train(iterator=groups, options=options))
+            plain, device = plain.module, _device(options)
+        groups = Groups(left, options.accum_grad, plain.weigh, device)
+        watched = cls.step.watch(groups, every=options.accum_grad)
+        stopped = bool(train(iterator=watched, options=options)) and not resumed
         if groups.rest:
             last = dataclasses.replace(options, accum_grad=len(groups.rest))
             stopped &= bool(train(iterator=groups.rest, options=last))
+            cls.step.done += len(groups.rest)
         return stopped
+
+    @classmethod
+    def validate_one_epoch(cls, iterator: Any, **kwargs: Any) -> None:  # noqa: ANN401
+        """Validate as ESPnet does; a signal saves what was trained before."""
+        super().validate_one_epoch(iterator=cls.step.watch(iterator), **kwargs)
 
 
 def mend_checkpoint(directory: Path) -> None:
@@ -134,6 +165,10 @@ def show_labels(
             tokens = ids[ids >= 0].tolist()
             label = tokenizer.decode(tokens, decode_with_timestamps=True)
             logging.info(f"label of {uid}: {label}")
+
+
+def _device(options: Any) -> str:  # noqa: ANN401 - ESPnet's TrainerOptions
+    return "cuda" if options.ngpu > 0 else "cpu"
 
 
 def _log_trainable(model: nn.Module) -> None:

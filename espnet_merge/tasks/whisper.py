@@ -5,17 +5,22 @@ file adds the model, a prompt for each utterance, LoRA, and checks at the start.
 """
 
 import argparse
-from collections.abc import Callable, Collection
+import signal
+import sys
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from espnet2.asr.specaug.specaug import SpecAug
+from espnet2.iterators.abs_iter_factory import AbsIterFactory
 from espnet2.tasks.abs_task import AbsTask
 from espnet2.train.class_choices import ClassChoices
 from espnet2.train.collate_fn import CommonCollateFn
 from espnet2.utils.nested_dict_action import NestedDictAction
 from espnet2.utils.types import str2bool, str_or_none
 from torch import Tensor, nn
+from torch.multiprocessing.spawn import ProcessExitedException
 
 from espnet_merge.checkpoint.hub_names import ON_HUB
 from espnet_merge.checkpoint.labels import KEY, SPACED
@@ -23,11 +28,14 @@ from espnet_merge.errors import InputError
 from espnet_merge.lora.adapter import add_adapter
 from espnet_merge.objectives.conf import build
 from espnet_merge.tasks.labels import check_labels, warn_of_older
+from espnet_merge.tasks.loading import SteadyLoaders, check_processes
 from espnet_merge.tasks.mixture import start_mixture
 from espnet_merge.tasks.model import WhisperModel
+from espnet_merge.tasks.precision import COMPILERS, DTYPES, compile_layers, round_base
 from espnet_merge.tasks.preprocess import IGNORE, WhisperPreprocessor
 from espnet_merge.tasks.sound import check_first_recordings
 from espnet_merge.tasks.sources import find_models
+from espnet_merge.tasks.step_checkpoint import AGAIN, handled, nothing
 from espnet_merge.tasks.trainer import WhisperTrainer
 from espnet_merge.tasks.warm_start import start_warm
 from espnet_merge.whisper.labels import LabelConf
@@ -53,18 +61,34 @@ class WhisperTask(AbsTask):  # type: ignore[misc]
         """Add the options that ESPnet does not have."""
         group = parser.add_argument_group(description="Whisper")
         _add_whisper_options(group)
+        _add_cost_options(group)
         _add_lora_options(group)
         for choices in cls.class_choices_list:
             choices.add_arguments(group)
         parser.set_defaults(required=["output_dir", "whisper"])
 
     @classmethod
+    def main(
+        cls, args: argparse.Namespace | None = None, cmd: Sequence[str] | None = None
+    ) -> None:
+        """Train; with several GPUs in a process of each, whose end is waited for."""
+        try:
+            with handled(nothing):
+                super().main(args, cmd)
+        except ProcessExitedException as error:
+            if error.exit_code != AGAIN:
+                raise
+            sys.exit(AGAIN)
+
+    @classmethod
     def main_worker(cls, args: argparse.Namespace) -> None:
         """Find the models, check audio and label format, then train as ESPnet does."""
-        find_models(args)
-        check_first_recordings(args)
-        check_labels(args)
-        super().main_worker(args)
+        # Before the first step nothing is lost by TERM, and nothing gained by USR1.
+        with handled(nothing), handled(signal.SIG_DFL, [signal.SIGTERM]):
+            find_models(args)
+            check_first_recordings(args)
+            check_labels(args)
+            super().main_worker(args)
 
     @classmethod
     def build_collate_fn(
@@ -84,6 +108,22 @@ class WhisperTask(AbsTask):  # type: ignore[misc]
         return WhisperPreprocessor(
             Path(args.whisper), pad_to=args.pad_to, tail=args.tail, labels=labels
         )
+
+    @classmethod
+    def build_iter_factory(
+        cls,
+        args: argparse.Namespace,
+        distributed_option: Any,  # noqa: ANN401 - ESPnet's DistributedOption
+        mode: str,
+        kwargs: dict[str, Any] | None = None,
+    ) -> AbsIterFactory:
+        """Return ESPnet's batches, if each process has a part of all of them."""
+        if distributed_option.distributed and mode != "plot_att":
+            check_processes(
+                args, mode, distributed_option.dist_world_size, **(kwargs or {})
+            )
+        factory = super().build_iter_factory(args, distributed_option, mode, kwargs)
+        return SteadyLoaders(factory)
 
     @classmethod
     def required_data_names(
@@ -123,9 +163,27 @@ class WhisperTask(AbsTask):  # type: ignore[misc]
         specaug = None
         if args.specaug is not None:
             specaug = specaug_choices.get_class(args.specaug)(**args.specaug_conf)
+        if args.compile:
+            compile_layers(network, args.compile)
         return WhisperModel(
-            network, load_tokenizer(path), specaug=specaug, **args.model_conf
+            network,
+            load_tokenizer(path),
+            specaug=specaug,
+            autocast=args.autocast or args.base_dtype,
+            **args.model_conf,
         )
+
+    @classmethod
+    def build_optimizers(
+        cls, args: argparse.Namespace, model: WhisperModel
+    ) -> list[torch.optim.Optimizer]:
+        """Round the frozen base if that is asked for, then build as ESPnet does.
+
+        ESPnet has given all weights its ``train_dtype`` before.
+        """
+        if args.base_dtype:
+            round_base(model, args.base_dtype)
+        return super().build_optimizers(args, model)  # type: ignore[no-any-return]
 
 
 __all__ = ["IGNORE", "WhisperModel", "WhisperPreprocessor", "WhisperTask"]
@@ -163,16 +221,39 @@ def _add_whisper_options(group: argparse._ArgumentGroup) -> None:
         help="Written into config.yaml, to tell models of older versions",
     )
     group.add_argument(
+        "--model_conf",
+        action=NestedDictAction,
+        default={},
+        help="Arguments of WhisperModel: label_smoothing, ...",
+    )
+
+
+def _add_cost_options(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
         "--gradient_checkpointing",
         type=str2bool,
         default=False,
         help="Less memory, about a third more time",
     )
     group.add_argument(
-        "--model_conf",
-        action=NestedDictAction,
-        default={},
-        help="Arguments of WhisperModel: label_smoothing, ...",
+        "--autocast",
+        type=str_or_none,
+        choices=(*DTYPES, None),
+        help="Compute in this type on any device; weights stay float32",
+    )
+    group.add_argument(
+        "--base_dtype",
+        type=str_or_none,
+        choices=(*DTYPES, None),
+        help="With an adapter or a mixture, hold the frozen base in this type, and "
+        "compute in it",
+    )
+    group.add_argument(
+        "--compile",
+        type=str_or_none,
+        choices=(*COMPILERS, None),
+        help="Compile each layer by this backend of torch.compile, for all lengths; "
+        "aot_eager compiles soon, and computes no faster",
     )
 
 

@@ -107,6 +107,42 @@ def test_time_limit_is_resumed_where_that_is_asked_for(desk):
     assert "reached its time limit" in desk.said
 
 
+UNFINISHED = "if [[ -e half ]]; then echo whole; else touch half; exit 75; fi"
+
+
+def test_what_stops_before_its_time_limit_is_resumed_too(desk):
+    words = ("JOB=1:1", "x.JOB.log", "bash", "-c", UNFINISHED)
+    assert desk.run("--resume", "1", *words) == 0
+    assert "x.1.log: has saved what it did" in desk.said
+    assert WHOLE in desk.read("x.1.log")
+
+
+def test_what_stops_before_its_time_limit_says_so_where_nothing_is_resumed(desk):
+    assert desk.run("JOB=1:1", "x.JOB.log", "bash", "-c", UNFINISHED) == 1
+    assert "more to do: give --resume [UNFINISHED] (job 1_1, attempt 1" in desk.said
+
+
+def test_term_leaves_a_command_time_to_save(desk):
+    save = "trap 'sleep 2; echo saved >saved; exit 75' TERM; echo on; sleep 30 & wait"
+    (desk.directory / "save.sh").write_text(save)
+    desk.start("--resume", "1", "JOB=1:1", "x.JOB.log", "bash", "save.sh")
+    desk.waits_for("x.1.log")
+    desk.slurm.end("1_1", "TIMEOUT")
+    desk.waits_for("saved")
+    desk.waits(lambda: "2_1" in desk.slurm.all())
+
+
+def test_what_slurm_ends_is_not_done_whatever_its_status(desk):
+    """As srun, which ends with 0 when its job is requeued."""
+    script = "trap 'exit 0' TERM; [[ -e half ]] && exit; touch half; sleep 30 & wait"
+    (desk.directory / "srun.sh").write_text(script)
+    client = desk.start("JOB=1:1", "x.JOB.log", "bash", "srun.sh")
+    desk.waits(lambda: (desk.directory / "half").exists())
+    desk.slurm.end("1_1", "PREEMPTED")
+    assert client.wait(30) == 0
+    assert desk.slurm.is_("2_1", "COMPLETED")
+
+
 @pytest.mark.parametrize(
     ("state", "words"),
     [
@@ -121,6 +157,7 @@ def test_reasons_are_told_apart(desk, state, words, accounts):
         desk.slurm.switch("accounts", on=True)
     client = desk.start("JOB=1:1", *SLEEP)
     desk.waits_for("x.1.log")
+    desk.waits(lambda: "\non\n" in desk.read("x.1.log"))
     desk.slurm.end("1_1", state)
     assert client.wait(30) == 1
     assert f"task 1 {words}" in desk.said

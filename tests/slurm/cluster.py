@@ -2,8 +2,9 @@
 
     python -m tests.slurm.cluster       until Ctrl-C; prints what to export
 
-Needs root, and Debian's slurmctld, slurmd, slurm-client and munge. All that it writes
-lies in one directory, all daemons are its children, and all addresses are loopback.
+Needs root, and what tools/install_slurm.sh installs. All that it writes lies in one
+directory, all daemons are its children, and all addresses are loopback, but for a node
+that is to be cut off.
 """
 
 import os
@@ -15,16 +16,21 @@ import stat
 import subprocess
 import tempfile
 import time
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+from tests.slurm.database import Database
+from tests.slurm.network import Network
+
 NODES = ("n1", "n2")
-NEEDED = ("slurmctld", "slurmd", "sbatch", "munged")
+NEEDED = ("slurmctld", "slurmd", "sbatch", "munged", "slurmdbd", "mariadbd", "ip")
 # Short times where SLURM's defaults are minutes: a node is lost after 10 s, a job that
 # is requeued starts again after cred_expire.
+NO_ACCOUNTS = "AccountingStorageType=accounting_storage/none"
 CONFIGURATION = """
 ClusterName=tests
-SlurmctldHost={host}(127.0.0.1)
+SlurmctldHost={host}({addresses[controller]})
 SlurmctldPort={ports[0]}
 SlurmUser=root
 SlurmdUser=root
@@ -54,11 +60,11 @@ ReturnToService=2
 SchedulerParameters=batch_sched_delay=0,sched_interval=1,sched_min_interval=0
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
-AccountingStorageType=accounting_storage/none
+{accounts}
 DefMemPerCPU=100
 NodeName=DEFAULT CPUs=4 RealMemory=64000 Gres=gpu:2
-NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]}
-NodeName=n2 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[2]}
+NodeName=n1 NodeHostname={host} NodeAddr={addresses[n1]} Port={ports[1]}
+NodeName=n2 NodeHostname={host} NodeAddr={addresses[n2]} Port={ports[2]}
 PartitionName=DEFAULT Nodes=ALL DefaultTime=10 PriorityTier=1
 PartitionName=cpu Default=YES
 PartitionName=gpu Default=NO
@@ -67,9 +73,15 @@ PartitionName=urgent Default=NO PriorityTier=9 PreemptMode=OFF
 
 
 class Cluster:
-    """The daemons; used as a context."""
+    """The daemons; used as a context.
 
-    def __init__(self) -> None:
+    Args:
+        apart: a node with a network of its own, which ``cut_off`` cuts; or none.
+        accounts: whether a database answers sacct.
+    """
+
+    def __init__(self, *, apart: str = "", accounts: bool = False) -> None:
+        self.apart, self.accounts = apart, accounts
         self.daemons: dict[str, subprocess.Popen[bytes]] = {}
         self.cleanup = ExitStack()
 
@@ -91,13 +103,27 @@ class Cluster:
         for device in devices:
             os.mknod(device, stat.S_IFCHR | 0o666, os.makedev(1, 3))
         host = socket.gethostname().partition(".")[0]
-        text = CONFIGURATION.format(host=host, place=self.place, ports=_free_ports(3))
+        addresses = dict.fromkeys(("controller", *NODES), "127.0.0.1")
+        if self.apart:
+            self.network = self.cleanup.enter_context(Network())
+            addresses["controller"] = self.network.here
+            addresses[self.apart] = self.network.there
+        database = Database(self, _free_ports(2)) if self.accounts else None
+        text = CONFIGURATION.format(
+            host=host,
+            place=self.place,
+            ports=_free_ports(3),
+            addresses=addresses,
+            accounts=database.lines if database else NO_ACCOUNTS,
+        )
         self.write("slurm.conf", text)
         self.write("gres.conf", f"Name=gpu File={self.place}/gpu[0-1]\n")
         # Nothing of it is used, but the default would look for a mount.
         self.write("cgroup.conf", "CgroupAutomount=no\nCgroupPlugin=cgroup/v1\n")
         self.environment = {"SLURM_CONF": str(self.place / "slurm.conf")}
         self.start_munge()
+        if database:
+            database.start()
         self.start("slurmctld")
         for node in NODES:
             self.start(node)
@@ -126,13 +152,31 @@ class Cluster:
         words = (
             ["slurmctld", "-D"] if name == "slurmctld" else ["slurmd", "-D", "-N", name]
         )
-        self.launch(name, [*words, "-f", str(self.place / "slurm.conf")])
+        apart = self.network.enter if name == self.apart else []
+        self.launch(name, [*apart, *words, "-f", str(self.place / "slurm.conf")])
+
+    def cut_off(self, node: str) -> None:
+        """Cut the network of the node that has its own; its processes go on."""
+        assert node == self.apart
+        self.network.switch("down")
+
+    def heal(self) -> None:
+        """Connect it again."""
+        self.network.switch("up")
 
     def launch(self, name: str, words: list[str]) -> None:
         with (self.place / f"{name}.log").open("ab") as log:
             self.daemons[name] = subprocess.Popen(
-                words, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                words,
+                env=self.variables,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
             )
+
+    @property
+    def variables(self) -> dict[str, str]:
+        return {**os.environ, **self.environment}
 
     def kill(self, name: str) -> None:
         """Kill a daemon with signal 9; jobs go on."""
@@ -168,7 +212,7 @@ class Cluster:
         """Run a command of SLURM's."""
         done = subprocess.run(
             words,
-            env={**os.environ, **self.environment},
+            env=self.variables,
             capture_output=True,
             text=True,
             timeout=60,
@@ -176,6 +220,14 @@ class Cluster:
         if check and done.returncode:
             raise RuntimeError(done.stderr)
         return done.stdout
+
+    @contextmanager
+    def only(self, node: str) -> Iterator[None]:
+        """Let jobs start on this node alone meanwhile."""
+        (other,) = set(NODES) - {node}
+        self.run("scontrol", "update", f"NodeName={other}", "State=DRAIN", "Reason=one")
+        yield
+        self.run("scontrol", "update", f"NodeName={other}", "State=RESUME")
 
     def jobs(self) -> list[str]:
         """Return all jobs that live, a task a line."""

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.recipes.warm import warm_commands
 from tests.slurm.cluster import NEEDED, Cluster
+from tests.slurm.recipe import FEWER, OnCluster
 
 ROOT = Path(__file__).parents[2]
 NOTICED = 30  # seconds in which a fault must be on the screen
@@ -83,6 +85,35 @@ def daemons() -> Iterator[Cluster]:
         yield cluster
 
 
+@pytest.fixture(scope="session")
+def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """An environment whose Python processes start warm."""
+    venv = tmp_path_factory.mktemp("venv")
+    with warm_commands(venv / "bin"):
+        yield venv
+
+
+@pytest.fixture(scope="session")
+def trained(daemons, tmp_path_factory, micro_whisper, warm) -> OnCluster:
+    """A recipe whose experts are trained, without a cluster."""
+    recipe = OnCluster(daemons, tmp_path_factory.mktemp("all"), micro_whisper, warm)
+    recipe.backend = "local"
+    done = recipe.run(**FEWER, stop_stage="7")
+    assert done.returncode == 0, done.stderr[-3000:]
+    del recipe.backend
+    return recipe
+
+
+@pytest.fixture(scope="session")
+def expected(trained, tmp_path_factory) -> dict[str, bytes]:
+    """Hypotheses and scores that it gives without a cluster."""
+    recipe = trained.copy(tmp_path_factory.mktemp("expected"))
+    recipe.backend = "local"
+    done = recipe.run(**FEWER)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return recipe.results()
+
+
 @pytest.fixture
 def cluster(daemons: Cluster) -> Cluster:
     daemons.reset()
@@ -104,7 +135,8 @@ def noticed(request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]):
 
     def note(seconds: float, limit: float = NOTICED) -> None:
         with capsys.disabled():
-            print(f"\n{request.node.name}: {seconds:.1f} s", flush=True)
+            words = f"\n{request.node.name}: {seconds:.1f} s"
+            print(words, file=sys.stderr, flush=True)  # a second process's, too
         assert seconds < limit
 
     return note

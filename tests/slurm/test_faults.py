@@ -7,6 +7,9 @@ import time
 
 import pytest
 
+from tests.slurm.conftest import Client
+
+pytestmark = pytest.mark.xdist_group("client")
 SLEEP = ("x.JOB.log", "echo", "begin", ";", "sleep", "600")
 
 
@@ -56,23 +59,29 @@ def test_all_that_are_cancelled(client, cluster, noticed):
 
 
 def test_time_limit(client, cluster, noticed):
+    """One task has work that goes on, and is submitted again; another has not."""
+    command = "if [[ -e half ]]; then echo whole; else touch half; sleep 600; fi"
+    resumes = Client(cluster, client.directory / "resumes")
+    resumes.start("--resume", "1", "JOB=1:1", "x.JOB.log", "bash", "-c", command)
     client.start("JOB=1:1", *SLEEP)
     client.waits_for("x.1.log")
-    cluster.run("scontrol", "update", f"JobId={job_of(client)}", "EndTime=now+1")
+    cluster.wait_for((resumes.directory / "half").exists, 20, "checkpoint")
+    jobs = [job_of(client), job_of(resumes)]
+    for job in jobs:
+        cluster.run("scontrol", "update", f"JobId={job}", "EndTime=now+1")
+    # SLURM looks at time limits every 30 s.
+    cluster.wait_for(lambda: not set(running(cluster)) & set(jobs), 60, "time limit")
     noticed(client.hears("reached its time limit: give more by --time"))
     assert client.wait() == 1
+    assert resumes.wait() == 0
+    assert "[TIMEOUT] (job" in resumes.said
+    assert "whole\n" in resumes.read("x.1.log")
+    assert "whole\n" not in resumes.read("q/x.JOB.log/1.1.log")
 
 
-def test_what_resumes_is_submitted_again_at_its_time_limit(client, cluster):
-    command = "if [[ -e half ]]; then echo whole; else touch half; sleep 600; fi"
-    client.start("--resume", "1", "JOB=1:1", "x.JOB.log", "bash", "-c", command)
-    client.waits_for("x.1.log")
-    cluster.wait_for((client.directory / "half").exists, 20, "checkpoint")
-    cluster.run("scontrol", "update", f"JobId={job_of(client)}", "EndTime=now+1")
-    assert client.wait() == 0
-    assert "[TIMEOUT] (job" in client.said
-    assert "whole\n" in client.read("x.1.log")
-    assert "whole\n" not in client.read("q/x.JOB.log/1.1.log")
+def running(cluster) -> list[str]:
+    """Return the jobs that run."""
+    return [line.split("_")[0] for line in cluster.jobs() if " RUNNING " in line]
 
 
 @pytest.mark.parametrize("requeue", [False, True])
@@ -254,20 +263,25 @@ def test_memory_that_was_too_little(client, noticed):
     assert client.wait() == 1
 
 
-def test_many_tasks_two_at_a_time(client, cluster):
+def test_many_tasks_two_at_a_time(client, cluster, noticed):
+    """What a task takes longer than one of SLURM's own, in which nothing happens."""
+    tasks = 40
+    started = time.monotonic()
+    own = f"--array=1-{tasks}%2", "--output=/dev/null", "--wrap", "true"
+    cluster.run("sbatch", "--parsable", *own)
+    cluster.wait_for(lambda: not cluster.jobs(), 240, "end of SLURM's own")
+    plain = time.monotonic() - started
     (client.directory / "at").mkdir()
     command = "touch at/JOB; ls at | wc -l >>seen; rm at/JOB"
-    client.start(
-        "--max-jobs-run", "2", "JOB=1:60", "log/x.JOB.log", "bash", "-c", command
-    )
-    client.waits_for("log/q/x.JOB.log/record.json")
-    cluster.wait_for(cluster.jobs, 5, "jobs")
+    words = (f"JOB=1:{tasks}", "log/x.JOB.log", "bash", "-c", command)
+    client.start("--max-jobs-run", "2", *words)
+    noticed(cluster.wait_for(cluster.jobs, 10, "jobs"), 5)
     assert client.wait(240) == 0
     seen = client.read("seen").split()
-    assert len(seen) == 60
+    assert len(seen) == tasks
     assert max(map(int, seen)) <= 2
-    with open(client.directory / "took", "w") as file:
-        file.write(f"{time.monotonic() - client.started:.0f}")
+    took = time.monotonic() - client.started
+    noticed((took - plain) / tasks * 2, 2)
 
 
 def test_command_that_changed_meanwhile(client, cluster):

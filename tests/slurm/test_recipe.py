@@ -8,59 +8,26 @@ from pathlib import Path
 
 import pytest
 
-from tests.recipes.test_merge1 import Recipe
-from tests.recipes.warm import warm_commands
+from tests.slurm.recipe import FEWER, OnCluster, without_expert
 
-FEWER = {"kinds": "full", "joint": "", "merge_configs": "soup tsv_m", "train_nj": "2"}
-
-
-@pytest.fixture(scope="module")
-def warm(tmp_path_factory):
-    venv = tmp_path_factory.mktemp("venv")
-    with warm_commands(venv / "bin"):
-        yield venv
+# One process has what is trained, while the other waits for the client's faults.
+pytestmark = pytest.mark.xdist_group("recipe")
 
 
-class OnCluster(Recipe):
-    """A recipe whose jobs are SLURM's."""
-
-    def __init__(self, cluster, root: Path, base: Path, venv: Path) -> None:
-        super().__init__(root, base, venv)
-        self.cluster = cluster
-
-    def env(self) -> dict[str, str]:
-        return {**super().env(), **self.cluster.environment, "cmd_backend": "slurm"}
-
-    def start(self, **options: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            self.command(**options),
-            env=self.env(),
-            text=True,
-            stderr=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-
-
-def test_faults_do_not_change_the_results(
-    cluster, tmp_path, micro_whisper, warm, noticed
-):
-    """A node without power in training; later the driver is ended by TERM."""
-    for name in ("local", "cluster"):
-        (tmp_path / name).mkdir()
-    local = Recipe(tmp_path / "local", micro_whisper, warm)
-    done = local.run(**FEWER)
+def ends_as(recipe: OnCluster, expected: dict[str, bytes]) -> None:
+    """Run what is left, and compare."""
+    done = recipe.run(**FEWER)
     assert done.returncode == 0, done.stderr[-3000:]
+    assert recipe.results() == expected
 
-    recipe = OnCluster(cluster, tmp_path / "cluster", micro_whisper, warm)
-    done = recipe.run(**FEWER, stop_stage="6")
-    assert done.returncode == 0, done.stderr[-3000:]
 
-    # What is killed must be a process of the job, so it starts cold.
-    recipe.use(Path(sys.prefix))
+def test_node_without_power_in_training(cluster, trained, expected, tmp_path, noticed):
+    recipe = without_expert(trained.copy(tmp_path / "tree"), "full_es")
+    venv = recipe.venv.resolve()
+    recipe.use(Path(sys.prefix))  # what is killed must be a process of the job
     driver = recipe.start(**FEWER, stage="7", stop_stage="7")
     expert = recipe.directory / "exp" / "full_es"
-    cluster.wait_for((expert / "train.log").exists, 60, "training")
+    cluster.wait_for((expert / "train.log").exists, 180, "training")
     (node,) = {line.split()[2] for line in cluster.jobs() if "full_es" in line}
     cluster.cut_power(node)
     cluster.run("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=test")
@@ -69,23 +36,56 @@ def test_faults_do_not_change_the_results(
         cluster.wait_for(lambda: "NODE_FAIL" in launch.read_text(), 60, "notice"), 15
     )
     cluster.start(node)
-    _, said = driver.communicate(timeout=240)
+    _, said = driver.communicate(timeout=900)
     assert driver.returncode == 0, said[-3000:]
     assert "lost its node [NODE_FAIL]" in said
+    recipe.use(venv)
+    ends_as(recipe, expected)
 
+
+def test_driver_that_is_ended_in_decoding(
+    cluster, trained, expected, tmp_path, noticed
+):
+    recipe = trained.copy(tmp_path / "tree")
     driver = recipe.start(**FEWER, stage="8")
     place = recipe.directory / "exp" / "soup" / "inference_true_length"
     cluster.wait_for(place.exists, 120, "decoding")
     driver.send_signal(signal.SIGTERM)
-    _, said = driver.communicate(timeout=60)
+    _, said = driver.communicate(timeout=900)
     assert driver.returncode == 143
     assert "ended by TERM" in said
     assert not cluster.jobs()
-
-    recipe.use(warm)
-    done = recipe.run(**FEWER)
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert recipe.results() == local.results()
+    ends_as(recipe, expected)
     start = time.monotonic()
     assert recipe.run(**FEWER, stage="7", stop_stage="9").returncode == 0
     noticed(time.monotonic() - start, 8)  # nothing is done again
+
+
+def test_disk_that_is_full_in_one_task(cluster, trained, expected, tmp_path):
+    """The merge by soup has no room; the other goes on, and so does a later run."""
+    recipe = trained.copy(tmp_path / "tree")
+    place = recipe.directory / "exp" / "soup"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", place]
+    subprocess.run(mount, check=True)
+    try:
+        done = recipe.run(**FEWER, stage="8", stop_stage="8")
+        assert done.returncode == 2
+        assert (
+            "exp/soup/model: cannot be written: No space left on device" in done.stderr
+        )
+        assert (recipe.directory / "exp" / "tsv_m" / "model").exists()
+        assert not (place / "model").exists()
+        subprocess.run(["mount", "-o", "remount,size=1g", place], check=True)
+        ends_as(recipe, expected)
+    finally:
+        subprocess.run(["umount", place], check=True)
+
+
+def test_two_drivers_at_once(cluster, trained, expected, tmp_path):
+    recipe = trained.copy(tmp_path / "tree")
+    drivers = [recipe.start(**FEWER, stage="8") for _ in range(2)]
+    said = [driver.communicate(timeout=900)[1] for driver in drivers]
+    assert [driver.returncode for driver in drivers] == [0, 0], said
+    assert sum("waiting for them" in one for one in said) == 1
+    assert recipe.results() == expected

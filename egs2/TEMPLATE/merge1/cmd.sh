@@ -11,9 +11,10 @@ case $cmd_backend in
     ;;
   slurm) # conf/slurm.conf
     # Memory a CPU, enough for Whisper base; SLURM kills what takes more than it asked for.
-    # At its time limit a training goes on from its last epoch, decoding from its last batch.
+    # At its time limit a training goes on from its last step, decoding from its last batch.
+    # USR1 tells a training to save itself: two minutes before, for a large one takes long.
     export train_cmd="../../../local/slurm.py --mem 4G"
-    export cuda_cmd="../../../local/slurm.pl --mem 8G --resume 50"
+    export cuda_cmd="../../../local/slurm.pl --mem 8G --resume 50 --sbatch --signal=B:USR1@120"
     export decode_cmd="../../../local/slurm.py --mem 4G --resume 5"
     ;;
   slurm.pl | queue.pl) # Kaldi's; conf/slurm.conf or a conf/queue.conf of yours

@@ -153,10 +153,10 @@ train_model() { # SYSTEM DATA CONFIG [SYSTEM-TO-START-FROM] [COMMAND]
   read -ra args <<<"$(data_args "$name")"
   read -ra more <<<"$options"
   if ((ngpu && num_nodes == 1)); then launcher=(../../../local/on_gpus.sh "$ngpu"); fi
-  # The processes of an attempt meet at a file of their own.
+  # The processes of a start of a job meet at a file of their own.
   JOB_INPUTS=$words "$python" -m espnet2.bin.launch --cmd "$cuda_cmd --name $1" \
     --log "$out/train.log" --ngpu "$ngpu" --num_nodes "$num_nodes" \
-    --init_file_prefix "$out/.dist_init_\${SLURM_JOB_ID:-0}_" \
+    --init_file_prefix "$out/.dist_init_\${SLURM_JOB_ID:-0}.\${SLURM_RESTART_COUNT:-0}_" \
     --multiprocessing_distributed true -- "${launcher[@]}" "$python" -m "espnet_merge.bin.$command" \
     --config "$config" --resume true --whisper "$start" --output_dir "$out" "${args[@]}" \
     --train_shape_file "$expdir/stats/$name/train/speech_shape" \

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# The environment of every job; slurm.pl exports only PATH, so jobs source this too.
+# The environment of every job; a scheduler may hand on none, so jobs source this too.
 MAIN_ROOT=$(cd ../../.. && pwd)
 export PATH=$MAIN_ROOT/.venv/bin:$PWD/utils:$PATH
 export PYTHONPATH=$MAIN_ROOT${PYTHONPATH:+:$PYTHONPATH}
