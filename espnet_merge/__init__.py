@@ -11,6 +11,7 @@ The commands of ``espnet-merge`` as functions, whose options are keyword argumen
              output="exp/tsv_m")
     em.decode(model="exp/tsv_m", data=["dump/raw/es_test"], output=["exp/es_test"])
     em.score(ref="dump/raw/es_test", hyp=["exp/es_test"])
+    em.export(source="exp/tsv_m", to="ggml", output="exp/ggml")
 
 Paths are strings or ``Path``. Each function tells of itself: ``help(em.merge)``. A
 mistake of the user's is an ``em.InputError``, one line long; what is taken, and may not
@@ -27,6 +28,7 @@ __all__ = [
     "InputWarning",
     "advise",
     "decode",
+    "export",
     "fetch",
     "inspect",
     "learn",
@@ -38,6 +40,7 @@ __all__ = [
 if TYPE_CHECKING:
     from espnet_merge.bin.advise import advise
     from espnet_merge.bin.decode import decode
+    from espnet_merge.bin.export import export
     from espnet_merge.bin.fetch import fetch
     from espnet_merge.bin.inspect import inspect
     from espnet_merge.bin.learn import learn
@@ -51,9 +54,9 @@ else:
     from types import ModuleType
 
     class _Package(ModuleType):
-        """Keeps ``decode``, ``score`` and ``search`` the functions.
+        """Keeps ``decode``, ``export``, ``score`` and ``search`` the functions.
 
-        Python sets an imported subpackage as an attribute of its package. Three
+        Python sets an imported subpackage as an attribute of its package. Four
         subpackages have the name of a function; ``from espnet_merge.decode import
         settings`` finds them all the same.
         """

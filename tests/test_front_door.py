@@ -52,7 +52,8 @@ def test_importing_the_package_imports_nothing_else():
 
 def test_names_are_there():
     assert [
-        *("advise", "decode", "fetch", "inspect", "learn", "merge", "score", "search")
+        *("advise", "decode", "export", "fetch", "inspect", "learn", "merge"),
+        *("score", "search"),
     ] == FUNCTIONS
     assert set(em.__all__) < set(dir(em))
     for name in FUNCTIONS:
@@ -72,8 +73,9 @@ def test_rooms_do_not_hide_functions_of_their_name():
     code = (
         "import espnet_merge as em; from espnet_merge.decode import settings\n"
         "from espnet_merge.score import normalize\n"
-        "print(em.decode.__name__, em.score.__name__, settings.__name__)\n"
-        "print(normalize.__name__)"
+        "from espnet_merge.export import record\n"
+        "print(em.decode.__name__, em.score.__name__, em.export.__name__)\n"
+        "print(settings.__name__, normalize.__name__, record.__name__)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
@@ -81,8 +83,10 @@ def test_rooms_do_not_hide_functions_of_their_name():
     assert done.stdout.split() == [
         "decode",
         "score",
+        "export",
         "espnet_merge.decode.settings",
         "espnet_merge.score.normalize",
+        "espnet_merge.export.record",
     ]
 
 
@@ -117,6 +121,11 @@ def test_a_function_and_its_command_write_the_same_bytes(recipe, capsys):
     )
     assert repr(kept) == "1 of 1 directories have this score already"
     assert kept["one"] == scores["one"]
+
+    exported = em.export(source="exp/base", output="first", dtype="float16")
+    main(["export", "exp/base", "--output", "second", "--dtype", "float16"])
+    assert repr(exported) + "\n" == capsys.readouterr().out.replace("second", "first")
+    assert contents("first") == contents("second")
 
 
 def test_a_plan_is_what_a_dry_run_prints(recipe, capsys):

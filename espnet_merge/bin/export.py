@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from espnet_merge.decode.settings import pairs
 from espnet_merge.errors import InputError
-from espnet_merge.options import AnyPath, Option, Options
+from espnet_merge.options import AnyPath, Option, Options, function
 from espnet_merge.whisper.source import model_option
 
 if TYPE_CHECKING:
@@ -35,7 +35,27 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Command(Options):
-    """Write a model in the format of another runtime, and decode it there."""
+    """Write a model in the format of another runtime, and decode it there.
+
+    Returns:
+        The ``directory``; the ``command`` that serves a bundle; and, with ``check``,
+        ``checked``: the texts of ten utterances, ours and those of the runtime.
+
+    Raises:
+        InputError: the model is bad, or cannot be written in this format; a package is
+            missing; or ``output`` exists.
+
+    Example:
+        >>> import espnet_merge as em
+        >>> exported = em.export(
+        ...     source="exp/base", to="hf", dtype="float16", output="exp/half",
+        ...     check="dump/raw/es_test",
+        ... )
+        >>> exported.directory
+        PosixPath('exp/half')
+        >>> len(exported.checked.pairs)
+        2
+    """
 
     source: Annotated[
         AnyPath | None,
@@ -100,20 +120,20 @@ class Command(Options):
         if self.adapters and self.to != "bundle":
             raise InputError(f"--adapters needs --to bundle; got --to {self.to}.")
 
-    def __call__(self) -> "Path | Exported":
+    def __call__(self) -> "Exported":
         """Write the model, and return where it is."""
+        from espnet_merge.export.export import Exported, export_to
+
         output = Path(self.output)
         if self.source is None:
             path = Path(str(self.exp)) / self.checkpoint
             if {self.to, self.dtype, self.check} == {None}:
-                from espnet_merge.tasks.export import export
+                from espnet_merge.tasks.export import export as export_training
 
-                export(path, output, overwrite=self.overwrite)
-                return output
+                export_training(path, output, overwrite=self.overwrite)
+                return Exported(output)
         else:
             path = Path(self.source)
-        from espnet_merge.export.export import export_to
-
         return export_to(
             self.to,
             path,
@@ -124,6 +144,9 @@ class Command(Options):
             data=Path(self.check) if self.check else None,
             overwrite=self.overwrite,
         )
+
+
+export = function(Command, "export")
 
 
 def main(command: Command) -> None:

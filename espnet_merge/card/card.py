@@ -10,7 +10,7 @@ from pathlib import Path
 from huggingface_hub.repocard_data import ModelCardData
 
 from espnet_merge.card.licences import joined
-from espnet_merge.card.provenance import Provenance, Source
+from espnet_merge.card.provenance import CONVERTED, Provenance, Source
 from espnet_merge.card.scores import RECOGNITION, Evidence, results, section
 from espnet_merge.disk.atomic import whole_file
 from espnet_merge.errors import InputError
@@ -109,12 +109,15 @@ def body(
         licence: of the model, or why there is none.
     """
     base, count = provenance.base.name, len(provenance.experts)
+    trained = "Converted" if provenance.relation == CONVERTED else "Trained"
     made = (
         f"Merged from {count} experts of {base} by `{provenance.method}`"
         if provenance.method
-        else f"Trained from {base}"
+        else f"{trained} from {base}"
     )
     kind = "; an adapter, to be loaded on its base" if provenance.is_adapter else ""
+    if provenance.runtime_format:
+        kind = f"; for {provenance.runtime_format}"
     yield from ("", f"# {name}", "", f"{made}{kind}.", "")
     yield from ("## What it was made of", "")
     yield "| | model | commit | licence | SHA-256 |"

@@ -18,6 +18,9 @@ from espnet_merge.files import (
 )
 
 WHISPER = "whisper"
+# What the hub calls a model that was written in another format, or type.
+CONVERTED: Literal["quantized"] = "quantized"
+OF_TRANSFORMERS = ("hf", "peft")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,9 +55,10 @@ class Provenance:
         is_whisper: whether it hears speech.
         is_adapter: whether it needs its base.
         is_transformers: whether it is a directory of transformers.
+        runtime_format: of an export for another runtime; else empty.
     """
 
-    relation: Literal["merge", "adapter", "finetune"]
+    relation: Literal["merge", "adapter", "finetune", "quantized"]
     base: Source
     experts: Sequence[Source] = ()
     method: str = ""
@@ -62,11 +66,13 @@ class Provenance:
     is_whisper: bool = True
     is_adapter: bool = False
     is_transformers: bool = True
+    runtime_format: str = ""
 
     @property
     def title(self) -> str:
         """What it was made of, in few words."""
-        return f"{self.base.name.rpartition('/')[2]}, {self.method or 'fine-tuned'}"
+        trained = "converted" if self.relation == CONVERTED else "fine-tuned"
+        return f"{self.base.name.rpartition('/')[2]}, {self.method or trained}"
 
     @property
     def sources(self) -> list[Source]:
@@ -99,16 +105,24 @@ def provenance_of(record: Mapping[str, Any], model: Path) -> Provenance:
     """Return what a record says of the model beside it."""
     is_adapter = (model / ADAPTER_CONFIG).is_file()
     base = _source(record.get("base") or {"path": "unknown"})
-    merged = "method" in record
+    merged, written = "method" in record, record.get("to", "")
     return Provenance(
-        relation="adapter" if is_adapter else "merge" if merged else "finetune",
+        relation=(
+            "adapter"
+            if is_adapter
+            else "merge"
+            if merged
+            else record.get("relation", "finetune")
+        ),
         base=base,
         experts=[_source(expert) for expert in record.get("experts", ())],
         method=record.get("method", ""),
         params=record.get("params") or {},
-        is_whisper=_is_whisper(model, base),
+        is_whisper=bool(written) or _is_whisper(model, base),
         is_adapter=is_adapter,
-        is_transformers=(model / CONFIG_JSON).is_file(),
+        is_transformers=not (other := written not in ("", *OF_TRANSFORMERS))
+        and (model / CONFIG_JSON).is_file(),
+        runtime_format=written if other else "",
     )
 
 

@@ -2,15 +2,16 @@
 
 from pathlib import Path
 
+import yaml
 from huggingface_hub import HfApi
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
-from espnet_merge.card.provenance import Source
+from espnet_merge.card.provenance import Source, read_provenance
 from espnet_merge.checkpoint import open_expert
 from espnet_merge.checkpoint.identity import model_files
-from espnet_merge.checkpoint.stored import RECORDS
+from espnet_merge.checkpoint.stored import RECORDS, check_stored
 from espnet_merge.errors import InputError
-from espnet_merge.files import README_MD
+from espnet_merge.files import EXPORT_YAML, README_MD
 
 
 def published_files(model: Path) -> list[str]:
@@ -19,8 +20,12 @@ def published_files(model: Path) -> list[str]:
     Raises:
         InputError: it is no whole model or adapter.
     """
-    open_expert(model)
     records = [name for name in (*RECORDS, README_MD) if (model / name).is_file()]
+    if read_provenance(model).runtime_format:
+        check_stored(model)
+        record = yaml.safe_load((model / EXPORT_YAML).read_bytes())
+        return sorted({*record["files"], *records})
+    open_expert(model)
     return sorted({*(file.name for file in model_files(model)), *records})
 
 

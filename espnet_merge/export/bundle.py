@@ -40,8 +40,8 @@ def write(source: Source, directory: Path, dtype: str | None) -> None:
     write_model(Source(source.model, {}), directory / MODEL, dtype)
     for name, path in source.adapters.items():
         place = directory / ADAPTERS / name
-        write_adapter(path, place, dtype)
-        write_record(place, path, {"to": "peft", "dtype": dtype})
+        write_adapter(path, place, dtype, source.given)
+        write_record(place, path, source.given, {"to": "peft", "dtype": dtype})
     manifest = {
         "model": MODEL,
         "adapters": {

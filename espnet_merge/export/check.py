@@ -27,7 +27,7 @@ class Pair(NamedTuple):
     theirs: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Checked:
     """What two runtimes made of the same utterances.
 
@@ -44,7 +44,7 @@ class Checked:
         """The utterances whose texts differ."""
         return [pair for pair in self.pairs if pair.ours != pair.theirs]
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         """A line for all, and three for each utterance whose texts differ."""
         differing, count = self.differing, len(self.pairs)
         head = f"{self.runtime} and espnet_merge: {count - len(differing)} of {count}"

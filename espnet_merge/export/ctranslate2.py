@@ -19,7 +19,9 @@ def write(source: Source, directory: Path, dtype: str | None) -> None:
     faster-whisper needs the tokenizer beside it: without it, it fetches that of tiny.
     """
     from ctranslate2.converters import TransformersConverter
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()  # loading takes a second
     converter = TransformersConverter(
         str(source.model), copy_files=[TOKENIZER_JSON, PREPROCESSOR_JSON]
     )

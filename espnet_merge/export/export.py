@@ -16,7 +16,7 @@ from espnet_merge.export.source import folded, open_source
 from espnet_merge.files import EXPORT_YAML
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Exported:
     """What was written.
 
@@ -30,7 +30,7 @@ class Exported:
     command: str | None = None
     checked: Checked | None = None
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         """A line for each."""
         parts = (self.directory, self.command, self.checked)
         return "\n".join(str(part) for part in parts if part is not None)
@@ -78,7 +78,7 @@ def export_to(
             folded(source) if kind.folded else nullcontext(source) as whole,
         ):
             kind.write(whole, part, dtype)
-            write_record(part, path, {"to": name, "dtype": dtype})
+            write_record(part, path, source.given, {"to": name, "dtype": dtype})
         command = serving(output) if name == BUNDLE else None
         checked = check(kind, output, source, utterances) if utterances else None
         return Exported(output, command, checked)

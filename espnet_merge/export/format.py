@@ -27,10 +27,12 @@ class Source(NamedTuple):
             needs.
         adapters: name -> PEFT directory, of adapters on that model. One adapter alone
             has an empty name; names of several are languages.
+        given: the model where the user has it, of which others know the name.
     """
 
     model: Path
     adapters: Mapping[str, Path]
+    given: Path = Path()
 
     def adapter_of(self, language: str) -> str | None:
         """Return the name of the adapter that decodes a language; None: the model."""

@@ -58,7 +58,7 @@ def open_source(
         for one in kept.values():
             check_expert(model, one)
         complete(model, place / "model")
-        yield Source(place / "model", kept)
+        yield Source(place / "model", kept, _trained_from(path, base, bool(adapter)))
 
 
 @contextmanager
@@ -73,7 +73,7 @@ def folded(source: Source) -> Iterator[Source]:
         load_expert(source.model, adapter, fold=True).save_pretrained(place / "folded")
         for file in side_files(source.model):
             (place / "folded" / file.name).write_bytes(file.read_bytes())
-        yield Source(place / "folded", {})
+        yield Source(place / "folded", {}, source.given)
 
 
 def _told_apart(path: Path, base: Path | None, place: Path) -> tuple[Path, Path | None]:
@@ -105,6 +105,16 @@ def _told_apart(path: Path, base: Path | None, place: Path) -> tuple[Path, Path 
         opened.path, open_checkpoint(as_directory(base, default_cache())), whole
     )
     return whole, None
+
+
+def _trained_from(path: Path, base: Path | None, is_adapter: bool) -> Path:
+    """Return the model that was trained, as far as files say; else ``path``."""
+    if path.is_dir():
+        return _base_of(path, base) if is_adapter else path
+    config = path.parent / CONFIG_YAML
+    if config.is_file() and read_config(config).get("whisper"):
+        return _base_in_training(path)
+    return base or path
 
 
 def _exported(checkpoint: Path, directory: Path) -> Path:

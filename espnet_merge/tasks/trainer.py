@@ -9,6 +9,7 @@ run resumes. A run that a signal ends is saved within its epoch, too.
 import dataclasses
 import functools
 import logging
+import pickle
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +22,7 @@ from espnet2.train.reporter import Reporter
 from espnet2.train.trainer import Trainer
 from torch import nn
 
+from espnet_merge.checkpoint.torch_read import read_torch
 from espnet_merge.disk.atomic import whole_file
 from espnet_merge.errors import InputError
 from espnet_merge.lora.guards import check_adapter_acts, check_gradients, frozen_digest
@@ -136,7 +138,11 @@ class WhisperTrainer(Trainer):  # type: ignore[misc]
 
 
 def mend_checkpoint(directory: Path) -> None:
-    """Restore a whole checkpoint with its epoch's model, or remove a damaged one."""
+    """Restore a whole checkpoint with its epoch's model, or remove a damaged one.
+
+    Raises:
+        InputError: a file asks to run code, as none that a training wrote does.
+    """
     checkpoint = directory / CHECKPOINT
     last = directory / LAST
     if not _is_whole(checkpoint):
@@ -145,13 +151,26 @@ def mend_checkpoint(directory: Path) -> None:
             return
         last.replace(checkpoint)
         logging.info("The last run was cut; resuming from its last whole checkpoint")
-    states = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)
+    states = _states_in(checkpoint)
     reporter = Reporter()
     reporter.load_state_dict(states["reporter"])
     epoch = directory / f"{reporter.get_epoch()}epoch.pth"
     if not _is_whole(epoch):
         with whole_file(epoch) as part:
             torch.save(states["model"], part)
+    for model in directory.glob("*epoch.pth"):  # ESPnet averages them
+        read_torch(model)
+
+
+def _states_in(checkpoint: Path) -> dict[str, Any]:
+    try:
+        states: dict[str, Any] = torch.load(
+            checkpoint, map_location="cpu", weights_only=True, mmap=True
+        )
+    except pickle.UnpicklingError:
+        read_torch(checkpoint)  # says in a line what the file asks for
+        raise
+    return states
 
 
 def show_labels(

@@ -18,6 +18,7 @@ from transformers.cache_utils import DynamicCache, EncoderDecoderCache
 from transformers.models.whisper.modeling_whisper import WhisperDecoder, WhisperEncoder
 from transformers.utils import logging
 
+from espnet_merge.checkpoint.hf import open_hf
 from espnet_merge.checkpoint.stored import check_stored
 from espnet_merge.errors import InputError
 from espnet_merge.files import CONFIG_JSON
@@ -79,7 +80,8 @@ def load_whisper(
         dtype: type of the weights; ``auto`` is that of the file.
 
     Raises:
-        InputError: not such a directory, or weights are missing or left over.
+        InputError: not such a directory, or weights are missing, left over, or in a
+            file that is damaged or asks to run code.
     """
     if not (path / CONFIG_JSON).is_file():
         raise InputError(
@@ -87,6 +89,7 @@ def load_whisper(
             "model.safetensors) is needed; make one with 'espnet-merge fetch'."
         )
     check_stored(path)
+    open_hf(path)  # reads headers alone, and tells in a line what is wrong with a file
     logging.disable_progress_bar()  # loading takes a second; we have our own bars
     model, info = WhisperForConditionalGeneration.from_pretrained(
         path,

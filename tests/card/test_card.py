@@ -40,6 +40,26 @@ def test_a_merge_has_a_card(merged):
     assert "exp/" not in card.text  # no path of this machine
 
 
+def test_an_export_has_the_card_of_what_it_was_made_of(merged, models):
+    main(["export", str(merged), "--to", "ctranslate2", "--output", "exp/out"])
+    ours, theirs = card_of(merged), card_of(models / "out")
+    expected = ours.data.to_dict()
+    del expected["library_name"]
+    assert theirs.data.to_dict() == expected
+    told = "Merged from 2 experts of openai/whisper-tiny by `ties`"
+    assert f"{told}; for ctranslate2." in theirs.text
+    assert ours.text.splitlines()[6:] == theirs.text.splitlines()[6:]
+
+
+def test_an_export_of_a_model_is_no_training(models):
+    main(["export", "exp/full_es/model", "--output", "exp/out"])
+    card = card_of(models / "out")
+    assert card.data.base_model == ["me/whisper-es"]
+    assert card.data.base_model_relation == "quantized"
+    assert card.data.license == "mit"
+    assert "Converted from me/whisper-es." in card.text
+
+
 def test_records_say_it_for_later(merged, models):
     record = yaml.safe_load((merged / "merge.yaml").read_text())
     assert record["base"]["origin"] == f"openai/whisper-tiny@{COMMIT}"

@@ -34,6 +34,18 @@ def test_the_model_its_records_and_its_card_are_sent(hub, merged, scored, capsys
     assert len(card.data.eval_results) == 2
 
 
+def test_what_another_runtime_reads_is_sent(hub, merged, models):
+    main(["export", str(merged), "--to", "ctranslate2", "--output", "exp/out"])
+    (models / "out" / "notes.txt").touch()
+    main(["push", "exp/out", "me/for-faster-whisper", "--despite", "gate"])
+    sent = hub.files["me/for-faster-whisper"]
+    assert sent.keys() == {
+        *("README.md", "export.yaml", "config.json", "model.bin", "tokenizer.json"),
+        *("preprocessor_config.json", "vocabulary.json"),
+    }
+    assert sent["model.bin"] == (models / "out" / "model.bin").read_bytes()
+
+
 def test_a_repository_that_is_there_is_written_to(hub, merged):
     assert push("--despite", "gate", "--public") == 0
     assert hub.created["me/whisper-ties"]["visibility"] == "public"

@@ -1,6 +1,5 @@
 """PyTorch files: read as torch does, written so that torch reads them, never run."""
 
-import os
 import pickle
 import zipfile
 from pathlib import Path
@@ -14,6 +13,7 @@ from espnet_merge.checkpoint.opened import Checkpoint
 from espnet_merge.checkpoint.torch_read import read_torch, tensors_of
 from espnet_merge.checkpoint.torch_write import ALIGNMENT, TorchWriter
 from espnet_merge.errors import InputError
+from tests.hostile import Touch
 
 TYPES = {
     "F64": torch.float64,
@@ -94,16 +94,6 @@ def test_torch_reads_what_is_written(tensors, tmp_path, mmap):
     assert zipfile.ZipFile(path).testzip() is None
     content = read_torch(path)["model_state_dict"]
     assert all(entry.start % ALIGNMENT == 0 for entry in content.values())
-
-
-class Touch:
-    """What a hostile file holds: unpickled, it makes a file."""
-
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return os.mkdir, (str(self.path),)
 
 
 @pytest.mark.parametrize("kind", ["archive", "older", "pickle"])

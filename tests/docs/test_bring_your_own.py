@@ -4,21 +4,18 @@ Its recipe is run by ``tests/recipes/test_taken.py``.
 """
 
 import json
-import re
 import shlex
 from pathlib import Path
 
 import pytest
 
 from espnet_merge.__main__ import main
+from tests.docs.commands import ROOT, commands_of, page
 from tests.formats import write_adapter, write_checkpoint, write_fine_tuned
 from tests.recipes.data import write_corpus
 from tests.whisper.hub_server import publish, serving, take_for_the_hub
 
-ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "bring_your_own.md").read_text("utf-8")
-BLOCKS = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
-COMMANDS = [shlex.split(line) for block in BLOCKS for line in block.splitlines()]
+COMMANDS = [shlex.split(line) for line in commands_of(page("bring_your_own"))]
 
 
 @pytest.fixture

@@ -8,17 +8,12 @@ import pytest
 
 from espnet_merge.__main__ import main
 from espnet_merge.export.bundle import RANKS
-from tests.docs.test_pages import ROOT
+from tests.docs.commands import commands_of, page
 from tests.export.conftest import speaking, vocabulary, write_adapter
 from tests.formats import write_own
 
 __all__ = ["speaking", "vocabulary"]
-TEXT = (ROOT / "docs" / "deploy.md").read_text("utf-8")
-COMMANDS = [
-    line
-    for block in re.findall(r"```sh\n(.*?)```", TEXT, re.DOTALL)
-    for line in block.splitlines()
-]
+TEXT = page("deploy")
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +32,7 @@ def tree(speaking, tmp_path_factory):
     return root
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", commands_of(TEXT))
 def test_a_command_of_the_page_is_done(tree, command, monkeypatch, capsys):
     monkeypatch.chdir(tree)
     program, *words = shlex.split(command)

@@ -18,7 +18,7 @@ from espnet_merge.speech import LANGUAGES
 from tests.micro import micro_config
 
 RECORDINGS = Path(__file__).parents[1] / "recordings"
-VOCABULARY, END = 51865, 50257
+END = 50257
 MARKS = (
     *("translate", "transcribe", "startoflm", "startofprev"),
     *("nospeech", "notimestamps"),
@@ -27,18 +27,33 @@ MARKS = (
 SAID = range(264, 1200, 78)
 
 
-def write_speaking(directory: Path, seed: int = 0) -> Path:
+def write_speaking(
+    directory: Path,
+    seed: int = 0,
+    *,
+    languages: int = 99,
+    mels: int = 80,
+    deep: int = 1,
+) -> Path:
     """Write a random Whisper whose few words have well-separated probabilities.
 
     It says nothing but some words and the end, in every runtime, whatever a runtime
     suppresses by itself: of all other tokens the last norm makes hardly probable ones.
+
+    Args:
+        directory: where to write.
+        seed: of the weights.
+        languages: number of them, 99 or 100.
+        mels: channels of the spectrogram.
+        deep: layers of the encoder; the decoder has one.
     """
-    tokenizer = write_vocabulary()
+    tokenizer = write_vocabulary(languages)
     torch.manual_seed(seed)
-    config = micro_config(VOCABULARY)
+    config = micro_config(len(tokenizer))
+    config.num_mel_bins = mels
     config.bos_token_id = config.eos_token_id = config.pad_token_id = END
     config.decoder_start_token_id = END + 1
-    config.encoder_layers = config.decoder_layers = 1
+    config.encoder_layers, config.decoder_layers = deep, 1
     config.encoder_ffn_dim = config.decoder_ffn_dim = 4 * config.d_model
     model = WhisperForConditionalGeneration(config).eval()
     for name, parameter in model.named_parameters():
@@ -58,11 +73,11 @@ def write_speaking(directory: Path, seed: int = 0) -> Path:
     generation.begin_suppress_tokens = [220, END]
     model.save_pretrained(directory)
     tokenizer.save_pretrained(directory)
-    WhisperFeatureExtractor(feature_size=80).save_pretrained(directory)
+    WhisperFeatureExtractor(feature_size=mels).save_pretrained(directory)
     return directory
 
 
-def write_vocabulary() -> WhisperTokenizer:
+def write_vocabulary(languages: int = 99) -> WhisperTokenizer:
     """Return a tokenizer of openai-whisper's tokens, which knows no merges."""
     (package,) = find_spec("whisper").submodule_search_locations
     lines = (Path(package) / "assets" / "multilingual.tiktoken").read_text().split("\n")
@@ -72,7 +87,7 @@ def write_vocabulary() -> WhisperTokenizer:
         "".join(symbol[byte] for byte in base64.b64decode(token)): int(rank)
         for token, rank in pairs
     }
-    names = ["endoftext", "startoftranscript", *list(LANGUAGES)[:99], *MARKS]
+    names = ["endoftext", "startoftranscript", *list(LANGUAGES)[:languages], *MARKS]
     tokenizer = WhisperTokenizer(
         vocab=vocabulary,
         merges=[],
@@ -80,7 +95,7 @@ def write_vocabulary() -> WhisperTokenizer:
         extra_special_tokens=[f"<|{name}|>" for name in names],
     )
     tokenizer.add_tokens([f"<|{0.02 * step:.2f}|>" for step in range(1501)])
-    assert len(tokenizer) == VOCABULARY
+    assert len(tokenizer) == 51766 + languages
     return tokenizer
 
 

@@ -1,6 +1,5 @@
 """A merge does not depend on the format of what goes in, nor of what comes out."""
 
-import os
 import shutil
 
 import numpy as np
@@ -157,29 +156,6 @@ def cut(models, root):
     return models / "base", root / "bin"
 
 
-class Touch:
-    """Unpickled, it makes a directory."""
-
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return os.mkdir, (self.path,)
-
-
-def hostile(models, root):
-    state = {"weight": torch.zeros(2), "x": Touch(str(root / "made"))}
-    torch.save(state, root / "hostile.pth")
-    return models / "base", root / "hostile.pth"
-
-
-def hostile_bin(models, root):
-    _, expert = cut(models, root)
-    state = {"weight": torch.zeros(2), "x": Touch(str(root / "made"))}
-    torch.save(state, expert / "pytorch_model.bin")
-    return models / "base", expert
-
-
 def both(models, root):
     shutil.copytree(models / "hf", root / "both")
     (root / "both" / "adapter_config.json").write_text("{}")
@@ -225,8 +201,6 @@ BAD = {
         ("--format", "openai"),
         "needs encoder_attention_heads",
     ),
-    "code": (hostile, (), "code never run"),
-    "code in a directory": (hostile_bin, (), "code never run"),
     "truncated": (cut, (), "must be a whole PyTorch file"),
     "model and adapter": (both, (), "holds a model and an adapter"),
     "experiment": (

@@ -29,8 +29,9 @@ LIMIT = 1 << 18  # bytes of a request
 def warm_commands(directory: Path) -> Iterator[None]:
     """Fill ``directory`` with python3 and espnet-merge that start warm."""
     import subprocess
+    import uuid
 
-    name = f"espnet_merge-warm-{os.getpid()}"
+    name = f"espnet_merge-warm-{uuid.uuid4()}"
     ask = f"exec {sys.executable} -IS {__file__} ask {name}"
     directory.mkdir(parents=True)
     for command in ("python3", "espnet-merge"):

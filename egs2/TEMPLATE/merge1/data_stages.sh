@@ -23,8 +23,10 @@ check_data() {
   for set in "${sets[@]}"; do sums+=("data/$set=$(tables_checksum "data/$set")"); done
   words="$base ${sums[*]}"
   must_make "$expdir/.data.done" "" "checking data/*" "--base $base" "${sums[@]}" || return 0
-  # The user's own base may know other languages than Whisper.
-  if [[ -d $base ]]; then model=(--model "$base"); fi
+  # The user's own base, here or on the hub, may know other languages than OpenAI's.
+  if [[ -d $base || ($base == */* && $base != openai/* && ! -f $base) ]]; then
+    model=(--model "$base")
+  fi
   # Training sets are combined for a joint model, so all utterance names must differ.
   if ((${#trains[@]})); then
     espnet-merge validate "${model[@]}" --data "${trains[@]/#/data/}"

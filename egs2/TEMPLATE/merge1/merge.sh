@@ -39,7 +39,7 @@ max_train_seconds=30 # drop longer ones, for Whisper hears 30 s; test sets stay 
 max_train_utterances= # number to keep of each training set, chosen by their names
 max_valid_utterances= # the same of each validation set
 max_test_utterances= # the same of each test set; which are chosen depends on names alone
-base=base         # model that experts start from: a size, a Hugging Face directory, a .pt file
+base=base         # model that experts start from: a size, OWNER/NAME[@REVISION], a directory, a .pt file
 full_config=conf/train/full.yaml # training configuration of "full" and joint
 joint_args=       # the same for joint and two stages alone, as "--accum_grad 6"
 objectives_args=  # the same for objective soups alone, as "--objectives_conf pace=15"
