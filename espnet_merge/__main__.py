@@ -21,6 +21,7 @@ COMMANDS = {
     "validate": "check data directories before they are used",
     "format": "write a data directory with one audio file per utterance, at 16 kHz",
     "filter": "drop utterances that Whisper cannot use, with a count per reason",
+    "preflight": "check a run before it is queued: data, step, memory, disk",
     "perturb": "write speed-perturbed copies of a data directory",
     "export": "write a model for another runtime, and decode it there",
     "methods": "list the merge methods with their defaults",
@@ -109,7 +110,8 @@ def _add(group: "argparse._ActionsContainer", one: Declared) -> None:
 
 
 def _with_dashes(word: str) -> str:
-    return re.sub("^--[^=]*", lambda name: name[0].replace("_", "-"), word)
+    # A value may begin so, too, but has a blank: "--max_epoch 2".
+    return re.sub(r"^--[^=\s]*(?=$|=)", lambda name: name[0].replace("_", "-"), word)
 
 
 class _Parser(argparse.ArgumentParser):

@@ -2,7 +2,7 @@
 # Source me. Sets the options that the script declares between "# options" and
 # "# end of options" from "--name value" pairs; --help prints those lines, and
 # "--config FILE" reads lines of "name: value". If an option is repeated, the last value
-# counts.
+# counts. An option that is true or false is true where no value follows.
 #
 # A line "# of FILE: NAME..." says that a file next to the script declares these options;
 # the script has sourced it. A line "# passed on to FILE: NAME..." says that the script
@@ -33,12 +33,15 @@ while IFS="=" read -r _name _option; do
   _known_as[$_name]=$_option
 done < <(_block "$0" | sed -n 's/^# as in [a-z.]*: *//p' | tr -s ' ' '\n')
 
+# Whether an option is true or false; without a value it is true.
+_is_switch() { grep -qE "^${1//-/_}=(true|false)( |$)" <<<"$_declared"; } # NAME
+
 _set_option() { # NAME VALUE
   local name=${1//-/_}
   name=${_known_as[$name]:-$name}
   [[ $'\n'$_declared == *$'\n'"$name="* ]] ||
     _option_error "unknown option '$1'; --help lists the options."
-  if grep -qE "^$name=(true|false)( |$)" <<<"$_declared" && [[ ! $2 =~ ^(true|false)$ ]]; then
+  if _is_switch "$name" && [[ ! $2 =~ ^(true|false)$ ]]; then
     _option_error "option '$1' must be true or false; got '$2'."
   fi
   if [[ $_passed == *" $name "* ]]; then passed_on+=("--$name" "$2"); fi
@@ -70,6 +73,11 @@ while (($#)); do
     --*) ;;
     *) _option_error "unknown argument '$1'; --help lists the options." ;;
   esac
+  if _is_switch "${1#--}" && [[ $# == 1 || $2 == --* ]]; then
+    _set_option "${1#--}" true
+    shift
+    continue
+  fi
   (($# >= 2)) || _option_error "option '$1' needs a value; --help lists the options."
   if [[ $1 == --config ]]; then _read_config "$2"; else _set_option "${1#--}" "$2"; fi
   shift 2

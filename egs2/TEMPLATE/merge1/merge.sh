@@ -15,6 +15,7 @@ here=$(dirname "$0")
 stage=1           # first stage to run: 1 data 2 speed 3 format 4 base 5 filter 6 stats
 stop_stage=11     # last stage to run: 7 train 8 merge 9 decode 10 score 11 report
 skip_stages=      # numbers of stages to leave out, as "2 6"
+preflight=false   # after stages 1 to 4, only check data, disk, base and a step of training
 skip_data_prep=false # leave out stages 1 to 3 and 5
 skip_train=false  # leave out stages 6 and 7
 skip_eval=false   # leave out stages 9 to 11
@@ -78,6 +79,7 @@ given=("$@")
 . "$here/data_stages.sh"
 . "$here/model_stages.sh"
 . "$here/result_stages.sh"
+. "$here/preflight.sh"
 
 espnet=$(../../../tools/espnet_root.sh)/egs2/TEMPLATE/asr1
 for name in utils scripts pyscripts; do
@@ -240,6 +242,10 @@ read_groups "${expert_names[*]}" "${tests[*]}" "$groups"
 datasets=("${trained_names[@]}" "${!mixed[@]}") # what a model is trained on
 
 results=${results:-$expdir/results}
+if [[ $preflight == true && -n $seeds ]]; then # one seed shows what all do
+  expdir+=/seed_${seeds%% *}
+  seeds=
+fi
 
 # Two runs in one directory would write the same files. Jobs inherit the lock, so it is
 # only free when the last job ends, even if merge.sh itself was killed.
@@ -282,6 +288,11 @@ run_stage 1 "packages -> data/*" prepare_data
 run_stage 2 "data/*_train -> data/*_train_sp (optional)" perturb_speed
 run_stage 3 "data/* -> $dumpdir/org/*" format_audio
 run_stage 4 "$base $expert_models -> $expdir/{base ${taken[*]}}" fetch_models
+if [[ $preflight == true ]]; then
+  log "preflight: $dumpdir/org/*, $expdir/base -> what is in the way of a run"
+  attended check_run
+  exit
+fi
 run_stage 5 "$dumpdir/org/*, $expdir/base -> $dumpdir/*" filter_utterances
 run_stage 6 "$dumpdir/*_{train,valid} -> $expdir/stats/*" collect_stats
 run_stage 7 "$dumpdir/*, $expdir/base -> $expdir/{${trained[*]} ${later[*]}}/model" train_systems
