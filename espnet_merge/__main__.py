@@ -35,6 +35,7 @@ COMMANDS = {
     "join": "join the parts of a merge that job arrays made",
     "replay": "merge again from a merge.yaml, and prove the same bytes",
     "decode": "transcribe a data directory",
+    "listen": "open a page: record, and read what systems hear, side by side",
     "router": "train a classifier that chooses the expert of an utterance, for decode",
     "align-heads": "find the heads of attention that word timestamps look at",
     "similarity": "measure how similar languages are to the base, for a warm start",

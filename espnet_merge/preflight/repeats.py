@@ -101,11 +101,10 @@ def shared_speakers(sets: Sequence[Checked]) -> Iterator[Finding]:
     """Yield how many speakers of a split are in another."""
     for split, other in PAIRS:
         own, others = (_speakers(sets, part) for part in (split, other))
-        if None in (own, others):
+        if own is None or others is None:
             detail = f"of {split} or {other}: utt2spk names one for each utterance"
             yield Finding("unknown speakers", "note", detail, "write them into utt2spk")
             continue
-        assert own is not None and others is not None
         hits = [speaker for speaker in own if speaker in others]
         yield note(
             f"speakers of {split} in {other}",

@@ -113,5 +113,5 @@ def unlikely_speed(sets: Sequence[Checked]) -> Iterator[Finding]:
             f"text for the audio in {split}",
             hits,
             sum(map(len, speeds.values())),
-            "listen to them: the text may be another's, or most of the recording silent",
+            "listen to them: the text may be another's, or the recording mostly silent",
         )

@@ -7,8 +7,6 @@ import pytest
 
 from espnet_merge.__main__ import main
 from espnet_merge.data.table import read_table, write_table
-from espnet_merge.preflight.disk import free_disk, of_training
-from tests.micro import write_micro_whisper
 
 CONFIG = """
 batch_type: sorted
