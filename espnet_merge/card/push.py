@@ -5,6 +5,7 @@ from pathlib import Path
 from huggingface_hub import HfApi
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
+from espnet_merge.card.benchmarks import FOLDER
 from espnet_merge.card.provenance import Source
 from espnet_merge.checkpoint import open_expert
 from espnet_merge.checkpoint.identity import model_files
@@ -21,6 +22,7 @@ def published_files(model: Path) -> list[str]:
     """
     open_expert(model)
     records = [name for name in (*RECORDS, README_MD) if (model / name).is_file()]
+    records += [f"{FOLDER}/{path.name}" for path in (model / FOLDER).glob("*.yaml")]
     return sorted({*(file.name for file in model_files(model)), *records})
 
 

@@ -163,7 +163,7 @@ def test_a_route_decodes_by_the_language_it_hears(micro_whisper, tmp_path):
     from espnet_merge.listening.listener import listen, recorded
     from tests.formats import write_adapter
 
-    adapter = write_adapter(micro_whisper, tmp_path / "adapter")
+    adapter = write_adapter(tmp_path / "adapter", micro_whisper)
     command = Command(base=micro_whisper, adapters={"es": adapter})
     recording = recorded(SPOKEN.read_bytes(), tmp_path, "es", "transcribe")
     _, (routed, _, _) = listen(command.heard(), recording, "")
