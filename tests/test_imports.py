@@ -25,7 +25,6 @@ NETWORKS = {
 QUICK = {
     "advice.facts",
     "advice.rules",
-    "advice.sample",
     "advice.settings",
     "decode.journal",
     "decode.settings",
