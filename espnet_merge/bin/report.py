@@ -120,6 +120,10 @@ class Command(Options):
             metavar="DIR",
         ),
     ] = None
+    running: Annotated[
+        bool,
+        Option("say that more scores will come; report.html then reloads itself"),
+    ] = False
     utterances: Annotated[
         int,
         Option("utterances of each set in report.html, worst first", metavar="N"),
@@ -164,6 +168,7 @@ class Command(Options):
             command=shlex.join(["espnet-merge", "report", *as_words(self)]),
             base_mode=self.base_inference,
             inspect=Path(self.inspect) if self.inspect else None,
+            running=self.running,
             utterances=self.utterances,
             megabytes=self.clips,
         )

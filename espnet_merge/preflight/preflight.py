@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from espnet_merge.checkpoint import open_checkpoint
 from espnet_merge.data.kaldi import COLUMNS, Tables, write_tables
 from espnet_merge.data.limits import Limits
 from espnet_merge.decode.recognize import Recognizer
@@ -83,8 +84,9 @@ def preflight(plan: Plan) -> Iterator[Finding]:
     rehearsals: dict[str, Rehearsal] = {}
     for kind, words in plan.trainings.items():
         yield from rehearsed(plan, kind, words, sets, rehearsals)
-    if rehearsals:
-        weights = max(one.weights for one in rehearsals.values())
+    if len(rehearsals) == len(plan.trainings):
+        floats = open_checkpoint(plan.model).floats.values()
+        weights = sum(entry.size for entry in floats)
         yield free_disk(plan.expdir, plan.systems, rehearsals, weights)
 
 

@@ -84,7 +84,7 @@ def rehearse(
     options = WhisperTask.build_iter_options(args, DistributedOption(), "train")
     factory = WhisperTask.build_sequence_iter_factory(args, options, "train")
     names = sorted(lengths)
-    few = names[:: -(-len(names) // shown)]
+    few = [names[at * len(names) // shown] for at in range(min(shown, len(names)))]
     labels = {
         name: label_text(
             options.preprocess_fn.tokenizer,

@@ -54,6 +54,7 @@ statistics_args="--utterances 100" # options of "espnet-merge statistics", for f
 router_args="--pad-to 0 --tail 4" # options of "espnet-merge router", for routed_heard
 routed_args=      # further options of decode for it, as "--min-confidence 0.9 --fallback none"
 decode_configs=as_trained # names in conf/decode, or files, for all systems
+report_every=300  # seconds between reports while systems are decoded; 0: only the last one
 nj=2              # data sets prepared, and merges made, at the same time
 ngpu=0            # GPUs for each training job
 num_nodes=1       # machines for each training job

@@ -4,6 +4,8 @@
 
 # Stage 9
 decode_systems() {
+  mkdir -p "$expdir"
+  mark_done "$expdir/.renewed" ""
   run_parallel "$decode_nj" decode_system "${decoded[@]}"
   if has_route routed; then link_routed; fi
 }
@@ -27,6 +29,27 @@ decode_system() { # SYSTEM
     mark_done "$out/.done" "$words"
   done
   log "decoded by $1"
+  renew_report &
+  wait "$!" || log "the report was not renewed: see $expdir/renewed.log"
+}
+
+# Now and then: the report of what is decoded so far. A run does not end for a fault of it.
+renew_report() {
+  local system mode ready=() set
+  ((report_every)) || return 0
+  [[ -z $(find "$expdir/.renewed" -newermt "-$report_every seconds") ]] || return 0
+  exec 8>>"$expdir/.renewed"
+  flock --nonblock 8 || return 0
+  for system in "${decoded[@]}"; do
+    for mode in $(modes_of "$system"); do
+      [[ -f $expdir/$system/inference_$mode/.done ]] || continue 2
+    done
+    ready+=("$system")
+  done
+  decoded=("${ready[@]}")
+  for set in "${tests[@]}"; do score_set "$set"; done >"$expdir/renewed.log" 2>&1
+  write_report --running >>"$expdir/renewed.log" 2>&1
+  touch "$expdir/.renewed"
 }
 
 modes_of() { # SYSTEM
@@ -46,7 +69,7 @@ score_set() { # SET: score all systems with one command
 }
 
 # Stage 11
-write_report() {
+write_report() { # [OPTION]...
   local kind name args=(--merges "${merged[@]}" --experts)
   for kind in "${kind_names[@]}"; do
     for name in "${trained_names[@]}"; do args+=("$name=${kind}_$name"); done
@@ -57,7 +80,7 @@ write_report() {
   if ((${#route_names[@]})); then args+=(--routed "${route_names[@]}"); fi
   if [[ -n $base_decode_config ]]; then args+=(--base-inference "${base_modes[0]}"); fi
   espnet-merge report --expdir "$expdir" --base zero_shot "${args[@]}" \
-    --sets "${tests[@]}" --inference "${modes[@]}"
+    --sets "${tests[@]}" --inference "${modes[@]}" "$@"
 }
 
 # save_seed SEED: keep the errors of its systems in a small file, with what is to be shown.
