@@ -14,14 +14,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from espnet_merge.decode.settings import Settings, pairs
+from espnet_merge.decode.settings import pairs
 from espnet_merge.errors import InputError
-from espnet_merge.options import AnyPath, Option, Options, build
+from espnet_merge.options import AnyPath, Option, Options
 from espnet_merge.whisper.source import model_option
 
 if TYPE_CHECKING:
-    from espnet_merge.listening.listener import System
     from espnet_merge.listening.server import Server
+    from espnet_merge.listening.systems import System
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,45 +75,16 @@ class Command(Options):
 
     def heard(self) -> "list[System]":
         """Return the systems, the base first."""
-        from espnet_merge.card.provenance import name_of
-        from espnet_merge.decode.expert import check_expert
-        from espnet_merge.files import ADAPTER_CONFIG
-        from espnet_merge.listening.listener import System
-        from espnet_merge.lora.stored_mixture import is_mixture
-        from espnet_merge.whisper.prompt import load_tokenizer
+        from espnet_merge.listening.systems import routed, systems_of
 
-        base = Path(self.base)
-        found = [System("base", base, device=self.device)]
-        for path in map(Path, self.systems):
-            if path.resolve() == base.resolve():
-                continue
-            if is_mixture(path) or (path / ADAPTER_CONFIG).is_file():
-                model, adapter = base, path
-            else:
-                model, adapter = path, None
-            check_expert(model, adapter)
-            load_tokenizer(model)
-            found.append(System(name_of(path), model, adapter, device=self.device))
+        base, device = Path(self.base), self.device
+        found = systems_of(base, [Path(path) for path in self.systems], device)
+        router = Path(self.router) if self.router else None
         if self.adapters:
-            found.append(self._route(base))
-        elif self.router:
+            found.append(routed(base, self.adapters, router, device))
+        elif router:
             raise InputError("--router needs --adapters to choose from: add them.")
         return found
-
-    def _route(self, base: Path) -> "System":
-        from espnet_merge.decode.routes import NONE, read_routes
-        from espnet_merge.listening.listener import System
-        from espnet_merge.speech import AUTO
-        from espnet_merge.whisper.fetched import languages_of
-
-        routes = read_routes(
-            self.adapters,
-            NONE,
-            build(Settings, {"language": AUTO}),
-            languages_of(base),
-            Path(self.router) if self.router else None,
-        )
-        return System("routed", base, routes=routes, device=self.device)
 
 
 def main(command: Command) -> None:

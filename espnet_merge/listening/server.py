@@ -11,7 +11,8 @@ from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
 from espnet_merge.errors import InputError
-from espnet_merge.listening.listener import System, listen, recorded
+from espnet_merge.listening.listener import listen, recorded
+from espnet_merge.listening.systems import System
 from espnet_merge.report.page import EDITS, ELEMENTS, filled
 from espnet_merge.speech import AUTO, LANGUAGES, TRANSCRIBE
 from espnet_merge.whisper.prompt import check_task

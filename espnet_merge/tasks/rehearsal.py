@@ -6,6 +6,7 @@ import resource
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NoReturn
 
@@ -78,6 +79,11 @@ def rehearse(
     parser = WhisperTask.get_parser()
     parser.error = _refuse
     args = parser.parse_args([*words, *_data_words(data)])
+    if args.use_wandb and not find_spec("wandb"):
+        raise InputError(
+            "use_wandb needs the package wandb; it is not installed: pip install "
+            "wandb, or drop the option."
+        )
     shapes = {n: frames_of(x, args.pad_to, args.tail) for n, x in lengths.items()}
     (data / SHAPES).write_text("".join(f"{n} {f},80\n" for n, f in shapes.items()))
     find_models(args)

@@ -96,6 +96,7 @@ def test_the_share_that_is_trained_and_the_longest_batch(recipe, capsys):
         ("--batchsize 3", "unrecognized arguments: --batchsize 3"),
         ("--model_conf label_smoothing=2", "label_smoothing must be a number in"),
         ("--max_trainable_share 0.001", "max_trainable_share"),
+        ("--use_wandb true", "use_wandb needs the package wandb"),
     ],
 )
 def test_options_of_training_that_break_it(recipe, capsys, train_args, told):
