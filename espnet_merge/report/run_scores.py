@@ -91,7 +91,8 @@ def shared_sets(runs: Iterable[ScoredRun]) -> tuple[list[str], list[str]]:
     A set is the same where its utterances have the same names and lengths.
     """
     first, *others = runs
-    shared, other = [], []
+    shared: list[str] = []
+    other: list[str] = []
     for name, counts in first.sets.items():
         found = [run.sets.get(name) for run in others]
         if None in found:

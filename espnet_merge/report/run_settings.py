@@ -60,7 +60,7 @@ def _training(place: Path) -> Settings:
 
 def _merge(place: Path) -> Settings:
     record = read_config(place / "model" / MERGE_YAML)
-    wanted = {name: record[name] for name in ("method", "params") if name in record}
+    wanted = {n: x for n, x in record.items() if n in ("method", "params")}
     return {f"merge {name}": value for name, value in flat(wanted).items()}
 
 
