@@ -1,5 +1,6 @@
 """A training's costliest step, before the training: what it learns and takes."""
 
+import argparse
 import contextlib
 import os
 import resource
@@ -17,6 +18,7 @@ from espnet2.train.trainer import autocast_args
 from torch import nn
 
 from espnet_merge.errors import InputError
+from espnet_merge.files import UTT2LANG, UTT2TASK, WAV_SCP
 from espnet_merge.lora.guards import check_gradients
 from espnet_merge.tasks.model import WhisperModel
 from espnet_merge.tasks.sources import find_models
@@ -39,7 +41,7 @@ class Rehearsal:
         utterances: in the longest batch.
         frames: of each of them, 100 a second.
         seconds: of a step with it, the optimizer's included.
-        epoch: seconds of an epoch, if all steps cost as much by frame.
+        epoch: seconds of an epoch, if all batches cost as much by frame, with padding.
         peak: bytes of memory at most: of the GPU, or of this process.
         room: bytes of memory that there are: of the GPU, or of this machine.
         on_gpu: whether it was run on a GPU.
@@ -76,51 +78,57 @@ def rehearse(
         InputError: an option is bad, a trained tensor gets no gradient, the loss is not
             finite, or memory does not suffice.
     """
-    parser = WhisperTask.get_parser()
-    parser.error = _refuse
-    args = parser.parse_args([*words, *_data_words(data)])
-    if args.use_wandb and not find_spec("wandb"):
-        raise InputError(
-            "use_wandb needs the package wandb; it is not installed: pip install "
-            "wandb, or drop the option."
-        )
+    args = _options([*words, *_data_words(data)])
     shapes = {n: frames_of(x, args.pad_to, args.tail) for n, x in lengths.items()}
     (data / SHAPES).write_text("".join(f"{n} {f},80\n" for n, f in shapes.items()))
-    find_models(args)
     options = WhisperTask.build_iter_options(args, DistributedOption(), "train")
     factory = WhisperTask.build_sequence_iter_factory(args, options, "train")
     names = sorted(lengths)
     few = [names[at * len(names) // shown] for at in range(min(shown, len(names)))]
+    tokenizer = options.preprocess_fn.tokenizer
     labels = {
-        name: label_text(
-            options.preprocess_fn.tokenizer,
-            torch.as_tensor(factory.dataset[name][1]["text"]),
-        )
+        name: label_text(tokenizer, torch.as_tensor(factory.dataset[name][1]["text"]))
         for name in few
     }
-    longest = max(
-        factory.sampler, key=lambda one: len(one) * max(shapes[n] for n in one)
-    )
+    batches = map(tuple, factory.sampler)
+    cost = {one: len(one) * max(shapes[n] for n in one) for one in batches}
+    longest = max(cost, key=cost.__getitem__)
     batch = options.collate_fn([factory.dataset[name] for name in longest])[1]
     device = "cuda" if args.ngpu > 0 else "cpu"
     model = WhisperTask.build_model(args).to(device, getattr(torch, args.train_dtype))
     _freeze(model, args.freeze_param)
     [optimizer] = WhisperTask.build_optimizers(args, model)
     seconds = _step(model, optimizer, to_device(batch, device), amp=args.use_amp)
-    frames = max(shapes[name] for name in longest)
+    peak, room = _memory(device)
+    kept = args.keep_nbest_models  # of several criteria a list
     return Rehearsal(
-        labels,
-        trainable(model),
-        sum(p.numel() for p in model.parameters()),
-        sum(p.numel() for p in model.parameters() if p.requires_grad),
-        len(longest),
-        frames,
-        seconds,
-        seconds * sum(shapes.values()) / (frames * len(longest)),
-        *_memory(device),
-        device == "cuda",
-        args.keep_nbest_models,
+        labels=labels,
+        trained=trainable(model),
+        weights=sum(p.numel() for p in model.parameters()),
+        learnt=sum(p.numel() for p in model.parameters() if p.requires_grad),
+        utterances=len(longest),
+        frames=max(shapes[name] for name in longest),
+        seconds=seconds,
+        epoch=seconds * sum(cost.values()) / cost[longest],
+        peak=peak,
+        room=room,
+        on_gpu=device == "cuda",
+        kept=max(kept) if isinstance(kept, list) else kept,
     )
+
+
+def _options(words: Sequence[str]) -> argparse.Namespace:
+    """Return the options of a training, its models found."""
+    parser = WhisperTask.get_parser()
+    parser.error = _refuse
+    args: argparse.Namespace = parser.parse_args(words)
+    if args.use_wandb and not find_spec("wandb"):
+        raise InputError(
+            "use_wandb needs the package wandb; it is not installed: pip install "
+            "wandb, or drop the option."
+        )
+    find_models(args)
+    return args
 
 
 def _refuse(message: str) -> NoReturn:
@@ -130,10 +138,10 @@ def _refuse(message: str) -> NoReturn:
 def _data_words(data: Path) -> list[str]:
     words = ["--output_dir", str(data), "--train_shape_file", str(data / SHAPES)]
     for file, name, kind in (
-        ("wav.scp", "speech", "sound"),
+        (WAV_SCP, "speech", "sound"),
         ("text", "text", "text"),
-        ("utt2lang", "lang", "text"),
-        ("utt2task", "task", "text"),
+        (UTT2LANG, "lang", "text"),
+        (UTT2TASK, "task", "text"),
     ):
         words += ["--train_data_path_and_name_and_type", f"{data / file},{name},{kind}"]
     return words
