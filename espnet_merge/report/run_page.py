@@ -19,6 +19,10 @@ from espnet_merge.report.run_scores import (
 from espnet_merge.report.run_settings import ABSENT, differing
 
 type Table = list[list[str]]
+STYLE_OF_RUNS = """
+tr > th { font-weight: 600; text-align: right; }
+tr > :first-child, #configurations tr > :nth-child(2) { text-align: left; }
+"""
 HEAD = """<!doctype html>
 <html lang="en">
 <head>
@@ -92,7 +96,8 @@ def difference_table(runs: Sequence[ScoredRun], sets: Sequence[str]) -> Table:
 
 def _signed(value: float, low: float, high: float) -> str:
     sure = " †" if low > 0 or high < 0 else ""
-    return f"{value:+.1f} [{low:+.1f}, {high:+.1f}]{sure}"
+    text = f"{value:+.1f} [{low:+.1f}, {high:+.1f}]{sure}"
+    return text.replace("-", "−")
 
 
 def page(
@@ -102,7 +107,8 @@ def page(
     rates: Table,
 ) -> Iterator[str]:
     """Yield the lines of the page."""
-    yield f"{HEAD}<style>\n{STYLE.read_text(encoding='utf-8')}</style>\n</head>\n<body>"
+    style = f"{STYLE.read_text(encoding='utf-8')}{STYLE_OF_RUNS}"
+    yield f"{HEAD}<style>\n{style}</style>\n</head>\n<body>"
     yield "<h1>Runs</h1>"
     yield f"<p>{escape(_summary(runs, shared, other))}</p>"
     if shared:
@@ -118,7 +124,7 @@ def page(
     for name in shared if len(shared) > 1 else ():
         yield f"<h2>{escape(name)}, {metric_of(runs[0], name)}</h2>"
         yield from html_table(rate_table(runs, [name]))
-    yield "<h2>Configurations that differ</h2>"
+    yield '<section id="configurations"><h2>Configurations that differ</h2>'
     rows = list(differing(runs))
     if rows:
         yield from html_table(
@@ -126,7 +132,7 @@ def page(
         )
     else:
         yield "<p>None of systems that all runs have.</p>"
-    yield "</body>\n</html>"
+    yield "</section>\n</body>\n</html>"
 
 
 def _summary(
