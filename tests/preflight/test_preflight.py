@@ -155,3 +155,12 @@ def test_a_base_that_is_none(recipe, tmp_path, capsys):
         main([*words(recipe), "--model", str(tmp_path)])
     assert ended.value.code == 2
     assert "needs its tokenizer.json" in capsys.readouterr().err
+
+
+@pytest.mark.gpu
+def test_memory_is_that_of_the_gpu(recipe, capsys):
+    from torch import cuda
+
+    main(words(recipe, "--device", "cuda"))
+    total = cuda.get_device_properties(0).total_memory / 1e9
+    assert lines(capsys)["memory of full"].endswith(f"at the peak of {total:.1f} GB")

@@ -86,7 +86,12 @@ function makeForm() {
     hear();
   };
   const languages = [["auto", "as heard"], ...Object.entries(DATA.languages)];
-  const said = make("input", { id: "reference", placeholder: "to compare with", change: () => change("reference")(said.value.trim()) });
+  const said = make("input", {
+    id: "reference",
+    placeholder: "to compare with",
+    input: () => { state.reference = said.value.trim(); },
+    change: hear,
+  });
   const form = find("form");
   form.append(
     selection("Language", languages, state.language, change("language")),
