@@ -3,7 +3,7 @@
 import argparse
 import contextlib
 import os
-import resource
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -95,6 +95,7 @@ def rehearse(
     longest = max(cost, key=cost.__getitem__)
     batch = options.collate_fn([factory.dataset[name] for name in longest])[1]
     device = "cuda" if args.ngpu > 0 else "cpu"
+    _forget_peak(device)
     model = WhisperTask.build_model(args).to(device, getattr(torch, args.train_dtype))
     _freeze(model, args.freeze_param)
     [optimizer] = WhisperTask.build_optimizers(args, model)
@@ -181,9 +182,18 @@ def _step(
     return time.monotonic() - start
 
 
+def _forget_peak(device: str) -> None:
+    """Count the peak of memory anew, from what is in use."""
+    if device == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+    else:
+        Path("/proc/self/clear_refs").write_text("5")
+
+
 def _memory(device: str) -> tuple[int, int]:
     """Return the bytes that were taken at most, and those that there are."""
     if device == "cuda":
         return torch.cuda.max_memory_allocated(), torch.cuda.mem_get_info()[1]
-    peak = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    status = Path("/proc/self/status").read_text()
+    [peak] = re.findall(r"^VmHWM:\s+(\d+) kB", status, re.MULTILINE)
+    return 1024 * int(peak), os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

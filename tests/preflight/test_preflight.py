@@ -1,5 +1,6 @@
 """``espnet-merge preflight`` on the recordings, and with what breaks a run."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -88,6 +89,8 @@ def test_the_share_that_is_trained_and_the_longest_batch(recipe, capsys):
     added = (2 + 4) * 2 * 4 * (64 + 64)
     assert f"trains {added:,} of {weights + added:,}" in found["training lora"]
     assert "6 utterances of " in found["longest batch of full"]
+    told = r"ok [\d.]+ GB at the peak, 1 at the same time; [\d.]+ GB on this machine"
+    assert re.fullmatch(told, found["memory of lora"])
 
 
 @pytest.mark.parametrize(
