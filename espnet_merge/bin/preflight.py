@@ -108,7 +108,7 @@ class Command(Limits):
             limits={
                 TRAIN: limits,
                 VALID: replace(limits, max_utterances=self.max_valid_utterances),
-                TEST: replace(limits, max_utterances=self.max_test_utterances),
+                TEST: Limits(max_utterances=self.max_test_utterances),
             },
             trainings={
                 kind: ["--config", str(config), *words, "--ngpu", gpus]

@@ -13,14 +13,14 @@ from espnet_merge.installation import Finding
 from espnet_merge.speech import SAMPLE_RATE
 
 TRAIN, VALID, TEST = "train", "valid", "test"
-SHOWN = 3  # examples of a finding
+SHOWN, LETTERS = 3, 40  # examples of a finding, and of the text of each
 REMEDIES = {
     "no text": "write their texts, or leave them out of the corpus",
     "unknown language": "correct utt2lang; 'espnet-merge language' adds a language",
     "unknown task": "correct utt2task: transcribe or translate",
     "too many tokens": "cut the recordings into shorter utterances",
     "too short": "check their times in segments, or lower --min_train_seconds",
-    "too long": "cut them into segments of at most 30 s",
+    "too long": "raise --max_train_seconds (30 at most), or cut them into segments",
 }
 BROKEN = "look at the recordings; 'espnet-merge format' says what is wrong with each"
 
@@ -43,7 +43,7 @@ class Checked(NamedTuple):
     def example(self, name: str) -> str:
         """Return the name of an utterance with its text, cut."""
         text = self.tables["text"].get(name, "")
-        return f"{name} {text[:40]!r}"
+        return f"{name} {text if len(text) <= LETTERS else text[:LETTERS] + '…'!r}"
 
 
 def read_set(
@@ -58,7 +58,7 @@ def read_set(
     Args:
         data: directory that ``espnet-merge format`` wrote.
         split: train, valid or test.
-        limits: of the filter; of a test set ``max_utterances`` alone applies.
+        limits: of the filter; nothing of a test set is dropped for what it is.
         count_tokens: counts the tokens of a text, a language and a task.
         known: codes of the base's languages.
 

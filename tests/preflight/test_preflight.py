@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from espnet_merge.__main__ import main
+from espnet_merge.bin.preflight import Command
+from espnet_merge.data.limits import Limits
 from espnet_merge.data.table import read_table, write_table
 
 CONFIG = """
@@ -159,6 +161,20 @@ def test_a_base_that_is_none(recipe, tmp_path, capsys):
         main([*words(recipe), "--model", str(tmp_path)])
     assert ended.value.code == 2
     assert "needs its tokenizer.json" in capsys.readouterr().err
+
+
+def test_limits_are_of_what_is_learnt():
+    command = Command(
+        model="base",
+        expdir="exp",
+        max_seconds=3,
+        max_utterances=5,
+        max_test_utterances=7,
+    )
+    limits = command.plan().limits
+    assert limits["train"] == Limits(max_seconds=3, max_utterances=5)
+    assert limits["valid"] == Limits(max_seconds=3)
+    assert limits["test"] == Limits(max_utterances=7)
 
 
 @pytest.mark.gpu
