@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import gc
 import os
 import re
 import time
@@ -184,6 +185,7 @@ def _step(
 
 def _forget_peak(device: str) -> None:
     """Count the peak of memory anew, from what is in use."""
+    gc.collect()  # a model before it, which holds itself
     if device == "cuda":
         torch.cuda.reset_peak_memory_stats()
     else:
