@@ -18,10 +18,10 @@ import numpy as np
 
 from espnet_merge.advice.facts import BASE, MERGED, OWN, Facts
 from espnet_merge.advice.rules import decide
-from espnet_merge.advice.sample import Counted, Rate, Sample
 from espnet_merge.report.runs import Runs
 from espnet_merge.report.seed_files import load
 from espnet_merge.report.seed_plan import SeedPlan
+from espnet_merge.score.sample import Counted, Rate, Sample
 
 QUICK = "soup"
 HEAD = (

@@ -29,6 +29,8 @@ PLACES = {
     "alignment": (0.6, "word timestamps"),
     "statistics": (0.15, "Fisher, Gram"),
     "export": (1.65, "for other runtimes"),
+    "preflight": (3.15, "before the queue"),
+    "listening": (4.65, "a page that hears"),
     "tasks": (1.15, "ESPnet's trainer"),
     "decode": (0.15, "audio to text"),
     "report": (2.65, "tables, pictures"),

@@ -20,19 +20,21 @@ SLOW = ("torch", "transformers", "peft", "espnet2")
 # Rooms where networks run may import these at once...
 NETWORKS = {
     *("advice", "alignment", "search", "statistics", "export", "tasks", "decode"),
-    *("lora", "objectives", "whisper"),
+    *("lora", "objectives", "whisper", "preflight", "listening"),
 }
 # ...but not the files that say and check what is asked for.
 QUICK = {
     "advice.facts",
     "advice.rules",
-    "advice.sample",
     "advice.settings",
     "decode.journal",
     "decode.settings",
     "decode.utterances",
     "lora.mixture_conf",
     "lora.similarity",
+    "preflight.repeats",
+    "preflight.sets",
+    "preflight.texts",
     "search.choice",
     "search.curve",
     "search.development",

@@ -12,12 +12,12 @@ import yaml
 from espnet_merge.advice.facts import Facts
 from espnet_merge.advice.outlook import Outlook
 from espnet_merge.advice.rules import RULES, Rule
-from espnet_merge.advice.sample import Rate
 from espnet_merge.advice.trial import Tried
 from espnet_merge.disk.atomic import whole_directory
 from espnet_merge.inspection.inspection import Inspection
 from espnet_merge.inspection.record import record
 from espnet_merge.inspection.tables import MISSING, aligned, pairs
+from espnet_merge.score.sample import Rate
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

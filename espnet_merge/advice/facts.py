@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from espnet_merge.advice.sample import Rate, Sample
+from espnet_merge.score.sample import Rate, Sample
 
 if TYPE_CHECKING:
     import numpy as np

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from espnet_merge.advice.facts import BASE, GROUPED, MERGED, OWN, Choice, Facts
-from espnet_merge.advice.sample import Rate
 from espnet_merge.advice.trial import Tried
 from espnet_merge.checkpoint import Adapter, Checkpoint
+from espnet_merge.score.sample import Rate
 
 # Trials of 'espnet-merge search', by its default.
 TRIALS = 50

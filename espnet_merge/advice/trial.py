@@ -13,7 +13,6 @@ import torch
 from transformers import WhisperForConditionalGeneration, WhisperTokenizer
 
 from espnet_merge.advice.facts import BASE, GROUPED, MERGED, OWN
-from espnet_merge.advice.sample import Counted, Sample
 from espnet_merge.decode.batches import batches
 from espnet_merge.decode.expert import load_expert
 from espnet_merge.decode.segments import cut
@@ -26,6 +25,7 @@ from espnet_merge.merging.merge import Merge
 from espnet_merge.methods import build_method
 from espnet_merge.score.counts import count
 from espnet_merge.score.evaluate import aligned
+from espnet_merge.score.sample import Counted, Sample
 from espnet_merge.score.utterances import ScoredUtterance, normalized
 from espnet_merge.search.model import TrialModel
 from espnet_merge.search.objective import DevSet

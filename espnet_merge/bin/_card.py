@@ -1,6 +1,7 @@
 """What 'card' and 'push' have in common: a model, and what was measured of it."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +14,10 @@ Model = Annotated[
     AnyPath,
     Option("directory that merge or export wrote", positional=True, metavar="MODEL"),
 ]
+
+
+def _benchmarks(words: Sequence[str]) -> dict[str, str]:
+    return {name: place for name, _, place in (word.partition("=") for word in words)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +38,15 @@ class Measured(Options):
     margin: Annotated[
         float, Option("allowed rise of error rates", metavar="POINTS")
     ] = 0.0
+    benchmarks: Annotated[
+        Mapping[str, str],
+        Option(
+            "sets that are benchmarks of the hub, to be listed there: .eval_results",
+            metavar="SET=OWNER/DATASET/TASK",
+            nargs="+",
+            read=_benchmarks,
+        ),
+    ] = field(default_factory=dict)
     license: Annotated[
         str | None,
         Option(
@@ -41,6 +55,12 @@ class Measured(Options):
             metavar="NAME",
         ),
     ] = None
+
+    def write_benchmarks(self, evidence: "Evidence", model: Path) -> None:
+        """Write what the hub lists of the scores."""
+        from espnet_merge.card.benchmarks import write_benchmarks
+
+        write_benchmarks(model, evidence.scores, self.benchmarks)
 
     def evidence(self) -> "Evidence":
         """Return what was measured."""

@@ -1,22 +1,24 @@
-"""The option that names the groups of test sets."""
+"""Options of names with members, such as the groups of test sets."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from espnet_merge.errors import InputError
 from espnet_merge.options import Option
 
 
-def _groups(words: Sequence[str]) -> dict[str, list[str]]:
-    groups: dict[str, list[str]] = {}
-    for word in words:
-        name, equals, sets = word.partition("=")
-        if not (name and equals) or name in groups:
-            raise InputError(
-                "--group takes NAME=SET,SET such as es=es_test, each name once; got "
-                f"{word!r}."
-            )
-        groups[name] = sets.split(",") if sets else []
-    return groups
+def groups(rule: str) -> Callable[[Sequence[str]], dict[str, list[str]]]:
+    """Return what reads words ``NAME=MEMBER,MEMBER``; ``rule`` tells what they are."""
+
+    def read(words: Sequence[str]) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for word in words:
+            name, equals, members = word.partition("=")
+            if not (name and equals) or name in found:
+                raise InputError(f"{rule}, each name once; got {word!r}.")
+            found[name] = members.split(",") if members else []
+        return found
+
+    return read
 
 
 GROUP = Option(
@@ -25,5 +27,5 @@ GROUP = Option(
     nargs="+",
     action="extend",
     metavar="NAME=SET,SET",
-    read=_groups,
+    read=groups("--group takes NAME=SET,SET such as es=es_test"),
 )

@@ -28,7 +28,9 @@ class Command(Measured):
 
         model = Path(self.model)
         made_of = read_provenance(model)
-        return write_card(model, made_of, name_of(model), self.evidence(), self.license)
+        evidence = self.evidence()
+        self.write_benchmarks(evidence, model)
+        return write_card(model, made_of, name_of(model), evidence, self.license)
 
 
 def main(command: Command) -> None:

@@ -44,14 +44,10 @@ class Command(Limits):
         count, known = None, frozenset(LANGUAGES)
         if self.model:
             # Imported here, because it takes seconds and only this option needs it.
-            from espnet_merge.whisper.prompt import encode_target, load_tokenizer
+            from espnet_merge.whisper.prompt import load_tokenizer, token_counter
 
             model = Path(self.model)
-            tokenizer, known = load_tokenizer(model), languages_of(model)
-
-            def count(text: str, language: str, task: str) -> int:
-                return len(encode_target(tokenizer, text, language, task))
-
+            count, known = token_counter(load_tokenizer(model)), languages_of(model)
         limits = part(self, Limits)
         report = filter_data(
             Path(self.data), output, limits, count, known, keep_all=self.keep_all

@@ -52,6 +52,7 @@ class Command(Measured):
         made_of = replace(made_of, base=base, experts=experts)
         self._check_licences(made_of)
         name = self.repository.rpartition("/")[2]
+        self.write_benchmarks(evidence, model)
         write_card(model, made_of, name, evidence, self.license)
         return push(model, self.repository, public=self.public)
 

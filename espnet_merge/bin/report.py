@@ -5,6 +5,9 @@ table show the first mode; RESULTS.md and report.html show all modes. report.htm
 page that needs no network. It also holds each system's hypotheses of the worst
 utterances, and their audio. The data directories that were scored against are read from
 their recorded paths; relative paths start from the current directory.
+
+With --runs DIR… it writes runs.html instead: the error rates of systems by runs, with
+intervals, and the configurations that differ.
 """
 
 import shlex
@@ -19,6 +22,7 @@ from espnet_merge.options import AnyPath, Option, Options, as_words
 
 if TYPE_CHECKING:
     from espnet_merge.report.files import Report
+    from espnet_merge.report.run_page import Comparison
 
 
 def _expert(text: str) -> tuple[str, str]:
@@ -34,8 +38,23 @@ def _expert(text: str) -> tuple[str, str]:
 class Command(Options):
     """Write a report of the scores of systems."""
 
-    expdir: Annotated[AnyPath, Option("directory of the systems")]
-    base: Annotated[str, Option("system of the untrained model", metavar="SYSTEM")]
+    runs: Annotated[
+        Sequence[AnyPath],
+        Option(
+            "expdirs to compare in one page, runs.html, in place of a report of one",
+            nargs="+",
+            metavar="DIR",
+        ),
+    ] = ()
+    expdir: Annotated[
+        AnyPath | None, Option("directory of the systems (required without --runs)")
+    ] = None
+    base: Annotated[
+        str | None,
+        Option(
+            "system of the untrained model (required without --runs)", metavar="SYSTEM"
+        ),
+    ] = None
     base_inference: Annotated[
         str | None,
         Option(
@@ -71,20 +90,25 @@ class Command(Options):
         ),
     ] = ()
     sets: Annotated[
-        Sequence[str], Option("test sets, each named <language>_…", metavar="SET")
-    ]
+        Sequence[str],
+        Option(
+            "test sets, each named <language>_… (required without --runs)",
+            metavar="SET",
+        ),
+    ] = ()
     inference: Annotated[
         Sequence[str],
         Option(
-            "decoding modes, inference_<mode>; the first is the main one",
+            "decoding modes, inference_<mode>; the first is the main one (required "
+            "without --runs)",
             metavar="MODE",
         ),
-    ]
+    ] = ()
     output: Annotated[
         AnyPath | None,
         Option(
             "directory for RESULTS.md, report.html, results.json and images/",
-            default="the expdir",
+            default="the expdir; of --runs, this directory",
             metavar="DIR",
         ),
     ] = None
@@ -96,6 +120,10 @@ class Command(Options):
             metavar="DIR",
         ),
     ] = None
+    running: Annotated[
+        bool,
+        Option("say that more scores will come; report.html then reloads itself"),
+    ] = False
     utterances: Annotated[
         int,
         Option("utterances of each set in report.html, worst first", metavar="N"),
@@ -108,11 +136,20 @@ class Command(Options):
         ),
     ] = 8.0
 
-    def __call__(self) -> "Report":
+    def __call__(self) -> "Report | Comparison":
         """Write the report."""
         from espnet_merge.report.files import write_report
         from espnet_merge.report.plan import Plan
+        from espnet_merge.report.run_page import compare_runs
 
+        if self.runs:
+            places = [Path(run) for run in self.runs]
+            return compare_runs(places, Path(self.output or "."))
+        if not (self.expdir and self.base and self.sets and self.inference):
+            raise InputError(
+                "a report needs --expdir, --base, --sets and --inference; --runs "
+                "compares several runs without them."
+            )
         expdir = Path(self.expdir)
         plan = Plan(
             base=self.base,
@@ -131,6 +168,7 @@ class Command(Options):
             command=shlex.join(["espnet-merge", "report", *as_words(self)]),
             base_mode=self.base_inference,
             inspect=Path(self.inspect) if self.inspect else None,
+            running=self.running,
             utterances=self.utterances,
             megabytes=self.clips,
         )

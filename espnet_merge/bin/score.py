@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+from espnet_merge.errors import InputError
 from espnet_merge.options import AnyPath, Option, Options, function
 from espnet_merge.score.evaluate import METRICS
 from espnet_merge.score.normalize import NORMALIZERS
@@ -73,6 +74,22 @@ class Command(Options):
             metavar="DIR",
         ),
     ] = None
+    leaderboard: Annotated[
+        str | None,
+        Option(
+            "also write raw results as the Open ASR Leaderboard reads them, of this "
+            "model; takes one --hyp",
+            metavar="OWNER/NAME",
+        ),
+    ] = None
+    dataset: Annotated[
+        str | None,
+        Option(
+            "what the leaderboard calls the set, as librispeech_test.clean",
+            default="name of --ref",
+            metavar="NAME",
+        ),
+    ] = None
     keep_current: Annotated[
         bool,
         Option(
@@ -84,7 +101,18 @@ class Command(Options):
     def __call__(self) -> "Scores":
         """Score every directory, and write the files."""
         from espnet_merge.score.directories import score_directories
+        from espnet_merge.score.leaderboard import write_manifest
 
+        if self.leaderboard:
+            if len(self.hyp) > 1:
+                raise InputError(
+                    "--leaderboard takes the hypotheses of one model; got "
+                    f"{len(self.hyp)} --hyp: score each on its own."
+                )
+            place = Path(self.hyp[0])
+            write_manifest(Path(self.ref), place, self.leaderboard, self.dataset)
+        elif self.dataset:
+            raise InputError("--dataset is for --leaderboard: give that, too.")
         return score_directories(
             Path(self.ref),
             [Path(place) for place in self.hyp],

@@ -6,6 +6,7 @@ import yaml
 from huggingface_hub import HfApi
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
+from espnet_merge.card.benchmarks import FOLDER
 from espnet_merge.card.provenance import Source, read_provenance
 from espnet_merge.checkpoint import open_expert
 from espnet_merge.checkpoint.identity import model_files
@@ -21,6 +22,7 @@ def published_files(model: Path) -> list[str]:
         InputError: it is no whole model or adapter.
     """
     records = [name for name in (*RECORDS, README_MD) if (model / name).is_file()]
+    records += [f"{FOLDER}/{path.name}" for path in (model / FOLDER).glob("*.yaml")]
     if read_provenance(model).runtime_format:
         check_stored(model)
         record = yaml.safe_load((model / EXPORT_YAML).read_bytes())

@@ -57,7 +57,7 @@ def results(scores: Iterable[SetScore]) -> list[EvalResult]:
             dataset_type=score.name,
             dataset_name=score.name,
             metric_type=score.metric,
-            metric_name=f"{score.metric.upper()}, {_reading(score)}, {score.mode}",
+            metric_name=f"{score.metric.upper()}, {reading(score)}, {score.mode}",
             metric_value=round(score.value, 2),
         )
         for score in scores
@@ -76,7 +76,7 @@ def section(evidence: Evidence) -> Iterator[str]:
         base = "–" if score.baseline is None else f"{score.baseline:.2f}"
         yield (
             f"| {score.name} | {' '.join(score.languages)} | {score.utterances} | "
-            f"{score.metric.upper()}, {_reading(score)} | {score.value:.2f} | "
+            f"{score.metric.upper()}, {reading(score)} | {score.value:.2f} | "
             f"{score.raw:.2f} | {base} | {score.mode} |"
         )
     yield ""
@@ -98,5 +98,6 @@ def section(evidence: Evidence) -> Iterator[str]:
     yield ""
 
 
-def _reading(score: SetScore) -> str:
+def reading(score: SetScore) -> str:
+    """Return which texts were scored, in words."""
     return "raw" if score.metric == "bleu" else f"normalizer {score.normalizer}"

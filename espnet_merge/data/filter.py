@@ -48,15 +48,15 @@ def filter_data(
     tables = read_formatted(data)
     report = Report.of(
         {
-            name: _judge(name, tables, limits, count_tokens, known)
+            name: judge(name, tables, limits, count_tokens, known)
             for name in tables[WAV_SCP]
         }
     )
     if keep_all:
-        kept = _choose(tables[WAV_SCP], limits.max_utterances)
+        kept = choose(tables[WAV_SCP], limits.max_utterances)
     else:
         report.check(data)
-        kept = _choose(report.kept, limits.max_utterances)
+        kept = choose(report.kept, limits.max_utterances)
         for name in sorted(report.kept.keys() - kept):
             report.drop(name, "not chosen")
         tables["utt2num_samples"] = {n: str(count) for n, count in report.kept.items()}
@@ -69,7 +69,7 @@ def filter_data(
     return report
 
 
-def _choose(names: Collection[str], count: int | None) -> set[str]:
+def choose(names: Collection[str], count: int | None) -> set[str]:
     """Return so many names; which, depends on the names alone."""
 
     def draw(name: str) -> bytes:
@@ -78,14 +78,25 @@ def _choose(names: Collection[str], count: int | None) -> set[str]:
     return set(sorted(names, key=draw)[:count])
 
 
-def _judge(
+def judge(
     name: str,
     tables: Tables,
     limits: Limits,
     count_tokens: CountTokens | None,
     known: Collection[str],
+    *,
+    decode: bool = True,
 ) -> int | str:
-    """Return the number of samples, or why the utterance is unusable."""
+    """Return the number of samples, or why the utterance is unusable.
+
+    Args:
+        name: of the utterance.
+        tables: of its data directory.
+        limits: that it must meet.
+        count_tokens: counts the tokens of a text; None does not count them.
+        known: codes of the model's languages.
+        decode: decode the audio, too, which alone proves that it is not damaged.
+    """
     text = tables["text"].get(name, "")
     language = tables[UTT2LANG].get(name, "")
     task = tables[UTT2TASK].get(name, "")
@@ -103,7 +114,7 @@ def _judge(
     try:
         samples = whisper_length(Path(audio))
         # A recording that is too long by its header need not be decoded.
-        if samples <= limits.max_seconds * SAMPLE_RATE:
+        if decode and samples <= limits.max_seconds * SAMPLE_RATE:
             samples = sum(map(len, read_blocks(Path(audio))))
     except AudioError as error:
         return str(error)

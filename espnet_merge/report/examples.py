@@ -71,7 +71,7 @@ def align_hypotheses(
                     name, AlignedUtterance(name, language, {})
                 )
                 by_system = example.edits.setdefault(reading, {})
-                by_system[system] = _join_correct(pairs, metric)
+                by_system[system] = join_correct(pairs, metric)
     return list(examples.values())
 
 
@@ -129,10 +129,10 @@ def _clip(file: Path) -> str | None:
     return f"data:audio/flac;base64,{b64encode(content.getvalue()).decode()}"
 
 
-def _join_correct(pairs: Sequence[Pair], metric: str) -> Edits:
+def join_correct(pairs: Sequence[Pair], metric: str) -> Edits:
     """Return an alignment in which neighbouring correct tokens are joined.
 
-    >>> _join_correct([("a", "a"), ("b", "b"), ("c", None), ("d", "d")], "wer")
+    >>> join_correct([("a", "a"), ("b", "b"), ("c", None), ("d", "d")], "wer")
     ['a b', ('c', None), 'd']
     """
     separator = " " if metric == "wer" else ""

@@ -47,6 +47,7 @@ def write_report(
     command: str,
     base_mode: str | None = None,
     inspect: Path | None = None,
+    running: bool = False,
     utterances: int = 100,
     megabytes: float = 8.0,
 ) -> Report:
@@ -60,6 +61,7 @@ def write_report(
         command: command line of the report.
         base_mode: decoding mode of the base, if it has its own.
         inspect: output directory of ``espnet-merge inspect``, if there is one.
+        running: whether more scores will come.
         utterances: number of utterances of each set on the page, the worst first.
         megabytes: size of all audio on the page; 0 for none.
 
@@ -78,6 +80,7 @@ def write_report(
         output,
         origin=facts,
         inspect=inspect,
+        running=running,
         utterances=utterances,
         megabytes=megabytes,
     )
@@ -88,7 +91,7 @@ def write_report(
         _write(output / "results.json", json.dumps(numbers, indent=1) + "\n")
         _write(output / "report.html", page(shown))
         # Written last, because it links to the other files.
-        lines = markdown.lines(facts, expdir, found, findings, output)
+        lines = markdown.lines(facts, expdir, found, findings, output, running=running)
         _write(output / "RESULTS.md", "\n".join(lines) + "\n")
     return Report(
         found, findings, [output / "RESULTS.md", output / "report.html", *pictures]

@@ -15,6 +15,8 @@ def lines(
     modes: Sequence[Results],
     findings: Mapping[str, Findings],
     output: Path,
+    *,
+    running: bool = False,
 ) -> Iterator[str]:
     """Yield the lines of the file.
 
@@ -24,9 +26,14 @@ def lines(
         modes: scores of each decoding mode.
         findings: decoding mode -> findings in its scores.
         output: directory of the file, to which its links are relative.
+        running: whether more scores will come.
     """
     first = modes[0]
     yield "# RESULTS"
+    if running:
+        yield ""
+        yield f"The run goes on; without a score yet: {len(first.missing)}."
+        yield ""
     yield "## Environments"
     yield from origin_lines(facts)
     yield ""

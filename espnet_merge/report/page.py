@@ -1,29 +1,37 @@
 """The content of ``report.html``, a single file that needs no network."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from typing import Any
 
-STYLE = "page.css"
+TEMPLATE: Traversable = files("espnet_merge.report") / "template"
+STYLE = TEMPLATE / "page.css"
+ELEMENTS, EDITS = TEMPLATE / "elements.js", TEMPLATE / "edits.js"
 SCRIPTS = (
-    *("dom.js", "tables.js", "translations.js", "curves.js", "utterances.js"),
-    "page.js",
+    *(ELEMENTS, EDITS, TEMPLATE / "dom.js", TEMPLATE / "tables.js"),
+    *(TEMPLATE / "translations.js", TEMPLATE / "curves.js"),
+    *(TEMPLATE / "utterances.js", TEMPLATE / "page.js"),
 )
 
 
 def page(data: Mapping[str, Any]) -> str:
     """Return the page that shows ``data``, which :func:`~..record.record` returned."""
-    template = files("espnet_merge.report") / "template"
+    return filled(TEMPLATE / "page.html", SCRIPTS, data)
+
+
+def filled(
+    html: Traversable, scripts: Sequence[Traversable], data: Mapping[str, Any]
+) -> str:
+    """Return a page with the style of the report, scripts and data in it."""
     parts = {
-        "style": (template / STYLE).read_text(encoding="utf-8"),
-        "script": "\n".join(
-            (template / name).read_text(encoding="utf-8") for name in SCRIPTS
-        ),
+        "style": STYLE.read_text(encoding="utf-8"),
+        "script": "\n".join(name.read_text(encoding="utf-8") for name in scripts),
         # Replaced last, so that placeholders in texts of users stay as they are.
         "data": dump(data),
     }
-    text = (template / "page.html").read_text(encoding="utf-8")
+    text = html.read_text(encoding="utf-8")
     for name, part in parts.items():
         text = text.replace(f"<!-- {name} -->", part)
     return text

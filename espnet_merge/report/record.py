@@ -29,6 +29,7 @@ def record(
     *,
     origin: Iterable[tuple[str, str]],
     inspect: Path | None = None,
+    running: bool = False,
     utterances: int = 100,
     megabytes: float = 8.0,
 ) -> dict[str, Any]:
@@ -41,6 +42,7 @@ def record(
         output: directory of the page, to which its links are relative.
         origin: name and value of each fact about the origin.
         inspect: output directory of ``espnet-merge inspect``, if there is one.
+        running: whether more scores will come.
         utterances: number of utterances of every set, the worst first.
         megabytes: size of all audio; 0 for none.
 
@@ -57,6 +59,7 @@ def record(
         # With the recipe's name, because nearly every expdir is called exp.
         "title": "/".join(expdir.resolve().parts[-3:]),
         "origin": list(origin),
+        "running": running,
         "base": plan.base,
         "alpha": DESIGN.alpha,
         "howTested": f"{INTERVALS} {MARKS}",

@@ -20,7 +20,7 @@ from espnet2.iterators.abs_iter_factory import AbsIterFactory
 from espnet2.torch_utils.device_funcs import to_device
 from espnet2.train.reporter import Reporter
 from espnet2.train.trainer import Trainer
-from torch import nn
+from torch import Tensor, nn
 
 from espnet_merge.checkpoint.torch_read import read_torch
 from espnet_merge.disk.atomic import whole_file
@@ -56,7 +56,7 @@ class WhisperTrainer(Trainer):  # type: ignore[misc]
             mend_checkpoint(output)
         batches = cls.first_batches(kwargs["train_iter_factory"], options.ngpu)
         show_labels(model.tokenizer, batches)
-        _log_trainable(model)
+        logging.info(f"trainable: {trainable(model)}")
         check_gradients(model, [batch for _, batch in batches])
         before = frozen_digest(model)
         cls.step = StepCheckpoint(
@@ -181,19 +181,27 @@ def show_labels(
     """Log the labels of the first utterances, with prompt and end token."""
     for names, batch in batches:
         for uid, ids in list(zip(names, batch["text"], strict=True))[:count]:
-            tokens = ids[ids >= 0].tolist()
-            label = tokenizer.decode(tokens, decode_with_timestamps=True)
-            logging.info(f"label of {uid}: {label}")
+            logging.info(f"label of {uid}: {label_text(tokenizer, ids)}")
 
 
 def _device(options: Any) -> str:  # noqa: ANN401 - ESPnet's TrainerOptions
     return "cuda" if options.ngpu > 0 else "cpu"
 
 
-def _log_trainable(model: nn.Module) -> None:
+def label_text(
+    tokenizer: Any,  # noqa: ANN401
+    ids: Tensor,
+) -> str:
+    """Return a label as text, with its special tokens and without padding."""
+    text: str = tokenizer.decode(ids[ids >= 0].tolist(), decode_with_timestamps=True)
+    return text
+
+
+def trainable(model: nn.Module) -> str:
+    """Return how many of the weights are trained."""
     total = sum(p.numel() for p in model.parameters())
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    logging.info(f"trainable: {trained:,} of {total:,} weights ({trained / total:.2%})")
+    return f"{trained:,} of {total:,} weights ({trained / total:.2%})"
 
 
 def _is_whole(path: Path) -> bool:

@@ -60,11 +60,7 @@ def log_mel(
             f"audio must be sound in [-1, 1]; it has {why}: run espnet-merge format "
             "first, which notes that."
         )
-    samples = audio.shape[0] + int(tail * SAMPLE_RATE)
-    samples = max(samples, int(pad_to * SAMPLE_RATE))
-    # The strided second convolution halves the frames: keep their number even.
-    samples = min(-(-samples // (2 * HOP)) * 2 * HOP, limit)
-    padded = np.zeros(samples, np.float32)
+    padded = np.zeros(frames_of(audio.shape[0], pad_to, tail) * HOP, np.float32)
     padded[: audio.shape[0]] = audio
     extractor = _extractor(n_mels)
     features = extractor(
@@ -72,6 +68,18 @@ def log_mel(
     )
     mel: NDArray[np.float32] = features["input_features"][0].T
     return np.ascontiguousarray(mel, dtype=np.float32)
+
+
+def frames_of(samples: int, pad_to: float, tail: float) -> int:
+    """Return the number of mel frames of so many samples, padded.
+
+    It is even, because the strided second convolution halves the frames.
+
+    >>> frames_of(16_001, pad_to=0, tail=0)
+    102
+    """
+    samples = max(samples + int(tail * SAMPLE_RATE), int(pad_to * SAMPLE_RATE))
+    return min(-(-samples // (2 * HOP)) * 2, int(WINDOW * SAMPLE_RATE) // HOP)
 
 
 @functools.cache

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -225,3 +225,12 @@ def encode_target(
     ids = encode_text(tokenizer, text, language, task)
     end = token_id(tokenizer, "<|endoftext|>")
     return [*prompt_ids(tokenizer, language, task), *ids, end]
+
+
+def token_counter(tokenizer: WhisperTokenizer) -> Callable[[str, str, str], int]:
+    """Return what counts the tokens of the target of a text, a language and a task."""
+
+    def count(text: str, language: str, task: str) -> int:
+        return len(encode_target(tokenizer, text, language, task))
+
+    return count

@@ -5,8 +5,8 @@ import pytest
 
 from espnet_merge.advice.facts import BASE, GROUPED, MERGED, OWN, Facts
 from espnet_merge.advice.rules import RULES, decide
-from espnet_merge.advice.sample import Counted, Sample
 from espnet_merge.score.counts import align, count
+from espnet_merge.score.sample import Counted, Sample
 
 REFERENCE = "one two three four five six seven eight nine ten"
 

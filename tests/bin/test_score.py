@@ -4,6 +4,7 @@ import threading
 import time
 
 import pytest
+import soundfile
 from sacrebleu.metrics import BLEU, CHRF
 
 from espnet_merge.__main__ import main
@@ -32,6 +33,43 @@ def score(ref, hyp, *options):
 
 def files(folder):
     return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
+
+
+def test_raw_results_for_the_leaderboard(dirs, tmp_path):
+    ref, hyp = dirs
+    soundfile.write(tmp_path / "a-2.wav", [0.0] * 8000, 16_000)
+    (ref / "wav.scp").write_text(f"a-1 None\na-2 {tmp_path}/a-2.wav\nb-1 gone.wav\n")
+    score(ref, hyp, "--leaderboard", "my-lab/whisper-es", "--dataset", "a/b_test")
+    file = hyp / "MODEL_my-lab-whisper-es_DATASET_a-b_test.jsonl"
+    lines = [json.loads(line) for line in file.read_text("utf-8").splitlines()]
+    assert lines[0] == {
+        "audio_filepath": "a-1",
+        "duration": None,
+        "time": None,
+        "text": "Él está aquí.",  # not normalised: the leaderboard does that
+        "pred_text": "él esta aquí",
+    }
+    assert [line["duration"] for line in lines] == [None, 0.5, None]
+    assert [line["pred_text"] for line in lines][1] == ""
+    assert (hyp / "score.json").is_file()
+    score(ref, hyp, "--leaderboard", "me/whisper")
+    assert (hyp / "MODEL_me-whisper_DATASET_es_test.jsonl").is_file()
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--leaderboard", "whisper"), "--leaderboard must be OWNER/NAME"),
+        (("--leaderboard", "a/b", "--hyp", "x", "y"), "got 2 --hyp"),
+        (("--dataset", "x"), "--dataset is for --leaderboard"),
+    ],
+)
+def test_what_the_leaderboard_cannot_read(dirs, capsys, words, told):
+    with pytest.raises(SystemExit) as ended:
+        score(*dirs, *words)
+    assert ended.value.code == 2
+    assert told in capsys.readouterr().err
+    assert files(dirs[1]) == ["text"]
 
 
 def test_languages_heard_and_the_errors_in_each(dirs, capsys):

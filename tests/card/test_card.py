@@ -4,7 +4,7 @@ import json
 
 import pytest
 import yaml
-from huggingface_hub import ModelCard
+from huggingface_hub import ModelCard, parse_eval_result_entries
 
 from espnet_merge.__main__ import main
 from espnet_merge.disk.digest import sha256
@@ -138,3 +138,28 @@ def test_a_broken_record_is_one_line(merged, capsys):
     with pytest.raises(SystemExit):
         main(["card", str(merged)])
     assert "merge.yaml: must say what the model was made of" in capsys.readouterr().err
+
+
+def test_benchmarks_are_listed_as_the_hub_reads_them(merged, scored):
+    main(["card", str(merged), *scored, "--benchmarks", "es_test=me/prompts/es"])
+    [file] = (merged / ".eval_results").iterdir()
+    assert file.name == "es_test.yaml"
+    [entry] = parse_eval_result_entries(yaml.safe_load(file.read_text("utf-8")))
+    assert (entry.dataset_id, entry.task_id) == ("me/prompts", "es")
+    assert entry.value == pytest.approx(100 * 5 / 150, abs=0.01)
+    assert entry.notes.startswith("WER, normalizer basic, ")
+
+
+@pytest.mark.parametrize(
+    ("benchmark", "told"),
+    [
+        ("es_test=prompts", "must be SET=OWNER/DATASET/TASK"),
+        ("fr_test=me/prompts/fr", "fr_test has none, there are es_test, it_test"),
+    ],
+)
+def test_benchmarks_that_are_none(merged, scored, capsys, benchmark, told):
+    with pytest.raises(SystemExit) as ended:
+        main(["card", str(merged), *scored, "--benchmarks", benchmark])
+    assert ended.value.code == 2
+    assert told in capsys.readouterr().err
+    assert not (merged / ".eval_results").exists()

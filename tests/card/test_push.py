@@ -46,6 +46,13 @@ def test_what_another_runtime_reads_is_sent(hub, merged, models):
     assert sent["model.bin"] == (models / "out" / "model.bin").read_bytes()
 
 
+def test_benchmarks_are_sent(hub, merged, scored):
+    benchmark = ("--benchmarks", "es_test=me/prompts/es")
+    assert push(*scored, "--margin", "40", *benchmark) == 0
+    file = ".eval_results/es_test.yaml"
+    assert hub.files["me/whisper-ties"][file] == (merged / file).read_bytes()
+
+
 def test_a_repository_that_is_there_is_written_to(hub, merged):
     assert push("--despite", "gate", "--public") == 0
     assert hub.created["me/whisper-ties"]["visibility"] == "public"

@@ -13,8 +13,8 @@ UNPACKED = Path(__file__).parents[2] / "tools" / "chromium"
 
 
 @contextmanager
-def chromium() -> Iterator[Browser]:
-    """Start a browser, or skip the test where there is none."""
+def chromium(*words: str) -> Iterator[Browser]:
+    """Start a browser with options, or skip the test where there is none."""
     program = next(filter(None, map(shutil.which, ON_PATH)), None)
     environment = {}
     if program is None and (UNPACKED / "chromium").is_file():
@@ -24,7 +24,7 @@ def chromium() -> Iterator[Browser]:
         pytest.skip("no Chromium: run tools/install_browser.sh, which says why not")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=program, env=environment, timeout=60_000
+            executable_path=program, env=environment, timeout=60_000, args=words
         )
         yield browser
         browser.close()

@@ -361,3 +361,15 @@ def test_it_fits_the_window_and_can_be_read(open_page, scheme, width):
         assert pairs
         # What WCAG 2 asks for (level AA).
         assert min(contrast(*pair) for pair in pairs) >= 4.5
+
+
+def test_the_page_of_a_run_that_goes_on_reloads_itself(open_page, exp, tmp_path):
+    assert open_page().locator("#running").is_hidden()
+    write_report(exp, tmp_path, "--running", "--inference", "again")
+    page = open_page(tmp_path)
+    told = "Running: 1 scores are yet to come. This page reloads every minute."
+    assert page.locator("#running").inner_text() == told
+    assert page.title().startswith("… Results of")
+    assert "The run goes on; without a score yet: 1." in (
+        tmp_path / "RESULTS.md"
+    ).read_text("utf-8")

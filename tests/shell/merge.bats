@@ -352,3 +352,62 @@ route() { train --kinds lora --merge_kind lora --joint "" --experts "es it" "$@"
   lacks es_train --routes routed_heard
   lacks es_valid --search tsv_m
 }
+
+@test "before the queue a run is checked, after stages 1 to 4, and goes no further" {
+  train --stage 4 --stop_stage 11 --experts "es it" --kinds "full lora" --preflight \
+    --max_test_utterances 40 --train_args "--max_epoch 2" --train_nj 2
+  [ "$status" -eq 0 ]
+  found=$(grep "^espnet-merge preflight" calls)
+  [[ $found == *"--model exp/base --expdir exp --train dump/raw/org/es_train dump/raw/org/it_train --valid dump/raw/org/es_valid dump/raw/org/it_valid --test dump/raw/org/es_test dump/raw/org/es-en_test "* ]]
+  [[ $found == *" --train-nj 2 --train-args=--max_epoch 2 "*"--training full="*"/full.yaml lora="*"/lora.yaml --systems full=joint,full_es,full_it lora=lora_es,lora_it merged=soup --max_test_utterances 40" ]]
+  [ "$(tail -n 1 calls)" = "$found" ]
+  [ ! -e exp/full_es ]
+}
+
+@test "what will break a run ends it before the queue" {
+  cat >"$tree/.venv/bin/espnet-merge" <<'EOF_MERGE'
+#!/usr/bin/env bash
+if [[ $1 == preflight ]]; then exit 2; fi
+EOF_MERGE
+  train --stage 4 --stop_stage 11 --experts "es it" --preflight --seeds "3 4"
+  [ "$status" -eq 2 ]
+  [ -d exp/seed_3/zero_shot ] # one seed shows what all do
+  [ ! -e exp/seed_4 ]
+  [ ! -e calls ]
+}
+
+@test "while systems are decoded the report is renewed, of those that are" {
+  mkdir -p dump/raw/es_test exp/{zero_shot,full_es,full_it,soup}
+  for place in dump/raw/es_test exp/{zero_shot,full_es,full_it,soup}; do echo done >$place/.done; done
+  sed -i 's/^echo "espnet-merge/sleep 1.2; &/' "$tree/.venv/bin/espnet-merge"
+  decode() {
+    train --stage 9 --stop_stage 11 --experts "es it" --joint "" --test_sets es_test \
+      --decode_nj 1 "$@"
+  }
+  decode --report_every 0
+  [ "$(grep -c "^espnet-merge report" calls)" -eq 1 ]
+  rm -r calls exp/*/inference_*
+  decode --report_every 1
+  [ "$status" -eq 0 ]
+  mapfile -t reports < <(grep "^espnet-merge report" calls)
+  [ "${#reports[@]}" -ge 2 ]
+  [[ ${reports[0]} == *" --running" ]]
+  [[ ${reports[-1]} != *" --running" ]]
+  run grep -m 1 "^espnet-merge score" calls
+  [[ $output == *"--hyp exp/zero_shot/inference_padded/es_test --normalizer"* ]]
+}
+
+@test "a report that fails meanwhile does not end the run" {
+  mkdir -p dump/raw/es_test exp/{zero_shot,full_es,full_it,soup}
+  for place in dump/raw/es_test exp/{zero_shot,full_es,full_it,soup}; do echo done >$place/.done; done
+  cat >"$tree/.venv/bin/espnet-merge" <<'EOF_MERGE'
+#!/usr/bin/env bash
+sleep 1.2
+if [[ $* == *--running* ]]; then echo "error: broken" >&2; exit 1; fi
+EOF_MERGE
+  train --stage 9 --stop_stage 9 --experts "es it" --joint "" --test_sets es_test \
+    --decode_nj 1 --report_every 1
+  [ "$status" -eq 0 ]
+  [[ $output == *"the report was not renewed: see exp/renewed.log"* ]]
+  [[ $(<exp/renewed.log) == *broken* ]]
+}

@@ -58,11 +58,16 @@ EOF
   done
 }
 
-@test "an option that is true or false may stand alone" {
-  run bash "$script" --two-stage --colour blue
-  [[ $output == *twice && $output == *"blue|3|kept"* ]]
-  run bash "$script" --colour blue --two_stage
-  [[ $output == *twice ]]
+@test "an option that is true or false is true where no value follows" {
+  for words in "--two_stage" "--two-stage --max_epoch 5" "--max_epoch 5 --two_stage"; do
+    # shellcheck disable=SC2086
+    run bash "$script" $words
+    [[ $output == *twice ]]
+  done
+  run bash "$script" --two_stage --max_epoch 5
+  [[ $output == "red|5|kept"* ]]
+  run bash "$script" --two_stage false
+  [ "$output" = "red|3|kept" ]
   run bash "$script" --colour
   [ "$status" -eq 2 ]
 }

@@ -94,6 +94,24 @@ def losses_of_epochs(caplog) -> list[float]:
     return [float(line.split("loss=")[1].split(",")[0]) for line in lines]
 
 
+def test_a_training_can_be_watched_in_tensorboard(micro_whisper, data, tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    watched = ("--max_epoch", "2", "--use_tensorboard", "true", "--log_interval", "1")
+    whisper_train(arguments(micro_whisper, data, tmp_path, *watched))
+    found = {}
+    for part in ("train", "valid"):
+        events = EventAccumulator(str(tmp_path / "tensorboard" / part))
+        events.Reload()
+        for name in events.Tags()["scalars"]:
+            found[part, name] = [event.value for event in events.Scalars(name)]
+    losses = found["train", "loss"]
+    assert len(losses) == 3 * 2 + 2  # of batches, and means of epochs
+    assert losses[-1] < losses[0]
+    assert len(found["valid", "loss"]) == 2
+    assert ("train", "acc") in found
+
+
 @pytest.mark.gpu
 @pytest.mark.parametrize("kind", [(), LORA], ids=["full", "lora"])
 def test_a_gpu_learns_in_bfloat16_what_the_cpu_learns(

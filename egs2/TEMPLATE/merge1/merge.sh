@@ -15,6 +15,7 @@ here=$(dirname "$0")
 stage=1           # first stage to run: 1 data 2 speed 3 format 4 base 5 filter 6 stats
 stop_stage=11     # last stage to run: 7 train 8 merge 9 decode 10 score 11 report
 skip_stages=      # numbers of stages to leave out, as "2 6"
+preflight=false   # after stages 1 to 4, only check data, disk, base and a step of training
 skip_data_prep=false # leave out stages 1 to 3 and 5
 skip_train=false  # leave out stages 6 and 7
 skip_eval=false   # leave out stages 9 to 11
@@ -56,6 +57,7 @@ router_args="--pad-to 0 --tail 4" # options of "espnet-merge router", for routed
 routed_args=      # further options of decode for it, as "--min-confidence 0.9 --fallback none"
 decode_configs=as_trained # names in conf/decode, or files, for all systems
 gpu_inference=false # decode on GPUs
+report_every=300  # seconds between reports while systems are decoded; 0: only the last one
 nj=2              # data sets prepared, and merges made, at the same time
 ngpu=0            # GPUs for each training job
 num_nodes=1       # machines for each training job
@@ -110,6 +112,7 @@ if [[ $status == true ]]; then exec ../../../local/status.py "$expdir"; fi
 . "$here/data_stages.sh"
 . "$here/model_stages.sh"
 . "$here/result_stages.sh"
+. "$here/preflight.sh"
 
 espnet=$(../../../tools/espnet_root.sh)/egs2/TEMPLATE/asr1
 for name in utils scripts pyscripts; do
@@ -282,6 +285,10 @@ read_groups "${expert_names[*]}" "${tests[*]}" "$groups"
 datasets=("${trained_names[@]}" "${!mixed[@]}") # what a model is trained on
 
 results=${results:-$expdir/results}
+if [[ $preflight == true && -n $seeds ]]; then # one seed shows what all do
+  expdir+=/seed_${seeds%% *}
+  seeds=
+fi
 
 # Two runs in one directory would write the same files. Jobs inherit the lock, so it is
 # only free when the last job ends, even if merge.sh itself was killed.
@@ -331,12 +338,17 @@ stages() {
   run_stage 2 "data/*_train -> data/*_train_sp (optional)" perturb_speed
   run_stage 3 "data/* -> $dumpdir/org/*" format_audio
   run_stage 4 "$base $expert_models -> $expdir/{base ${taken[*]}}" fetch_models
+  if [[ $preflight == true && $listing == false ]]; then
+    log "preflight: $dumpdir/org/*, $expdir/base -> what is in the way of a run"
+    attended check_run
+    exit
+  fi
   run_stage 5 "$dumpdir/org/*, $expdir/base -> $dumpdir/*" filter_utterances
   run_stage 6 "$dumpdir/*_{train,valid} -> $expdir/stats/*" collect_stats
   run_stage 7 "$dumpdir/*, $expdir/base -> $expdir/{${trained[*]} ${later[*]}}/model" train_systems
   plan_stage 8 "$expdir/{${merge_kinds[*]}}_*/model -> $expdir/{${merged[*]}}/model" merge_experts
   plan_stage 9 "$expdir/*/model -> $expdir/*/inference_*/*/text" decode_systems
-  attended run_plan statistics="$nj" merge="$nj" search="$nj" decode="$decode_nj"
+  renewing attended run_plan statistics="$nj" merge="$nj" search="$nj" decode="$decode_nj"
   run_stage 10 "$expdir/*/inference_*/*/text -> score.json" score_systems
   run_stage 11 "score.json -> $expdir/{RESULTS.md,report.html,images}" write_report
 }

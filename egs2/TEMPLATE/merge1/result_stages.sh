@@ -30,6 +30,46 @@ decode_system() { # SYSTEM MODE
     --output "${tests[@]/#/$out/}" "${decode_words[@]}"
 }
 
+# renewing COMMAND...: run it, and meanwhile write the report of what is decoded so far,
+# every report_every seconds. A run does not end for a fault of that.
+renewing() {
+  local renewer processes
+  if [[ $listing == true ]] || ((report_every == 0)); then
+    "$@"
+    return
+  fi
+  keep_renewing &
+  renewer=$!
+  "$@"
+  mapfile -t processes < <(echo "$renewer" && descendants "$renewer")
+  kill "${processes[@]}" 2>/dev/null || true
+  wait "$renewer" || true
+}
+
+keep_renewing() {
+  while sleep "$report_every" && kill -0 $$ 2>/dev/null; do
+    renew_report >"$expdir/renewed.log" 2>&1 &
+    wait "$!" || log "the report was not renewed: see $expdir/renewed.log"
+  done
+}
+
+renew_report() {
+  local system mode set dirs=() args
+  for system in "${decoded[@]}"; do
+    for mode in $(modes_of "$system"); do
+      [[ -f $expdir/$system/inference_$mode/.done ]] || continue 2
+      dirs+=("$expdir/$system/inference_$mode")
+    done
+  done
+  ((${#dirs[@]})) || return 0
+  for set in "${tests[@]}"; do
+    espnet-merge score --ref "$dumpdir/$set" --hyp "${dirs[@]/%//$set}" \
+      --normalizer "$normalizer" --keep-current
+  done
+  mapfile -t args < <(report_options)
+  espnet-merge report "${args[@]}" --running
+}
+
 modes_of() { # SYSTEM
   if [[ $1 == zero_shot ]]; then echo "${base_modes[@]}"; else echo "${modes[@]}"; fi
 }
@@ -63,8 +103,9 @@ score_set() { # SET: score all systems with one command
 }
 
 # Stage 11
-write_report() {
-  local kind name mark inputs=() args=(--merges "${merged[@]}" --experts)
+# report_options: which systems and sets it shows, a word a line.
+report_options() {
+  local kind name args=(--merges "${merged[@]}" --experts)
   for kind in "${kind_names[@]}"; do
     for name in "${trained_names[@]}"; do args+=("$name=${kind}_$name"); done
   done
@@ -73,7 +114,13 @@ write_report() {
   if ((${#together[@]})); then args+=(--joint "${together[@]}"); fi
   if ((${#route_names[@]})); then args+=(--routed "${route_names[@]}"); fi
   if [[ -n $base_decode_config ]]; then args+=(--base-inference "${base_modes[0]}"); fi
-  args+=(--sets "${tests[@]}" --inference "${modes[@]}")
+  printf '%s\n' --expdir "$expdir" --base zero_shot "${args[@]}" --sets "${tests[@]}" \
+    --inference "${modes[@]}"
+}
+
+write_report() {
+  local name mark inputs=() args
+  mapfile -t args < <(report_options)
   for name in "${tests[@]}"; do
     mark=$expdir/.$name.scored.done
     if [[ -n ${will_say[$mark]:-} || -f $mark ]]; then inputs+=("$mark"); fi
@@ -82,7 +129,7 @@ write_report() {
   words="${args[*]} $(fingerprint "${inputs[@]}") $(code_of report)"
   forget_report "$mark"
   must_make "$mark" "" "writing the report" "${args[*]}" "${inputs[@]}" || return 0
-  espnet-merge report --expdir "$expdir" --base zero_shot "${args[@]}"
+  espnet-merge report "${args[@]}"
   mark_done "$mark" "$entry"
 }
 

@@ -35,6 +35,18 @@ function showOrigin() {
   find("#origin dl").append(...facts);
 }
 
+// Of a run that goes on the page is written again and again.
+const RENEWED = 60_000;
+
+function showRunning() {
+  if (!DATA.running) return;
+  const lacking = mode().missing.length;
+  find("#running").hidden = false;
+  find("#running").textContent = `Running: ${lacking} scores are yet to come. This page reloads every minute.`;
+  document.title = `… ${document.title}`;
+  setTimeout(() => location.reload(), RENEWED);
+}
+
 function show() {
   find("#summary").textContent = mode().summary;
   showRates();
@@ -47,6 +59,7 @@ function show() {
 document.title = `Results of ${DATA.title}`;
 find("h1").textContent = document.title;
 for (const element of document.querySelectorAll(".base")) element.textContent = DATA.base;
+showRunning();
 makeControls();
 makeBrowser();
 showSystems();
