@@ -13,7 +13,7 @@ import torch
 from transformers import WhisperForConditionalGeneration, WhisperTokenizer
 
 from espnet_merge.advice.facts import BASE, GROUPED, MERGED, OWN
-from espnet_merge.advice.sample import Counted, Sample
+from espnet_merge.advice.sample import Sample, counted
 from espnet_merge.decode.batches import batches
 from espnet_merge.decode.expert import load_expert
 from espnet_merge.decode.segments import cut
@@ -24,9 +24,6 @@ from espnet_merge.errors import InputError
 from espnet_merge.merging.loop import opened
 from espnet_merge.merging.merge import Merge
 from espnet_merge.methods import build_method
-from espnet_merge.score.counts import count
-from espnet_merge.score.evaluate import aligned
-from espnet_merge.score.utterances import ScoredUtterance, normalized
 from espnet_merge.search.model import TrialModel
 from espnet_merge.search.objective import DevSet
 from espnet_merge.search.sets import Sets
@@ -134,9 +131,12 @@ class Trial:
             for path, one in sample.items()
         }
         right = [own == true for pairs in spoken.values() for own, true in pairs]
-        counted = {p.name: self._counted(one, texts) for p, one in sample.items()}
+        counts = {
+            path.name: counted(one.references, texts, self.normalizer, one.metric)
+            for path, one in sample.items()
+        }
         return Tried(
-            sample=Sample(list(texts), counted),
+            sample=Sample(list(texts), counts),
             heard={name: Counter(own for own, _ in x) for name, x in spoken.items()},
             identified=float(np.mean(right)),
             utterances={path.name: len(one.utterances) for path, one in sample.items()},
@@ -193,15 +193,6 @@ class Trial:
                 )
         return found
 
-    def _counted(self, one: DevSet, texts: Mapping[str, Mapping[str, str]]) -> Counted:
-        columns = [
-            _errors(one.references, own, self.normalizer, one.metric)
-            for own in texts.values()
-        ]
-        tokens = [tokens for tokens, _ in columns[0]]
-        errors = [[error for _, error in column] for column in columns]
-        return Counted(np.array(tokens), np.array(errors).T)
-
     def _one(self, number: int | None) -> dict[str, Any]:
         """Return the weights that make an expert, or the base, of a sum."""
         experts = range(len(self.shared["experts"]))
@@ -253,20 +244,6 @@ def _texts(records: Records) -> dict[str, str]:
 def _language(record: Mapping[str, Any]) -> str:
     """Return the language that was heard; of a model of English alone, none."""
     return str(record.get("heard", record.get("language", "")))
-
-
-def _errors(
-    references: Sequence[ScoredUtterance],
-    texts: Mapping[str, str],
-    normalizer: str,
-    metric: str,
-) -> list[tuple[int, int]]:
-    """Return tokens of the reference, and errors, of each utterance."""
-    scored = [u._replace(hypothesis=texts[u.name]) for u in references]
-    counts = [
-        count(pairs) for _, pairs in aligned(normalized(scored, normalizer), metric)
-    ]
-    return [(one.reference, one.errors) for one in counts]
 
 
 def _timed(call: Callable[[], object]) -> float:
