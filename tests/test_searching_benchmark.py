@@ -30,7 +30,8 @@ def recipe(finished_recipe, tmp_path, monkeypatch):
         text = data / "text"
         text.write_text(text.read_text().replace("palabra", name))
     for expert in EXPERTS:
-        Path(expert, "export.yaml").write_text("{pad_to: 0.0, tail: 0.5}\n")
+        record = "{pad_to: 0.0, tail: 0.5, label_format: leading_space}\n"
+        Path(expert, "export.yaml").write_text(record)
 
 
 def test_costs_are_of_the_same_trials(capsys):
@@ -91,8 +92,8 @@ def test_a_search_is_compared_with_a_grid(capsys):
     assert own["systems"] == ["default", "grid", "search"]
     for name in ("es_test", "it_test"):
         assert len(own["sets"][name]["tokens"]) == 3
-    # First, and a grid of 2 × 1 levels; the search has as many as were asked for.
-    assert own["chosen"]["grid"]["trials"] == 3
+    # The first, and a grid of 3 × 1 levels.
+    assert own["chosen"]["grid"]["trials"] == 4
     assert own["chosen"]["search"]["trials"] == 4
     assert own["chosen"]["grid"]["first"] == own["chosen"]["search"]["first"]
     for chosen in own["chosen"].values():

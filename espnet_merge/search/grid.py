@@ -33,7 +33,7 @@ def grid(space: Space, count: int) -> list[dict[str, Any]]:
     if _size(values) >= count:
         raise InputError(
             f"a full grid of {space.method} needs at least {_size(values) + 1} trials,"
-            f" one for each of its choices and the first; got {count}."
+            f" one for each of its choices and the first; got {count}: give more."
         )
     first = {name: own[0] for name, own in values.items()} | space.first
     while finer := _finer(space.open, values, count - 1):
@@ -62,11 +62,12 @@ def _levels(one: Open, count: int) -> list[Any]:
     if not isinstance(one, Range):
         return list(one.choices)
     parts = [(number + 0.5) / count for number in range(count)]
-    if one.log:
+    step = one.step or (1 if one.whole and not one.log else None)
+    if step:
+        steps = int((one.high - one.low) / step + 1e-9) + 1
+        found = [one.low + step * int(part * steps) for part in parts]
+    elif one.log:
         found = [one.low * (one.high / one.low) ** part for part in parts]
     else:
         found = [one.low + (one.high - one.low) * part for part in parts]
-    step = one.step or (1 if one.whole else None)
-    if step:
-        found = [one.low + step * math.floor((x - one.low) / step) for x in found]
-    return list(dict.fromkeys(int(x) if one.whole else x for x in found))
+    return list(dict.fromkeys(round(x) if one.whole else x for x in found))
