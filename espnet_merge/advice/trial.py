@@ -31,6 +31,9 @@ from espnet_merge.search.texts import records_of
 
 # The method that makes an expert of the base, and the base of itself.
 SUM = "task_arithmetic"
+# Of the time that is left, what is planned for: what loops takes longer than its audio
+# lets expect.
+PLANNED = 0.8
 # A merge has an output, and those of a trial are never written.
 NOWHERE = Path(".never")
 
@@ -47,7 +50,7 @@ class Tried(NamedTuple):
         heard: set -> language that the base hears -> number of utterances.
         identified: fraction of the utterances whose language the base hears.
         utterances: number of each set.
-        by_base: seconds in which the base decodes an utterance of median length.
+        by_base: seconds of CPU in which the base decodes an utterance of mean length.
         decoding: the same of an expert.
         encoding: seconds to encode it, which a router does before that.
         merging: seconds of the quick merge.
@@ -74,7 +77,7 @@ class Trial:
         method: quick merge, at its defaults.
         groups: numbers of the experts that are merged together; one group for all.
         normalizer: of the texts.
-        ends: time at which it should be over, of ``time.monotonic``.
+        ends: CPU time at which it should be over, of ``time.process_time``.
         utterances: of each set; None for as many as there is time for.
         jobs: number of threads that merge.
     """
@@ -109,11 +112,11 @@ class Trial:
         tokenizer = self.sets.tokenizer
         base = Listener(model.whisper, tokenizer, self.base_decoding)
         heard = Listener(model.whisper, tokenizer, self.sets.settings)
-        medians = [_median(one) for one in self._usable.values()]
-        encoding = _timed(partial(base.encode, medians)) / len(medians)
-        seconds = _timed(partial(base.records, medians)) / len(medians)
+        typical = [_typical(one) for one in self._usable.values()]
+        encoding = _timed(partial(base.encode, typical)) / len(typical)
+        seconds = _timed(partial(base.records, typical)) / len(typical)
         switching = _timed(partial(model.become, SUM, self._one(0)))
-        decoding = _timed(partial(heard.records, medians)) / len(medians)
+        decoding = _timed(partial(heard.records, typical)) / len(typical)
         merging = _timed(partial(model.become, self.method, {}))
         sample = self._sample(seconds, decoding, switching)
         every = [utterance for one in sample.values() for utterance in one.utterances]
@@ -166,10 +169,10 @@ class Trial:
         if number is None:
             sets, apart = len(self.sets.data), len(self.groups) > 1
             switches = sets + 1 + apart * len(self.groups)
-            left = self.ends - time.monotonic() - switches * switching
+            left = self.ends - time.process_time() - switches * switching
             # Beside the base decode the merge, own experts, and groups.
             each = sets * (by_base + (2 + apart) * decoding)
-            number = max(1, int(left / each))
+            number = max(1, int(PLANNED * left / each))
         found = {}
         for path, usable in self._usable.items():
             chosen = evenly_spaced(usable, number)
@@ -247,12 +250,13 @@ def _language(record: Mapping[str, Any]) -> str:
 
 
 def _timed(call: Callable[[], object]) -> float:
-    """Return how many seconds a call takes."""
-    started = time.monotonic()
+    """Return how many seconds of CPU a call takes, those of all threads together."""
+    started = time.process_time()
     call()
-    return time.monotonic() - started
+    return time.process_time() - started
 
 
-def _median(utterances: Sequence[Utterance]) -> Utterance:
-    """Return the utterance of median length."""
-    return sorted(utterances, key=lambda one: one.samples)[len(utterances) // 2]
+def _typical(utterances: Sequence[Utterance]) -> Utterance:
+    """Return an utterance of mean length, or the nearest to it."""
+    mean = sum(one.samples for one in utterances) / len(utterances)
+    return min(utterances, key=lambda one: abs(one.samples - mean))

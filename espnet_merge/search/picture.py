@@ -23,8 +23,8 @@ BEST, OTHERS = "#000000", "#999999"
 WIDTH, HEIGHT, COLUMNS = 8.0, 2.6, 3  # inches, of a row of panels
 DPI = 200
 FONT = 9.0
-# Interquartile ranges beyond a quartile: far out, as Tukey says.
-FAR = 3.0
+# Interquartile ranges beyond a quartile: the fences of Tukey, outside of which few are.
+FAR = 1.5
 
 
 def write_picture(directory: Path, content: Mapping[str, Any]) -> None:
