@@ -12,7 +12,9 @@ after each trial, and Spearman's rank correlations with the WER.
 """
 
 import argparse
+import math
 import resource
+import statistics
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -39,8 +41,8 @@ from espnet_merge.search.space import read_space
 from espnet_merge.search.study import Study
 
 SPACES = Path(__file__).parents[1] / "conf" / "search"
-# Trials of a search, by its default.
-BUDGET = 50
+# Trials of a search, by its default, and what they may cost of their decodings.
+BUDGET, LIMIT = 50, 1.15
 MERGE, WER, LOSS, SHORT, FLOOR = "merge", "WER", "loss", "loss, no silence", "encoder"
 
 
@@ -58,7 +60,7 @@ def main() -> None:
     torch.set_num_threads(1)
     seconds, scores, memory = measured(args)
     print(table(seconds, scores, memory))
-    print(ratios(seconds))
+    print(ratios(seconds, args.utterances * len(args.data)))
     print(correlations(scores))
 
 
@@ -138,26 +140,33 @@ def table(
     return "\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n"
 
 
-def ratios(seconds: Sequence[Mapping[str, float]]) -> str:
+def ratios(seconds: Sequence[Mapping[str, float]], utterances: int) -> str:
     """Return what a search of BUDGET trials costs, of its decodings; and of the loss.
 
-    The first merge is dearer than the others, which are taken at their mean.
+    The first merge is dearer than the others, which are taken at their mean. A merge
+    that loops is decoded for long, so that the median is told beside the mean.
+
+    Args:
+        seconds: of each trial, by what is measured.
+        utterances: number of them in a trial.
     """
     first, *others = (costs[MERGE] for costs in seconds)
-    mean = sum(others) / len(others) if others else first
-    merging = first + (BUDGET - 1) * mean
-    total = {name: sum(costs[name] for costs in seconds) for name in seconds[0]}
-    decoding = BUDGET * total[WER] / len(seconds)
-    lines = [f"{BUDGET} trials by WER: {1 + merging / decoding:.2f} of their decodings"]
-    lines += [
-        f"decoding: {total[WER] / total[name]:.1f} times the {name}"
-        for name in (LOSS, SHORT, FLOOR)
-    ]
-    by_loss = merging + BUDGET * total[LOSS] / len(seconds)
-    lines.append(
-        f"{BUDGET} trials by WER, merges included: {(merging + decoding) / by_loss:.1f}"
-        " times those by loss"
-    )
+    merging = first + (BUDGET - 1) * statistics.fmean(others or [first])
+    lines = []
+    for average in (statistics.fmean, statistics.median):
+        cost = {name: average(x[name] for x in seconds) for name in seconds[0]}
+        decoding = BUDGET * cost[WER]
+        ratio = 1 + merging / decoding
+        enough = math.ceil(utterances * (ratio - 1) / round(LIMIT - 1, 9))
+        told = [
+            f"{cost[WER] / cost[name]:.1f} x {name}" for name in (LOSS, SHORT, FLOOR)
+        ]
+        lines += [
+            f"{average.__name__} of {len(seconds)} trials:",
+            f"- {BUDGET} trials by WER: {ratio:.2f} of their decodings of {utterances}"
+            f" utterances; at most {LIMIT} from {enough} utterances on",
+            f"- decoding: {', '.join(told)}",
+        ]
     return "\n".join(lines)
 
 

@@ -56,18 +56,18 @@ def test_costs_are_of_the_same_trials(capsys):
     assert searching.table(seconds, scores, memory).count("\n") == 5
 
 
-def test_ratios_are_of_fifty_trials(monkeypatch):
+def test_ratios_are_of_fifty_trials():
     searching = importlib.import_module("searching")
     cost = {"WER": 4.0, "loss": 2.0, "loss, no silence": 1.0, "encoder": 1.6}
     seconds = [{"merge": 11.0, **cost}, {"merge": 1.0, **cost}]
-    lines = searching.ratios(seconds).splitlines()
-    # (11 + 49 · 1) / (50 · 4) = 0.3; (60 + 200) / (60 + 100) = 1.6.
+    lines = searching.ratios(seconds, 10).splitlines()
+    # (11 + 49 · 1) / (50 · 4) = 0.3, and 0.15 of twice as many utterances.
     assert lines == [
-        "50 trials by WER: 1.30 of their decodings",
-        "decoding: 2.0 times the loss",
-        "decoding: 4.0 times the loss, no silence",
-        "decoding: 2.5 times the encoder",
-        "50 trials by WER, merges included: 1.6 times those by loss",
+        "fmean of 2 trials:",
+        "- 50 trials by WER: 1.30 of their decodings of 10 utterances; at most 1.15"
+        " from 20 utterances on",
+        "- decoding: 2.0 x loss, 4.0 x loss, no silence, 2.5 x encoder",
+        *("median" + lines[0].removeprefix("fmean"), *lines[1:3]),
     ]
     scores = [
         {"WER": float(x), "loss": float(-x), "loss, no silence": float(x)}
