@@ -157,7 +157,7 @@ def ratios(seconds: Sequence[Mapping[str, float]], utterances: int) -> str:
         cost = {name: average(x[name] for x in seconds) for name in seconds[0]}
         decoding = BUDGET * cost[WER]
         ratio = 1 + merging / decoding
-        enough = math.ceil(utterances * (ratio - 1) / round(LIMIT - 1, 9))
+        enough = math.ceil(round(utterances * (ratio - 1) / (LIMIT - 1), 6))
         told = [
             f"{cost[WER] / cost[name]:.1f} x {name}" for name in (LOSS, SHORT, FLOOR)
         ]
