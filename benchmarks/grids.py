@@ -34,6 +34,8 @@ SPACES = Path(__file__).parents[1] / "conf" / "search"
 METHODS = ("task_arithmetic", "ties", "tsv_m", "boosted_tsv_m", "lors")
 DEFAULT, GRID, SEARCH = "default", "grid", "search"
 SAMPLERS = {GRID: "grid", SEARCH: "tpe"}
+# Of the best by loss, which does not see texts that loop, so many are decoded.
+CHECKED = 3
 # What the choice depends on; of another one nothing in --output is used.
 OPTIONS = ("trials", "objective", "dev", "test", "seed", "kind")
 
@@ -111,11 +113,12 @@ def method(
         if system != DEFAULT:
             found = json.loads((work / system / SEARCH_JSON).read_bytes())
             best = found["trials"][found["best"]]
+            goal, *_ = found["checked_goals"] or found["goals"]
             chosen[system] = {
                 "trials": len(found["trials"]),
-                "goal": found["goals"][0]["name"],
-                "first": found["trials"][0]["scores"][0],
-                "best": best["scores"][0],
+                "goal": goal["name"],
+                "first": score(found["trials"][0]),
+                "best": score(best),
                 "values": best["values"],
             }
     sets = {}
@@ -123,6 +126,12 @@ def method(
         own = counted(one.references, texts, "basic", one.metric)
         sets[path.name] = {"tokens": own.tokens.tolist(), "errors": own.errors.tolist()}
     return {"chosen": chosen, "systems": list(texts), "sets": sets}
+
+
+def score(trial: Mapping[str, Any]) -> float:
+    """Return the error rate of a trial if it was decoded, else its loss."""
+    values: Sequence[float] = trial.get("checked", trial["scores"])
+    return values[0]
 
 
 def made(
@@ -142,6 +151,7 @@ def made(
         space=[SPACES / f"{name}.yaml"],
         data=dev,
         objective=args.objective,
+        check=CHECKED if args.objective == "loss" else 0,
         trials=args.trials,
         utterances=args.dev,
         sampler=SAMPLERS[system],
@@ -206,8 +216,9 @@ def described(content: Mapping[str, Any]) -> str:
         f"{name} {own['chosen'][GRID]['trials']}"
         for name, own in content["methods"].items()
     )
+    goal = f"{content['objective']} ({first['chosen'][SEARCH]['goal']})"
     return (
-        f"Chosen by {first['chosen'][SEARCH]['goal']} on {dev} utterances of each of"
+        f"Chosen by {goal} on {dev} utterances of each of"
         f" {len(content['experts'])} development sets; {content['trials']} trials of"
         f" the search (points of the grid: {grids}), seed {content['seed']}. Decoded:"
         f" {tests}."
