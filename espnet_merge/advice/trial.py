@@ -34,6 +34,8 @@ SUM = "task_arithmetic"
 # Of the time that is left, what is planned for: what loops takes longer than its audio
 # lets expect.
 PLANNED = 0.8
+# Sets of which an utterance is decoded beforehand, to know how long it takes.
+TIMED = 2
 # A merge has an output, and those of a trial are never written.
 NOWHERE = Path(".never")
 
@@ -112,7 +114,7 @@ class Trial:
         tokenizer = self.sets.tokenizer
         base = Listener(model.whisper, tokenizer, self.base_decoding)
         heard = Listener(model.whisper, tokenizer, self.sets.settings)
-        typical = [_typical(one) for one in self._usable.values()]
+        typical = evenly_spaced([*map(_typical, self._usable.values())], TIMED)
         encoding = _timed(partial(base.encode, typical)) / len(typical)
         seconds = _timed(partial(base.records, typical)) / len(typical)
         switching = _timed(partial(model.become, SUM, self._one(0)))

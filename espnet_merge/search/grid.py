@@ -29,7 +29,9 @@ def grid(space: Space, count: int) -> list[dict[str, Any]]:
         >>> grid(space, 3)
         [{'scale': 1}, {'scale': 1.0}, {'scale': 3.0}]
     """
-    values = {name: _levels(one, 1) for name, one in space.open.items()}
+    values: dict[str, Sequence[Any]] = {
+        name: _levels(one, 1) for name, one in space.open.items()
+    }
     if _size(values) >= count:
         raise InputError(
             f"a full grid of {space.method} needs at least {_size(values) + 1} trials,"
