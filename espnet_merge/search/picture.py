@@ -126,14 +126,12 @@ def _cut(
     ends = (edge, None) if goal["maximise"] else (None, edge)
     (axes.set_xlim if axis == "x" else axes.set_ylim)(*ends)
     marker = {"x": "><", "y": "^v"}[axis][goal["maximise"]]
-    places = [
-        (edge, b) if axis == "x" else (a, edge)
-        for a, b, out in zip(x, y, beyond, strict=True)
-        if out
+    out = [
+        pair for pair, far in zip(zip(x, y, strict=True), beyond, strict=True) if far
     ]
-    axes.scatter(
-        *zip(*places, strict=True), s=20, marker=marker, color=OTHERS, clip_on=False
-    )
+    across = [edge if axis == "x" else pair[0] for pair in out]
+    up = [edge if axis == "y" else pair[1] for pair in out]
+    axes.scatter(across, up, s=20, marker=marker, color=OTHERS, clip_on=False)
 
 
 def _title(content: Mapping[str, Any], space: str, name: str) -> str:

@@ -249,7 +249,7 @@ class Study:
                 return None
             # One may wait whose worker was killed before it took the trial.
             if left and not self.stored.get_trials(states=[TrialState.WAITING]):
-                self.stored.enqueue_trial(points[left[0]], {"point": left[0]})
+                self.stored.enqueue_trial(dict(points[left[0]]), {"point": left[0]})
             trial = self.stored.ask()
             trial.set_user_attr("worker", worker)
             return trial
