@@ -42,7 +42,6 @@ QUICK = {
     "search.goals",
     "search.groups",
     "search.learn_settings",
-    "search.learned",
     "search.picture",
     "search.settings",
     "search.space",

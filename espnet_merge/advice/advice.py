@@ -40,7 +40,7 @@ class Advice:
         inspection: measures of the experts.
         warnings: of the inspection, a line each.
         configs: file name -> what 'espnet-merge merge --config' takes.
-        seconds: that all of it took.
+        seconds: of CPU that all of it took.
     """
 
     rule: Rule
@@ -75,7 +75,7 @@ class Advice:
         heard = f"{100 * self.tried.identified:.0f} %"
         yield (
             f"tried: {counts} utterances; the base hears the right language of {heard};"
-            f" {self.seconds:.0f} s in all"
+            f" {self.seconds:.0f} s of CPU in all"
         )
         if self.unsure:
             yield self.unsure

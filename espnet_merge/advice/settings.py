@@ -20,7 +20,7 @@ class AdviceSettings(Options):
         ),
     ] = "soup"
     seconds: Annotated[
-        float, Option("of all of it, which decides how much is decoded", least=1)
+        float, Option("of CPU, of all of it: how much is decoded follows", least=1)
     ] = 120.0
     utterances: Annotated[
         int | None,

@@ -23,10 +23,7 @@ from espnet_merge.errors import InputError
 from espnet_merge.merging.loop import opened
 from espnet_merge.merging.merge import Merge
 from espnet_merge.methods import build_method
-from espnet_merge.score.counts import count
-from espnet_merge.score.evaluate import aligned
-from espnet_merge.score.sample import Counted, Sample
-from espnet_merge.score.utterances import ScoredUtterance, normalized
+from espnet_merge.score.sample import Sample, counted
 from espnet_merge.search.model import TrialModel
 from espnet_merge.search.objective import DevSet
 from espnet_merge.search.sets import Sets
@@ -34,6 +31,11 @@ from espnet_merge.search.texts import records_of
 
 # The method that makes an expert of the base, and the base of itself.
 SUM = "task_arithmetic"
+# Of the time that is left, what is planned for: what loops takes longer than its audio
+# lets expect.
+PLANNED = 0.8
+# Sets of which an utterance is decoded beforehand, to know how long it takes.
+TIMED = 2
 # A merge has an output, and those of a trial are never written.
 NOWHERE = Path(".never")
 
@@ -50,7 +52,7 @@ class Tried(NamedTuple):
         heard: set -> language that the base hears -> number of utterances.
         identified: fraction of the utterances whose language the base hears.
         utterances: number of each set.
-        by_base: seconds in which the base decodes an utterance of median length.
+        by_base: seconds of CPU in which the base decodes an utterance of mean length.
         decoding: the same of an expert.
         encoding: seconds to encode it, which a router does before that.
         merging: seconds of the quick merge.
@@ -77,7 +79,7 @@ class Trial:
         method: quick merge, at its defaults.
         groups: numbers of the experts that are merged together; one group for all.
         normalizer: of the texts.
-        ends: time at which it should be over, of ``time.monotonic``.
+        ends: CPU time at which it should be over, of ``time.process_time``.
         utterances: of each set; None for as many as there is time for.
         jobs: number of threads that merge.
     """
@@ -112,11 +114,11 @@ class Trial:
         tokenizer = self.sets.tokenizer
         base = Listener(model.whisper, tokenizer, self.base_decoding)
         heard = Listener(model.whisper, tokenizer, self.sets.settings)
-        medians = [_median(one) for one in self._usable.values()]
-        encoding = _timed(partial(base.encode, medians)) / len(medians)
-        seconds = _timed(partial(base.records, medians)) / len(medians)
+        typical = evenly_spaced([*map(_typical, self._usable.values())], TIMED)
+        encoding = _timed(partial(base.encode, typical)) / len(typical)
+        seconds = _timed(partial(base.records, typical)) / len(typical)
         switching = _timed(partial(model.become, SUM, self._one(0)))
-        decoding = _timed(partial(heard.records, medians)) / len(medians)
+        decoding = _timed(partial(heard.records, typical)) / len(typical)
         merging = _timed(partial(model.become, self.method, {}))
         sample = self._sample(seconds, decoding, switching)
         every = [utterance for one in sample.values() for utterance in one.utterances]
@@ -134,9 +136,12 @@ class Trial:
             for path, one in sample.items()
         }
         right = [own == true for pairs in spoken.values() for own, true in pairs]
-        counted = {p.name: self._counted(one, texts) for p, one in sample.items()}
+        counts = {
+            path.name: counted(one.references, texts, self.normalizer, one.metric)
+            for path, one in sample.items()
+        }
         return Tried(
-            sample=Sample(list(texts), counted),
+            sample=Sample(list(texts), counts),
             heard={name: Counter(own for own, _ in x) for name, x in spoken.items()},
             identified=float(np.mean(right)),
             utterances={path.name: len(one.utterances) for path, one in sample.items()},
@@ -166,10 +171,10 @@ class Trial:
         if number is None:
             sets, apart = len(self.sets.data), len(self.groups) > 1
             switches = sets + 1 + apart * len(self.groups)
-            left = self.ends - time.monotonic() - switches * switching
+            left = self.ends - time.process_time() - switches * switching
             # Beside the base decode the merge, own experts, and groups.
             each = sets * (by_base + (2 + apart) * decoding)
-            number = max(1, int(left / each))
+            number = max(1, int(PLANNED * left / each))
         found = {}
         for path, usable in self._usable.items():
             chosen = evenly_spaced(usable, number)
@@ -192,15 +197,6 @@ class Trial:
                     " has none: give another."
                 )
         return found
-
-    def _counted(self, one: DevSet, texts: Mapping[str, Mapping[str, str]]) -> Counted:
-        columns = [
-            _errors(one.references, own, self.normalizer, one.metric)
-            for own in texts.values()
-        ]
-        tokens = [tokens for tokens, _ in columns[0]]
-        errors = [[error for _, error in column] for column in columns]
-        return Counted(np.array(tokens), np.array(errors).T)
 
     def _one(self, number: int | None) -> dict[str, Any]:
         """Return the weights that make an expert, or the base, of a sum."""
@@ -255,27 +251,14 @@ def _language(record: Mapping[str, Any]) -> str:
     return str(record.get("heard", record.get("language", "")))
 
 
-def _errors(
-    references: Sequence[ScoredUtterance],
-    texts: Mapping[str, str],
-    normalizer: str,
-    metric: str,
-) -> list[tuple[int, int]]:
-    """Return tokens of the reference, and errors, of each utterance."""
-    scored = [u._replace(hypothesis=texts[u.name]) for u in references]
-    counts = [
-        count(pairs) for _, pairs in aligned(normalized(scored, normalizer), metric)
-    ]
-    return [(one.reference, one.errors) for one in counts]
-
-
 def _timed(call: Callable[[], object]) -> float:
-    """Return how many seconds a call takes."""
-    started = time.monotonic()
+    """Return how many seconds of CPU a call takes, those of all threads together."""
+    started = time.process_time()
     call()
-    return time.monotonic() - started
+    return time.process_time() - started
 
 
-def _median(utterances: Sequence[Utterance]) -> Utterance:
-    """Return the utterance of median length."""
-    return sorted(utterances, key=lambda one: one.samples)[len(utterances) // 2]
+def _typical(utterances: Sequence[Utterance]) -> Utterance:
+    """Return an utterance of mean length, or the nearest to it."""
+    mean = sum(one.samples for one in utterances) / len(utterances)
+    return min(utterances, key=lambda one: abs(one.samples - mean))

@@ -24,7 +24,7 @@ from espnet_merge.options import AnyPath, Option, function, part
 from espnet_merge.search.learn_settings import LearnSettings
 
 if TYPE_CHECKING:
-    from espnet_merge.search.learned import Learned
+    from espnet_merge.search.found import Learned
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -125,7 +125,7 @@ class Command(Development, Result, SearchSettings):
                 name: read_space(file, len(experts), self.parameters)
                 for name, file in spaces.items()
             },
-            sets=read_sets(data, kept, model, decoding),
+            sets=read_sets(data, kept, model, decoding, self.utterances),
             settings=part(self, SearchSettings),
             jobs=self.jobs,
             device=self.device,

@@ -144,14 +144,15 @@ def check_vocabularies(paths: Iterable[Path]) -> None:
     """
     tokens: dict[int, tuple[str, Path]] = {}
     rows: dict[str, tuple[int, Path]] = {}
-    read: set[tuple[bytes, ...]] = set()
+    # Most are the same to the byte, which a search need not parse in each trial.
+    distinct: dict[tuple[bytes, ...], Path] = {}
     for path in paths:
-        files = vocabulary_files(path)
-        content = tuple(file.read_bytes() for file in files)
-        if content in read:
-            continue
-        read.add(content)
-        for row, token in read_vocabulary(files).items():
+        if files := vocabulary_files(path):
+            distinct.setdefault(tuple(file.read_bytes() for file in files), path)
+    if len(distinct) < 2:
+        return
+    for path in distinct.values():
+        for row, token in read_vocabulary(vocabulary_files(path)).items():
             other, where = tokens.setdefault(row, (token, path))
             if other != token:
                 raise _other_vocabulary(path, f"row {row}", token, where, other)

@@ -14,7 +14,6 @@ from espnet_merge.checkpoint.roles import layer_of, role_of
 from espnet_merge.errors import InputError
 from espnet_merge.methods import ElementwiseMerge, Method, TensorInfo, TwoPass
 from espnet_merge.methods._base import row_length
-from espnet_merge.methods.svc import Svc
 from espnet_merge.workers import Workers
 
 if TYPE_CHECKING:
@@ -164,7 +163,7 @@ class Inputs:
             name: One of ``names``.
             cache: Where ``TensorInfo.memoise`` keeps results for other methods.
         """
-        if isinstance(method, Svc):
+        if method.has_step:
             return method.after(self.elementwise(method.plain, name, cache))
         if not isinstance(method, TwoPass) or method.is_matrix(self.info(name)):
             return method

@@ -21,7 +21,6 @@ from espnet_merge.errors import InputError
 from espnet_merge.files import MERGE_YAML
 from espnet_merge.methods import ByTensor, Method
 from espnet_merge.methods._statistics import StatisticsMethod
-from espnet_merge.methods.svc import Svc
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +94,7 @@ class Merge:
     @property
     def calibrated(self) -> bool:
         """Whether a step after the merge changes singular values."""
-        return any(isinstance(method, Svc) for method in self.methods)
+        return any(method.has_step for method in self.methods)
 
     @property
     def decomposes(self) -> bool:

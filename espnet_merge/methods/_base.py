@@ -148,6 +148,15 @@ class Method(ABC):
         return self
 
     @property
+    def has_step(self) -> bool:
+        """Whether a step comes after ``plain``."""
+        return self.plain is not self
+
+    def after(self, merge: ElementwiseMerge) -> ElementwiseMerge:
+        """Return ``merge``, by which ``plain`` merges, and the step after it."""
+        return merge
+
+    @property
     def params(self) -> dict[str, Any]:
         """The parameters by name: with the class of ``plain``, all there is to know."""
         names = [field.name for field in fields(self)]  # type: ignore[arg-type]

@@ -101,7 +101,7 @@ class Svc(Method):
         return self.after(self.method)(tensors, info)
 
     def after(self, merge: ElementwiseMerge) -> ElementwiseMerge:
-        """Return what calibrates after ``merge``, by which the method merges."""
+        """Return ``merge``, by which the method merges, and the calibration."""
         return partial(self._calibrated, merge)
 
     def _calibrated(

@@ -9,6 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from espnet_merge.score.bootstrap import interval, rates_of, resampled_rates
+from espnet_merge.score.counts import count
+from espnet_merge.score.evaluate import aligned
+from espnet_merge.score.utterances import ScoredUtterance, normalized
 
 # Fraction of the resamples outside an interval.
 ALPHA = 0.05
@@ -41,6 +44,30 @@ class Counted(NamedTuple):
 
     tokens: NDArray[np.int64]
     errors: NDArray[np.int64]
+
+
+def counted(
+    references: Sequence[ScoredUtterance],
+    texts: Mapping[str, Mapping[str, str]],
+    normalizer: str,
+    metric: str,
+) -> Counted:
+    """Count the errors of some systems on one set.
+
+    Args:
+        references: of its utterances.
+        texts: system -> text of each utterance, by name.
+        normalizer: of the texts.
+        metric: wer or cer.
+    """
+    columns = []
+    for own in texts.values():
+        scored = [u._replace(hypothesis=own[u.name]) for u in references]
+        pairs = aligned(normalized(scored, normalizer), metric)
+        columns.append([count(own) for _, own in pairs])
+    tokens = [one.reference for one in columns[0]]
+    errors = [[one.errors for one in column] for column in columns]
+    return Counted(np.array(tokens), np.array(errors).T)
 
 
 @dataclass(frozen=True)

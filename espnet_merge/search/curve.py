@@ -78,6 +78,8 @@ def _draw_weights(axes: Axes, content: Mapping[str, Any]) -> None:
     axes.legend(fontsize=FONT - 1, frameon=False)
 
 
-def _natural(group: tuple[str, Any]) -> list[str | int]:
-    """Return what sorts layer 10 after layer 9."""
-    return [int(x) if x.isdigit() else x for x in re.split(r"(\d+)", group[0])]
+def _natural(group: tuple[str, Any]) -> tuple[bool, list[str | int]]:
+    """Return what sorts the decoder after the encoder, and layer 10 after layer 9."""
+    title = title_of(group[0])
+    parts = [int(x) if x.isdigit() else x for x in re.split(r"(\d+)", title)]
+    return title.startswith("decoder"), parts

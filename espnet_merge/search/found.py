@@ -1,21 +1,21 @@
-"""What a search found, to print or to use in Python."""
+"""What was chosen, by a search or by gradient, to print or to use in Python."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-# In the directory of a search.
-SEARCH_JSON, MODEL = "search.json", "model"
+# In the directory of what was chosen: one of the records, and the model.
+SEARCH_JSON, LEARNED_JSON, MODEL = "search.json", "learned.json", "model"
 
 
-@dataclass(frozen=True)
-class Found:
-    """What a search found; printed, the best trial beside the first.
+@dataclass(frozen=True, repr=False)
+class Chosen:
+    """A merge that was chosen on development data.
 
     Attributes:
-        output: directory of the search.
-        content: what ``search.json`` holds.
+        output: directory of it.
+        content: what the record beside the model holds.
     """
 
     output: Path
@@ -23,8 +23,12 @@ class Found:
 
     @property
     def model(self) -> Path:
-        """Directory of the best merge."""
+        """Directory of the merge."""
         return self.output / MODEL
+
+
+class Found(Chosen):
+    """What a search found; printed, the best trial beside the first."""
 
     @property
     def best(self) -> dict[str, Any]:
@@ -52,6 +56,24 @@ class Found:
         if "checked" in trial:
             told += zip(self.content["checked_goals"], trial["checked"], strict=True)
         return ", ".join(f"{goal['name']} {score:.4g}" for goal, score in told)
+
+
+class Learned(Chosen):
+    """What was learned by gradient; printed, the weights of the experts."""
+
+    def __repr__(self) -> str:
+        said, goal = self.content, self.content["goal"]
+        lines = [
+            f"{said['steps']} steps -> {self.model}",
+            f"{goal}: {said['start']:.4g} at the start, {said['end']:.4g} at the end",
+        ]
+        rows = [*said["weights"].values()]
+        for number, expert in enumerate(said["experts"]):
+            own = [row[number] for row in rows]
+            mean = sum(own) / len(own)
+            spread = f", from {min(own):.3g} to {max(own):.3g}" if len(own) > 1 else ""
+            lines.append(f"{expert['path']}: weight {mean:.3g}{spread}")
+        return "\n".join(lines)
 
 
 def _short(value: object) -> str:

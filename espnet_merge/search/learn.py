@@ -45,15 +45,17 @@ from espnet_merge.methods import build_method
 from espnet_merge.search.curve import write_picture
 from espnet_merge.search.descent import descend
 from espnet_merge.search.examples import drawn, with_own_texts, with_references
-from espnet_merge.search.found import MODEL
+from espnet_merge.search.found import LEARNED_JSON, MODEL, Learned
 from espnet_merge.search.gradient import gradient
 from espnet_merge.search.groups import groups_of
 from espnet_merge.search.learn_settings import LearnSettings
-from espnet_merge.search.learned import LEARNED_JSON, METHOD, Learned
 from espnet_merge.search.model import TrialModel
 from espnet_merge.search.objective import ENTROPY, LOSS, Losses
 from espnet_merge.statistics.utterances import Target, data_digest
 from espnet_merge.whisper.prompt import load_tokenizer
+
+# The method that takes the weights.
+METHOD = "task_arithmetic"
 
 type Examples = Mapping[Path, Sequence[Target]]
 

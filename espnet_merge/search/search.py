@@ -162,7 +162,9 @@ class Search:
     def _record(self, merge: Mapping[str, Any]) -> dict[str, Any]:
         """Return what the scores depend on, as JSON has it."""
         asked = asdict(self.settings)
-        budget = ("trials", "minutes", "check")
+        budget = ["minutes", "check"]
+        if self.settings.sampler != "grid":  # whose levels follow from the trials
+            budget.append("trials")
         places = ("threads", "device")
         record = {
             **{name: value for name, value in asked.items() if name not in budget},

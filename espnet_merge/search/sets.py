@@ -11,11 +11,12 @@ from transformers import WhisperTokenizer
 
 from espnet_merge.decode.mode import digests_of
 from espnet_merge.decode.settings import Settings
-from espnet_merge.decode.utterances import read_utterances
+from espnet_merge.decode.utterances import evenly_spaced, read_utterances
 from espnet_merge.errors import InputError
 from espnet_merge.score.utterances import read_references
 from espnet_merge.search.examples import with_references
 from espnet_merge.search.objective import DevSet, ErrorRates, Losses
+from espnet_merge.statistics.utterances import Target
 from espnet_merge.whisper.fetched import languages_of
 from espnet_merge.whisper.prompt import load_tokenizer
 
@@ -53,12 +54,20 @@ class Sets:
         Raises:
             InputError: an utterance is longer than Whisper's window, or has no text.
         """
-        settings, tokenizer = self.settings, self.tokenizer
-        data, kept = (
-            with_references(list(sets), tokenizer, self.model, settings)
-            for sets in (self.data, self.kept)
+        return Losses(
+            self._targets(self.data),
+            self._targets(self.kept),
+            self.settings,
+            self.tokenizer,
         )
-        return Losses(data, kept, settings, tokenizer)
+
+    def _targets(self, sets: Mapping[Path, DevSet]) -> dict[Path, list[Target]]:
+        found = with_references(list(sets), self.tokenizer, self.model, self.settings)
+        chosen = {path: set(one.utterances) for path, one in sets.items()}
+        return {
+            path: [target for target in targets if target.utterance in chosen[path]]
+            for path, targets in found.items()
+        }
 
     def record(self) -> list[dict[str, Any]]:
         """Return the path of each set, and digests of its utterances."""
@@ -75,9 +84,20 @@ class Sets:
 
 
 def read_sets(
-    data: Sequence[Path], kept: Sequence[Path], model: Path, settings: Settings
+    data: Sequence[Path],
+    kept: Sequence[Path],
+    model: Path,
+    settings: Settings,
+    count: int | None = None,
 ) -> Sets:
     """Read the sets.
+
+    Args:
+        data: of what the merge is for.
+        kept: of what it must not forget.
+        model: Hugging Face directory of the base.
+        settings: how they are decoded.
+        count: utterances of each, evenly spaced; None for all.
 
     Raises:
         InputError: one is given twice, or a file is missing or broken.
@@ -101,7 +121,9 @@ def read_sets(
                 f"{path}: wav.scp and text must have the same ids; run espnet-merge"
                 " validate."
             )
-        return DevSet(utterances, references)
+        chosen = evenly_spaced(utterances, count)
+        names = {u.name for u in chosen}
+        return DevSet(chosen, [u for u in references if u.name in names])
 
     return Sets(
         {path: read(path) for path in data},

@@ -43,8 +43,20 @@ class SearchSettings(Options):
     ] = None
     seed: Annotated[int, Option("of what is tried", least=0)] = 0
     sampler: Annotated[
-        Literal["tpe", "nsga2"], Option("what proposes, by Optuna's name")
+        Literal["tpe", "nsga2", "grid"],
+        Option(
+            "what proposes, by Optuna's name; grid: a full grid of at most --trials,"
+            " the first included"
+        ),
     ] = "tpe"
+    utterances: Annotated[
+        int | None,
+        Option(
+            "of each set, evenly spaced, on which merges are tried",
+            default="all",
+            least=1,
+        ),
+    ] = None
 
     def __post_init__(self) -> None:
         super().__post_init__()

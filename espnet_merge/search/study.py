@@ -24,6 +24,7 @@ from optuna.trial import TrialState
 from espnet_merge.disk.lock import hold, hold_if_free
 from espnet_merge.errors import InputError
 from espnet_merge.search.goals import Goal
+from espnet_merge.search.grid import grid
 from espnet_merge.search.space import Space
 
 JOURNAL = "trials.log"
@@ -64,7 +65,7 @@ class Study:
         goals: what for.
         record: what the scores depend on besides; a journal of another one is refused.
         seed: of the proposals.
-        sampler: ``tpe``, or ``nsga2``.
+        sampler: ``tpe``, ``nsga2``, or ``grid``: no sampler, but all of a full grid.
     """
 
     directory: Path
@@ -72,7 +73,7 @@ class Study:
     goals: Sequence[Goal]
     record: Mapping[str, Any]
     seed: int = 0
-    sampler: Literal["tpe", "nsga2"] = "tpe"
+    sampler: Literal["tpe", "nsga2", "grid"] = "tpe"
 
     def run(
         self,
@@ -85,7 +86,8 @@ class Study:
 
         Args:
             measure: scores a merge.
-            trials: number of trials, those that are there included.
+            trials: number of trials, those that are there included; a grid, whose
+                levels follow from the number, may have fewer.
             minutes: of this call, after which no trial is begun.
             worker: number of this process; each has another one.
 
@@ -93,9 +95,10 @@ class Study:
             InputError: the journal is of another search, or the worker is at work.
         """
         end = None if minutes is None else time.monotonic() + 60 * minutes
+        points = self._points(trials)
         with self._at_work(worker):
             while end is None or time.monotonic() < end:
-                trial = self._next(trials, worker)
+                trial = self._next(trials, points, worker)
                 if trial is None:
                     return
                 name, params = self._proposed(trial)
@@ -229,17 +232,24 @@ class Study:
             if lock:
                 lock.close()
 
-    def _next(self, most: int, worker: int) -> optuna.Trial | None:
-        """Take a trial; None where all are taken."""
+    def _next(
+        self, most: int, points: Sequence[Mapping[str, Any]], worker: int
+    ) -> optuna.Trial | None:
+        """Take a trial; None where all are taken. The points come before others."""
         with self._alone():
-            taken = (TrialState.RUNNING, TrialState.COMPLETE)
-            count = len(self.stored.get_trials(states=taken))
-            if count >= most:
+            taken = self.stored.get_trials(
+                states=[TrialState.RUNNING, TrialState.COMPLETE]
+            )
+            if len(taken) >= most:
                 return None
-            self.stored.sampler = self._sampler(count)
-            waiting = self.stored.get_trials(states=[TrialState.WAITING])
-            if count < len(self.spaces) and not waiting:
-                self.stored.enqueue_trial(self._first(list(self.spaces)[count]))
+            self.stored.sampler = self._sampler(len(taken))
+            tried = {trial.user_attrs.get("point") for trial in taken}
+            left = [place for place in range(len(points)) if place not in tried]
+            if self.sampler == "grid" and not left:
+                return None
+            # One may wait whose worker was killed before it took the trial.
+            if left and not self.stored.get_trials(states=[TrialState.WAITING]):
+                self.stored.enqueue_trial(dict(points[left[0]]), {"point": left[0]})
             trial = self.stored.ask()
             trial.set_user_attr("worker", worker)
             return trial
@@ -251,10 +261,22 @@ class Study:
             return NSGAIISampler(seed=seed, population_size=POPULATION)
         return TPESampler(seed=seed)
 
-    def _first(self, name: str) -> dict[str, Any]:
+    def _points(self, trials: int) -> list[dict[str, Any]]:
+        """Return what is tried whatever the scores are: of each space the first."""
+        share = trials // len(self.spaces)
+        return [
+            self._named(name, values)
+            for name, space in self.spaces.items()
+            for values in (
+                grid(space, share) if self.sampler == "grid" else [space.first]
+            )
+        ]
+
+    def _named(self, name: str, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return values of a space by the names that they have in the journal."""
         prefix = self._prefix(name)
-        values = {f"{prefix}{k}": v for k, v in self.spaces[name].first.items()}
-        return {"space": name, **values} if prefix else values
+        own = {f"{prefix}{k}": value for k, value in values.items()}
+        return {"space": name, **own} if prefix else own
 
     def _proposed(self, trial: optuna.Trial) -> tuple[str, dict[str, Any]]:
         name, *others = self.spaces

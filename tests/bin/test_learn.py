@@ -68,6 +68,27 @@ def test_the_loss_falls_and_the_merge_can_be_replayed(capsys):
     assert learn("--steps", "8", "--lr", "0.1", output="exp/again") == found
 
 
+def test_two_hundred_steps_are_better_than_equal_weights():
+    """A weight for each group and expert can be what one for all is, and more."""
+    equal = [
+        learn(
+            *("--steps", "1", "--lr", "0", "--groups", "model", "--first", str(first)),
+            output=f"exp/equal_{first}",
+        )["start"]
+        for first in (0.25, 0.75, 1)
+    ]
+    found = learn("--steps", "200", "--lr", "0.05")
+    assert len(found["curve"]) == 200
+    assert found["end"] < min(*equal, 0.99 * found["start"])
+
+
+def test_entropy_falls_over_two_hundred_steps():
+    found = learn("--objective", "entropy", "--steps", "200", "--lr", "0.05")
+    assert found["end"] < 0.99 * found["start"]
+    early, late = (found["curve"][part] for part in (slice(50), slice(-50, None)))
+    assert sum(late) < sum(early)
+
+
 def test_adapters_are_experts_as_models_are():
     write_adapter(Path("exp/base"), Path("lora"), 1, {"r": 2})
     learn("--steps", "3", experts=("lora", EXPERTS[1]))

@@ -5,13 +5,19 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
+from safetensors.torch import load_file
 
 import espnet_merge as em
 from espnet_merge.__main__ import main
+from espnet_merge.decode.settings import Settings
 from espnet_merge.disk.digest import sha256
+from espnet_merge.search.sets import read_sets
+from espnet_merge.whisper.model import load_whisper
 from tests.speech import write_data
 
+EXAMPLES = Path(__file__).parents[2] / "conf" / "search" / "examples"
 EXPERTS = ("exp/full_es/model", "exp/full_it/model")
 MODELS = ("--base", "exp/base", "--experts", *EXPERTS)
 DATA = ("--data", "dump/raw/es_valid", "dump/raw/it_dev")
@@ -160,3 +166,48 @@ def test_decoded_as_the_experts_were_trained(monkeypatch):
     Path("decode.yaml").write_text("max_new_tokens: 5")
     found = search(*DATA, "--trials", "1")
     assert (found["decoding"]["pad_to"], found["decoding"]["tail"]) == (0.0, 0.5)
+
+
+def test_a_support_language_is_added_to_a_whole_expert():
+    """Of docs/search.md: lambda 0 is the expert of the target language alone."""
+    space = EXAMPLES / "support_language.yaml"
+    words = ("--data", "dump/raw/es_valid", "--objective", "loss", "--trials", "4")
+    found = search(*words, space=(str(space),))
+    weights = [trial["params"]["weights"] for trial in found["trials"]]
+    assert [one[0] for one in weights] == [1] * 4
+    assert weights[0] == [1, 0]
+    settings = Settings(pad_to=0.0, max_new_tokens=5)
+    model = Path(EXPERTS[0])
+    alone = read_sets([Path("dump/raw/es_valid")], [], model, settings).losses()
+    expected = alone(load_whisper(model))
+    assert found["trials"][0]["scores"] == pytest.approx(expected, rel=1e-4)
+    assert len({one[1] for one in weights}) == 4
+    best = yaml.safe_load(Path("exp/found/model/merge.yaml").read_text())
+    assert (
+        best["params"]["weights"] == found["trials"][found["best"]]["params"]["weights"]
+    )
+
+
+def test_encoder_and_decoder_have_weights_of_their_own():
+    space = EXAMPLES / "encoder_decoder.yaml"
+    found = search(*DATA, "--objective", "loss", "--trials", "3", space=(str(space),))
+    first, *others = (trial["params"]["weights"] for trial in found["trials"])
+    assert first == {"encoder\\.": [0.5, 0.5], "default": [0.5, 0.5]}
+    for other in others:
+        assert len({*other["encoder\\."], *other["default"]}) == 4
+    base, *experts = (
+        load_file(f"{path}/model.safetensors") for path in ("exp/base", *EXPERTS)
+    )
+    merged = load_file("exp/found/model/model.safetensors")
+    best = found["trials"][found["best"]]["params"]["weights"]
+    for name, value in merged.items():
+        own = best["encoder\\." if "encoder." in name else "default"]
+        deltas = (w * (x[name] - base[name]) for w, x in zip(own, experts, strict=True))
+        torch.testing.assert_close(value, base[name] + sum(deltas), atol=1e-6, rtol=0)
+
+
+def test_fewer_utterances_are_those_that_are_evenly_spaced():
+    found = search("--data", "dump/raw/it_dev", "--utterances", "1", "--trials", "1")
+    whole = search("--data", "dump/raw/it_dev", "--trials", "1", output="exp/whole")
+    assert found["utterances"] == 1
+    assert found["data"] != whole["data"]

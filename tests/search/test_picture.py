@@ -33,6 +33,7 @@ def content():
             "boosted": {"open": {"beta": {}}},
         },
         "goals": [goal._asdict() for goal in GOALS],
+        "importances": {"error rate in %": {"space": 0.1, "ties.scale": 0.9}},
         "trials": trials,
         "front": front(cost),
         "best": order(cost)[0],
@@ -44,7 +45,7 @@ def test_panels_show_all_trials_and_what_was_taken(content):
     plane, scale, consensus, beta, *empty = figure.axes
     assert [axes.get_xlabel() for axes in (plane, scale, consensus, beta)] == [
         "error rate in %",
-        "ties: scale",
+        "ties: scale, 90 %",
         "ties: consensus",
         "boosted: beta",
     ]
@@ -72,3 +73,24 @@ def test_one_goal_and_one_parameter(content):
     assert [axes.axison for axes in figure.axes] == [True, False, False]
     assert figure.axes[0].get_xlabel() == "beta"
     assert len(figure.axes[0].lines) == 2
+
+
+@pytest.mark.parametrize("maximise", [False, True])
+def test_what_is_far_worse_stands_at_the_edge(content, maximise):
+    sign = -1 if maximise else 1
+    content["goals"] = [Goal("error rate in %", maximise)._asdict()]
+    content["trials"] = [
+        {**t, "scores": [sign * t["scores"][0]]}
+        for t in content["trials"]
+        if t["space"] == "boosted"
+    ]
+    del content["spaces"]["ties"]
+    content["best"] = 9
+    content["trials"][1]["scores"] = [sign * 900.0]
+    axes, *_ = draw(content).axes
+    # Scores are 10 to 19 but for the one: quartiles 12.25 and 16.75.
+    edge = axes.get_ylim()[not maximise]
+    assert sign * edge == pytest.approx(16.75 + 1.5 * 4.5)
+    every, (far,) = (x.get_offsets() for x in axes.collections)
+    assert len(every) == 10
+    assert far.tolist() == [pytest.approx(0.2), edge]

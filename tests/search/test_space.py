@@ -109,3 +109,12 @@ def test_names_of_nested_values_are_distinct():
     one = Range(low=0, high=1)
     space = Space("soup", {"weights": {"a": [one, one], "b": [one]}})
     assert list(space.open) == ["weights[a][1]", "weights[a][2]", "weights[b][1]"]
+
+
+@pytest.mark.parametrize("name", ["encoder_decoder", "support_language"])
+def test_the_page_shows_the_examples_as_they_are(name):
+    file = ROOT / "conf" / "search" / "examples" / f"{name}.yaml"
+    lines = file.read_text("utf-8").splitlines(keepends=True)
+    shown = "".join(line for line in lines if not line.startswith("#"))
+    assert f"```yaml\n{shown}```" in (ROOT / "docs" / "search.md").read_text("utf-8")
+    assert read_space(file, 2, {}).open

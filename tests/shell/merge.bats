@@ -207,6 +207,9 @@ line_of() { grep -n -- "--output_dir exp/$1 " calls | cut -d : -f 1; }
   [[ $(grep "^espnet-merge search " calls | tail -n 1) == *"--overwrite --trials 40" ]]
   train --experts "es it" --stage 11 --stop_stage 11 --search tsv_m
   [[ $(grep "^espnet-merge report " calls) == *"--merges soup tsv_m_searched"* ]]
+  train --experts "es it" --stage 11 --stop_stage 11 --search "tsv_m soup" \
+    --merge_configs "soup tsv_m ties"
+  [[ $(grep "^espnet-merge report " calls | tail -n 1) == *"--merges soup soup_searched tsv_m tsv_m_searched ties"* ]]
   train --search soap
   [ "$status" -eq 2 ]
   [[ $output == *"conf/search/soap.yaml does not exist; there are:"* ]]

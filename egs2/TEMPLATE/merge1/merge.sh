@@ -263,14 +263,24 @@ for kind in "${merge_kinds[@]}"; do
     config_of[$name]=$file
   done
 done
+put_searched() { # NAME ARRAY: NAME_searched beside NAME, or where there is none at the end
+  local -n list=$2
+  local one placed=()
+  for one in "${list[@]}"; do
+    placed+=("$one")
+    if [[ $one == "$1" ]]; then placed+=("$1_searched"); fi
+  done
+  [[ " ${placed[*]} " == *" $1_searched "* ]] || placed+=("$1_searched")
+  list=("${placed[@]}")
+}
 declare -A space_of=() # merge -> what is open of it
 for name in $search; do
   file=$(conf_file search "$name")
-  name=$(basename "$file" .yaml)_searched
-  merges+=("$name")
-  merged+=("$name")
-  kind_of[$name]=${merge_kinds[0]}
-  space_of[$name]=$file
+  name=$(basename "$file" .yaml)
+  put_searched "$name" merges
+  put_searched "$name" merged
+  kind_of[${name}_searched]=${merge_kinds[0]}
+  space_of[${name}_searched]=$file
 done
 systems=(zero_shot "${trained[@]}" "${later[@]}" "${taken[@]}" "${merged[@]}")
 if [[ $two_stage == true ]]; then systems+=(recognition); fi
