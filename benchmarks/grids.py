@@ -20,12 +20,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from espnet_merge.advice.sample import Counted, Sample, counted
 
 import espnet_merge as em
 from espnet_merge.checkpoint.padding import PUBLISHED, common_padding
 from espnet_merge.decode.settings import Settings
 from espnet_merge.disk.atomic import whole_file
+from espnet_merge.score.sample import Counted, Sample, counted
 from espnet_merge.search.found import SEARCH_JSON
 from espnet_merge.search.sets import Sets, read_sets
 from espnet_merge.whisper.model import load_whisper
