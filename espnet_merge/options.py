@@ -101,12 +101,6 @@ class Declared:
         return self.field.default is self.field.default_factory is MISSING
 
     @property
-    def default(self) -> object:
-        """What counts where the option is not given; of a required one, MISSING."""
-        made = self.field.default_factory
-        return self.field.default if made is MISSING else made()
-
-    @property
     def help(self) -> str:
         """What it is, and the default."""
         shown, default = self.option.default, self.field.default
@@ -120,7 +114,9 @@ class Declared:
     @property
     def parameter(self) -> Parameter:
         """The option as one of a function that takes keyword arguments alone."""
-        default = Parameter.empty if self.required else self.default
+        made, default = self.field.default_factory, self.field.default
+        if made is not MISSING or default is MISSING:
+            default = Parameter.empty if made is MISSING else made()
         name, kind = self.field.name, Parameter.KEYWORD_ONLY
         return Parameter(name, kind, default=default, annotation=self.hint)
 

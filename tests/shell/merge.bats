@@ -381,7 +381,9 @@ EOF_MERGE
 
 @test "while systems are decoded the report is renewed, of those that are" {
   mkdir -p dump/raw/es_test exp/{zero_shot,full_es,full_it,soup}
-  for place in dump/raw/es_test exp/{zero_shot,full_es,full_it,soup}; do echo done >$place/.done; done
+  for place in dump/raw/es_test exp/{zero_shot,full_es,full_it,soup}; do
+    echo made >"$place/.done"
+  done
   sed -i 's/^echo "espnet-merge/sleep 1.2; &/' "$tree/.venv/bin/espnet-merge"
   decode() {
     train --stage 9 --stop_stage 11 --experts "es it" --joint "" --test_sets es_test \
@@ -402,7 +404,9 @@ EOF_MERGE
 
 @test "a report that fails meanwhile does not end the run" {
   mkdir -p dump/raw/es_test exp/{zero_shot,full_es,full_it,soup}
-  for place in dump/raw/es_test exp/{zero_shot,full_es,full_it,soup}; do echo done >$place/.done; done
+  for place in dump/raw/es_test exp/{zero_shot,full_es,full_it,soup}; do
+    echo made >"$place/.done"
+  done
   cat >"$tree/.venv/bin/espnet-merge" <<'EOF_MERGE'
 #!/usr/bin/env bash
 sleep 1.2
