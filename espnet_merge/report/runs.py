@@ -1,7 +1,7 @@
 """Runs: one system, trained with one seed, on one set."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -92,6 +92,17 @@ def seeds_of(row: Row, members: Sequence[str]) -> Sequence[str]:
     several = [seeds for seeds in found if len(seeds) != 1]
     seeds = (several or found)[0]
     return [] if any(other != seeds for other in several) else seeds
+
+
+def comparable(runs: Runs, systems: Iterable[str], base: str | None) -> list[str]:
+    """Return those of some systems with as many seeds as any of them.
+
+    The mean over fewer seeds is of luckier or unluckier ones. The base, the untrained
+    model, is the same for all seeds.
+    """
+    seeds = {system: max(map(len, runs[system].values())) for system in systems}
+    most = max((n for system, n in seeds.items() if system != base), default=0)
+    return [system for system, n in seeds.items() if n == most or system == base]
 
 
 def run_of(row: Row, name: str, seed: str) -> Run:

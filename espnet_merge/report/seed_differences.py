@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from espnet_merge.errors import InputError
-from espnet_merge.report.runs import Runs, run_of, seeds_of
+from espnet_merge.report.runs import Runs, comparable, run_of, seeds_of
 from espnet_merge.report.seed_plan import Column, SeedPlan
 from espnet_merge.report.tables import MISSING, best_of, markdown_table
 from espnet_merge.score import RESAMPLES
@@ -82,14 +82,15 @@ def differences(runs: Runs, plan: SeedPlan) -> Iterator[str]:
     columns = plan.columns(runs)
     columns = [column for column in columns if column.name in plan.means] or columns
     baseline, merge = (
-        _best(runs, columns[0], systems) for systems in (plan.baseline, plan.merges)
+        _best(runs, plan, columns[0], systems)
+        for systems in (plan.baseline, plan.merges)
     )
     sentences: list[str] = []
     if baseline is not None:
         tables = [_tested(runs, plan, c, list(runs), baseline) for c in columns]
         yield from _table(runs, tables, plan.baseline, columns[0])
         others = [system for system in runs if system != baseline]
-        contender = merge if merge in others else _best(runs, columns[0], others)
+        contender = merge if merge in others else _best(runs, plan, columns[0], others)
         if contender is not None:
             sentences += [t.sentence(contender) for t in tables if contender in t.found]
             yield from _by_set(runs, plan, contender, baseline)
@@ -115,16 +116,18 @@ def show_p(p: float) -> str:
     return "<0.001" if p < 0.001 else f"{p:.3f}"
 
 
-def _best(runs: Runs, column: Column, systems: Sequence[str]) -> str | None:
-    """Return the system with the best mean over seeds and sets."""
+def _best(
+    runs: Runs, plan: SeedPlan, column: Column, systems: Sequence[str]
+) -> str | None:
+    """Return the system with the best mean, of those with as many seeds as any."""
+    there = [system for system in systems if seeds_of(runs[system], column.sets)]
     means = {
         system: fmean(
             run_of(runs[system], name, seed).value
-            for seed in seeds
+            for seed in seeds_of(runs[system], column.sets)
             for name in column.sets
         )
-        for system in systems
-        if (seeds := seeds_of(runs[system], column.sets))
+        for system in comparable(runs, there, plan.base)
     }
     best: Callable[..., str] = max if column.metric in CORPUS_SCORES else min
     return best_of(means, systems, best)

@@ -10,6 +10,7 @@ from espnet_merge.report.runs import (
     Run,
     Runs,
     check_runs,
+    comparable,
     run_of,
     seeds_of,
     walk,
@@ -36,14 +37,14 @@ def markdown(
     check_runs(runs, plan.base)
     plan.check(runs)
     columns = plan.columns(runs)
-    yield from _scores(runs, columns)
+    yield from _scores(runs, columns, plan.base)
     first = next(run for *_, run in walk(runs))
     counts = sorted({len(seeds) for row in runs.values() for seeds in row.values()})
     yield (
         f"Normalizer `{first.normalizer}`; BLEU is of raw text. Mean ± standard "
         "deviation where a system was trained with several seeds "
         f"({', '.join(map(str, counts))} runs). "
-        "**Bold**: best mean."
+        "**Bold**: best mean of the systems with as many seeds as any."
     )
     yield from _language_accuracy(runs, plan)
     yield from differences(runs, plan)
@@ -54,14 +55,15 @@ def markdown(
         yield from (f"- `{path}`: {fact}" for path, fact in facts.items())
 
 
-def _scores(runs: Runs, columns: Sequence[Column]) -> Iterator[str]:
+def _scores(runs: Runs, columns: Sequence[Column], base: str | None) -> Iterator[str]:
     cells = {
         system: [_means(row, column.sets, _value) for column in columns]
         for system, row in runs.items()
     }
     texts = {system: [_show(values) for values in row] for system, row in cells.items()}
     for index, column in enumerate(columns):
-        known = {s: fmean(row[index]) for s, row in cells.items() if row[index]}
+        there = [system for system, row in cells.items() if row[index]]
+        known = {s: fmean(cells[s][index]) for s in comparable(runs, there, base)}
         best: Callable[..., str] = max if column.metric in CORPUS_SCORES else min
         winner = best_of(known, list(known), best)
         if winner is not None:

@@ -1,6 +1,7 @@
 """Tables of differences and sentences, against the tests that they show."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -153,6 +154,16 @@ def test_the_best_of_several_baselines_is_the_baseline_and_is_said_to_be(rows):
     lines = list(markdown(read_runs(rows), plan))
     assert "### Difference to joint" in lines
     assert any(line.startswith("Of ties, joint it has the best mean") for line in lines)
+
+
+def test_a_baseline_of_fewer_seeds_is_not_the_best(place):
+    names = ["joint", "soup", "ties", "zero"]
+    rows = rows_of([place / f"seed_{seed}" for seed in range(3)], names)
+    for seed in range(3):  # one of them is better than their mean
+        rows[f"only {seed}"] = rows_of([place / f"seed_{seed}"], ["joint"])["joint"]
+    baseline = [name for name in rows if name not in names[1:]]
+    lines = list(markdown(read_runs(rows), replace(PLAN, baseline=baseline)))
+    assert "### Difference to joint" in lines
 
 
 def test_systems_are_compared_with_the_seeds_that_both_have(place, rows):

@@ -65,6 +65,22 @@ def test_mean_and_spread_by_hand(rows):
     assert "(1, 2, 3 runs)" in lines[-1]
 
 
+def test_the_best_is_of_those_with_as_many_seeds_as_any(tmp_path):
+    rows = {
+        name: [
+            scored(tmp_path / f"{name}{n}" / "es_test", value)
+            for n, value in enumerate(values)
+        ]
+        for name, values in {
+            "lucky": [10], "joint": [11, 13], "soup": [12, 14], "zero": [30]
+        }.items()
+    }  # fmt: skip
+    lines = lines_of(rows, ["es_test"], base="zero")
+    assert lines[2:4] == ["| lucky | 10.0 |", "| joint | **12.0 ± 1.4** |"]
+    rows["zero"] = [scored(tmp_path / "good" / "es_test", 5)]
+    assert lines_of(rows, ["es_test"], base="zero")[5] == "| zero | **5.0** |"
+
+
 def test_of_bleu_the_highest_is_best(tmp_path):
     rows = {
         name: [scored(tmp_path / name / "es-en_test", value, "bleu")]
