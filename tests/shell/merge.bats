@@ -64,7 +64,7 @@ line_of() { grep -n -- "--output_dir exp/$1 " calls | cut -d : -f 1; }
   [ "$status" -eq 0 ]
   [[ $output == *"training recognition: input newer: dump/raw/recognition_train; what was there is now exp/replaced/recognition.1"* ]]
   [[ $output == *"training two_stage: input newer: exp/recognition; "* ]]
-  [ "$(grep -c -- --output_dir calls)" -eq 7 ]
+  [ "$(grep -c -- --output_dir calls)" -eq 8 ]
 }
 
 @test "objective soups are trained on the data of all experts, by their own command" {

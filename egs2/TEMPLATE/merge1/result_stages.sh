@@ -47,9 +47,13 @@ renewing() {
 }
 
 keep_renewing() {
+  local status log=$expdir/renewed.log
   while sleep "$report_every" && kill -0 $$ 2>/dev/null; do
-    renew_report >"$expdir/renewed.log" 2>&1 &
-    wait "$!" || log "the report was not renewed: see $expdir/renewed.log"
+    renew_report >"$log.part" 2>&1 &
+    status=0
+    wait "$!" || status=$?
+    mv "$log.part" "$log"
+    ((status == 0)) || log "the report was not renewed: see $log"
   done
 }
 
