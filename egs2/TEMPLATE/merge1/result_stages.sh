@@ -30,30 +30,34 @@ decode_system() { # SYSTEM MODE
     --output "${tests[@]/#/$out/}" "${decode_words[@]}"
 }
 
-# renewing COMMAND...: run it, and meanwhile write the report of what is decoded so far,
-# every report_every seconds. A run does not end for a fault of that.
+# renewing COMMAND...: run it as attended does, and meanwhile write the report of what is
+# decoded so far, every report_every seconds. A run does not end for a fault of that.
 renewing() {
-  local renewer processes
+  local renewer processes status=0
   if [[ $listing == true ]] || ((report_every == 0)); then
-    "$@"
+    attended "$@"
     return
   fi
-  keep_renewing &
+  keep_renewing 9>&- & # it has no part in the lock
   renewer=$!
-  "$@"
+  "$@" <&0 &
+  wait "$!" || status=$?
   mapfile -t processes < <(echo "$renewer" && descendants "$renewer")
   kill "${processes[@]}" 2>/dev/null || true
   wait "$renewer" || true
+  return "$status"
 }
 
-keep_renewing() {
-  local status log=$expdir/renewed.log
-  while sleep "$report_every" && kill -0 $$ 2>/dev/null; do
+keep_renewing() { # until the run is over, or has been killed
+  local status last=$SECONDS log=$expdir/renewed.log
+  while sleep 1 && kill -0 $$ 2>/dev/null; do
+    ((SECONDS - last >= report_every)) || continue
     renew_report >"$log.part" 2>&1 &
     status=0
     wait "$!" || status=$?
     mv "$log.part" "$log"
     ((status == 0)) || log "the report was not renewed: see $log"
+    last=$SECONDS
   done
 }
 
