@@ -51,6 +51,10 @@ class Table:
         row = self.runs[system]
         return fmean(fmean(run.value for run in row[name].values()) for name in sets)
 
+    def seeds_of(self, system: str) -> int:
+        """Return how many seeds a system was trained with."""
+        return max(map(len, self.runs[system].values()))
+
     def a_run(self) -> Run:
         """Return one of the runs; all are of one normaliser and metric."""
         row = next(iter(self.runs.values()))
@@ -95,12 +99,14 @@ def _rows(table: Table, others: Sequence[str], own: Sequence[str]) -> Iterator[s
         "no coefficient was searched.\n"
     )
     columns = table.columns
-    yield f"| system | {' | '.join(column.name for column in columns)} |"
-    yield f"|---|{'---:|' * len(columns)}"
+    heads = [*(column.name for column in columns), "seeds"]
+    yield f"| system | {' | '.join(heads)} |"
+    yield f"|---|{'---:|' * len(heads)}"
     for system in [*others, *own]:
         rates = (f"{table.rate(system, column.sets):.1f}" for column in columns)
         name = f"**`{system}`**" if system in own else f"`{system}`"
-        yield f"| {name} | {' | '.join(rates)} |"
+        seeds = table.seeds_of(system)
+        yield f"| {name} | {' | '.join(rates)} | {seeds} |"
     yield ""
 
 
