@@ -10,6 +10,7 @@ The same model, batches and optimiser, in turn in one process; medians over roun
 import argparse
 import os
 import statistics
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -22,6 +23,7 @@ from espnet2.train.collate_fn import CommonCollateFn
 from espnet2.train.distributed_utils import DistributedOption
 from espnet2.train.reporter import Reporter
 
+from espnet_merge.tasks.step_checkpoint import StepCheckpoint
 from espnet_merge.tasks.trainer import WhisperTrainer
 from espnet_merge.tasks.whisper import (
     IGNORE,
@@ -125,7 +127,10 @@ def espnet_loop(
     options = WhisperTrainer.build_options(WhisperTask.get_parser().parse_args(words))
     reporter = Reporter()
     reporter.set_epoch(1)
-    with reporter.observe("train") as sub:
+    with reporter.observe("train") as sub, tempfile.TemporaryDirectory() as folder:
+        WhisperTrainer.step = StepCheckpoint(
+            Path(folder), model, [optimizer], [None], distributed=False, device="cpu"
+        )
         WhisperTrainer.train_one_epoch(
             model=model,
             iterator=data,
