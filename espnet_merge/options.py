@@ -114,9 +114,7 @@ class Declared:
     @property
     def parameter(self) -> Parameter:
         """The option as one of a function that takes keyword arguments alone."""
-        made, default = self.field.default_factory, self.field.default
-        if made is not MISSING or default is MISSING:
-            default = Parameter.empty if made is MISSING else made()
+        default = Parameter.empty if self.required else self.field.default
         name, kind = self.field.name, Parameter.KEYWORD_ONLY
         return Parameter(name, kind, default=default, annotation=self.hint)
 

@@ -101,9 +101,10 @@ class Command(Options):
     def __call__(self) -> "Scores":
         """Score every directory, and write the files."""
         from espnet_merge.score.directories import score_directories
-        from espnet_merge.score.leaderboard import write_manifest
 
         if self.leaderboard:
+            from espnet_merge.score.leaderboard import write_manifest
+
             if len(self.hyp) > 1:
                 raise InputError(
                     "--leaderboard takes the hypotheses of one model; got "

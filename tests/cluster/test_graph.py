@@ -213,7 +213,7 @@ def test_dry_run_names_what_would_be_submitted(plans):
         job("c", ["x"], needs="exp/b/x.log", runner=f"{SLURM} --mem 1G"),
     ]
     assert plans.plan(*jobs, limits=(), words=["--dry-run"]).wait(30) == 0
-    form = "sbatch --export=PATH --no-requeue --mem-per-cpu 1G -p cpu --job-name x"
+    form = "sbatch --export=ALL --no-requeue --mem-per-cpu 1G -p cpu --job-name x"
     assert plans.said.splitlines() == [
         f"{form} --array=1-2  # making a, making b",
         f"{form}  # making c",

@@ -16,7 +16,7 @@ WORDS = ("new-recipe", "egs2/corpus/merge1")
 def made(environment, tmp_path):
     done = environment.run(environment.command, *WORDS, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
-    assert "egs2/corpus/merge1: now write local/data.sh" in done.stdout
+    assert "egs2/corpus/merge1: now import a corpus into it" in done.stdout
     assert f"{tmp_path}/tools/install_espnet.sh gets ESPnet's scripts" in done.stdout
     return tmp_path
 

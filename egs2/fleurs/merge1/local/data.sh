@@ -1,0 +1,1 @@
+../../../mls_fleurs/merge1/local/data.sh
