@@ -46,7 +46,7 @@ def test_its_scripts_run(made, environment):
     stand_in.touch(0o755)
     done = environment.run(script, cwd=made, ESPNET_ROOT=str(made))
     assert done.returncode == 2
-    assert "local/data.sh: error: write me" in done.stderr
+    assert "data/ must hold sets NAME_train; it holds none" in done.stderr
 
 
 def test_what_is_there_stays(made, environment):
