@@ -44,7 +44,8 @@ def address(site):
         here.shutdown()
 
 
-@pytest.fixture(scope="session")
+# Playwright runs once at a time, so this one must end before another test starts its own.
+@pytest.fixture(scope="module")
 def browser():
     with chromium() as started:
         yield started
