@@ -44,7 +44,7 @@ def address(site):
         here.shutdown()
 
 
-# Playwright runs once at a time, so this one must end before another test starts its own.
+# Playwright runs once at a time: this one must end before a test starts its own.
 @pytest.fixture(scope="module")
 def browser():
     with chromium() as started:
