@@ -13,7 +13,7 @@ CONSTANTS = {
     "min_experts",
     "max_experts",
 }
-QUESTIONS = {"is_matrix", "check_experts"}
+QUESTIONS = {"after", "has_step", "is_matrix", "check_experts"}
 # Of a step after a merge, and what a record says.
 TOLD = {"plain", "params"}
 
