@@ -164,7 +164,8 @@ def main() -> None:
     with one_line_error(PROGRAM):
         jobs = read_plan(sys.stdin.buffer.read())
         if options.dry_run:
-            print(*submissions(jobs), sep="\n")
+            for line in submissions(jobs):
+                print(line)
             return
         limits = {k: int(n) for k, _, n in (x.partition("=") for x in options.limit)}
         end_by_signals()
