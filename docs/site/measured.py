@@ -12,7 +12,7 @@ import yaml
 from docs.site.outside import DOCS, ROOT, address_of
 from espnet_merge.files import README_MD
 from espnet_merge.methods import STEPS
-from espnet_merge.report.runs import Run, Runs
+from espnet_merge.report.runs import Run, Runs, trained
 from espnet_merge.report.seed_files import load
 from espnet_merge.report.seed_plan import Column, SeedPlan
 
@@ -50,10 +50,6 @@ class Table:
         """Return the mean over sets, and seeds, of a system's metric."""
         row = self.runs[system]
         return fmean(fmean(run.value for run in row[name].values()) for name in sets)
-
-    def seeds_of(self, system: str) -> int:
-        """Return how many seeds a system was trained with."""
-        return max(map(len, self.runs[system].values()))
 
     def a_run(self) -> Run:
         """Return one of the runs; all are of one normaliser and metric."""
@@ -105,7 +101,7 @@ def _rows(table: Table, others: Sequence[str], own: Sequence[str]) -> Iterator[s
     for system in [*others, *own]:
         rates = (f"{table.rate(system, column.sets):.1f}" for column in columns)
         name = f"**`{system}`**" if system in own else f"`{system}`"
-        seeds = table.seeds_of(system)
+        seeds = trained(table.runs[system])
         yield f"| {name} | {' | '.join(rates)} | {seeds} |"
     yield ""
 

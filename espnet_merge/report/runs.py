@@ -94,13 +94,18 @@ def seeds_of(row: Row, members: Sequence[str]) -> Sequence[str]:
     return [] if any(other != seeds for other in several) else seeds
 
 
+def trained(row: Row) -> int:
+    """Return how many seeds a system was trained with."""
+    return max(map(len, row.values()))
+
+
 def comparable(runs: Runs, systems: Iterable[str], base: str | None) -> list[str]:
     """Return those of some systems with as many seeds as any of them.
 
     The mean over fewer seeds is of luckier or unluckier ones. The base, the untrained
     model, is the same for all seeds.
     """
-    seeds = {system: max(map(len, runs[system].values())) for system in systems}
+    seeds = {system: trained(runs[system]) for system in systems}
     most = max((n for system, n in seeds.items() if system != base), default=0)
     return [system for system, n in seeds.items() if n == most or system == base]
 
