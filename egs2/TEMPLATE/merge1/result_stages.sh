@@ -70,10 +70,7 @@ renew_report() {
     done
   done
   ((${#dirs[@]})) || return 0
-  for set in "${tests[@]}"; do
-    espnet-merge score --ref "$dumpdir/$set" --hyp "${dirs[@]/%//$set}" \
-      --normalizer "$normalizer" --keep-current
-  done
+  for set in "${tests[@]}"; do score "$set" "${dirs[@]/%//$set}"; done
   mapfile -t args < <(report_options)
   espnet-merge report "${args[@]}" --running
 }
@@ -105,9 +102,13 @@ score_set() { # SET: score all systems with one command
   done
   must_make "$mark" "" "scoring $1" "--normalizer $normalizer" "$ref/.done" "${marks[@]}" ||
     return 0
-  espnet-merge score --ref "$ref" --hyp "${dirs[@]}" --normalizer "$normalizer" \
-    --keep-current >&2
+  score "$1" "${dirs[@]}" >&2
   mark_done "$mark" "$entry"
+}
+
+score() { # SET HYPOTHESES...
+  espnet-merge score --ref "$dumpdir/$1" --hyp "${@:2}" --normalizer "$normalizer" \
+    --keep-current
 }
 
 # Stage 11

@@ -17,9 +17,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from packages import packages
+from prepare import usable
 from prompts import prompt_texts, spoken_prompt
 from recording import Files, Recording, name_of
-from sentences import Percent, clean, flaw, split_of
+from sentences import Percent, split_of
 
 from espnet_merge.data.kaldi import KaldiUtterance, write_kaldi
 from espnet_merge.disk.atomic import whole_directory
@@ -89,11 +90,8 @@ def second_voice(files: Files, percent: Percent) -> Iterator[Recording]:
         if not found or found[1] in OTHER_WORDS:
             continue
         recording = spoken_prompt(found[1], texts, content, "wav", Counter())
-        if recording is None or split_of(recording.sentence, percent) != "test":
-            continue
-        text = clean(recording.text)
-        if not flaw(text):
-            yield recording._replace(text=text)
+        if recording and split_of(recording.sentence, percent) == "test":
+            yield from usable([recording], Counter())
 
 
 if __name__ == "__main__":
