@@ -225,6 +225,7 @@ def test_client_that_was_killed_is_followed_by_one_that_goes_on(desk):
     desk.start(*words).kill()
     first = desk.start(*words)
     desk.waits(lambda: len(desk.slurm.all()) == 2 and (desk.directory / "out").exists())
+    desk.waits_for("x.2.log")
     first.kill()
     first.wait()
     (desk.directory / "x.2.log").rename(desk.directory / "x.2.1.log")  # as launch does
