@@ -8,7 +8,8 @@ and of rank 32. Each is exported to each format, and the runtime of that decodes
 utterances of real speech, whose texts are compared with ours. Exports of the same bytes
 as one before are not decoded again. One thread; exports of hf are each a process of its
 own, whose seconds are told: up to the written directory, imports included. WORK keeps
-what was done, so that a run that was stopped goes on.
+what was done, so that a run that was stopped goes on. With --silence the utterances are
+of 30 s before a runtime gets them: what it pads with is then no difference.
 """
 
 import argparse
@@ -20,8 +21,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from measure import OFFLINE, ONE_THREAD
+
+if TYPE_CHECKING:
+    from espnet_merge.decode.utterances import Utterance
 
 MODELS = ("hf", "bin", "shards", "lightning", "openai", "ctranslate2", "espnet")
 ADAPTERS = ("peft", "peft .bin")
@@ -40,10 +45,13 @@ def main() -> None:
     add("--model", type=Path, required=True, help="Hugging Face Whisper directory")
     add("--data", type=Path, required=True, help="Kaldi data directory")
     add("--work", type=Path, required=True, help="for what is written; kept")
+    add("--silence", action="store_true", help="pad utterances with silence to 30 s")
     add("--inputs", nargs="+", choices=INPUTS, default=INPUTS)
     add("--outputs", nargs="+", choices=OUTPUTS, default=OUTPUTS)
     add("--cells", nargs="+", help=argparse.SUPPRESS)
     args = parser.parse_args()
+    if args.silence and not args.cells:
+        args.work /= "silence"
     args.work.mkdir(parents=True, exist_ok=True)
     if args.cells:
         for cell in args.cells:
@@ -81,6 +89,7 @@ def note(work: Path, cell: str, found: dict) -> None:
 
 def run(cells: list[str], args: argparse.Namespace) -> None:
     words = ["--model", args.model, "--data", args.data, "--work", args.work]
+    words += ["--silence"] if args.silence else []
     process = subprocess.run(
         [sys.executable, __file__, *map(str, words), "--cells", *cells],
         env={**os.environ, **ONE_THREAD, **OFFLINE},
@@ -149,6 +158,8 @@ def decode(
     here = args.work / f"here_{group}.json"
     with open_source(path, base, adapters) as source:
         utterances = utterances_of(args.data, source.model)
+        if args.silence:
+            utterances = [padded(one, args.work) for one in utterances]
         if not here.exists():
             here.write_text(json.dumps(texts_here(source, utterances)))
         ours = json.loads(here.read_text())
@@ -159,6 +170,21 @@ def decode(
         "pairs": {one: (ours[one], theirs[one]) for one in ours},
         "seconds": (time.process_time() - start) / len(ours),
     }
+
+
+def padded(utterance: "Utterance", work: Path) -> "Utterance":
+    """Return an utterance with silence after it, up to Whisper's window of 30 s."""
+    import numpy as np
+    import soundfile
+
+    from espnet_merge.decode.utterances import read_audio
+    from espnet_merge.speech import SAMPLE_RATE, WINDOW
+
+    audio = np.zeros(int(SAMPLE_RATE * WINDOW), np.float32)
+    audio[: utterance.samples] = read_audio(utterance)
+    file = work / f"{utterance.name}.wav"
+    soundfile.write(file, audio, SAMPLE_RATE, "FLOAT")
+    return utterance._replace(audio=file, samples=len(audio), start=0)
 
 
 def written(given: str, model: Path, work: Path) -> tuple[Path, Path | None]:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from espnet_merge.decode.utterances import read_audio
+from espnet_merge.export.check import utterances_of
 from tests.export.conftest import speaking, vocabulary
 
 __all__ = ["speaking", "vocabulary"]
@@ -19,7 +21,9 @@ def benchmark(monkeypatch):
 
 
 def test_what_has_the_same_bytes_is_decoded_once(benchmark, speaking, tmp_path):
-    args = argparse.Namespace(model=speaking.hf, data=speaking.data, work=tmp_path)
+    args = argparse.Namespace(
+        model=speaking.hf, data=speaking.data, work=tmp_path, silence=False
+    )
     for given in ("hf", "bin", "lightning"):
         found = benchmark.measured(given, "hf", args)
         benchmark.note(tmp_path, f"{given} -> hf", found)
@@ -36,6 +40,15 @@ def test_what_has_the_same_bytes_is_decoded_once(benchmark, speaking, tmp_path):
     lines = benchmark.table(results, ["hf"], ["hf"])
     assert lines[2] == "| hf | 2 of 3 |"
     assert lines[-1] == "hf -> hf: es-hello-world: 'this' here, 'that' there"
+
+
+def test_utterances_with_silence_after_them(benchmark, speaking, tmp_path):
+    (one, *_) = utterances_of(speaking.data, speaking.hf)
+    padded = benchmark.padded(one, tmp_path)
+    assert padded.seconds == 30
+    audio, spoken = read_audio(padded), read_audio(one)
+    assert (audio[: one.samples] == spoken).all()
+    assert not audio[one.samples :].any()
 
 
 def test_formats_of_adapters_and_of_models(benchmark):
