@@ -209,7 +209,7 @@ def write_bin(model: Path, place: Path, shards: int = 1) -> None:
 
     weights = load_file(model / "model.safetensors")
     weights["proj_out.weight"] = weights["model.decoder.embed_tokens.weight"]
-    ignore = shutil.ignore_patterns("*.safetensors")
+    ignore = shutil.ignore_patterns("*.safetensors", "fetch.json")
     shutil.copytree(model, place, ignore=ignore)
     if shards == 1:
         torch.save(weights, place / "pytorch_model.bin")
