@@ -246,10 +246,13 @@ def write_exported(model: Path, place: Path) -> None:
 
 
 def write_espnet(model: Path, place: Path) -> None:
-    """Write ESPnet's own Whisper."""
+    """Write ESPnet's own Whisper: a soup of one expert, whose base is another."""
     import espnet_merge as em
 
-    em.merge(method="soup", base=model, experts=[model], format="espnet", output=place)
+    work, other = place.parent, place.parent / "other"
+    lora = adapter(LANGUAGES[0], model, work)
+    em.export(source=lora, to="hf", base=model, output=other, overwrite=True)
+    em.merge(method="soup", base=other, experts=[model], format="espnet", output=place)
 
 
 WRITERS = {

@@ -2,11 +2,13 @@
 
 import argparse
 import importlib
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
 from espnet_merge.decode.utterances import read_audio
+from espnet_merge.errors import InputWarning
 from espnet_merge.export.check import utterances_of
 from tests.export.conftest import speaking, vocabulary
 
@@ -24,18 +26,25 @@ def test_what_has_the_same_bytes_is_decoded_once(benchmark, speaking, tmp_path):
     args = argparse.Namespace(
         model=speaking.hf, data=speaking.data, work=tmp_path, silence=False
     )
-    for given in ("hf", "bin", "lightning"):
-        found = benchmark.measured(given, "hf", args)
+    for given in ("hf", "bin", "lightning", "espnet"):
+        told = nullcontext()
+        if given == "espnet":
+            told = pytest.warns(InputWarning, match="the result is weights alone")
+        with told:
+            found = benchmark.measured(given, "hf", args)
         benchmark.note(tmp_path, f"{given} -> hf", found)
     results = benchmark.known(tmp_path)
     assert "like" not in results["hf -> hf"]
-    lines = benchmark.table(results, ["hf", "bin", "lightning"], ["hf", "peft"])
-    assert lines[2:5] == [
+    lines = benchmark.table(
+        results, ["hf", "bin", "lightning", "espnet"], ["hf", "peft"]
+    )
+    assert lines[2:6] == [
         "| hf | 2 of 2 | – |",
         "| bin | 2 of 2, same bytes | – |",
         "| lightning | 2 of 2, same bytes | – |",
+        "| espnet | 2 of 2, same bytes | – |",
     ]
-    assert lines[8].startswith("| hf | ")
+    assert lines[9].startswith("| hf | ")
     results["hf -> hf"]["pairs"]["es-hello-world"] = ["this", "that"]
     lines = benchmark.table(results, ["hf"], ["hf"])
     assert lines[2] == "| hf | 2 of 3 |"
