@@ -18,10 +18,12 @@ from tests.export.conftest import write_adapter
 from tests.recipes.finished import write_recipe
 
 DOCS = ROOT / "docs"
+IN_DEPTH = ("training", "decoding")
 PAGES = [
     DOCS / "index.md",
     DOCS / "concepts.md",
     DOCS / "troubleshooting.md",
+    *(DOCS / f"{name}.md" for name in IN_DEPTH),
     *sorted((DOCS / "start").glob("*.md")),
     *sorted((DOCS / "guides").glob("*.md")),
     *sorted((DOCS / "results").glob("*.md")),
