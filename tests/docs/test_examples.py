@@ -18,7 +18,7 @@ from tests.export.conftest import write_adapter
 from tests.recipes.finished import write_recipe
 
 DOCS = ROOT / "docs"
-IN_DEPTH = ("training", "decoding")
+IN_DEPTH = ("decoding", "lora", "routing", "training")
 PAGES = [
     DOCS / "index.md",
     DOCS / "concepts.md",
