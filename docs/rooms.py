@@ -247,8 +247,13 @@ def _rows(words: dict[str, str]) -> Iterator[str]:
             packages = sorted(found.packages[room])
             yield (
                 f"| {number} | `{path}` | {words.get(path, '…')} "
-                f"| {', '.join(rooms) or '–'} | {', '.join(packages) or '–'} |"
+                f"| {_named(rooms)} | {_named(packages)} |"
             )
+
+
+def _named(names: list[str]) -> str:
+    """Return names as Markdown shows them as they are."""
+    return ", ".join(names).replace("__", r"\_\_") or "–"
 
 
 def name_of(room: str) -> str:

@@ -17,6 +17,7 @@ from docs.site import (
     outside,
     recipe,
     shell,
+    tables,
 )
 from espnet_merge.__main__ import COMMANDS
 from espnet_merge.files import README_MD
@@ -90,5 +91,5 @@ def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
 
 
 def on_page_content(html: str, **_: Any) -> str:
-    """Draw the formulas, and mark options."""
-    return formulas.draw(shell.mark_options(html))
+    """Draw the formulas, and mark options and sentences in tables."""
+    return formulas.draw(tables.mark_sentences(shell.mark_options(html)))

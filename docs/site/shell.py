@@ -9,7 +9,8 @@ WIDTH = 72
 BLOCK = re.compile(r"(?<=^```sh\n)(.*?)(?=^```$)", re.MULTILINE | re.DOTALL)
 # Before an option, if an even number of quotes is left.
 BEFORE = re.compile(r'(?= --\w)(?=[^"]*(?:"[^"]*"[^"]*)*$)')
-OPTION = re.compile(r"<code>(--?\w[\w-]*)</code>")
+# With its value, if both fit into a line of a phone.
+OPTION = re.compile(r"<code>(--?\w[^<\n]{0,28})</code>")
 
 
 def fold(markdown: str) -> str:

@@ -1,36 +1,30 @@
 """Common Voice -> data/<language>_{train,valid,test}."""
 
 import argparse
-from pathlib import Path
 
 import common_voice
+from options import ANY, DATA, ONE, SOME, run
 
 from espnet_merge.data.sets import is_there, write_sets
-from espnet_merge.errors import InputError, one_line_error
+from espnet_merge.errors import InputError
 from espnet_merge.speech import code_of
-
-DATA = Path("data")
 
 
 def main() -> None:
     """Prepare the sets that do not exist yet."""
-    # data.sh explains the options; the usage would only repeat them.
-    parser = argparse.ArgumentParser("data.sh", usage=argparse.SUPPRESS)
-    parser.add_argument("--langs", nargs="+", required=True)
-    parser.add_argument("--urls", nargs="*", required=True)
-    parser.add_argument("--commonvoice", required=True)
-    parser.add_argument("--downloads", type=Path, required=True)
-    parser.add_argument("--nj", type=int, required=True)
-    args = parser.parse_args()
-    with one_line_error("data.sh", OSError):
-        for code, url in _addresses(args.langs, args.urls).items():
-            language = code_of(code)
-            if not is_there(str(language), DATA):
-                place = args.downloads / "commonvoice"
-                folder = common_voice.find(code, args.commonvoice, url, place)
-                splits = common_voice.read(folder, code)
-                audio = DATA / "local" / str(language)
-                write_sets(str(language), splits, DATA, audio, args.nj)
+    run(prepare, langs=SOME, urls=ANY, commonvoice=ONE)
+
+
+def prepare(args: argparse.Namespace) -> None:
+    """Write the data directories of all languages."""
+    for code, url in _addresses(args.langs, args.urls).items():
+        language = code_of(code)
+        if not is_there(str(language), DATA):
+            place = args.downloads / "commonvoice"
+            folder = common_voice.find(code, args.commonvoice, url, place)
+            splits = common_voice.read(folder, code)
+            audio = DATA / "local" / str(language)
+            write_sets(str(language), splits, DATA, audio, args.nj)
 
 
 def _addresses(codes: list[str], urls: list[str]) -> dict[str, str]:

@@ -2,41 +2,27 @@
 
 import argparse
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 
 import aishell
 import covost
 import librispeech
+from options import ANY, DATA, ONE, SOME, run
 
 from espnet_merge.data.archive import Corpus
 from espnet_merge.data.kaldi import KaldiUtterance
 from espnet_merge.data.sets import check_known, is_there, write_sets
-from espnet_merge.errors import InputError, one_line_error
+from espnet_merge.errors import InputError
 from espnet_merge.speech import TRANSCRIBE, TRANSLATE
 
-DATA = Path("data")
 # Corpora for recognition alone -> their sets.
 ASR = {"librispeech": "en", "aishell": "zh"}
 
 
 def main() -> None:
     """Prepare the sets that do not exist yet."""
-    # data.sh explains the options; the usage would only repeat them.
-    parser = argparse.ArgumentParser("data.sh", usage=argparse.SUPPRESS)
-    parser.add_argument("--translate", nargs="*", required=True)
-    parser.add_argument("--transcribe", nargs="*", required=True)
-    parser.add_argument("--asr", nargs="*", required=True)
-    parser.add_argument("--commonvoice", required=True)
-    parser.add_argument("--covost", required=True)
-    parser.add_argument("--librispeech", required=True)
-    parser.add_argument("--librispeech_train", nargs="+", required=True)
-    parser.add_argument("--aishell", required=True)
-    parser.add_argument("--downloads", type=Path, required=True)
-    parser.add_argument("--nj", type=int, required=True)
-    args = parser.parse_args()
-    with one_line_error("data.sh", OSError):
-        check(args)
-        prepare(args)
+    sets = {"translate": ANY, "transcribe": ANY, "asr": ANY, "librispeech_train": SOME}
+    corpora = dict.fromkeys(("commonvoice", "covost", *ASR), ONE)
+    run(prepare, **sets, **corpora)
 
 
 def check(args: argparse.Namespace) -> None:
@@ -54,6 +40,7 @@ def check(args: argparse.Namespace) -> None:
 
 def prepare(args: argparse.Namespace) -> None:
     """Write the data directories of all sets."""
+    check(args)
     corpora = {
         name: Corpus(name, getattr(args, name), args.downloads / name)
         for name in ("commonvoice", "covost", *ASR)

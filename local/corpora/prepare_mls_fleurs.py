@@ -1,35 +1,20 @@
 """MLS and FLEURS -> data/<language>_{train,valid,test}."""
 
 import argparse
-from pathlib import Path
 
 import fleurs
 import mls
+from options import ANY, DATA, ONE, run
 
 from espnet_merge.data.archive import Corpus
 from espnet_merge.data.sets import check_known, is_there, write_sets
-from espnet_merge.errors import InputError, one_line_error
-
-DATA = Path("data")
+from espnet_merge.errors import InputError
 
 
 def main() -> None:
     """Prepare the sets that do not exist yet."""
-    # data.sh explains the options; the usage would only repeat them.
-    parser = argparse.ArgumentParser("data.sh", usage=argparse.SUPPRESS)
-    parser.add_argument("--mls_langs", nargs="*", required=True)
-    parser.add_argument("--fleurs_langs", nargs="*", required=True)
-    parser.add_argument("--mls", required=True)
-    parser.add_argument("--fleurs", required=True)
-    parser.add_argument("--mls_train", required=True)
-    parser.add_argument("--mls_audio", required=True)
-    parser.add_argument("--fleurs_text", required=True)
-    parser.add_argument("--downloads", type=Path, required=True)
-    parser.add_argument("--nj", type=int, required=True)
-    args = parser.parse_args()
-    with one_line_error("data.sh", OSError):
-        check(args)
-        prepare(args)
+    words = ("mls", "fleurs", "mls_train", "mls_audio", "fleurs_text")
+    run(prepare, mls_langs=ANY, fleurs_langs=ANY, **dict.fromkeys(words, ONE))
 
 
 def check(args: argparse.Namespace) -> None:
@@ -53,6 +38,7 @@ def check(args: argparse.Namespace) -> None:
 
 def prepare(args: argparse.Namespace) -> None:
     """Write the data directories of all languages."""
+    check(args)
     books, sentences = (
         Corpus(name, getattr(args, name), args.downloads / name)
         for name in ("mls", "fleurs")

@@ -49,6 +49,21 @@ def test_its_scripts_run(made, environment):
     assert "data/ must hold sets NAME_train; it holds none" in done.stderr
 
 
+def test_it_knows_the_code_that_its_scores_are_of(made, environment):
+    line = (
+        "python=python3; . ./path.sh; . ../../TEMPLATE/merge1/result_stages.sh;"
+        " code_of score"
+    )
+    told = []
+    for root in (made, ROOT):
+        recipe = next((root / "egs2").glob("[!T]*/merge1"))
+        done = environment.run("bash", "-euo", "pipefail", "-c", line, cwd=recipe)
+        assert (done.returncode, done.stderr) == (0, "")
+        told.append(done.stdout)
+    assert told[0] == told[1]
+    assert int(told[0].split()[1]) > 100_000  # bytes
+
+
 def test_what_is_there_stays(made, environment):
     done = environment.run(environment.command, *WORDS, cwd=made)
     assert done.returncode == 2

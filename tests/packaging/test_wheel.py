@@ -1,7 +1,9 @@
 """What is released: the sdist is the repository, and the wheel merges by itself."""
 
+import os
 import re
 import subprocess
+import sys
 import tarfile
 from pathlib import Path
 
@@ -22,6 +24,11 @@ CORE = {
 EXTRAS = {"score", "decode", "search", "train", "ctranslate2", "onnx", "export", "all"}
 DATA = ("--data", "data", "--output", "out")
 MODELS = ("--base", "base", "--experts", "e1", "e2")
+# Tests of code, of what a recipe's scripts say, and of pages: each reads other files.
+SOME = (
+    *("tests/methods/test_ties.py", "tests/merging/test_config.py"),
+    *("tests/docs/test_pages.py", "tests/docs/test_recipes.py"),
+)
 # Imports the file of each command, and makes its parser.
 HELP = """
 from espnet_merge.__main__ import COMMANDS, main
@@ -57,6 +64,19 @@ def test_the_sdist_is_the_repository(built):
     assert set(tracked.stdout.splitlines()) - names == set()
     made = {name for name in names if re.search(r"^\.venv|^tools/espnet/|\.pyc$", name)}
     assert made == set()
+
+
+def test_tests_of_the_sdist_run(built, tmp_path):
+    with tarfile.open(built[0]) as archive:
+        archive.extractall(tmp_path, filter="data")
+    (tree,) = tmp_path.iterdir()
+    words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *SOME]
+    env = os.environ | {"PYTHONPATH": str(tree)}
+    done = subprocess.run(words, cwd=tree, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-2000:]
+    where = [sys.executable, "-c", "import espnet_merge; print(*espnet_merge.__path__)"]
+    told = subprocess.run(where, cwd=tree, env=env, capture_output=True, text=True)
+    assert told.stdout == f"{tree / 'espnet_merge'}\n"
 
 
 def test_merging_needs_no_torch_and_each_extra_is_there(built):

@@ -14,6 +14,7 @@ from espnet_merge.bin.objectives_train import main as objectives_train
 from espnet_merge.data.table import read_table
 from espnet_merge.tasks.export import export
 from tests.speech import write_data
+from tests.tasks.processes import train_in_two
 from tests.tasks.test_whisper import arguments
 
 PAIR = {"asr": {"task": "transcribe"}, "st": {"task": "translate"}}
@@ -155,20 +156,8 @@ def test_two_processes_give_the_update_of_one(micro_whisper, data, tmp_path):
     conf = SOUP | {"objectives": PAIR, "shared": r"model\.(en|de)coder\."}
     del conf["levels"]
     objectives_train(words(micro_whisper, data, tmp_path / "one", conf, *SGD))
-    context = torch.multiprocessing.get_context("spawn")
-    two = words(
-        micro_whisper, data, tmp_path / "two", conf, *SGD, "--dist_world_size", "2",
-        "--dist_backend", "gloo", "--dist_init_method", f"file://{tmp_path}/store",
-    )  # fmt: skip
-    workers = [
-        context.Process(target=objectives_train, args=([*two, "--dist_rank", rank],))
-        for rank in ("0", "1")
-    ]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-        assert worker.exitcode == 0
+    two = words(micro_whisper, data, tmp_path / "two", conf, *SGD)
+    train_in_two(objectives_train, two, tmp_path / "store")
     one, both = checkpoint(tmp_path / "one", 1), checkpoint(tmp_path / "two", 1)
     for name, value in one.items():
         torch.testing.assert_close(

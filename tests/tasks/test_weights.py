@@ -8,6 +8,7 @@ import torch
 
 from espnet_merge.bin.whisper_train import main as whisper_train
 from tests.speech import write_data
+from tests.tasks.processes import train_in_two
 from tests.tasks.test_whisper import arguments
 
 SGD = ("--optim", "sgd", "--optim_conf", "lr=0.01")
@@ -52,21 +53,9 @@ def difference(state, other, whisper) -> float:
 def test_two_processes_move_as_one(micro_whisper, data, tmp_path):
     batches = ("--batch_size", "4")
     one = train(micro_whisper, data, tmp_path / "one", *batches)
-    words = arguments(
-        micro_whisper, data, tmp_path / "two", "--max_epoch", "1", *SGD, *batches,
-        "--dist_world_size", "2", "--dist_backend", "gloo",
-        "--dist_init_method", f"file://{tmp_path}/store",
-    )  # fmt: skip
-    context = torch.multiprocessing.get_context("spawn")
-    workers = [
-        context.Process(target=whisper_train, args=([*words, "--dist_rank", rank],))
-        for rank in ("0", "1")
-    ]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-        assert worker.exitcode == 0
+    options = ("--max_epoch", "1", *SGD, *batches)
+    two = arguments(micro_whisper, data, tmp_path / "two", *options)
+    train_in_two(whisper_train, two, tmp_path / "store")
     assert difference(one, checkpoint(tmp_path / "two"), micro_whisper) < 1e-5
 
 

@@ -152,9 +152,11 @@ forget_report() {
   done
 }
 
-# code_of ROOM: checksum of the files of a part of the package.
+# code_of ROOM: checksum of the files of a part of the package, in a clone or installed.
 code_of() {
-  find -L "../../../espnet_merge/$1" -type f -not -name '*.pyc' -print0 | sort -z |
+  local package
+  package=$("$python" -c 'import espnet_merge; print(*espnet_merge.__path__)')
+  find -L "$package/$1" -type f -not -name '*.pyc' -print0 | sort -z |
     xargs -0 cat | cksum
 }
 

@@ -32,7 +32,9 @@ def test_others_stay():
 
 def test_options_are_marked():
     html = "<code>--tail</code> <code>--tail 4</code> <code>-j</code>"
-    assert mark_options(html).count('class="option"') == 2
+    assert mark_options(html).count('class="option"') == 3
+    others = f"<code>a --tail</code> <code>--experts {'a ' * 20}</code>"
+    assert mark_options(others) == others
 
 
 @pytest.mark.parametrize("module", [formulas, shell])
