@@ -98,10 +98,12 @@ has_line() { grep -qxF -- "$1" <<<"$output"; } # WORDS
   [ "$status" -eq 0 ]
   grep -qE '^sbatch .*--mem-per-cpu 8G --job-name full_es .*--gres=gpu:2 .*# training full_es$' <<<"$output"
   grep -qE '^sbatch .*--mem-per-cpu 4G .*--array=1-2 +# merging by soup, merging by mine$' <<<"$output"
-  # Each in two parts: the base at once, experts when they are trained, merges when merged.
-  for what in "1-2 +# decoding by zero_shot" "1-4 +# decoding by full_es, decoding by full_it" \
-    "1-4 +# decoding by soup, decoding by mine"; do
-    grep -qE "^sbatch .*--gres=gpu:1 .*--array=$what$" <<<"$output"
+  # Each in two parts, and joined: the base at once, experts when trained, merges when merged.
+  for what in "2 +# decoding by zero_shot" \
+    "5 +# decoding by zero_shot, decoding by full_es, decoding by full_it" \
+    "6 +# decoding by full_es, decoding by full_it, decoding by soup, decoding by mine" \
+    "2 +# decoding by soup, decoding by mine"; do
+    grep -qE "^sbatch .*--gres=gpu:1 .*--array=1-$what$" <<<"$output"
   done
   [ ! -e exp/.plan.tsv ]
 }

@@ -343,16 +343,6 @@ if [[ -n $seeds ]]; then
   exit
 fi
 
-# run_planned: run what stages 6 to 9 have planned, each job when its inputs are there.
-run_planned() {
-  local dirs=("${trained[@]/#/$expdir/}" "${later[@]/#/$expdir/}")
-  if [[ $listing == true || ${#plan[@]} == 0 ]]; then return; fi
-  follow "${dirs[@]/%//train.log}" "${dirs[@]/%//launch.log}"
-  renewing run_plan stats="$nj" train="$train_nj" router=1 statistics="$nj" merge="$nj" \
-    search="$nj" decode="$decode_nj"
-  unfollow
-}
-
 stages() {
   run_stage 1 "packages -> data/*" prepare_data
   run_stage 2 "data/*_train -> data/*_train_sp (optional)" perturb_speed

@@ -1,6 +1,7 @@
 # shellcheck shell=bash disable=SC2154
-# Source me. Stages 4 and 6 to 8 of merge.sh: the base, trained systems, and merges. Expects
-# the options of merge.sh and the variables that it derives from them.
+# Source me. Stages 4 and 6 to 8 of merge.sh: the base, trained systems, and merges; and the
+# run of what is planned. Expects the options of merge.sh and the variables that it derives
+# from them.
 
 # Stage 4
 fetch_models() {
@@ -280,4 +281,14 @@ collect_statistics() { # KIND:DIRECTORY-OF-AN-EXPERT
     "$train_cmd" "$out/$kind.log" espnet-merge statistics --kind "$kind" "${model[@]}" \
     --data "$dumpdir/$(train_set "$name")" --output "$out/$kind" --overwrite \
     "${statistics_words[@]}"
+}
+
+# run_planned: run what stages 6 to 9 have planned, each job when its inputs are there.
+run_planned() {
+  local dirs=("${trained[@]/#/$expdir/}" "${later[@]/#/$expdir/}")
+  if [[ $listing == true || ${#plan[@]} == 0 ]]; then return; fi
+  follow "${dirs[@]/%//train.log}" "${dirs[@]/%//launch.log}"
+  renewing run_plan stats="$nj" train="$train_nj" router=1 statistics="$nj" merge="$nj" \
+    search="$nj" decode="$decode_nj"
+  unfollow
 }
