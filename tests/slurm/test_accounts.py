@@ -51,6 +51,6 @@ def test_cancelled_task_is_told_by_accounts(client, task, monkeypatch, noticed):
 
 def test_time_limit_is_told_by_accounts(client, task, monkeypatch, noticed):
     client.cluster.run("scontrol", "update", f"JobId={task}", "EndTime=now+1")
-    noticed(client.hears("task 2 reached its time limit", 60), 60)  # SLURM's 30
+    noticed(client.hears("task 2 reached its time limit", 60))  # SLURM's 30
     assert client.wait() == 1
     assert accounts_of(client, task, monkeypatch).state == "TIMEOUT"

@@ -64,7 +64,7 @@ def test_first_finished_attempt_wins(cluster, tmp_path, noticed):
     os.kill(late, signal.SIGSTOP)
     cluster.cut_off("n2")
     given_up(cluster, "n2")
-    noticed(client.hears("lost its node [NODE_FAIL]"), 15)
+    noticed(client.hears("lost its node [NODE_FAIL]"))
     client.waits_for("on.n1")
     assert cluster.processes("n2")  # two copies live
     assert client.wait() == 0
@@ -94,9 +94,7 @@ def test_training_behind_a_partition(cluster, trained, expected, tmp_path, notic
     cluster.cut_off("n2")
     launch = recipe.directory / "exp" / "full_es" / "launch.log"
     given_up(cluster, "n2")
-    noticed(
-        cluster.wait_for(lambda: "NODE_FAIL" in launch.read_text(), 60, "notice"), 15
-    )
+    noticed(cluster.wait_for(lambda: "NODE_FAIL" in launch.read_text(), 30, "notice"))
     cluster.wait_for(lambda: not cluster.processes("n2"), 30, "end of the late copy")
     _, said = driver.communicate(timeout=900)
     assert driver.returncode == 0, said[-3000:]

@@ -36,9 +36,7 @@ def test_node_without_power_in_training(cluster, trained, expected, tmp_path, no
     cluster.cut_power(node)
     cluster.run("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=test")
     launch = expert / "launch.log"
-    noticed(
-        cluster.wait_for(lambda: "NODE_FAIL" in launch.read_text(), 60, "notice"), 15
-    )
+    noticed(cluster.wait_for(lambda: "NODE_FAIL" in launch.read_text(), 30, "notice"))
     cluster.start(node)
     _, said = driver.communicate(timeout=900)
     assert driver.returncode == 0, said[-3000:]
@@ -61,8 +59,9 @@ def test_driver_that_is_ended_in_decoding(
     assert not cluster.jobs()
     ends_as(recipe, expected)
     start = time.monotonic()
-    assert recipe.run(**FEWER, stage="7", stop_stage="9").returncode == 0
-    noticed(time.monotonic() - start, 8)  # nothing is done again
+    done = recipe.run(**FEWER)
+    noticed(time.monotonic() - start)
+    assert "ing by" not in done.stderr  # nothing is done again
 
 
 class Decoding:
