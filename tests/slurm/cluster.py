@@ -264,7 +264,7 @@ class Cluster:
 
     def stop(self) -> None:
         if "slurmctld" in self.daemons:
-            with suppress(RuntimeError, subprocess.TimeoutExpired):
+            with suppress(RuntimeError, TimeoutError, subprocess.TimeoutExpired):
                 self.run("scancel", "-u", "root")
                 self.wait_for(lambda: not self.jobs(), 10, "end of jobs")
         for process in self.processes():

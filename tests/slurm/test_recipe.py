@@ -86,7 +86,7 @@ class Decoding:
         (self.task, _, self.node, _), *_ = self.tasks()
 
     def go_on(self) -> None:
-        self.cluster.run("scontrol", "resume", self.job)
+        self.cluster.run("scontrol", "resume", self.job, check=False)  # what is left
 
     def kill_driver(self) -> None:
         """End all processes of the run on this machine by signal 9."""
