@@ -6,7 +6,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -90,9 +89,9 @@ class Decoding:
 
     def kill_driver(self) -> None:
         """End all processes of the run on this machine by signal 9."""
-        with suppress(ProcessLookupError):
+        if self.driver.poll() is None:
             os.killpg(self.driver.pid, signal.SIGKILL)
-        self.driver.communicate()
+            self.driver.communicate()
 
 
 @pytest.fixture
@@ -121,7 +120,7 @@ def test_daemons_and_power_that_fail_in_decoding(decoding, cluster, expected):
     """The controller, then a node's daemon, then its power: the run ends by itself."""
     cluster.kill("slurmctld")
     cluster.start("slurmctld")
-    cluster.wait_for(lambda: "UP" in cluster.run("scontrol", "ping"), 20, "controller")
+    cluster.wait_for(cluster.answers, 20, "controller")
     cluster.kill(decoding.node)
     cluster.start(decoding.node)
     cluster.cut_power(decoding.node)
