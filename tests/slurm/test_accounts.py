@@ -9,7 +9,7 @@ from espnet_merge.cluster import scheduler
 from tests.slurm.cluster import Cluster
 from tests.slurm.conftest import Client
 
-pytestmark = pytest.mark.xdist_group("client")
+pytestmark = pytest.mark.xdist_group("accounts")
 WORDS = ("JOB=1:2", "x.JOB.log", "echo", "on", ";", "sleep", "$[600*(JOB==2)]")
 
 

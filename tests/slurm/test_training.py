@@ -9,8 +9,7 @@ import torch
 
 from tests.slurm.recipe import OnCluster
 
-# One process has what is trained, while the other waits for the client's faults.
-pytestmark = pytest.mark.xdist_group("recipe")
+pytestmark = pytest.mark.xdist_group("training")
 
 OPTIONS = {
     "experts": "es",
