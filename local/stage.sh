@@ -86,13 +86,15 @@ fail() {
   exit 2
 }
 
-# last_error LOG...: what the client of the cluster says of a failure, or else the last
-# line that mentions an error.
+# last_error LOG...: the last line that mentions an error, or what the client of the cluster
+# says first, unless that is a status of the command's own.
 last_error() {
-  local found
-  found=$(grep -hs '^slurm\.py: error: ' "$@" || true)
-  found=${found%%$'\n'*}
-  if [[ -z $found ]]; then found=$(grep -his 'error' "$@" | tail -n 1 || true); fi
+  local said found
+  said=$(grep -hs '^slurm\.py: error: ' "$@" || true)
+  said=${said%%$'\n'*}
+  found=$(grep -his 'error' "$@" | grep -vE '^(slurm\.py|srun): ' | tail -n 1 || true)
+  if [[ $said != *' exited with status '* ]]; then found=${said:-$found}; fi
+  found=${found:-$said}
   echo "${found:-see $1}"
 }
 

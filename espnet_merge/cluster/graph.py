@@ -27,7 +27,7 @@ from espnet_merge.errors import InputError, one_line_error
 PROGRAM = "run_plan.py"
 SHORT = 0.05  # seconds between two looks at processes
 FAILED = 2  # exit status
-TRAINING = "train"  # kind of jobs that no graph runs
+TRAINING = "train"  # kind of jobs that ESPnet submits, each by itself
 
 
 class Graph:
@@ -61,7 +61,7 @@ class Graph:
                     self.collect()
                     if os.getppid() != parent:
                         return FAILED  # nobody waits; who comes back finds the jobs
-                    time.sleep(SHORT if self.processes else LOOK)
+                    time.sleep(LOOK if self.clients else SHORT)
             except Ended as ended:
                 self.stop()
                 return ended.status
@@ -147,7 +147,6 @@ def submissions(jobs: Sequence[Job]) -> Iterator[str]:
             if job.on_slurm:
                 request = read_request(job.arguments)
                 key = (job.kind, request.words, request.settings.max_jobs_run)
-                # A training is submitted by ESPnet, each by itself.
                 own = job.log if job.kind == TRAINING else ""
                 alike.setdefault((own, *key), []).append((job, request))
         for group in alike.values():

@@ -136,8 +136,9 @@ class Pool:
             time.sleep(1)
         for client in self.clients:
             client.record.save()
-        logs = ", ".join(client.request.log for client in self.clients)
-        say(f"{logs}: ended; cancelled {', '.join(sorted(ids)) or 'none'}")
+        if ids:
+            logs = ", ".join(client.request.log for client in self.clients)
+            say(f"{logs}: ended; cancelled {', '.join(sorted(ids))}")
 
     def cancel(self, ids: set[str]) -> bool:
         """Cancel tasks; return whether SLURM has heard it."""

@@ -33,7 +33,9 @@ from espnet_merge.cluster.request import fill
 
 HANDED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2)
 LOOK = 1.0  # seconds between two looks at the claim
-KILL = 10.0  # seconds for a command that has lost its claim to end itself
+KILL = 5.0  # seconds for a command that has lost its claim to end itself
+LATE = LOOK + KILL + 1.0  # seconds after which none that sees the disk still runs
+MAY_LIVE = {"NODE_FAIL", "GONE"}  # states of attempts that may run, unseen by SLURM
 NOT_MINE = os.EX_TEMPFAIL  # exit status of an attempt that may not run
 # A command that does not know of USR1 goes on. What TERM ends may take its time.
 UNLESS_HANDLED = "trap '' USR1 USR2; trap : TERM"
@@ -65,6 +67,7 @@ class _Task:
         self.child: subprocess.Popen[bytes] | None = None
 
     def run(self) -> int:
+        self.let_late_copy_end()
         record, task = self.record, self.task
         command = fill(record.command, record.name, task)
         log = attempt_log(record.directory, task, self.attempt.number)
@@ -105,6 +108,12 @@ class _Task:
         )
         write_end(record.directory, task, end)
         return status
+
+    def let_late_copy_end(self) -> None:
+        """Wait for a copy behind a network partition, which would be in the way."""
+        lost = {attempt.lost.get(self.task) for attempt in self.record.attempts}
+        if lost & MAY_LIVE:
+            time.sleep(max(0.0, self.attempt.submitted + LATE - time.time()))
 
     def wait(self) -> int:
         """Return the status of the command, which ends when another has the claim."""

@@ -264,9 +264,12 @@ def test_attempt_that_lost_its_claim_ends_though_nobody_cancels_it(desk):
     client = desk.start("JOB=1:1", "x.JOB.log", "bash", "-c", ONCE)
     desk.waits(lambda: (desk.directory / "once.1").exists())
     desk.slurm.set("1_1", state="NODE_FAIL")
-    assert client.wait(30) == 0
+    assert client.wait(60) == 0
     desk.waits(lambda: "with status 75" in desk.read("q/x.JOB.log/1.1.log"))
     assert WHOLE in desk.read("x.1.log")
+    # The second has waited for the end of the first.
+    ended = (desk.directory / "q/x.JOB.log/1.1.log").stat().st_mtime
+    assert json.loads(desk.read("q/x.JOB.log/1.end.json"))["started"] >= ended
 
 
 def test_job_that_starts_after_its_client_was_ended_does_nothing(desk):

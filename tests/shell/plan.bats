@@ -98,8 +98,13 @@ has_line() { grep -qxF -- "$1" <<<"$output"; } # WORDS
   [ "$status" -eq 0 ]
   grep -qE '^sbatch .*--mem-per-cpu 8G --job-name full_es .*--gres=gpu:2 .*# training full_es$' <<<"$output"
   grep -qE '^sbatch .*--mem-per-cpu 4G .*--array=1-2 +# merging by soup, merging by mine$' <<<"$output"
-  # Three systems are there once trained, in two parts each; two wait for their merges.
-  grep -qE '^sbatch .*--gres=gpu:1 .*--array=1-6 +# decoding by zero_shot, .*full_it$' <<<"$output"
+  # Each in two parts, and joined: the base at once, experts when trained, merges when merged.
+  for what in "2 +# decoding by zero_shot" \
+    "5 +# decoding by zero_shot, decoding by full_es, decoding by full_it" \
+    "6 +# decoding by full_es, decoding by full_it, decoding by soup, decoding by mine" \
+    "2 +# decoding by soup, decoding by mine"; do
+    grep -qE "^sbatch .*--gres=gpu:1 .*--array=1-$what$" <<<"$output"
+  done
   [ ! -e exp/.plan.tsv ]
 }
 
@@ -229,6 +234,33 @@ has_line() { grep -qxF -- "$1" <<<"$output"; } # WORDS
   printf '%s\n' "soup/model started.mine.model" "mine/model started.soup" >waits
   go
   [ "$status" -eq 0 ]
+}
+
+@test "an expert is decoded while another is trained, and the base meanwhile" {
+  mkdir -p exp/zero_shot && echo base >exp/zero_shot/.done
+  cat >>python <<'EOF_PYTHON'
+if [[ $* == *"--output_dir exp/full_es "* ]]; then
+  for _ in {1..100}; do
+    if [[ -e started.full_it && -e started.zero_shot ]]; then exit; fi
+    sleep 0.1
+  done
+  exit 1
+fi
+EOF_PYTHON
+  go --train_nj 2
+  [ "$status" -eq 0 ]
+  [ "$(grep -c "^espnet-merge merge" calls)" -eq 2 ]
+}
+
+@test "a training that fails is told with its reason; the other expert is decoded" {
+  mkdir -p exp/zero_shot && echo base >exp/zero_shot/.done
+  echo '[[ $* != *exp/full_es\ * ]] || { echo "whisper_train: error: no room" >&2; exit 1; }' >>python
+  go
+  [ "$status" -eq 2 ]
+  [[ $output == *"error: training full_es: whisper_train: error: no room; see exp/full_es/train.log."* ]]
+  [[ $output == *"decoding by full_it: done"* ]]
+  [[ ! -e exp/full_es/.done && -e exp/full_it/.done ]]
+  [ "$(grep -c "^espnet-merge merge" calls)" -eq 0 ]
 }
 
 @test "what does not depend on a failure goes on, and what does waits" {

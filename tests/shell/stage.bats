@@ -140,18 +140,24 @@ os.execvp("bash", ["bash", "script.sh", "1", "1"])' &
   [ ! -e after ]
 }
 
-@test "what the client of a cluster says comes before other errors" {
+@test "what the client of a cluster says comes before other errors, but for a status" {
   cat >>script.sh <<'EOF'
 echo "RuntimeError: none" >log
 echo "slurm.py: error: x.log: task 1 lost its node" >launch.log
 last_error launch.log log
 last_error none log
 last_error none
+sed -i 's/lost its node/exited with status 2 (job 1)/' launch.log
+echo "srun: error: n1: task 0: Exited with exit code 2" >>log
+last_error launch.log log
+last_error launch.log
 EOF
   run bash script.sh 1 1
   [ "${lines[0]}" = "slurm.py: error: x.log: task 1 lost its node" ]
   [ "${lines[1]}" = "RuntimeError: none" ]
   [ "${lines[2]}" = "see none" ]
+  [ "${lines[3]}" = "RuntimeError: none" ]
+  [ "${lines[4]}" = "slurm.py: error: x.log: task 1 exited with status 2 (job 1)" ]
 }
 
 @test "done marks hold the settings" {

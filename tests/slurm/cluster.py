@@ -249,12 +249,16 @@ class Cluster:
             time.sleep(0.1)
         return time.monotonic() - start
 
+    def answers(self) -> bool:
+        """Return whether the controller does."""
+        return "UP" in self.run("scontrol", "ping", check=False)
+
     def reset(self) -> None:
         """Have no jobs, and all nodes idle."""
         for name in ("slurmctld", *NODES):
             if name not in self.daemons:
                 self.start(name)
-        self.wait_for(lambda: "UP" in self.run("scontrol", "ping"), 20, "controller")
+        self.wait_for(self.answers, 20, "controller")
         self.run("scancel", "-u", "root")
         for node in NODES:
             self.run(
@@ -264,7 +268,7 @@ class Cluster:
 
     def stop(self) -> None:
         if "slurmctld" in self.daemons:
-            with suppress(RuntimeError, subprocess.TimeoutExpired):
+            with suppress(RuntimeError, TimeoutError, subprocess.TimeoutExpired):
                 self.run("scancel", "-u", "root")
                 self.wait_for(lambda: not self.jobs(), 10, "end of jobs")
         for process in self.processes():

@@ -131,12 +131,11 @@ def client(cluster: Cluster, tmp_path: Path) -> Iterator[Client]:
 
 @pytest.fixture
 def noticed(request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]):
-    """Print after how many seconds a fault was noticed, and hold it to the limit."""
+    """Print after how many seconds a fault was noticed; ``hears`` waits for 30."""
 
-    def note(seconds: float, limit: float = NOTICED) -> None:
+    def note(seconds: float) -> None:
         with capsys.disabled():
             words = f"\n{request.node.name}: {seconds:.1f} s"
             print(words, file=sys.stderr, flush=True)  # a second process's, too
-        assert seconds < limit
 
     return note

@@ -9,7 +9,7 @@ from espnet_merge.cluster import scheduler
 from tests.slurm.cluster import Cluster
 from tests.slurm.conftest import Client
 
-pytestmark = pytest.mark.xdist_group("client")
+pytestmark = pytest.mark.xdist_group("accounts")
 WORDS = ("JOB=1:2", "x.JOB.log", "echo", "on", ";", "sleep", "$[600*(JOB==2)]")
 
 
@@ -51,6 +51,6 @@ def test_cancelled_task_is_told_by_accounts(client, task, monkeypatch, noticed):
 
 def test_time_limit_is_told_by_accounts(client, task, monkeypatch, noticed):
     client.cluster.run("scontrol", "update", f"JobId={task}", "EndTime=now+1")
-    noticed(client.hears("task 2 reached its time limit", 60), 60)  # SLURM's 30
+    noticed(client.hears("task 2 reached its time limit", 60))  # SLURM's 30
     assert client.wait() == 1
     assert accounts_of(client, task, monkeypatch).state == "TIMEOUT"

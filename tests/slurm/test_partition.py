@@ -37,13 +37,13 @@ def cluster(parted: Cluster) -> Iterator[Cluster]:
     parted.reset()
 
 
-def runners(cluster: Cluster, node: str) -> list[int]:
-    """Return the processes that hold the claims of a node's tasks."""
+def those_of(cluster: Cluster, node: str, module: str) -> list[int]:
+    """Return the processes of a node's jobs that run a module of Python's."""
     found = []
     for process in cluster.processes(node):
         with suppress(OSError):
             words = Path(f"/proc/{process}/cmdline").read_bytes().split(b"\0")
-            if b"espnet_merge.cluster.task" in words:
+            if module.encode() in words:
                 found.append(process)
     return found
 
@@ -60,11 +60,11 @@ def test_first_finished_attempt_wins(cluster, tmp_path, noticed):
     with cluster.only("n2"):
         client.start("JOB=1:1", "x.JOB.log", "bash", "-c", COMMAND.format(12))
         client.waits_for("on.n2")
-    (late,) = runners(cluster, "n2")
+    (late,) = those_of(cluster, "n2", "espnet_merge.cluster.task")
     os.kill(late, signal.SIGSTOP)
     cluster.cut_off("n2")
     given_up(cluster, "n2")
-    noticed(client.hears("lost its node [NODE_FAIL]"), 15)
+    noticed(client.hears("lost its node [NODE_FAIL]"))
     client.waits_for("on.n1")
     assert cluster.processes("n2")  # two copies live
     assert client.wait() == 0
@@ -77,30 +77,29 @@ def test_first_finished_attempt_wins(cluster, tmp_path, noticed):
 
 
 def test_training_behind_a_partition(cluster, trained, expected, tmp_path, noticed):
-    """The late copy sees its claim lost, and ends; the results are the same."""
+    """The late copy sees its claim lost, and ends; the results are the same.
+
+    It is a slow one: on a micro model it would end before SLURM misses its node.
+    """
     recipe = without_expert(trained.copy(tmp_path / "tree"), "full_es")
     recipe.cluster = cluster
     venv = recipe.venv.resolve()
     recipe.use(Path(sys.prefix))
     with cluster.only("n2"):
         driver = recipe.start(**FEWER, stage="7", stop_stage="7")
-        log = recipe.directory / "exp" / "full_es" / "train.log"
-        cluster.wait_for(
-            lambda: log.exists() and "epoch started" in log.read_text("utf-8"),
-            180,
-            "training",
-        )
+        training = (cluster, "n2", "espnet_merge.bin.whisper_train")
+        cluster.wait_for(lambda: those_of(*training), 180, "training")
+    for process in those_of(*training):
+        os.kill(process, signal.SIGSTOP)
     cluster.cut_off("n2")
-    launch = log.with_name("launch.log")
+    launch = recipe.directory / "exp" / "full_es" / "launch.log"
     given_up(cluster, "n2")
-    noticed(
-        cluster.wait_for(lambda: "NODE_FAIL" in launch.read_text(), 60, "notice"), 15
-    )
+    noticed(cluster.wait_for(lambda: "NODE_FAIL" in launch.read_text(), 30, "notice"))
     cluster.wait_for(lambda: not cluster.processes("n2"), 30, "end of the late copy")
     _, said = driver.communicate(timeout=900)
     assert driver.returncode == 0, said[-3000:]
-    cluster.heal()
     recipe.use(venv)
+    recipe.backend = "local"  # warm commands are not seen from n2's network
     done = recipe.run(**FEWER)
     assert done.returncode == 0, done.stderr[-3000:]
     assert recipe.results() == expected

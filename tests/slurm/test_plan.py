@@ -10,7 +10,7 @@ import time
 from tests.cluster.test_graph import ROOT, content, job
 
 MERGES = 20
-RUNNER = f"{ROOT}/local/slurm.py --mem 20M"  # so that all find room
+RUNNER = f"{ROOT}/local/slurm.py"
 ONCE = "if [[ -e once ]]; then echo whole; else touch once; sleep 600; fi"
 
 
@@ -56,7 +56,7 @@ def test_merges_are_one_array_and_each_is_decoded_when_it_is_there(client, notic
     begun = time.monotonic()
     start(client, *merges, *decoding)
     assert client.wait(180) == 0
-    noticed(time.monotonic() - begun, 120)
+    noticed(time.monotonic() - begun)
     assert len(jobs_of(client, "m*")) == 1
     assert len(jobs_of(client, "d*")) < MERGES
     assert len(list(client.directory.glob("exp/*/.done"))) == 2 * MERGES
@@ -69,8 +69,7 @@ def test_task_of_a_shared_array_whose_node_loses_power(client, cluster, noticed)
         job("b", ["echo", "fine"], runner=RUNNER),
     )
     cluster.wait_for((client.directory / "once").exists, 30, "start")
-    (line,) = (one for one in cluster.jobs() if "RUNNING" in one.split())
-    node = line.split()[2]
+    node = client.read("exp/a/q/x.log/1.claim").split()[2]
     cluster.cut_power(node)
     cluster.run("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=test")
     noticed(client.hears("lost its node [NODE_FAIL]"))

@@ -9,8 +9,7 @@ import torch
 
 from tests.slurm.recipe import OnCluster
 
-# One process has what is trained, while the other waits for the client's faults.
-pytestmark = pytest.mark.xdist_group("recipe")
+pytestmark = pytest.mark.xdist_group("training")
 
 OPTIONS = {
     "experts": "es",
@@ -103,6 +102,25 @@ def test_training_whose_job_is_requeued(cluster, recipe, undisturbed, tmp_path):
     _, said = driver.communicate(timeout=900)
     assert driver.returncode == 0, said[-3000:]
     assert job_of(cut) == job
+    assert "The training was resumed using" in log.read_text("utf-8")
+    found = parameters(cut)
+    assert all(torch.equal(found[name], undisturbed[name]) for name in undisturbed)
+
+
+def test_training_one_of_whose_nodes_loses_power(
+    cluster, recipe, undisturbed, tmp_path
+):
+    """The other node's process cannot go on alone; the job is submitted again."""
+    cut = recipe.copy(tmp_path / "tree")
+    cut.use(Path(sys.prefix))
+    driver = cut.start(**ON_TWO)
+    log = started(cluster, cut, 2)
+    cluster.cut_power("n2")
+    cluster.run("scontrol", "update", "NodeName=n2", "State=DOWN", "Reason=test")
+    cluster.start("n2")
+    _, said = driver.communicate(timeout=900)
+    assert driver.returncode == 0, said[-3000:]
+    assert "lost its node [NODE_FAIL]" in said
     assert "The training was resumed using" in log.read_text("utf-8")
     found = parameters(cut)
     assert all(torch.equal(found[name], undisturbed[name]) for name in undisturbed)

@@ -354,11 +354,11 @@ stages() {
     exit
   fi
   run_stage 5 "$dumpdir/org/*, $expdir/base -> $dumpdir/*" filter_utterances
-  run_stage 6 "$dumpdir/*_{train,valid} -> $expdir/stats/*" collect_stats
-  run_stage 7 "$dumpdir/*, $expdir/base -> $expdir/{${trained[*]} ${later[*]}}/model" train_systems
+  plan_stage 6 "$dumpdir/*_{train,valid} -> $expdir/stats/*" collect_stats
+  plan_stage 7 "$dumpdir/*, $expdir/base -> $expdir/{${trained[*]} ${later[*]}}/model" train_systems
   plan_stage 8 "$expdir/{${merge_kinds[*]}}_*/model -> $expdir/{${merged[*]}}/model" merge_experts
   plan_stage 9 "$expdir/*/model -> $expdir/*/inference_*/*/text" decode_systems
-  renewing run_plan statistics="$nj" merge="$nj" search="$nj" decode="$decode_nj"
+  run_planned
   run_stage 10 "$expdir/*/inference_*/*/text -> score.json" score_systems
   run_stage 11 "score.json -> $expdir/{RESULTS.md,report.html,images}" write_report
 }

@@ -1,6 +1,7 @@
 # shellcheck shell=bash disable=SC2154
-# Source me. Stages 4 and 6 to 8 of merge.sh: the base, trained systems, and merges. Expects
-# the options of merge.sh and the variables that it derives from them.
+# Source me. Stages 4 and 6 to 8 of merge.sh: the base, trained systems, and merges; and the
+# run of what is planned. Expects the options of merge.sh and the variables that it derives
+# from them.
 
 # Stage 4
 fetch_models() {
@@ -35,7 +36,6 @@ fetch_base() {
 collect_stats() {
   local name
   for name in "${datasets[@]}"; do collect_stats_of "$name"; done
-  run_plan stats="$nj"
 }
 
 collect_stats_of() { # NAME
@@ -80,13 +80,10 @@ data_args() { # NAME: ESPnet's options that name the files of its data
 
 # Stage 7
 train_systems() {
+  local system
   report_taken
-  local dirs=("${trained[@]/#/$expdir/}" "${later[@]/#/$expdir/}")
-  if [[ $listing == false ]]; then follow "${dirs[@]/%//train.log}" "${dirs[@]/%//launch.log}"; fi
-  run_parallel "$train_nj" train_system "${trained[@]}"
-  run_parallel "$train_nj" train_system "${later[@]}"
+  for system in "${trained[@]}" "${later[@]}"; do train_system "$system"; done
   if has_route routed_heard; then train_router; fi
-  if [[ $listing == false ]]; then unfollow; fi
 }
 
 is_lora() { # SYSTEM
@@ -124,6 +121,7 @@ train_sequential() {
 train_model() { # SYSTEM DATA CONFIG [SYSTEM-TO-START-FROM] [COMMAND]
   local out=$expdir/$1 name=$2 config=$3 start=$expdir/base command=${5:-whisper_train}
   local options=$train_args args more launcher=() sets inputs=()
+  local log=$out/launch.log needs=$expdir/stats/$name/stats.log
   if [[ $command == objectives_train ]]; then
     options+=${objectives_args:+ $objectives_args}
   elif [[ -n ${mixed[$name]:-} ]]; then
@@ -139,6 +137,7 @@ train_model() { # SYSTEM DATA CONFIG [SYSTEM-TO-START-FROM] [COMMAND]
     inputs=("${lora_experts[@]/%//.done}")
   fi
   if ((${#inputs[@]})); then words+=" $(fingerprint "${inputs[@]}")"; fi
+  needs+=" ${inputs[*]/%.done/launch.log}"
   if [[ $take_added == true && -f $out/.added ]] && ! is_done "$out/.done" "$words"; then
     log "$1 was added by add_language.sh: it is taken as it is"
     return
@@ -146,29 +145,22 @@ train_model() { # SYSTEM DATA CONFIG [SYSTEM-TO-START-FROM] [COMMAND]
   is_todo "$out/.done" "$out/train.log" "training $1" "$config" "$options" "${sets[@]}" \
     "${inputs[@]}" || return 0
   if [[ $listing == true ]]; then
-    plan_job train "training $1" "" "" "$cuda_cmd --name $1$(resources)" "$out/train.log" train
+    plan_job train "training $1" "" "$needs" "$cuda_cmd --name $1$(resources)" "$log" train
     return
   fi
-  renew_training "$out" "training $1"
+  renew_training "$out"
   read -ra args <<<"$(data_args "$name")"
   read -ra more <<<"$options"
   if ((ngpu && num_nodes == 1)); then launcher=(../../../local/on_gpus.sh "$ngpu"); fi
   # The processes of a start of a job meet at a file of their own.
-  JOB_INPUTS=$words "$python" -m espnet2.bin.launch --cmd "$cuda_cmd --name $1" \
+  plan_job train "training $1" "$out/.done" "$needs" ../../../local/train.sh "$log" \
+    "$python" -m espnet2.bin.launch --cmd "$cuda_cmd --name $1" \
     --log "$out/train.log" --ngpu "$ngpu" --num_nodes "$num_nodes" \
     --init_file_prefix "$out/.dist_init_\${SLURM_JOB_ID:-0}.\${SLURM_RESTART_COUNT:-0}_" \
     --multiprocessing_distributed true -- "${launcher[@]}" "$python" -m "espnet_merge.bin.$command" \
     --config "$config" --resume true --whisper "$start" --output_dir "$out" "${args[@]}" \
     --train_shape_file "$expdir/stats/$name/train/speech_shape" \
-    --valid_shape_file "$expdir/stats/$name/valid/speech_shape" "${more[@]}" \
-    >"$out/launch.log" 2>&1 ||
-    fail "training $1: $(last_error "$out/launch.log" "$out/train.log"); see" \
-      "$out/train.log."
-  espnet-merge export --exp "$out" --output "$out/model" --overwrite \
-    >>"$out/launch.log" 2>&1 ||
-    fail "exporting $1: $(last_error "$out/launch.log")"
-  mark_done "$out/.done" "$entry"
-  log "trained $1"
+    --valid_shape_file "$expdir/stats/$name/valid/speech_shape" "${more[@]}"
 }
 
 resources() { # options of cuda_cmd, as ESPnet's launcher adds them
@@ -176,8 +168,8 @@ resources() { # options of cuda_cmd, as ESPnet's launcher adds them
   if ((num_nodes > 1)); then echo " --num_nodes $num_nodes"; fi
 }
 
-# renew_training DIRECTORY WHAT: set aside what was trained otherwise, which may have taken
-# days; note what is trained now.
+# renew_training DIRECTORY: set aside what was trained otherwise, which may have taken days;
+# note what is trained now.
 renew_training() {
   local out=$1 number=1 place=$expdir/replaced/${1##*/}
   if [[ -f $out/.settings ]] && ! is_done "$out/.settings" "$words"; then
@@ -186,7 +178,6 @@ renew_training() {
     mv "$out" "$place.$number"
     why+="; what was there is now $place.$number"
   fi
-  log "$2: $why"
   mkdir -p "$out"
   mark_done "$out/.settings" "$entry"
 }
@@ -208,18 +199,19 @@ merge_experts() {
 }
 
 make_merge() { # NAME
-  local out=$expdir/$1 file=${config_of[$1]:-} models kind args=() needs=() own=
+  local out=$expdir/$1 file=${config_of[$1]:-} models kind args=() needs own=
   if [[ -n ${space_of[$1]:-} ]]; then
     search_coefficients "$1"
     return
   fi
   mapfile -t models < <(expert_dirs "${kind_of[$1]}")
+  needs=("${models[@]/%//launch.log}")
   words="$(fingerprint "$file") $(fingerprint "${models[@]/%//.done}")"
   kind=$(statistics_kind "$file")
   if [[ -n $kind ]]; then
     words+=" $statistics_args"
     own=$statistics_args
-    needs=("${models[@]/%//$kind.log}")
+    needs+=("${models[@]/%//$kind.log}")
     args=(--set "statistics=[$(IFS=,; echo "${models[*]/%//$kind}")]")
   fi
   words+=${merge_args:+ $merge_args}
@@ -250,8 +242,8 @@ search_coefficients() { # NAME: merge with coefficients that do best on developm
       mark_done "$out/.settings" "$settings"
     fi
   fi
-  plan_job search "searching for $1" "$out/.done" "" "$train_cmd" "$out/search.log" \
-    espnet-merge search --space "${space_of[$1]}" --base "$expdir/base" \
+  plan_job search "searching for $1" "$out/.done" "${models[*]/%//launch.log}" "$train_cmd" \
+    "$out/search.log" espnet-merge search --space "${space_of[$1]}" --base "$expdir/base" \
     --experts "${models[@]/%//model}" --data "${valid[@]}" \
     --decode-config "$mode" --normalizer "$normalizer" --output "$out" "${args[@]}" \
     "${merge_words[@]}" "${search_words[@]}"
@@ -285,8 +277,18 @@ collect_statistics() { # KIND:DIRECTORY-OF-AN-EXPERT
   words="$(fingerprint "$out/.done") $(fingerprint "${sets[@]}") $statistics_args"
   is_todo "$out/.$kind.done" "$out/$kind.log" "$kind statistics of $system" "$out/.done" \
     "${sets[@]}" "$statistics_args" || return 0
-  plan_job statistics "$kind statistics of $system" "$out/.$kind.done" "" "$train_cmd" \
-    "$out/$kind.log" espnet-merge statistics --kind "$kind" "${model[@]}" \
+  plan_job statistics "$kind statistics of $system" "$out/.$kind.done" "$out/launch.log" \
+    "$train_cmd" "$out/$kind.log" espnet-merge statistics --kind "$kind" "${model[@]}" \
     --data "$dumpdir/$(train_set "$name")" --output "$out/$kind" --overwrite \
     "${statistics_words[@]}"
+}
+
+# run_planned: run what stages 6 to 9 have planned, each job when its inputs are there.
+run_planned() {
+  local dirs=("${trained[@]/#/$expdir/}" "${later[@]/#/$expdir/}")
+  if [[ $listing == true || ${#plan[@]} == 0 ]]; then return; fi
+  follow "${dirs[@]/%//train.log}" "${dirs[@]/%//launch.log}"
+  renewing run_plan stats="$nj" train="$train_nj" router=1 statistics="$nj" merge="$nj" \
+    search="$nj" decode="$decode_nj"
+  unfollow
 }

@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2154
+# shellcheck shell=bash disable=SC2154,SC2004
 # Source me. Stages 9 to 11 of merge.sh: hypotheses, scores, the report, and the table of
 # several seeds. Expects the options of merge.sh and the variables that it derives from them.
 
@@ -15,17 +15,20 @@ decode_systems() {
 decode_system() { # SYSTEM MODE
   local dir=$expdir/$1 out=$expdir/$1/inference_$2 model=(--model "$expdir/$1/model")
   local what="decoding by $1" sets=("${tests[@]/#/$dumpdir/}")
+  local needs="$dir/launch.log $dir/merge.log $dir/search.log"
   if [[ $2 != "${modes[0]}" && $1 != zero_shot ]]; then what+=", $2"; fi
   if is_lora "$1"; then model=(--model "$expdir/base" --adapter "$dir/model"); fi
   if [[ $1 == routed_heard ]]; then
     mapfile -t model < <(router_options)
     model+=(--model "$expdir/base")
+    will_say[$dir/.done]=$(router_words)
+    needs="$dir/router.log ${lora_experts[*]/%//launch.log}"
   fi
   words="$(fingerprint "${decode_file[$2]}") ${decode_words[*]} $(fingerprint "$dir/.done")"
   words+=" $(fingerprint "${sets[@]/%//.done}")"
   is_todo "$out/.done" "$out/decode.log $out/decode.*.log" "$what" "${decode_file[$2]}" \
     "${decode_words[*]}" "$dir/.done" "${sets[@]/%//.done}" || return 0
-  plan_decoding "$what" "$out/.done" "$dir/merge.log $dir/search.log" "$out" "${model[@]}" \
+  plan_decoding "$what" "$out/.done" "$needs" "$out" "${model[@]}" \
     --overwrite --config "${decode_file[$2]}" --data "${sets[@]}" \
     --output "${tests[@]/#/$out/}" "${decode_words[@]}"
 }

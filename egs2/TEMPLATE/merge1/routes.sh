@@ -36,19 +36,11 @@ train_router() {
     valid+=("$name=$dumpdir/${name}_valid")
   done
   read -ra more <<<"$router_args"
-  if must_make "$out/.router.done" "$out/router.log" "training the router" "$router_args" \
-    "${inputs[@]}"; then
-    mkdir -p "$out"
-    JOB_INPUTS=$words run_job "$train_cmd" "$out/router.log" \
-      espnet-merge router --model "$expdir/base" \
-      --train "${train[@]}" --valid "${valid[@]}" --output "$out/router" --overwrite \
-      "${more[@]}" ||
-      fail "training the router: $(last_error "$out/router.log")"
-    mark_done "$out/.router.done" "$entry"
-  fi
-  words="$routed_args $(fingerprint "$out/.router.done" "${lora_experts[@]/%//.done}")"
-  will_say[$out/.done]=$words
-  if [[ $listing == false ]]; then mark_done "$out/.done" "$words"; fi
+  is_todo "$out/.router.done" "$out/router.log" "training the router" "$router_args" \
+    "${inputs[@]}" || return 0
+  plan_job router "training the router" "$out/.router.done" "" "$train_cmd" "$out/router.log" \
+    espnet-merge router --model "$expdir/base" \
+    --train "${train[@]}" --valid "${valid[@]}" --output "$out/router" --overwrite "${more[@]}"
 }
 
 mixture_options() { # options of whisper_train with the experts
@@ -57,6 +49,11 @@ mixture_options() { # options of whisper_train with the experts
 }
 
 # Stage 9
+router_words() { # what decides the hypotheses, beside what decides those of all systems
+  local inputs=("$expdir/routed_heard/.router.done" "${lora_experts[@]/%//.done}")
+  echo "$routed_args $(fingerprint "${inputs[@]}")"
+}
+
 router_options() { # options of decode with the router and its experts, one a line
   local name words
   read -ra words <<<"$routed_args"
