@@ -75,7 +75,7 @@ def repeated_audio(sets: Sequence[Checked]) -> Iterator[Finding]:
             f"audio of {split} in {other}",
             hits,
             _count(own) - skipped,
-            f"scores are of what was trained on: take them out of {other}",
+            f"scores are not of new speech: take them out of {other}",
         )
         yield found
         if skipped:
