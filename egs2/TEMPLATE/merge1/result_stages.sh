@@ -157,8 +157,10 @@ forget_report() {
 
 # code_of ROOM: checksum of the files of a part of the package, in a clone or installed.
 code_of() {
-  local package
-  package=$("$python" -c 'import espnet_merge; print(*espnet_merge.__path__)')
+  local package=../../../espnet_merge
+  if [[ ! -d $package ]]; then
+    package=$("$python" -c 'import espnet_merge; print(*espnet_merge.__path__)')
+  fi
   find -L "$package/$1" -type f -not -name '*.pyc' -print0 | sort -z |
     xargs -0 cat | cksum
 }
