@@ -24,8 +24,9 @@ from espnet_merge.cluster.scheduler import GONE, SilentError
 # Seconds that a status on disk may need to be seen from here, after SLURM has told the
 # end: of a failure SLURM tells the status, too.
 GRACE = {"COMPLETED": 60.0, "FAILED": 5.0, GONE: 5.0}
-# The cluster broke these, not the command.
-BROKEN = ("NODE_FAIL", "PREEMPTED", "BOOT_FAIL", "REVOKED", "HELD", GONE)
+# The cluster broke these, not the command: also a task that is done for SLURM and never
+# began, as where a node's daemon dies while it starts the task.
+BROKEN = ("NODE_FAIL", "PREEMPTED", "BOOT_FAIL", "REVOKED", "HELD", "COMPLETED", GONE)
 SHORT = ("TIMEOUT", "UNFINISHED")  # these need more time
 # Why a job waits that will never start by itself: what is made of it.
 STUCK = {

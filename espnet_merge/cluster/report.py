@@ -24,6 +24,7 @@ MEANING = {
     "PREEMPTED": "was preempted by another job",
     "DEADLINE": "reached its deadline",
     "HELD": "was held by SLURM after a launch that failed",
+    "COMPLETED": "is done, as SLURM says, and has written no status",
     "GONE": "is no longer known to SLURM",
     "DependencyNeverSatisfied": "depends on a job that has failed",
 }
