@@ -20,7 +20,7 @@ ASR = {"librispeech": "en", "aishell": "zh"}
 
 def main() -> None:
     """Prepare the sets that do not exist yet."""
-    sets = {"translate": ANY, "transcribe": ANY, "asr": ANY, "librispeech_train": SOME}
+    sets = {TRANSLATE: ANY, TRANSCRIBE: ANY, "asr": ANY, "librispeech_train": SOME}
     corpora = dict.fromkeys(("commonvoice", "covost", *ASR), ONE)
     run(prepare, **sets, **corpora)
 
