@@ -207,9 +207,11 @@ def write_bin(model: Path, place: Path, shards: int = 1) -> None:
     import torch
     from safetensors.torch import load_file
 
+    from espnet_merge.files import FETCH_JSON
+
     weights = load_file(model / "model.safetensors")
     weights["proj_out.weight"] = weights["model.decoder.embed_tokens.weight"]
-    ignore = shutil.ignore_patterns("*.safetensors", "fetch.json")
+    ignore = shutil.ignore_patterns("*.safetensors", FETCH_JSON)
     shutil.copytree(model, place, ignore=ignore)
     if shards == 1:
         torch.save(weights, place / "pytorch_model.bin")
