@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from espnet_merge.errors import one_line_error, one_line_warnings
+from espnet_merge.errors import one_line_error, one_line_warnings, quiet_pipe
 from espnet_merge.extras import named_extra
 from espnet_merge.options import Declared, Options, build, declared, with_one_sign
 from espnet_merge.version import __version__
@@ -67,6 +67,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     with (
         one_line_error(program, OSError),
         one_line_warnings(program),
+        quiet_pipe(),
         named_extra(name),
     ):
         command.main(parse(command.Command, subparser, argv[1:]))

@@ -1,5 +1,7 @@
 """What the user can mend, told as a line: the one exception, and the one warning."""
 
+import os
+import signal
 import sys
 import warnings
 from collections.abc import Iterator
@@ -34,6 +36,18 @@ def one_line_error(program: str, *also: type[Exception]) -> Iterator[None]:
         message = " ".join(str(error).split())
         print(f"{program}: error: {message}", file=sys.stderr)
         sys.exit(2)
+
+
+@contextmanager
+def quiet_pipe() -> Iterator[None]:
+    """End as SIGPIPE ends a process where nobody reads stdout any more (``| head``)."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Python flushes once more at its exit, and would tell of it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(128 + signal.SIGPIPE)
 
 
 @contextmanager

@@ -73,6 +73,15 @@ def started(cluster, recipe: OnCluster, epoch: int) -> Path:
     return log
 
 
+def ends_undisturbed(driver, cut: OnCluster, undisturbed) -> str:
+    """See a run end with the parameters of one that nothing cut; return its words."""
+    _, said = driver.communicate(timeout=900)
+    assert driver.returncode == 0, said[-3000:]
+    found = parameters(cut)
+    assert all(torch.equal(found[name], undisturbed[name]) for name in undisturbed)
+    return said
+
+
 def test_training_saves_itself_before_its_time_limit(
     cluster, recipe, undisturbed, tmp_path
 ):
@@ -82,12 +91,9 @@ def test_training_saves_itself_before_its_time_limit(
     log = started(cluster, cut, 1)
     cluster.run("scancel", "--batch", "--signal=USR1", job_of(cut))
     cluster.wait_for(lambda: "stopped in epoch" in log.read_text(), 60, "checkpoint")
-    _, said = driver.communicate(timeout=900)
-    assert driver.returncode == 0, said[-3000:]
+    said = ends_undisturbed(driver, cut, undisturbed)
     assert "has saved what it did" in said
     assert "goes on in epoch" in log.read_text("utf-8")
-    found = parameters(cut)
-    assert all(torch.equal(found[name], undisturbed[name]) for name in undisturbed)
 
 
 def test_training_whose_job_is_requeued(cluster, recipe, undisturbed, tmp_path):
@@ -99,12 +105,9 @@ def test_training_whose_job_is_requeued(cluster, recipe, undisturbed, tmp_path):
     job = job_of(cut)
     cluster.run("scontrol", "update", f"JobId={job}", "Requeue=1")
     cluster.run("scontrol", "requeue", job)
-    _, said = driver.communicate(timeout=900)
-    assert driver.returncode == 0, said[-3000:]
+    ends_undisturbed(driver, cut, undisturbed)
     assert job_of(cut) == job
     assert "The training was resumed using" in log.read_text("utf-8")
-    found = parameters(cut)
-    assert all(torch.equal(found[name], undisturbed[name]) for name in undisturbed)
 
 
 def test_training_one_of_whose_nodes_loses_power(
@@ -118,12 +121,9 @@ def test_training_one_of_whose_nodes_loses_power(
     cluster.cut_power("n2")
     cluster.run("scontrol", "update", "NodeName=n2", "State=DOWN", "Reason=test")
     cluster.start("n2")
-    _, said = driver.communicate(timeout=900)
-    assert driver.returncode == 0, said[-3000:]
+    said = ends_undisturbed(driver, cut, undisturbed)
     assert "lost its node [NODE_FAIL]" in said
     assert "The training was resumed using" in log.read_text("utf-8")
-    found = parameters(cut)
-    assert all(torch.equal(found[name], undisturbed[name]) for name in undisturbed)
 
 
 def test_set_that_is_smaller_than_the_processes_is_told(recipe, tmp_path):
