@@ -9,6 +9,7 @@ differ, or settings of decoding other than the padding of each training.
 
 --baseline and --merges ask for differences: of all systems to the best baseline, of the
 merges to the best of them. Their intervals and p-values are over seeds and utterances.
+--picture draws the first: who is better, who is worse, who is equal within 2 points.
 
 --save writes a small file for one seed, with the errors in each utterance. --load reads
 such files alone, so that seeds can be trained on several days and machines. The files
@@ -18,7 +19,7 @@ For example:
   espnet-merge seeds --sets cs_test it_test --mean old=it_test \
     --row "from scratch" exp/seed*/scratch/cs/inference_as_trained/cs_test \
     --row "full" exp/seed*/full/cs/inference_as_trained/{cs,it}_test --output table.md
-  espnet-merge seeds --load results/seed_*.json
+  espnet-merge seeds --load results/seed_*.json --picture differences.png
 """
 
 from collections.abc import Mapping, Sequence
@@ -122,6 +123,10 @@ class Command(Options):
     output: Annotated[
         AnyPath | None, Option("Markdown file to write", metavar="FILE")
     ] = None
+    picture: Annotated[
+        AnyPath | None,
+        Option("PNG file to write: differences to the best baseline", metavar="FILE"),
+    ] = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -131,12 +136,15 @@ class Command(Options):
             raise InputError("--row needs --sets, the columns.")
         if self.load and self.save:
             raise InputError("--save takes --row; what is loaded is saved already.")
+        if self.picture and self.save:
+            raise InputError("--picture is of a table, and --save writes none.")
 
     def __call__(self) -> str:
         """Read the scores; return a table in Markdown, or what was saved."""
         from espnet_merge.disk.atomic import whole_file
         from espnet_merge.report.plan import averages
         from espnet_merge.report.runs import read_runs
+        from espnet_merge.report.seed_differences import SeedComparison
         from espnet_merge.report.seed_files import load, save
         from espnet_merge.report.seed_plan import SeedPlan
         from espnet_merge.report.seeds import markdown
@@ -154,18 +162,25 @@ class Command(Options):
         if self.load:
             kept = load([Path(path) for path in self.load])
             plan = SeedPlan.joined([replace(plan, **given) for plan in kept.plans])
-            lines = markdown(kept.runs, plan, kept.facts)
+            seeds, facts = SeedComparison(kept.runs, plan), kept.facts
         else:
             plan = SeedPlan(**given)
             rows = {name: [Path(x) for x in own] for name, own in self.row.items()}
             runs = read_runs(rows)
             if self.save:
                 return save(Path(self.save), runs, plan, self.configuration)
-            lines = markdown(runs, plan)
-        text = "\n".join(lines)
+            seeds, facts = SeedComparison(runs, plan), {}
+        if self.picture and not seeds.to_baseline:
+            raise InputError("--picture shows differences to a --baseline; name one.")
+        text = "\n".join(markdown(seeds, facts))
         if self.output:
             with whole_file(Path(self.output)) as part:
                 part.write_text(f"{text}\n", encoding="utf-8")
+        if self.picture:
+            from espnet_merge.report.seed_picture import DPI, draw_differences
+
+            with whole_file(Path(self.picture)) as part:
+                draw_differences(seeds.to_baseline).savefig(part, dpi=DPI, format="png")
         return text
 
 

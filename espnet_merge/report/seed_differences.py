@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
+from functools import cached_property
 from statistics import fmean
 
 from espnet_merge.errors import InputError
-from espnet_merge.report.runs import Runs, comparable, run_of, seeds_of
+from espnet_merge.report.runs import Runs, check_runs, comparable, run_of, seeds_of
 from espnet_merge.report.seed_plan import Column, SeedPlan
 from espnet_merge.report.tables import MISSING, best_of, markdown_table
 from espnet_merge.score import RESAMPLES
@@ -27,6 +29,15 @@ EXPLAINED = (
     " and the interval a bootstrap. p is by Holm's correction over the rows of its "
     "column."
 )
+
+
+class Verdict(Enum):
+    """What is known of a system and the one that it is compared with."""
+
+    BETTER = "better"
+    WORSE = "worse"
+    EQUAL = f"equal within ±{EQUAL:g} points"
+    UNKNOWN = "cannot be told apart"
 
 
 @dataclass(frozen=True)
@@ -52,52 +63,115 @@ class Differences:
         own = self.found[system]
         return f"{own.points:+z.1f} {_interval(own)}, p {show_p(self.p[system])}"
 
+    def verdict(self, system: str) -> Verdict:
+        """Return what is known of a system and the other."""
+        own = self.found[system]
+        if self.p[system] < ALPHA:
+            higher_is_better = self.column.metric in CORPUS_SCORES
+            better = (own.points > 0) == higher_is_better
+            return Verdict.BETTER if better else Verdict.WORSE
+        within = max(-own.low, own.high) < EQUAL
+        return Verdict.EQUAL if within else Verdict.UNKNOWN
+
     def sentence(self, system: str) -> str:
         """Return what can be said of a system and the other."""
-        own, p = self.found[system], self.p[system]
-        facts = f"{own.points:+z.1f} {_interval(own)}, p {show_p(p)}"
-        higher_is_better = self.column.metric in CORPUS_SCORES
-        if p < ALPHA:
-            word = "better" if (own.points > 0) == higher_is_better else "worse"
-            found = f"is {word} than `{self.other}` by {abs(own.points):.1f} points"
-            return f"{self.column.head}: `{system}` {found} ({facts})."
-        within = max(-own.low, own.high) < EQUAL
-        equal = f"; equal within ±{EQUAL:g} points" if within else ""
+        own, verdict = self.found[system], self.verdict(system)
+        facts = f"{own.points:+z.1f} {_interval(own)}, p {show_p(self.p[system])}"
+        if verdict in {Verdict.BETTER, Verdict.WORSE}:
+            found = f"{verdict.value} than `{self.other}` by {abs(own.points):.1f}"
+            return f"{self.column.head}: `{system}` is {found} points ({facts})."
+        equal = f"; {verdict.value}" if verdict is Verdict.EQUAL else ""
         return (
             f"{self.column.head}: `{system}` and `{self.other}` cannot be told apart "
             f"({facts}{equal})."
         )
 
 
-def differences(runs: Runs, plan: SeedPlan) -> Iterator[str]:
+@dataclass(frozen=True)
+class SeedComparison:
+    """Systems of several seeds, and how they differ; each test is made once.
+
+    Attributes:
+        runs: of the systems.
+        plan: what is shown, and which systems are baselines and merges.
+
+    Raises:
+        InputError: runs that cannot stand in one table, or a plan of other ones.
+    """
+
+    runs: Runs
+    plan: SeedPlan
+
+    def __post_init__(self) -> None:
+        check_runs(self.runs, self.plan.base)
+        self.plan.check(self.runs)
+
+    @cached_property
+    def columns(self) -> Sequence[Column]:
+        """The means, or all sets where there is none."""
+        columns = self.plan.columns(self.runs)
+        return [c for c in columns if c.name in self.plan.means] or columns
+
+    @cached_property
+    def baseline(self) -> str | None:
+        """The best baseline, if one was named."""
+        return _best(self.runs, self.plan, self.columns[0], self.plan.baseline)
+
+    @cached_property
+    def merge(self) -> str | None:
+        """The best merge, if one was named."""
+        return _best(self.runs, self.plan, self.columns[0], self.plan.merges)
+
+    @cached_property
+    def contender(self) -> str | None:
+        """The best merge, or where it is the baseline, the best of the others."""
+        others = [system for system in self.runs if system != self.baseline]
+        if self.merge in others:
+            return self.merge
+        return _best(self.runs, self.plan, self.columns[0], others)
+
+    @cached_property
+    def to_baseline(self) -> Sequence[Differences]:
+        """Differences of all systems to the best baseline, one for each column.
+
+        Raises:
+            InputError: counts of utterances are not there, or not of the same set.
+        """
+        return self._differences(list(self.runs), self.baseline)
+
+    @cached_property
+    def to_merge(self) -> Sequence[Differences]:
+        """Differences of the merges to the best of them; errors as ``to_baseline``."""
+        merges = self.plan.merges
+        return self._differences(merges, self.merge) if len(merges) > 1 else []
+
+    def _differences(
+        self, systems: Sequence[str], other: str | None
+    ) -> Sequence[Differences]:
+        if other is None:
+            return []
+        return [_tested(self.runs, self.plan, c, systems, other) for c in self.columns]
+
+
+def differences(seeds: SeedComparison) -> Iterator[str]:
     """Yield tables of differences to the best baseline and to the best merge.
 
     Args:
-        runs: of the systems.
-        plan: which are baselines and merges; without both there is nothing to yield.
+        seeds: what is compared; without baselines and merges there is nothing to yield.
 
     Raises:
         InputError: counts of utterances are not there, or not of the same set.
     """
-    columns = plan.columns(runs)
-    columns = [column for column in columns if column.name in plan.means] or columns
-    baseline, merge = (
-        _best(runs, plan, columns[0], systems)
-        for systems in (plan.baseline, plan.merges)
-    )
+    runs, plan, tables = seeds.runs, seeds.plan, seeds.to_baseline
     sentences: list[str] = []
-    if baseline is not None:
-        tables = [_tested(runs, plan, c, list(runs), baseline) for c in columns]
-        yield from _table(runs, tables, plan.baseline, columns[0])
-        others = [system for system in runs if system != baseline]
-        contender = merge if merge in others else _best(runs, plan, columns[0], others)
-        if contender is not None:
-            sentences += [t.sentence(contender) for t in tables if contender in t.found]
-            yield from _by_set(runs, plan, contender, baseline)
-    if merge is not None and len(plan.merges) > 1:
-        tables = [_tested(runs, plan, c, plan.merges, merge) for c in columns]
-        yield from _table(runs, tables, plan.merges, columns[0])
-        sentences.append(_merges(tables[0]))
+    if tables:
+        yield from _table(runs, tables, plan.baseline)
+        if (system := seeds.contender) is not None:
+            sentences += [t.sentence(system) for t in tables if system in t.found]
+            yield from _by_set(runs, plan, system, tables[0].other)
+    if seeds.to_merge:
+        yield from _table(runs, seeds.to_merge, plan.merges)
+        sentences.append(_merges(seeds.to_merge[0]))
     if sentences:
         yield ""
         yield EXPLAINED
@@ -182,7 +256,7 @@ def _part(
 
 
 def _table(
-    runs: Runs, tables: Sequence[Differences], among: Sequence[str], chosen_by: Column
+    runs: Runs, tables: Sequence[Differences], among: Sequence[str]
 ) -> Iterator[str]:
     """Yield a row for each system that differs from one."""
     other = tables[0].other
@@ -191,8 +265,8 @@ def _table(
     yield ""
     if len(among) > 1:
         yield (
-            f"Of {', '.join(among)} it has the best mean of {chosen_by.head}. It was "
-            "chosen on these very sets, which favours it."
+            f"Of {', '.join(among)} it has the best mean of {tables[0].column.head}. "
+            "It was chosen on these very sets, which favours it."
         )
         yield ""
     yield from markdown_table(

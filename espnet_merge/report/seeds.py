@@ -9,33 +9,30 @@ from espnet_merge.report.runs import (
     Row,
     Run,
     Runs,
-    check_runs,
     comparable,
     run_of,
     seeds_of,
     walk,
 )
-from espnet_merge.report.seed_differences import differences
+from espnet_merge.report.seed_differences import SeedComparison, differences
 from espnet_merge.report.seed_plan import Column, SeedPlan
 from espnet_merge.report.tables import MISSING, best_of, markdown_table
 from espnet_merge.score.evaluate import CORPUS_SCORES
 
 
 def markdown(
-    runs: Runs, plan: SeedPlan, facts: Mapping[Path, str] | None = None
+    seeds: SeedComparison, facts: Mapping[Path, str] | None = None
 ) -> Iterator[str]:
     """Yield the lines of all tables.
 
     Args:
-        runs: of the systems.
-        plan: what is shown.
+        seeds: the systems, and what is shown of them.
         facts: file that the runs are from -> what it holds, in words.
 
     Raises:
-        InputError: runs that cannot stand in one table, or a plan of other ones.
+        InputError: counts of utterances are not there, or not of the same set.
     """
-    check_runs(runs, plan.base)
-    plan.check(runs)
+    runs, plan = seeds.runs, seeds.plan
     columns = plan.columns(runs)
     yield from _scores(runs, columns, plan.base)
     first = next(run for *_, run in walk(runs))
@@ -47,7 +44,7 @@ def markdown(
         "**Bold**: best mean of the systems with as many seeds as any."
     )
     yield from _language_accuracy(runs, plan)
-    yield from differences(runs, plan)
+    yield from differences(seeds)
     if facts:
         yield ""
         yield "Made of:"

@@ -67,6 +67,7 @@ def test_test_sets_are_sampled_and_taken_from_elsewhere(recipe):
 
 def test_the_table_of_all_seeds(recipe):
     text = (recipe.directory / "exp" / "SEEDS.md").read_text("utf-8")
+    assert (recipe.directory / "exp" / "SEEDS.png").read_bytes().startswith(b"\x89PNG")
     for system in ("zero_shot", "joint", "sequential", *MERGES):
         assert f"| {system} |" in text.replace("*", "")
     saved = sorted((recipe.directory / "exp" / "results").iterdir())

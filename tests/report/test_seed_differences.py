@@ -7,7 +7,7 @@ import pytest
 
 from espnet_merge.errors import InputError
 from espnet_merge.report.runs import read_runs
-from espnet_merge.report.seed_differences import Differences
+from espnet_merge.report.seed_differences import Differences, SeedComparison
 from espnet_merge.report.seed_plan import Column, SeedPlan
 from espnet_merge.report.seeds import markdown
 from espnet_merge.score.compare import difference
@@ -61,7 +61,7 @@ def paired(place, system, names, seeds):
 
 
 def test_differences_to_the_baseline_are_those_of_the_texts(place, rows):
-    lines = list(markdown(read_runs(rows), PLAN))
+    lines = list(markdown(SeedComparison(read_runs(rows), PLAN)))
     heading = "### Difference to joint"
     found = [
         replicated(paired(place, system, MEANS["in-domain"], range(3)), Design())
@@ -81,7 +81,7 @@ def test_differences_to_the_baseline_are_those_of_the_texts(place, rows):
 
 
 def test_one_pair_is_shown_set_by_set(place, rows):
-    lines = list(markdown(read_runs(rows), PLAN))
+    lines = list(markdown(SeedComparison(read_runs(rows), PLAN)))
     heading = "### soup less joint, set by set"
     (part,) = paired(place, "soup", ["en_a_test"], range(3))
     a, b = part.slots[:3], part.slots[3:]
@@ -99,7 +99,7 @@ def test_one_pair_is_shown_set_by_set(place, rows):
 def test_one_seed_is_tested_as_compare_does(place):
     rows = rows_of([place / "seed_0"], ("zero", "joint", "ties"))
     plan = SeedPlan(sets=["en_a_test"], base="zero", baseline=["joint"])
-    lines = list(markdown(read_runs(rows), plan))
+    lines = list(markdown(SeedComparison(read_runs(rows), plan)))
     (part,) = paired(place, "ties", ["en_a_test"], [0])
     # As often as the strictest level of three systems asks for.
     design = Design(resamples=1200)
@@ -109,7 +109,7 @@ def test_one_seed_is_tested_as_compare_does(place):
 
 
 def test_what_it_says(rows):
-    text = "\n".join(markdown(read_runs(rows), PLAN))
+    text = "\n".join(markdown(SeedComparison(read_runs(rows), PLAN)))
     said = text.partition("What it says:")[2]
     assert re.search(
         r"- in-domain \(wer\): `soup` and `joint` cannot be told apart", said
@@ -119,7 +119,7 @@ def test_what_it_says(rows):
     # BLEU: more is better.
     plan = SeedPlan(sets=["es-en_test"], base="zero", baseline=["joint"])
     two = {name: rows[name] for name in ("zero", "joint")}
-    text = "\n".join(markdown(read_runs(two), plan))
+    text = "\n".join(markdown(SeedComparison(read_runs(two), plan)))
     assert "### zero less joint" in text
     assert "- es-en_test (bleu): `zero` is worse than `joint` by" in text
 
@@ -151,7 +151,7 @@ def test_equal_is_said_of_short_intervals_alone(metric, points, low, high, p, sa
 
 def test_the_best_of_several_baselines_is_the_baseline_and_is_said_to_be(rows):
     plan = SeedPlan(sets=["en_a_test"], base="zero", baseline=["ties", "joint"])
-    lines = list(markdown(read_runs(rows), plan))
+    lines = list(markdown(SeedComparison(read_runs(rows), plan)))
     assert "### Difference to joint" in lines
     assert any(line.startswith("Of ties, joint it has the best mean") for line in lines)
 
@@ -162,13 +162,15 @@ def test_a_baseline_of_fewer_seeds_is_not_the_best(place):
     for seed in range(3):  # one of them is better than their mean
         rows[f"only {seed}"] = rows_of([place / f"seed_{seed}"], ["joint"])["joint"]
     baseline = [name for name in rows if name not in names[1:]]
-    lines = list(markdown(read_runs(rows), replace(PLAN, baseline=baseline)))
+    lines = list(
+        markdown(SeedComparison(read_runs(rows), replace(PLAN, baseline=baseline)))
+    )
     assert "### Difference to joint" in lines
 
 
 def test_systems_are_compared_with_the_seeds_that_both_have(place, rows):
     fewer = {**rows, "ties": rows["ties"][:6]}
-    lines = list(markdown(read_runs(fewer), PLAN))
+    lines = list(markdown(SeedComparison(read_runs(fewer), PLAN)))
     heading = "### Difference to joint"
     assert [cells(lines, heading, s)[1] for s in ("zero", "soup", "ties")] == [
         "3",
@@ -183,7 +185,7 @@ def test_systems_are_compared_with_the_seeds_that_both_have(place, rows):
 
 def test_without_baseline_and_merges_there_are_no_tests(rows):
     plan = SeedPlan(sets=["en_a_test"], base="zero")
-    assert "p:" not in "\n".join(markdown(read_runs(rows), plan))
+    assert "p:" not in "\n".join(markdown(SeedComparison(read_runs(rows), plan)))
 
 
 def test_texts_that_are_not_those_scored_are_refused(tmp_path):
@@ -194,10 +196,16 @@ def test_texts_that_are_not_those_scored_are_refused(tmp_path):
     text = tmp_path / "exp" / "soup" / "en_a_test" / "text"
     text.write_text(text.read_text().replace("wrong", "right"))
     with pytest.raises(InputError, match=r"must hold the texts that score\.json is of"):
-        list(markdown(read_runs(rows), plan))
+        list(markdown(SeedComparison(read_runs(rows), plan)))
     # Without tests they are not looked at.
-    list(markdown(read_runs(rows), SeedPlan(sets=["en_a_test"])))
+    list(markdown(SeedComparison(read_runs(rows), SeedPlan(sets=["en_a_test"]))))
     with pytest.raises(
         InputError, match="--merges must be of the systems, which are j"
     ):
-        list(markdown(read_runs(rows), SeedPlan(sets=["en_a_test"], merges=["x"])))
+        list(
+            markdown(
+                SeedComparison(
+                    read_runs(rows), SeedPlan(sets=["en_a_test"], merges=["x"])
+                )
+            )
+        )

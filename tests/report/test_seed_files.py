@@ -7,6 +7,7 @@ import pytest
 from espnet_merge.__main__ import main
 from espnet_merge.errors import InputError, InputWarning
 from espnet_merge.report.runs import read_runs
+from espnet_merge.report.seed_differences import SeedComparison
 from espnet_merge.report.seed_files import load, save
 from espnet_merge.report.seed_plan import SeedPlan
 from espnet_merge.report.seeds import markdown
@@ -38,10 +39,10 @@ def changed(file, path, **changes):
 
 def test_the_table_of_files_is_that_of_directories(place, files):
     rows = rows_of([place / f"seed_{seed}" for seed in range(3)], SHARES)
-    expected = list(markdown(read_runs(rows), PLAN))
+    expected = list(markdown(SeedComparison(read_runs(rows), PLAN)))
     kept = load(files)
     assert SeedPlan.joined(kept.plans) == PLAN
-    lines = list(markdown(kept.runs, PLAN, kept.facts))
+    lines = list(markdown(SeedComparison(kept.runs, PLAN), kept.facts))
     assert lines[: len(expected)] == expected
     assert "in-domain (wer)" in lines[0]
     assert any("Language identified correctly" in line for line in lines)
@@ -138,7 +139,7 @@ def test_seeds_on_other_sets_or_in_other_modes_are_refused(files, tmp_path, what
         message = "packed numbers must be of letters, digits, ~ and ,; got '!'"
     other = changed(files[1], tmp_path / "other.json", **content)
     with pytest.raises(InputError, match=message):
-        list(markdown(load([files[0], other]).runs, PLAN))
+        list(markdown(SeedComparison(load([files[0], other]).runs, PLAN)))
 
 
 def test_one_file_is_of_one_seed(place, tmp_path):

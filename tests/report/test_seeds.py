@@ -7,6 +7,7 @@ import pytest
 from espnet_merge.__main__ import main
 from espnet_merge.errors import InputError
 from espnet_merge.report.runs import read_runs
+from espnet_merge.report.seed_differences import SeedComparison
 from espnet_merge.report.seed_plan import SeedPlan
 from espnet_merge.report.seeds import markdown
 from espnet_merge.score.current import rules_digest
@@ -35,7 +36,7 @@ def scored(place, value, metric="wer", normalizer="basic", rules=None, **more):
 def lines_of(rows, sets=(), means=None, base=None):
     """Return the lines of the table."""
     plan = SeedPlan(sets=sets, means=means or {}, base=base)
-    return list(markdown(read_runs(rows), plan))
+    return list(markdown(SeedComparison(read_runs(rows), plan)))
 
 
 @pytest.fixture

@@ -130,7 +130,7 @@ line_of() { grep -n -- "--output_dir exp/$1 " calls | cut -d : -f 1; }
   place=full_es-en/inference_as_trained
   [[ $words == *"--row full_es-en exp/seed_1/$place/es_test exp/seed_1/$place/es-en_test --row soup "* ]]
   [[ $words == *" --group es=es_test it= es-en=es-en_test --baseline joint --merges soup --sets es_test es-en_test --configuration experts es it es-en; base base; "* ]]
-  grep -q -- "^espnet-merge seeds --load results/seed_7.json --output exp/SEEDS.md$" calls
+  grep -q -- "^espnet-merge seeds --load results/seed_7.json --output exp/SEEDS.md --picture exp/SEEDS.png$" calls
 }
 
 @test "what two seeds have in common is the same text, and another with other options" {

@@ -45,7 +45,7 @@ full_config=conf/train/full.yaml # training configuration of "full" and joint
 joint_args=       # the same for joint and two stages alone, as "--accum_grad 6"
 objectives_args=  # the same for objective soups alone, as "--objectives_conf pace=15"
 take_added=true   # use experts of add_language.sh, whatever options they were trained with
-seeds=            # run once per seed, as "0 1 2", in EXPDIR/seed_0 …; table in EXPDIR/SEEDS.md
+seeds=            # run once per seed, as "0 1 2", in EXPDIR/seed_0 …; table in EXPDIR/SEEDS.md, picture beside
 results=          # where small files of all seeds are kept, seed_0.json …, or "" for EXPDIR/results
 merge_kind=full   # which kinds of experts to merge; by the second, NAME is NAME_lora
 merge_configs="soup task_arithmetic ties tsv_m lors" # names in conf/merge, or files

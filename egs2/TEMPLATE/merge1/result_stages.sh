@@ -201,5 +201,8 @@ configuration() {
 
 # Every seed that is kept, of whichever day and machine.
 write_seeds() {
-  espnet-merge seeds --load "$results"/seed_*.json --output "$expdir/SEEDS.md"
+  local picture=()
+  if ((${#together[@]})); then picture=(--picture "$expdir/SEEDS.png"); fi
+  espnet-merge seeds --load "$results"/seed_*.json --output "$expdir/SEEDS.md" \
+    "${picture[@]}"
 }

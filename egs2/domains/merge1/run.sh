@@ -18,7 +18,7 @@ exec ../../TEMPLATE/merge1/merge.sh \
   --sequential true \
   --merge_configs "$merges" \
   --routes "routed routed_heard mixture" \
-  --max_train_utterances 400 --max_valid_utterances 60 --max_test_utterances 150 \
+  --max_train_utterances 400 --max_valid_utterances 60 --max_test_utterances 300 \
   --train_args "--max_epoch 1" --train_nj 2 \
   --decode_args "--temperatures 0.2,0.4,0.6,0.8,1" \
   --config conf/english.yaml \
