@@ -1,5 +1,6 @@
 """How fast, and in how much memory, a training computes."""
 
+import logging
 from typing import Any
 
 import torch
@@ -8,7 +9,27 @@ from torch import nn
 from espnet_merge.errors import InputError
 
 DTYPES = {"bfloat16": torch.bfloat16}  # float16 would need a scaled loss
+AUTO = "auto"
 COMPILERS = ("inductor", "aot_eager")
+
+
+def type_to_compute_in(autocast: str | None, *, on_gpu: bool) -> str | None:
+    """Return the type of matrix products, None for that of the weights.
+
+    Args:
+        autocast: as configured. "auto" is bfloat16 where the processor has instructions
+            that multiply matrices in it: AMX or AVX512-BF16, a GPU since Ampere.
+        on_gpu: whether the first GPU computes, not the CPU.
+    """
+    if autocast != AUTO:
+        return autocast
+    if on_gpu:
+        has_it = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        processor = torch.cpu.get_capabilities()
+        has_it = any(processor.get(name) for name in ("amx_bf16", "avx512_bf16"))
+    logging.info("autocast auto: %s", "bfloat16" if has_it else "none")
+    return "bfloat16" if has_it else None
 
 
 def round_base(model: Any, name: str) -> None:  # noqa: ANN401 - a WhisperModel

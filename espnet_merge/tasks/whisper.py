@@ -31,7 +31,14 @@ from espnet_merge.tasks.labels import check_labels, warn_of_older
 from espnet_merge.tasks.loading import SteadyLoaders, check_processes
 from espnet_merge.tasks.mixture import start_mixture
 from espnet_merge.tasks.model import WhisperModel
-from espnet_merge.tasks.precision import COMPILERS, DTYPES, compile_layers, round_base
+from espnet_merge.tasks.precision import (
+    AUTO,
+    COMPILERS,
+    DTYPES,
+    compile_layers,
+    round_base,
+    type_to_compute_in,
+)
 from espnet_merge.tasks.preprocess import IGNORE, WhisperPreprocessor
 from espnet_merge.tasks.sound import check_first_recordings
 from espnet_merge.tasks.sources import find_models
@@ -165,11 +172,12 @@ class WhisperTask(AbsTask):  # type: ignore[misc]
             specaug = specaug_choices.get_class(args.specaug)(**args.specaug_conf)
         if args.compile:
             compile_layers(network, args.compile)
+        autocast = type_to_compute_in(args.autocast, on_gpu=args.ngpu > 0)
         return WhisperModel(
             network,
             load_tokenizer(path),
             specaug=specaug,
-            autocast=args.autocast or args.base_dtype,
+            autocast=autocast or args.base_dtype,
             **args.model_conf,
         )
 
@@ -238,8 +246,9 @@ def _add_cost_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--autocast",
         type=str_or_none,
-        choices=(*DTYPES, None),
-        help="Compute in this type on any device; weights stay float32",
+        choices=(*DTYPES, AUTO, None),
+        help="Compute in this type on any device, while weights stay float32; auto is "
+        "bfloat16 where the processor has instructions for it",
     )
     group.add_argument(
         "--base_dtype",

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from espnet_merge.bin.whisper_train import main as whisper_train
+from espnet_merge.tasks.precision import type_to_compute_in
 from espnet_merge.tasks.trainer import WhisperTrainer
 from tests.speech import write_data
 from tests.tasks.test_whisper import LORA, arguments
@@ -43,6 +44,28 @@ def losses(exp: Path) -> list[float]:
 def compiled(model) -> bool:
     layers = [*model.whisper.model.encoder.layers, *model.whisper.model.decoder.layers]
     return all(layer._compiled_call_impl is not None for layer in layers)
+
+
+@pytest.mark.parametrize("name", ["amx_bf16", "avx512_bf16"])
+def test_auto_is_what_the_processor_is_fast_in(name, monkeypatch):
+    there: dict[str, bool] = {}
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: there)
+    assert type_to_compute_in("auto", on_gpu=False) is None
+    there |= {name: True, "avx512_f": True}
+    assert type_to_compute_in("auto", on_gpu=False) == "bfloat16"
+    assert type_to_compute_in(None, on_gpu=False) is None
+    emulated = lambda including_emulation: including_emulation  # noqa: E731
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", emulated)
+    assert type_to_compute_in("auto", on_gpu=True) is None  # it would be emulated
+    assert type_to_compute_in("bfloat16", on_gpu=True) == "bfloat16"
+
+
+def test_auto_trains_in_it(micro_whisper, data, tmp_path, trained, monkeypatch):
+    there = {"amx_bf16": True}
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: there)
+    more = ("--max_epoch", "1", "--autocast", "auto")
+    whisper_train(arguments(micro_whisper, data, tmp_path / "auto", *more))
+    assert trained[0].autocast == "bfloat16"
 
 
 @pytest.mark.parametrize(
