@@ -28,7 +28,8 @@ class Loaded:
     """Seeds read from files.
 
     Attributes:
-        runs: of all of them; a seed is named as its file, without ending.
+        runs: of all of them; a seed is named as its file up to the first dot, so that
+            seed_0.lora.json has further systems of seed_0.json.
         plans: what each file was kept for.
         facts: file -> what it holds and what made it, in words.
     """
@@ -107,8 +108,8 @@ def load(paths: Sequence[Path]) -> Loaded:
         paths: of files that ``save`` wrote.
 
     Raises:
-        InputError: a file is broken, or two are of one name, the same, or of another
-            configuration or rules.
+        InputError: a file is broken, or two have a system of one seed, or are of
+            another configuration or rules.
     """
     runs: dict[str, dict[str, dict[str, Run]]] = {}
     contents: dict[Path, dict[str, Any]] = {}
@@ -121,12 +122,16 @@ def load(paths: Sequence[Path]) -> Loaded:
             seeds = runs.setdefault(system, {}).setdefault(name, {})
             # No seed changes the base: it is there once, unless machines disagree.
             if system != content["plan"]["base"] or _is_new(run, seeds.values()):
-                seeds[path.stem] = run
+                seeds[_seed_of(path)] = run
     return Loaded(
         runs,
         [SeedPlan(**content["plan"]) for content in contents.values()],
         {path: _describe(content) for path, content in contents.items()},
     )
+
+
+def _seed_of(path: Path) -> str:
+    return path.name.partition(".")[0]
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -149,10 +154,13 @@ def _read(path: Path) -> dict[str, Any]:
 def _check_pair(
     path: Path, content: Mapping[str, Any], other: Path, known: Mapping[str, Any]
 ) -> None:
-    if path.stem == other.stem:
+    twice = content["systems"].keys() & known["systems"].keys()
+    twice -= {content["plan"]["base"]}
+    if twice and _seed_of(path) == _seed_of(other):
         raise InputError(
-            f"--load takes files whose names tell seeds apart; {path} and {other} are "
-            f"both {path.stem}."
+            f"{path} and {other} must not have the same systems, for both are of "
+            f"{_seed_of(path)} by their names; both have {', '.join(sorted(twice))}: "
+            "leave one out, or rename it."
         )
     if content["systems"] == known["systems"]:
         warn(f"{path}: has the same errors as {other} in every system: is it a copy?")

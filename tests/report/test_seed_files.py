@@ -97,6 +97,31 @@ def test_the_base_is_there_once_unless_machines_disagree(place, files, tmp_path)
     assert [*runs["zero"]["en_a_test"]] == ["seed_0", "other"]
 
 
+def test_a_seed_may_have_several_files(files, tmp_path):
+    whole = load(files)
+    content = json.loads(files[1].read_text())
+    split = [
+        changed(
+            files[1],
+            tmp_path / name,
+            systems={system: content["systems"][system] for system in systems},
+            plan={**content["plan"], "merges": systems[-1:]},
+        )
+        for name, systems in (
+            ("seed_1.json", ["zero", "joint", "ties"]),
+            ("seed_1.later.json", ["zero", "soup"]),
+        )
+    ]
+    found = load([files[0], *split, files[2]])
+    plan = SeedPlan.joined(found.plans)
+    assert sorted(plan.merges) == ["soup", "ties"]
+    for system, row in whole.runs.items():
+        for name, seeds in row.items():
+            values = {seed: run.value for seed, run in seeds.items()}
+            other = found.runs[system][name]
+            assert {seed: run.value for seed, run in other.items()} == values
+
+
 def test_files_that_do_not_belong_together_are_refused(files, tmp_path):
     first, second, _ = files
     other = tmp_path / "other.json"
@@ -112,7 +137,8 @@ def test_files_that_do_not_belong_together_are_refused(files, tmp_path):
         load([first, changed(first, other)])
     (tmp_path / "b").mkdir()
     same = changed(second, tmp_path / "b" / first.name)
-    with pytest.raises(InputError, match="are both seed_0"):
+    message = "both are of seed_0 by their names; both have joint, soup, ties: leave"
+    with pytest.raises(InputError, match=message):
         load([first, same])
     other.write_text("{")
     with pytest.raises(

@@ -195,8 +195,8 @@ configuration() {
   echo "experts $experts${expert_models:+ of $expert_models}; base $base; speeds $speed_factors;" \
     "at most ${max_train_utterances:-all} utterances; train $train_args $joint_args" \
     "$objectives_args $(fingerprint "${files[@]}"); merge $merge_args;" \
-    "statistics $statistics_args; decode $decode_args" \
-    "${routes:+; route $router_args $routed_args $(fingerprint "$mixture_config")}" | xargs
+    "statistics $statistics_args; decode $decode_args ;" \
+    "route $router_args $routed_args $(fingerprint "$mixture_config")" | xargs
 }
 
 # Every seed that is kept, of whichever day and machine.
