@@ -65,9 +65,9 @@ def tables() -> list[Table]:
 
 
 def _table(folder: Path) -> Table:
-    files = sorted(folder.glob("*.json"))
-    kept = load(files)
-    return Table(folder, kept.runs, SeedPlan.joined(kept.plans), len(files))
+    kept = load(sorted(folder.glob("*.json")))
+    seeds = {seed for row in kept.runs.values() for own in row.values() for seed in own}
+    return Table(folder, kept.runs, SeedPlan.joined(kept.plans), len(seeds))
 
 
 def section(method: str) -> str:
