@@ -157,7 +157,7 @@ def route(table: Table) -> Figure:
     systems = {
         "zero_shot": "base",
         "soup": "merge: soup",
-        "task_arithmetic_svc": "merge: task arithmetic, SVC",
+        "tsv_m": "merge: TSV-M",
         "routed_heard": "route: by a router that hears the domain",
     }
     sets = SETS | OTHER

@@ -20,13 +20,14 @@ def test_every_picture_is_there_and_shown():
 
 def test_the_captions_are_true():
     table = english()
-    assert table.seeds == 2
+    assert table.seeds == 1
     values = rates(table, {"zero_shot": "", **EXPERTS}, SETS)
-    assert values[:, :2].argmin(axis=0).tolist() == [1, 2]  # best on the own domain
-    assert values[1, 1] > values[0, 1]  # the expert for prompts on Drascula
-    systems = {"task_arithmetic_svc": "", "routed_heard": ""}
-    merge, route = rates(table, systems, SETS).mean(axis=1)
-    assert merge < route
+    assert values.argmin(axis=0).tolist() == [1, 2, 3]  # best on the own domain
+    assert (values[1, 1:] > values[0, 1:]).all()  # the expert for prompts on others
+    systems = {"soup": "", "tsv_m": "", "routed_heard": ""}
+    soup, merge, route = rates(table, systems, SETS).mean(axis=1)
+    assert soup > merge
+    assert [f"{merge:.1f}", f"{route:.1f}"] == ["12.3", "12.3"]
     lengths = [table.runs["soup"][name]["seed_0"].outcome for name in OTHER]
     assert [len(outcome.lengths) for outcome in lengths] == [124, 135]
 
