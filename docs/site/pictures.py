@@ -182,7 +182,9 @@ def bars(
         axes.bar(spots, values, width, label=label, color=colours[number])
     axes.set_xticks(range(len(places)), places, fontsize=toy.FONT)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(fontsize=toy.FONT, frameon=False)
+    # Above the bars, which may be high anywhere.
+    place = {"loc": "lower center", "bbox_to_anchor": (0.5, 1), "ncols": len(series)}
+    axes.legend(fontsize=toy.FONT, frameon=False, **place)
 
 
 if __name__ == "__main__":
