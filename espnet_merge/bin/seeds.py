@@ -177,7 +177,8 @@ class Command(Options):
             with whole_file(Path(self.output)) as part:
                 part.write_text(f"{text}\n", encoding="utf-8")
         if self.picture:
-            from espnet_merge.report.seed_picture import DPI, draw_differences
+            from espnet_merge.report.pictures import DPI
+            from espnet_merge.report.seed_picture import draw_differences
 
             with whole_file(Path(self.picture)) as part:
                 draw_differences(seeds.to_baseline).savefig(part, dpi=DPI, format="png")

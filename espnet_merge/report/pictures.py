@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from statistics import median
 
 from matplotlib import colormaps
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
+from matplotlib.container import Container
 from matplotlib.figure import Figure
 
 from espnet_merge.report.grid import Grid
@@ -62,13 +64,7 @@ def draw_rates(results: Results) -> Figure:
         for kind, colour in KIND_COLOURS.items()
         if any(k.startswith(kind) for k in results.plan.kinds.values())
     ]
-    figure.legend(
-        handles=handles,
-        loc="outside lower center",
-        ncols=len(handles),
-        fontsize=FONT,
-        frameon=False,
-    )
+    add_legend(figure, handles)
     return figure
 
 
@@ -110,6 +106,17 @@ def draw_retention(results: Results) -> Figure:
         f"Change of {name} against {base} in points: violet is better, orange worse",
     )
     return figure
+
+
+def add_legend(figure: Figure, handles: Sequence[Artist | Container]) -> None:
+    """Write what the colours mean in a row below the panels."""
+    figure.legend(
+        handles=handles,
+        loc="outside lower center",
+        ncols=len(handles),
+        fontsize=FONT,
+        frameon=False,
+    )
 
 
 def _panels(results: Results, grid: Grid) -> tuple[Figure, Sequence[Axes]]:

@@ -9,12 +9,10 @@ from statistics import median
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from espnet_merge.report.pictures import FONT, WIDTH, add_legend
 from espnet_merge.report.seed_differences import EQUAL, Differences, Verdict
 from espnet_merge.score.design import Design
 
-WIDTH = 8.0  # inches; at 200 dots per inch twice the page's pixels
-DPI = 200
-FONT = 9.0
 COLOURS = {
     Verdict.BETTER: "#0072b2",
     Verdict.WORSE: "#d55e00",
@@ -48,13 +46,7 @@ def draw_differences(tables: Sequence[Differences]) -> Figure:
         panels[0].plot([], [], "o-", color=colour, markersize=4, label=verdict.value)[0]
         for verdict, colour in COLOURS.items()
     ]
-    figure.legend(
-        handles=handles,
-        loc="outside lower center",
-        ncols=len(handles),
-        fontsize=FONT,
-        frameon=False,
-    )
+    add_legend(figure, handles)
     seeds = sorted({own.seeds for own in first.found.values()})
     figure.suptitle(
         f"Difference to {first.other} in points, {100 * (1 - Design.alpha):g} % "
