@@ -3,10 +3,11 @@
 
     benchmarks/advice.py egs2/*/merge1/results/*/seed_*.json
 
-Each file is one seed of a recipe, as ``espnet-merge seeds --save`` writes it. Rules get
-what a trial would have found on its test sets: base, experts on their own sets, and the
-soup. Right is the cheapest choice that is not surely worse (95 % interval of the paired
-difference) than the best of all. Prints a row of docs/advise.md for each file.
+Files are of seeds of recipes, as ``espnet-merge seeds --save`` writes them; seed_0.json
+and seed_0.lora.json of one directory are one seed. Rules get what a trial would have
+found on its test sets: base, experts on their own sets, and the soup. Right is the
+cheapest choice that is not surely worse (95 % interval of the paired difference) than
+the best of all. Prints a row of docs/advise.md for each seed.
 """
 
 import sys
@@ -19,7 +20,7 @@ import numpy as np
 from espnet_merge.advice.facts import BASE, MERGED, OWN, Facts
 from espnet_merge.advice.rules import decide
 from espnet_merge.report.runs import Runs
-from espnet_merge.report.seed_files import load
+from espnet_merge.report.seed_files import load, seed_of
 from espnet_merge.report.seed_plan import SeedPlan
 from espnet_merge.score.sample import Counted, Rate, Sample
 
@@ -63,16 +64,19 @@ class Checked(NamedTuple):
 
 
 def main(words: Sequence[str]) -> None:
-    found = [check(Path(word)) for word in words]
+    seeds: dict[Path, list[Path]] = {}
+    for path in map(Path, words):
+        seeds.setdefault(path.parent / seed_of(path), []).append(path)
+    found = [check(seed, files) for seed, files in seeds.items()]
     rows = [list(HEAD), ["---"] * len(HEAD), *(one.row() for one in found)]
     print(*(f"| {' | '.join(row)} |" for row in rows), sep="\n")
     print(f"\n{sum(one.hit for one in found)} of {len(found)} right.")
 
 
-def check(path: Path) -> Checked:
+def check(seed: Path, files: Sequence[Path]) -> Checked:
     """Return what the rules say of one seed, and what is right."""
-    loaded = load([path])
-    runs, (plan,) = loaded.runs, loaded.plans
+    loaded = load(files)
+    runs, plan = loaded.runs, SeedPlan.joined(loaded.plans)
     sets = list(plan.means.get(TRAINED, plan.sets))
     own = experts(runs, plan, sets)
     quick = QUICK if QUICK in plan.merges else plan.merges[0]
@@ -97,7 +101,7 @@ def check(path: Path) -> Checked:
     # Groups are no system of a table: what they become is all experts in one merge.
     advised = reached.get(rule.advises, reached["merge all"])
     return Checked(
-        table=f"{path.parent.parent.parent.parent.name} {path.parent.name} {path.stem}",
+        table=f"{seed.parent.parent.parent.parent.name} {seed.parent.name} {seed.name}",
         sets=len(sets),
         advised=rule.advises,
         rule=rule.name,

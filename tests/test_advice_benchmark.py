@@ -34,8 +34,8 @@ def write_table(path, wrong, heard=None):
             "sets": SETS,
             "means": {"in-domain": SETS},
             "base": "zero_shot",
-            "baseline": ["joint"],
-            "merges": ["tsv_m", "soup"],
+            "baseline": [*{"joint"} & wrong.keys()],
+            "merges": [name for name in ("tsv_m", "soup") if name in wrong],
         },
         "modes": [{"mode": {}, "systems": dict.fromkeys(wrong, SETS)}],
         "sets": {
@@ -87,7 +87,7 @@ def test_what_is_right_is_cheap_and_good(
     if advised != "route":
         # A route as good as joint training would be cheaper.
         wrong = wrong | {"routed": 4}
-    found = advice.check(write_table(path, wrong, heard))
+    found = advice.check(path.with_suffix(""), [write_table(path, wrong, heard)])
     assert (found.table, found.sets) == ("domains english seed_0", 2)
     assert (found.advised, found.right) == (advised, right)
     assert found.hit == (advised == right)
@@ -106,8 +106,21 @@ def test_a_table_of_hits_and_misses_is_printed(advice, tmp_path, capsys):
     assert lines[-1] == "1 of 2 right."
 
 
+def test_files_of_one_seed_are_one_row(advice, tmp_path, capsys):
+    directory = tmp_path / "a/merge1/results/b"
+    paths = [
+        write_table(directory / "seed_0.json", systems(merged=7)),
+        write_table(directory / "seed_0.lora.json", {"zero_shot": 8, "routed": 2}),
+    ]
+    advice.main(map(str, paths))
+    row, _, last = capsys.readouterr().out.splitlines()[2:]
+    assert row.startswith("| a b seed_0 | 2 | train jointly |")
+    assert row.endswith("| route | 20.0 [20.0, 20.0] | **no** |")
+    assert last == "0 of 1 right."
+
+
 def test_sets_without_experts_are_said(advice, tmp_path):
     wrong = systems(merged=2)
     del wrong["full_it"]
     with pytest.raises(SystemExit, match="each needs an expert full_… or lora_…"):
-        advice.check(write_table(tmp_path / "a/b/c/d/seed_0.json", wrong))
+        advice.main([str(write_table(tmp_path / "a/b/c/d/seed_0.json", wrong))])

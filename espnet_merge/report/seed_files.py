@@ -122,7 +122,7 @@ def load(paths: Sequence[Path]) -> Loaded:
             seeds = runs.setdefault(system, {}).setdefault(name, {})
             # No seed changes the base: it is there once, unless machines disagree.
             if system != content["plan"]["base"] or _is_new(run, seeds.values()):
-                seeds[_seed_of(path)] = run
+                seeds[seed_of(path)] = run
     return Loaded(
         runs,
         [SeedPlan(**content["plan"]) for content in contents.values()],
@@ -130,7 +130,8 @@ def load(paths: Sequence[Path]) -> Loaded:
     )
 
 
-def _seed_of(path: Path) -> str:
+def seed_of(path: Path) -> str:
+    """Return the name of the seed that a file is of: its own up to the first dot."""
     return path.name.partition(".")[0]
 
 
@@ -156,10 +157,10 @@ def _check_pair(
 ) -> None:
     twice = content["systems"].keys() & known["systems"].keys()
     twice -= {content["plan"]["base"]}
-    if twice and _seed_of(path) == _seed_of(other):
+    if twice and seed_of(path) == seed_of(other):
         raise InputError(
             f"{path} and {other} must not have the same systems, for both are of "
-            f"{_seed_of(path)} by their names; both have {', '.join(sorted(twice))}: "
+            f"{seed_of(path)} by their names; both have {', '.join(sorted(twice))}: "
             "leave one out, or rename it."
         )
     if content["systems"] == known["systems"]:
