@@ -10,6 +10,7 @@ from espnet_merge.errors import InputError
 from espnet_merge.options import AnyPath, Option, Options
 from espnet_merge.speech import AUTO, LANGUAGES, Task, check_seconds
 from espnet_merge.whisper.fetched import ENGLISH_ALONE
+from espnet_merge.whisper.precision import FAST, fast_dtype
 from espnet_merge.whisper.prompt import check_language
 
 DTYPES = {
@@ -210,8 +211,11 @@ class Settings(ForwardPass):
     ] = "torch"
     # Type of weights and activations; probabilities are float32.
     dtype: Annotated[
-        Literal["float32", "float16", "bfloat16", "int8"],
-        Option("type of the weights; int8 for ctranslate2, half precision for torch"),
+        Literal["float32", "float16", "bfloat16", "int8", "auto"],
+        Option(
+            "type of the weights; int8 for ctranslate2, half precision for torch; "
+            "auto: bfloat16 where the processor has instructions for it, else float32"
+        ),
     ] = "float32"
 
     def __post_init__(self) -> None:
@@ -236,6 +240,14 @@ class Settings(ForwardPass):
             raise InputError(
                 f"languages must be a list of codes; got {self.languages!r}."
             )
+
+    @classmethod
+    def completed(cls, given: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Add the padding of the model's training; say which type ``auto`` is here."""
+        given = super().completed(given)
+        if given.get("dtype") != FAST or given.get("backend") == "ctranslate2":
+            return given
+        return {**given, "dtype": fast_dtype(on_gpu=given.get("device") == "cuda")}
 
     def check_languages(self, known: Collection[str] = LANGUAGES) -> None:
         """Raise ``InputError`` unless the model knows all languages in the settings.

@@ -34,8 +34,9 @@ class Report:
 
     def __repr__(self) -> str:
         main = self.modes[0]
-        lines = [*tables.terminal(main), self.findings[main.mode].summary, *self.files]
-        return "\n".join(map(str, lines))
+        found = self.findings[main.mode]
+        said = filter(None, [found.choice, found.summary])
+        return "\n".join(map(str, [*tables.terminal(main), *said, *self.files]))
 
 
 def write_report(

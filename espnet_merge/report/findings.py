@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from espnet_merge.report import significance, translations
+from espnet_merge.report.choice import choice
 from espnet_merge.report.results import Results, by_task
 from espnet_merge.report.significance import Tested
 from espnet_merge.report.summary import summary
@@ -16,12 +17,14 @@ class Findings(NamedTuple):
         transcribed: differences of error rates from the base.
         translated: differences of BLEU from the base.
         fallen: system -> columns in which it is significantly worse than the base.
+        choice: which system to use, and why; empty if there is no choice.
         summary: sentences that summarise both tasks.
     """
 
     transcribed: Tested
     translated: Tested
     fallen: dict[str, list[str]]
+    choice: str
     summary: str
 
 
@@ -37,10 +40,12 @@ def find(results: Results, expdir: Path) -> Findings:
     """
     transcribed, translated = by_task(results)
     tested = significance.against_base(transcribed)
+    fallen = significance.fallen(transcribed)
     sentences = [summary(transcribed, tested)] if transcribed.scores else []
     return Findings(
         transcribed=tested,
         translated=translations.against_base(translated, expdir),
-        fallen=significance.fallen(transcribed),
+        fallen=fallen,
+        choice=choice(transcribed, fallen) if transcribed.scores else "",
         summary=" ".join([*sentences, translations.summary(translated)]).strip(),
     )

@@ -55,8 +55,9 @@ def _mode(results: Results, found: Findings) -> Iterator[str]:
     yield ""
     yield f"## {results.mode}: {tables.describe_decoding(results)}"
     yield ""
-    yield found.summary
-    yield ""
+    for said in filter(None, [found.choice, found.summary]):
+        yield said
+        yield ""
     if results.missing:
         missing = ", ".join(results.missing)
         yield f"Without a score, shown as {tables.MISSING}: {missing}."

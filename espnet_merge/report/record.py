@@ -122,7 +122,7 @@ def _mode(
         "how": describe_decoding(results),
         "silences": results.paddings,
         "normalizer": results.normalizer,
-        "summary": found.summary,
+        "summary": f"{found.choice} {found.summary}".strip(),
         "missing": results.missing,
         "columns": transcribed.rates().columns,
         "rates": {

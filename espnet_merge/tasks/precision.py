@@ -7,9 +7,9 @@ import torch
 from torch import nn
 
 from espnet_merge.errors import InputError
+from espnet_merge.whisper.precision import FAST, fast_dtype
 
 DTYPES = {"bfloat16": torch.bfloat16}  # float16 would need a scaled loss
-AUTO = "auto"
 COMPILERS = ("inductor", "aot_eager")
 
 
@@ -17,19 +17,14 @@ def type_to_compute_in(autocast: str | None, *, on_gpu: bool) -> str | None:
     """Return the type of matrix products, None for that of the weights.
 
     Args:
-        autocast: as configured. "auto" is bfloat16 where the processor has instructions
-            that multiply matrices in it: AMX or AVX512-BF16, a GPU since Ampere.
+        autocast: as configured; "auto" is bfloat16 where that is fast.
         on_gpu: whether the first GPU computes, not the CPU.
     """
-    if autocast != AUTO:
+    if autocast != FAST:
         return autocast
-    if on_gpu:
-        has_it = torch.cuda.is_bf16_supported(including_emulation=False)
-    else:
-        processor = torch.cpu.get_capabilities()
-        has_it = any(processor.get(name) for name in ("amx_bf16", "avx512_bf16"))
-    logging.info("autocast auto: %s", "bfloat16" if has_it else "none")
-    return "bfloat16" if has_it else None
+    fast = fast_dtype(on_gpu=on_gpu)
+    logging.info("autocast auto: %s", fast)
+    return fast if fast in DTYPES else None
 
 
 def round_base(model: Any, name: str) -> None:  # noqa: ANN401 - a WhisperModel

@@ -32,7 +32,6 @@ from espnet_merge.tasks.loading import SteadyLoaders, check_processes
 from espnet_merge.tasks.mixture import start_mixture
 from espnet_merge.tasks.model import WhisperModel
 from espnet_merge.tasks.precision import (
-    AUTO,
     COMPILERS,
     DTYPES,
     compile_layers,
@@ -47,6 +46,7 @@ from espnet_merge.tasks.trainer import WhisperTrainer
 from espnet_merge.tasks.warm_start import start_warm
 from espnet_merge.whisper.labels import LabelConf
 from espnet_merge.whisper.model import load_whisper
+from espnet_merge.whisper.precision import FAST
 from espnet_merge.whisper.prompt import load_tokenizer
 
 LORA_OPTIONS = ("lora_conf", "init_adapter")  # have no effect without lora
@@ -246,7 +246,7 @@ def _add_cost_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--autocast",
         type=str_or_none,
-        choices=(*DTYPES, AUTO, None),
+        choices=(*DTYPES, FAST, None),
         help="Compute in this type on any device, while weights stay float32; auto is "
         "bfloat16 where the processor has instructions for it",
     )

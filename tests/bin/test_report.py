@@ -126,7 +126,8 @@ def test_pictures_numbers_and_the_printed_table(exp, capsys, tmp_path):
     printed = capsys.readouterr().out.splitlines()
     assert printed[1].split() == ["es", "it", "in-domain", "en", "other"]
     assert printed[7].split() == ["tsv_m", "16.0", "8.0", "12.0", "9.0", "9.0"]
-    assert printed[8].startswith("Best merge: tsv_m")
+    assert printed[8].startswith("Use tsv_m here, one model merged from experts")
+    assert printed[9].startswith("Best merge: tsv_m")
     assert printed[-2:] == [
         str(output / "images" / "wer.png"),
         str(output / "images" / "retention.png"),

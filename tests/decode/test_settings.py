@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 
 from espnet_merge.bin.decode import Command
@@ -54,6 +55,19 @@ def test_a_model_is_decoded_as_it_was_trained_unless_told_otherwise(tmp_path):
     assert settings() == Settings(tail=1)
 
 
+@pytest.mark.parametrize(("has_it", "dtype"), [(True, "bfloat16"), (False, "float32")])
+def test_auto_is_the_type_that_the_processor_is_fast_in(
+    tmp_path, monkeypatch, has_it, dtype
+):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": has_it})
+    path = tmp_path / "mode.yaml"
+    path.write_text("dtype: auto\n")
+    # What is recorded beside the hypotheses says what was computed, not what was asked.
+    assert read(path).dtype == dtype
+    told = {"model": tmp_path, "data": ["d"], "output": ["o"], "dtype": "auto"}
+    assert part(build(Command, told), Settings) == Settings(dtype=dtype)
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -84,6 +98,7 @@ def test_a_model_is_decoded_as_it_was_trained_unless_told_otherwise(tmp_path):
         ("backend: onnx", "backend must be one of torch, ctranslate2; got 'onnx'"),
         ("dtype: int8", "dtype of backend torch must be one of float32, float16"),
         ("{backend: ctranslate2, dtype: bfloat16}", "must be one of float32, int8"),
+        ("{backend: ctranslate2, dtype: auto}", "must be one of float32, int8"),
         ("{backend: ctranslate2, temperatures: [1]}", "temperatures need backend t"),
         ("max_new_tokens: 445", "max_new_tokens must be a whole number from 1 to 444"),
         ("- beam", "must hold lines"),

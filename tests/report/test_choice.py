@@ -1,0 +1,85 @@
+"""Rates are of 40 utterances of one length, whose errors are spread evenly."""
+
+import pytest
+
+from espnet_merge.report.files import write_report
+from espnet_merge.report.findings import find
+from espnet_merge.report.plan import Plan
+from espnet_merge.report.results import read_results
+from tests.report.fake import MODE, read, write_exp
+
+
+def chosen(exp, **changes):
+    return find(read(exp, **changes), exp).choice
+
+
+def test_the_best_is_chosen_where_nothing_cheaper_comes_near(exp):
+    assert chosen(exp) == (
+        "Use tsv_m here, one model merged from experts: 12.0 errors in 100 words of es,"
+        " it, where zero_shot, the untrained model, makes 30.0."
+    )
+
+
+def test_cheaper_ways_that_are_surely_worse_are_named(exp):
+    sentence = chosen(exp, merges=["soup"])
+    assert sentence.startswith("Use joint here, one model trained on the data of all")
+    assert sentence.endswith("; what costs less is surely worse (soup 20.0).")
+
+
+def test_what_cannot_be_told_from_the_best_and_costs_less_is_chosen(exp):
+    """One utterance of 40 has one error more; a resample may not hold it."""
+    rates = {"close": {"es": 12.1, "it": 14.0, "en": 10.0}}
+    write_exp(exp, rates, "padded")
+    sentence = chosen(exp, merges=["close"])
+    assert sentence.startswith("Use close here, one model merged from experts: 13.1 ")
+    assert "; the best, joint (one model trained on the data of all groups)" in sentence
+    assert "cannot tell the two apart (difference [0.0, 0." in sentence
+    assert sentence.endswith("), and close costs less.")
+
+
+@pytest.mark.parametrize(
+    ("language", "groups", "system"),
+    [
+        (None, {"es": ["es_test"], "it": ["it_test"]}, "routed"),
+        ("auto", {"es": ["es_test"], "it": ["it_test"]}, "routed_heard"),
+        # Two groups of one language: nobody is told which an utterance is of.
+        (None, {"es": ["es_test"], "it": ["es_tv_test"]}, "routed_heard"),
+    ],
+)
+def test_a_route_by_groups_counts_where_users_know_them(exp, language, groups, system):
+    mode = {**MODE, "language": language}
+    rates = {
+        "zero_shot": {"es": 40.0, "it": 20.0, "es_tv": 40.0},
+        "routed": {"es": 5.0, "it": 5.0, "es_tv": 5.0},
+        "routed_heard": {"es": 8.0, "it": 8.0, "es_tv": 8.0},
+    }
+    write_exp(exp, rates, "other", mode)
+    sets = [name for members in groups.values() for name in members]
+    plan = Plan(
+        base="zero_shot",
+        experts=[],
+        joint=[],
+        merges=[],
+        routed=["routed", "routed_heard"],
+        sets=sets,
+        groups=groups,
+    )
+    results = read_results(exp, plan, "other")
+    assert find(results, exp).choice.startswith(f"Use {system} here, an expert for")
+
+
+def test_what_the_chosen_system_forgets_is_said(exp):
+    write_exp(exp, {"forgets": {"es": 5.0, "it": 5.0, "en": 30.0}}, "padded")
+    sentence = chosen(exp, merges=["forgets"])
+    assert sentence.endswith("It is surely worse than zero_shot on en.")
+
+
+def test_without_a_choice_nothing_is_said(exp):
+    assert chosen(exp, merges=[], joint=[]) == ""
+    assert chosen(exp, groups={}, experts=[]) == ""
+
+
+def test_it_stands_before_the_details(exp):
+    report = write_report(read(exp).plan, exp, exp / "out", ["padded"], command="")
+    for text in (report.files[0].read_text(), repr(report)):
+        assert 0 < text.index(chosen(exp)) < text.index("Best merge: tsv_m")
