@@ -52,7 +52,7 @@ is_todo() {
 # must_make MARK LOGS WHAT PART...: the same, but nothing is made for a list.
 must_make() {
   if ! is_todo "$@" || [[ $listing == true ]]; then return 1; fi
-  log "$3: $why"
+  log "$3: starts ($why)"
 }
 
 # parts PART...: what they say, a line each that begins with its sort.
@@ -82,7 +82,7 @@ parts() {
 why_todo() {
   local mark=$1 begun=${1%.done}.settings changed
   if [[ ! -f $mark && ! -f $begun ]]; then
-    echo "not there"
+    echo new
     return
   fi
   if [[ ! -f $mark ]]; then mark=$begun; fi

@@ -87,7 +87,8 @@ class Graph:
                 continue
             self.waiting.remove(job)
             if job.why:
-                tell(f"{job.what}: {job.why}")
+                does = "submitted to SLURM" if job.on_slurm else "starts"
+                tell(f"{job.what}: {does} ({job.why})")
         return bool(started)
 
     def has_room(self, job: Job) -> bool:

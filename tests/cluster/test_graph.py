@@ -16,7 +16,7 @@ SLURM = f"{ROOT}/local/slurm.py --poll 1"
 def job(name, command, *, needs="", array="", runner=SLURM, kind="merge", mark=True):
     log = f"exp/{name}/x{'.JOB' if array else ''}.log"
     mark = f"exp/{name}/.done" if mark else ""
-    words = (kind, f"making {name}", "not there", mark, f"of {name}\nmore", needs)
+    words = (kind, f"making {name}", "new", mark, f"of {name}\nmore", needs)
     return (*words, runner, array, log, *command)
 
 
@@ -103,7 +103,7 @@ def test_alike_jobs_are_one_array_and_keep_their_own_records(plans):
     assert plans.read("exp/soup/.done") == "of soup\nmore\n"
     end = json.loads(plans.read("exp/ties/q/x.JOB.log/2.end.json"))
     assert end["status"] == 0
-    assert plans.said.count("run.sh: making soup: not there\n") == 1
+    assert plans.said.count("run.sh: making soup: submitted to SLURM (new)\n") == 1
     assert plans.said.count("run.sh: making ties: done\n") == 1
 
 

@@ -30,7 +30,7 @@ def run(tmp_path, monkeypatch):
         if log is not None:
             (path / "x.log").write_text(log)
             os.utime(path / "x.log", (PLAN + age, PLAN + age))
-        fields = (stage, "to do", "not there", path / ".done", path / "x.log", what)
+        fields = (stage, "to do", "new", path / ".done", path / "x.log", what)
         lines.append("\t".join([*map(str, fields), "w 1"]) + "\n")
         plan = Path("exp/.plan.tsv")
         plan.write_text("".join(lines))
@@ -116,7 +116,7 @@ def test_squeue_adds_what_waits_and_why(plans):  # noqa: F811
     plans.waits(lambda: len(plans.slurm.all()) == 2)
     plans.slurm.set("1_2", reason="Resources")
     (plans.directory / "exp/.plan.tsv").write_text(
-        "8\tto do\tnot there\texp/a/.done\texp/a/x.log\tmaking a\tof a\n"
+        "8\tto do\tnew\texp/a/.done\texp/a/x.log\tmaking a\tof a\n"
     )
     done = subprocess.run(
         [sys.executable, ROOT / "local" / "status.py", "exp"],

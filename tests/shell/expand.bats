@@ -83,7 +83,7 @@ expand() { run "$template/expand.sh" --old "es it" --new cs --seeds "1 2" "$@"; 
   expand --stage 5 --stop_stage 5
   [ "$(grep -c ^decode calls)" -eq "$decoded" ]
   expand --stage 5 --stop_stage 5 --base_decode_config tail
-  [[ $output == *"decoding by zero_shot: not there"* ]]
+  [[ $output == *"decoding by zero_shot: starts (new)"* ]]
   [ "$(grep -c ^decode calls)" -eq $((decoded + 1)) ]
 }
 

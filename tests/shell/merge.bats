@@ -62,8 +62,8 @@ line_of() { grep -n -- "--output_dir exp/$1 " calls | cut -d : -f 1; }
   echo other >dump/raw/recognition_train/.done
   train --two_stage true
   [ "$status" -eq 0 ]
-  [[ $output == *"training recognition: input newer: dump/raw/recognition_train; what was there is now exp/replaced/recognition.1"* ]]
-  [[ $output == *"training two_stage: input newer: exp/recognition; "* ]]
+  [[ $output == *"training recognition: starts (input newer: dump/raw/recognition_train; what was there is now exp/replaced/recognition.1"* ]]
+  [[ $output == *"training two_stage: starts (input newer: exp/recognition; "* ]]
   [ "$(grep -c -- --output_dir calls)" -eq 8 ]
 }
 
@@ -260,7 +260,7 @@ route() { train --kinds lora --merge_kind lora --joint "" --experts "es it" "$@"
   touch exp/lora_es/.added # by add_language.sh, with options of its own
   route --routes mixture
   [ "$status" -eq 0 ]
-  [[ $output == *"training mixture: input newer: exp/lora_es; what was there is now exp/replaced/mixture.1"* ]]
+  [[ $output == *"training mixture: starts (input newer: exp/lora_es; what was there is now exp/replaced/mixture.1"* ]]
 }
 
 @test "a router is trained once, on the data of all experts" {

@@ -73,11 +73,11 @@ has_line() { grep -qxF -- "$1" <<<"$output"; } # WORDS
   go --stage 1 --stop_stage 11 --dry_run
   [ "$status" -eq 0 ]
   has_line "stage 3: 0 done, 6 to do"
-  has_line "  formatting data/es_train: not there"
-  has_line "  training full_es: not there"
+  has_line "  formatting data/es_train: new"
+  has_line "  training full_es: new"
   has_line "stage 8: 0 done, 2 to do"
-  has_line "  merging by mine: not there"
-  has_line "  decoding by zero_shot: not there"
+  has_line "  merging by mine: new"
+  has_line "  decoding by zero_shot: new"
   has_line "stage 10: 0 done, 2 to do"
   find . >after
   diff <(grep -v before before) <(grep -v -e before -e after after)
@@ -118,8 +118,8 @@ has_line() { grep -qxF -- "$1" <<<"$output"; } # WORDS
   sed -i 's/0.3/0.5/' conf/mine.yaml
   go
   [ "$status" -eq 0 ]
-  [[ $output == *"merging by mine: configuration changed: params"* ]]
-  [[ $output == *"decoding by mine: input newer: exp/mine"* ]]
+  [[ $output == *"merging by mine: starts (configuration changed: params"* ]]
+  [[ $output == *"decoding by mine: starts (input newer: exp/mine"* ]]
   [ "$(grep -c "^espnet-merge merge" calls)" -eq 1 ]
   [ "$(grep -c "^espnet-merge decode" calls)" -eq 1 ]
 }
@@ -129,12 +129,12 @@ has_line() { grep -qxF -- "$1" <<<"$output"; } # WORDS
   echo kept >exp/full_es/1epoch.pth
   go --train_args "--max_epoch 2 --seed 1" --stop_stage 7
   [ "$status" -eq 0 ]
-  [[ $output == *"training full_es: option changed: --max_epoch, --seed; what was there is now exp/replaced/full_es.1"* ]]
+  [[ $output == *"training full_es: starts (option changed: --max_epoch, --seed; what was there is now exp/replaced/full_es.1"* ]]
   [ "$(cat exp/replaced/full_es.1/1epoch.pth)" = kept ]
   [ "$(grep -c -- "--output_dir" calls)" -eq 2 ]
   go --train_args "--max_epoch 2 --seed 1" --dry_run
   has_line "  merging by soup: input newer: exp/full_es, exp/full_it"
-  has_line "  decoding by full_es: not there" # it was set aside with the old model
+  has_line "  decoding by full_es: new" # it was set aside with the old model
   has_line "stage 9: 1 done, 4 to do"
   go --train_args "--max_epoch 3 --seed 1" --dry_run
   has_line "  training full_es: option changed: --max_epoch"
@@ -147,14 +147,14 @@ has_line() { grep -qxF -- "$1" <<<"$output"; } # WORDS
   echo "accum_grad: 7 # more" >>conf/full.yaml
   go --full_config conf/full.yaml
   [ "$status" -eq 0 ]
-  [[ $output == *"training full_it: configuration changed: accum_grad; what was there"* ]]
+  [[ $output == *"training full_it: starts (configuration changed: accum_grad; what was there"* ]]
 }
 
 @test "other options of decoding decode again, and no more" {
   settled
   go --decode_args "--max-new-tokens 8"
   [ "$status" -eq 0 ]
-  [[ $output == *"decoding by soup: option changed: --max-new-tokens"* ]]
+  [[ $output == *"decoding by soup: starts (option changed: --max-new-tokens"* ]]
   [ "$(grep -vc "^espnet-merge decode" calls)" -eq 0 ]
   [ "$(grep -c "^espnet-merge decode" calls)" -eq 5 ]
 }
@@ -173,12 +173,12 @@ has_line() { grep -qxF -- "$1" <<<"$output"; } # WORDS
   : >calls
   with --max_train_utterances 9
   [ "$status" -eq 0 ]
-  [[ $output == *"filtering dump/raw/org/es_train: option changed: --max-utterances"* ]]
-  [[ $output == *"training full_es: input newer: dump/raw/es_train; what was there"* ]]
+  [[ $output == *"filtering dump/raw/org/es_train: starts (option changed: --max-utterances"* ]]
+  [[ $output == *"training full_es: starts (input newer: dump/raw/es_train; what was there"* ]]
   [ "$(grep -c "^espnet-merge filter" calls)" -eq 2 ]
   : >calls
   with --max_train_utterances 9 --max_test_utterances 5
-  [[ $output == *"decoding by zero_shot: input newer: dump/raw/es_test, dump/raw/it_test"* ]]
+  [[ $output == *"decoding by zero_shot: starts (input newer: dump/raw/es_test, dump/raw/it_test"* ]]
   [ "$(grep -c "^espnet-merge decode" calls)" -eq 5 ]
   [ "$(grep -c -- --output_dir calls)" -eq 0 ]
 }
@@ -194,7 +194,7 @@ has_line() { grep -qxF -- "$1" <<<"$output"; } # WORDS
   [[ $(count score) -eq 1 && $(count report) -eq 1 ]]
   grep -q "^espnet-merge score --ref dump/raw/it_test " calls
   go --stop_stage 11 --normalizer fold
-  [[ $output == *"scoring es_test: option changed: --normalizer"* ]]
+  [[ $output == *"scoring es_test: starts (option changed: --normalizer"* ]]
   [[ $(count score) -eq 3 && $(count report) -eq 2 ]]
   rm exp/RESULTS.md
   go --stop_stage 11 --normalizer fold
