@@ -91,6 +91,7 @@ score_systems() {
 
 score_set() { # SET: score all systems with one command
   local mode system dir dirs=() marks=() mark=$expdir/.$1.scored.done ref=$dumpdir/$1
+  local table=$expdir/scoring.$1.log
   for system in "${decoded[@]}"; do
     for mode in $(modes_of "$system"); do
       dir=$expdir/$system/inference_$mode
@@ -105,8 +106,9 @@ score_set() { # SET: score all systems with one command
   done
   must_make "$mark" "" "scoring $1" "--normalizer $normalizer" "$ref/.done" "${marks[@]}" ||
     return 0
-  score "$1" "${dirs[@]}" >&2
+  score "$1" "${dirs[@]}" >"$table"
   mark_done "$mark" "$entry"
+  log "scoring $1: done; counts of each system are in $table"
 }
 
 score() { # SET HYPOTHESES...
