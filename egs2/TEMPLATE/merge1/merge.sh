@@ -344,23 +344,23 @@ if [[ -n $seeds ]]; then
 fi
 
 stages() {
-  run_stage 1 "packages -> data/*" prepare_data
-  run_stage 2 "data/*_train -> data/*_train_sp (optional)" perturb_speed
-  run_stage 3 "data/* -> $dumpdir/org/*" format_audio
-  run_stage 4 "$base $expert_models -> $expdir/{base ${taken[*]}}" fetch_models
+  run_stage 1 "data: packages -> data/*" prepare_data
+  run_stage 2 "speed perturbation: data/*_train -> data/*_train_sp (optional)" perturb_speed
+  run_stage 3 "format: data/* -> $dumpdir/org/*" format_audio
+  run_stage 4 "base model: $base $expert_models -> $expdir/{base ${taken[*]}}" fetch_models
   if [[ $preflight == true && $listing == false ]]; then
     log "preflight: $dumpdir/org/*, $expdir/base -> what is in the way of a run"
     attended check_run
     exit
   fi
-  run_stage 5 "$dumpdir/org/*, $expdir/base -> $dumpdir/*" filter_utterances
-  plan_stage 6 "$dumpdir/*_{train,valid} -> $expdir/stats/*" collect_stats
-  plan_stage 7 "$dumpdir/*, $expdir/base -> $expdir/{${trained[*]} ${later[*]}}/model" train_systems
-  plan_stage 8 "$expdir/{${merge_kinds[*]}}_*/model -> $expdir/{${merged[*]}}/model" merge_experts
-  plan_stage 9 "$expdir/*/model -> $expdir/*/inference_*/*/text" decode_systems
+  run_stage 5 "filter: $dumpdir/org/*, $expdir/base -> $dumpdir/*" filter_utterances
+  plan_stage 6 "statistics: $dumpdir/*_{train,valid} -> $expdir/stats/*" collect_stats
+  plan_stage 7 "training: $dumpdir/*, $expdir/base -> $expdir/{${trained[*]} ${later[*]}}/model" train_systems
+  plan_stage 8 "merging: $expdir/{${merge_kinds[*]}}_*/model -> $expdir/{${merged[*]}}/model" merge_experts
+  plan_stage 9 "decoding: $expdir/*/model -> $expdir/*/inference_*/*/text" decode_systems
   run_planned
-  run_stage 10 "$expdir/*/inference_*/*/text -> score.json" score_systems
-  run_stage 11 "score.json -> $expdir/{RESULTS.md,report.html,images}" write_report
+  run_stage 10 "scoring: $expdir/*/inference_*/*/text -> score.json" score_systems
+  run_stage 11 "report: score.json -> $expdir/{RESULTS.md,report.html,images}" write_report
 }
 
 list_stages stages
