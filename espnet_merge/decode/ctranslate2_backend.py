@@ -13,6 +13,7 @@ from espnet_merge.checkpoint.padding import Padding
 from espnet_merge.decode.batches import features
 from espnet_merge.decode.expert import load_expert
 from espnet_merge.decode.identify import IdentifiedLanguage
+from espnet_merge.decode.sample import Draw
 from espnet_merge.decode.search import Hypothesis
 from espnet_merge.decode.settings import Settings
 from espnet_merge.decode.utterances import Utterance
@@ -199,8 +200,7 @@ class CTranslate2Backend:
         self,
         encoded: Sequence[Group],
         prompts: Sequence[list[int]],
-        seeds: dict[int, int],
-        temperature: float,
+        draws: Sequence[Draw],
     ) -> list[Hypothesis]:
         """Refuse, as ``Settings`` does: CTranslate2 has one seed for all utterances."""
         raise NotImplementedError

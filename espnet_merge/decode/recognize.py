@@ -16,6 +16,7 @@ from espnet_merge.decode.identify import IdentifiedLanguage
 from espnet_merge.decode.record import DecodedSegment, text_of
 from espnet_merge.decode.router import Choice
 from espnet_merge.decode.routes import NONE, Routes
+from espnet_merge.decode.sample import Draw
 from espnet_merge.decode.search import Hypothesis
 from espnet_merge.decode.settings import Settings
 from espnet_merge.decode.utterances import Utterance
@@ -70,10 +71,9 @@ class Backend[Encoded](Protocol):
         self,
         encoded: Encoded,
         prompts: Sequence[list[int]],
-        seeds: dict[int, int],
-        temperature: float,
+        draws: Sequence[Draw],
     ) -> list[Hypothesis]:
-        """Draw a text for some utterances; ``seeds`` maps their rows to seeds."""
+        """Draw texts; of an utterance as often as it is named."""
 
 
 def compression_ratio(text: str) -> float:
@@ -98,6 +98,11 @@ def fails(text: str, mean: float, settings: Settings) -> bool:
         mean < settings.min_log_probability
         or compression_ratio(text) > settings.max_compression
     )
+
+
+def _seed(segment: Utterance, temperature: float) -> int:
+    """Return a seed of the utterance and the temperature alone."""
+    return zlib.crc32(f"{segment.name} {segment.start} {temperature}".encode())
 
 
 class _Row(NamedTuple):
@@ -202,20 +207,7 @@ class Recognizer:
         no_speech = [0.0 for _ in rows]
         if self.settings.no_speech is not None:
             no_speech = backend.no_speech(encoded)
-        for temperature in self.settings.temperatures or ():
-            seeds = {
-                index: zlib.crc32(
-                    f"{segment.name} {segment.start} {temperature}".encode()
-                )
-                for index, (segment, *_) in enumerate(rows)
-                if self._must_be_drawn(hypotheses[index], no_speech[index])
-            }
-            if not seeds:
-                break
-            drawn = backend.sample(encoded, prompts, seeds, temperature)
-            # As in Whisper's transcribe, the last text is kept, good or not.
-            for index, hypothesis in zip(seeds, drawn, strict=True):
-                hypotheses[index] = hypothesis
+        self._draw_again(backend, encoded, rows, prompts, hypotheses, no_speech)
         hypotheses = [
             Hypothesis([], math.log(probability), ended=True)
             if self._is_silence(hypothesis, probability)
@@ -226,6 +218,43 @@ class Recognizer:
             DecodedSegment(row.segment, row.language, hypothesis, row.adapter, own)
             for row, hypothesis, own in zip(rows, hypotheses, identified, strict=True)
         ]
+
+    def _draw_again(
+        self,
+        backend: Backend[Any],
+        encoded: Any,  # noqa: ANN401
+        rows: Sequence[_Row],
+        prompts: Sequence[list[int]],
+        hypotheses: list[Hypothesis],
+        no_speech: Sequence[float],
+    ) -> None:
+        """Replace texts that fail by draws at rising temperatures, until one is good.
+
+        As in Whisper's transcribe, the last draw is kept, good or not.
+        """
+        left = list(self.settings.temperatures or ())
+        while left:
+            failing = [
+                index
+                for index, hypothesis in enumerate(hypotheses)
+                if self._must_be_drawn(hypothesis, no_speech[index])
+            ]
+            if not failing:
+                return
+            # A step costs about the same for one text as for many, so that few texts
+            # are drawn at several temperatures at once.
+            count = max(1, self.settings.batch_size // len(failing))
+            draws = [
+                Draw(index, temperature, _seed(rows[index].segment, temperature))
+                for temperature in left[:count]
+                for index in failing
+            ]
+            for draw, hypothesis in zip(
+                draws, backend.sample(encoded, prompts, draws), strict=True
+            ):
+                if self._must_be_drawn(hypotheses[draw.row], no_speech[draw.row]):
+                    hypotheses[draw.row] = hypothesis
+            left = left[count:]
 
     def _identifies_given_languages(self) -> bool:
         """Return whether languages are also identified where they are given."""

@@ -15,6 +15,10 @@ from transformers.generation.logits_process import WhisperTimeStampLogitsProcess
 
 from espnet_merge.whisper.model import Encoded, decode, logits, new_cache
 
+# Rows of utterances that have ended are computed until at most this share of the rows
+# goes on: to leave one out copies the keys and values of all others.
+WORTH_COPYING = 0.75
+
 
 class Hypothesis(NamedTuple):
     """A hypothesis of one utterance.
@@ -185,11 +189,12 @@ def search(
             prompts, from which the language can be identified.
     """
     decoder, cache = model.model.decoder, new_cache()
-    rows = list(range(prompts.shape[0]))  # utterance of each row that is not finished
+    rows = list(range(prompts.shape[0]))  # utterance of each row
     finished = [Finished(rules, beam, early_stopping) for _ in rows]
     texts: list[list[list[int]]] = [[[]] for _ in rows]
     scores = prompts.new_zeros((len(rows), 1), dtype=torch.float32)
     follows = prompts.new_ones((len(rows), 1, prompts.shape[1]), dtype=torch.bool)
+    ended: set[int] = set()  # utterances
     states = decode(decoder, prompts, encoded, cache)
     if on_start is not None:
         on_start(states[:, 0])
@@ -197,24 +202,31 @@ def search(
     for step in range(1, rules.max_new_tokens + 1):
         log_probs = rules.log_probs(logits(decoder, states), texts)
         best, parents, tokens = _candidates(scores, log_probs, beam)
-        kept: dict[int, list[int]] = {}
+        chosen: list[list[int]] = []
         candidates = zip(best.tolist(), parents.tolist(), tokens.tolist(), strict=True)
         for row, (totals, origins, ids) in enumerate(candidates):
             begun = [texts[row][origin] for origin in origins]
-            if ranks := finished[rows[row]].add(step, begun, totals, ids):
-                kept[row] = ranks
-                texts[row] = [[*begun[rank], ids[rank]] for rank in ranks]
-        if not kept or step == rules.max_new_tokens:
+            ranks: list[int] = []
+            if rows[row] not in ended:
+                ranks = finished[rows[row]].add(step, begun, totals, ids)
+            if not ranks:
+                ended.add(rows[row])
+                ranks = list(range(beam))
+            texts[row] = [[*begun[rank], ids[rank]] for rank in ranks]
+            chosen.append(ranks)
+        if len(ended) == len(finished) or step == rules.max_new_tokens:
             break
-        if len(kept) < len(rows):
-            indices = torch.tensor(list(kept), device=prompts.device)
+        kept = [row for row, utterance in enumerate(rows) if utterance not in ended]
+        if len(kept) <= WORTH_COPYING * len(rows):
+            indices = torch.tensor(kept, device=prompts.device)
             cache.batch_select_indices(indices)
             encoded, follows = encoded.select(indices), follows[indices]
             best, parents, tokens = best[indices], parents[indices], tokens[indices]
             rows, texts = [rows[row] for row in kept], [texts[row] for row in kept]
-        chosen = torch.tensor(list(kept.values()), device=prompts.device)
-        scores, next_tokens = best.gather(1, chosen), tokens.gather(1, chosen)
-        follows = _extend(follows, parents.gather(1, chosen))
+            chosen = [chosen[row] for row in kept]
+        ranks_of = torch.tensor(chosen, device=prompts.device)
+        scores, next_tokens = best.gather(1, ranks_of), tokens.gather(1, ranks_of)
+        follows = _extend(follows, parents.gather(1, ranks_of))
         mask, position = follows if beam > 1 else None, prompts.shape[1] + step - 1
         states = decode(decoder, next_tokens, encoded, cache, mask, position)
     return [utterance.hypotheses[0] for utterance in finished]

@@ -17,7 +17,7 @@ from espnet_merge.decode.identify import (
     identify_after_start,
     no_speech,
 )
-from espnet_merge.decode.sample import sample
+from espnet_merge.decode.sample import Draw, sample
 from espnet_merge.decode.search import Hypothesis, Rules, search
 from espnet_merge.decode.settings import Settings
 from espnet_merge.decode.utterances import Utterance
@@ -122,20 +122,13 @@ class TorchBackend:
         self,
         encoded: Encoded,
         prompts: Sequence[list[int]],
-        seeds: dict[int, int],
-        temperature: float,
+        draws: Sequence[Draw],
     ) -> list[Hypothesis]:
-        """Draw a text for some utterances; ``seeds`` maps their rows to seeds."""
-        rows = torch.tensor(list(seeds), device=self.whisper.device)
+        """Draw texts; of an utterance as often as it is named."""
+        rows = torch.tensor([draw.row for draw in draws], device=self.whisper.device)
         ids = torch.tensor(prompts, device=self.whisper.device)[rows]
-        return sample(
-            self.whisper,
-            encoded.select(rows),
-            ids,
-            self._rules(),
-            temperature,
-            list(seeds.values()),
-        )
+        chosen = encoded.select(rows)
+        return sample(self.whisper, chosen, ids, self._rules(), draws)
 
     def _rules(self) -> Rules:
         no_timestamps = None

@@ -5,7 +5,7 @@ import pytest
 import soundfile
 import torch
 
-from espnet_merge.decode import torch_backend
+from espnet_merge.decode import recognize, torch_backend
 from espnet_merge.decode.identify import no_speech
 from espnet_merge.decode.recognize import Recognizer, fails
 from espnet_merge.decode.settings import Settings
@@ -85,6 +85,22 @@ def test_what_fails_is_drawn_at_every_temperature(model, tokenizer, batch):
         model, tokenizer, batch[1:2], temperatures=[0.8], min_log_probability=0.0
     )
     assert alone[0].tokens == last[1].tokens
+
+
+def test_how_many_are_drawn_at_once_changes_nothing(
+    model, tokenizer, batch, monkeypatch
+):
+    """In a batch of one they are made one after the other; in a large one, at once."""
+    odd = lambda text, mean, settings: round(-10 * mean) % 5 > 0  # noqa: E731
+    monkeypatch.setattr(recognize, "fails", odd)
+    temperatures = [0.2, 0.4, 0.6, 0.8, 1.0]
+    found = [
+        hypotheses(model, tokenizer, batch, batch_size=size, temperatures=temperatures)
+        for size in (1, 99)
+    ]
+    one, many = ([(x.tokens, x.temperature) for x in texts] for texts in found)
+    assert one == many
+    assert len({temperature for _, temperature in one}) > 1
 
 
 def test_only_what_fails_is_drawn(model, tokenizer, batch):

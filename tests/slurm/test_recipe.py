@@ -151,7 +151,10 @@ def test_configuration_that_changed_meanwhile(decoding, expected):
     assert not decoding.tasks()
     assert decoding.recipe.results() != expected
     done = decoding.recipe.run(**FEWER)
-    assert "decoding by soup: submitted to SLURM (option changed: --max-new-tokens" in done.stderr
+    assert (
+        "decoding by soup: submitted to SLURM (option changed: --max-new-tokens"
+        in done.stderr
+    )
     assert decoding.recipe.results() == expected
 
 
