@@ -96,12 +96,15 @@ why_todo() {
   fi
   changed=$(comm -3 <(tail -n +2 "$mark" | sort -u) <(parts "${@:2}" | sort -u) | awk '
     { sort = $1; name = $2; sub(/:$/, "", name) }
-    !seen[sort, name]++ { names[sort] = names[sort] (names[sort] ? ", " : "") name }
+    !seen[sort, name]++ && ++count[sort] <= 3 {
+      names[sort] = names[sort] (names[sort] ? ", " : "") name
+    }
     END {
       split("configuration option input", sorts, " ")
       for (i = 1; i in sorts; i++) if (sorts[i] in names) {
         text = text (text ? "; " : "") sorts[i] (sorts[i] == "input" ? " newer: " : " changed: ")
         text = text names[sorts[i]]
+        if (count[sorts[i]] > 3) text = text " and " count[sorts[i]] - 3 " more"
       }
       print text
     }')

@@ -196,6 +196,8 @@ has_line() { grep -qxF -- "$1" <<<"$output"; } # WORDS
   go --stop_stage 11 --normalizer fold
   [[ $output == *"scoring es_test: starts (option changed: --normalizer"* ]]
   [[ $(count score) -eq 3 && $(count report) -eq 2 ]]
+  go --stop_stage 11 --normalizer fold --decode_args "--beam 2" --dry_run
+  [[ $output == *"scoring es_test: input newer: exp/full_es/inference_as_trained, exp/full_it/inference_as_trained, exp/mine/inference_as_trained and 2 more"* ]]
   rm exp/RESULTS.md
   go --stop_stage 11 --normalizer fold
   [[ $(count score) -eq 3 && $(count report) -eq 3 && $(count decode) -eq 0 ]]
