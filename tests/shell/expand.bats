@@ -19,8 +19,8 @@ if [[ $1 == decode ]]; then
   done
 elif [[ $1 == similarity ]]; then
   mkdir -p exp/expand/similarity
-elif [[ $1 == seeds ]]; then
-  printf '%s\n' "$@" >words
+elif [[ $* == *" --save "* ]]; then
+  printf '%s\n' "$@" >"${*: -1:1}" # the file to save
 fi
 EOF
   in_place_of_merge <<'EOF'
@@ -57,7 +57,7 @@ expand() { run "$template/expand.sh" --old "es it" --new cs --seeds "1 2" "$@"; 
   grep -q -- "decode --model exp/expand/base --adapter exp/expand/joint_lora/model .* --data dump/raw/cs_test dump/raw/es_test " calls
   grep -q -- "decode --model exp/expand/base --adapter exp/expand/lora_it/model .* --data dump/raw/it_test --output" calls
   grep -q -- "decode --model exp/expand/seed1/full/cs/full_cs/model .* --data dump/raw/cs_test dump/raw/es_test dump/raw/it_test --output" calls
-  row() { sed -n "/^$1\$/,/^--/p" words | grep "^exp" | sort | xargs; }
+  row() { sed -n "/^$1\$/,/^--/p" exp/expand/results/seed_1.json | grep "^exp" | sort | xargs; }
   warm=exp/expand/seed1/warm/cs/inference_as_trained full=exp/expand/seed1/full/cs/inference_as_trained
   old="exp/expand/lora_es/inference_as_trained/es_test exp/expand/lora_it/inference_as_trained/it_test"
   [ "$(row "+ cs, warm")" = "$old $warm/cs_test" ]
@@ -71,7 +71,21 @@ expand() { run "$template/expand.sh" --old "es it" --new cs --seeds "1 2" "$@"; 
   [ "$status" -eq 0 ]
   grep -q -- "decode --model exp/expand/base --adapter exp/expand/lora_es/model .* --data dump/raw/es_test dump/raw/es_tv_test --output" calls
   grep -q -- "decode --model exp/expand/seed1/full/cs/full_cs/model .* --data dump/raw/cs_test dump/raw/es_test dump/raw/es_tv_test dump/raw/it_test dump/raw/it_ood_test --output" calls
-  [[ $(xargs <words) == *"--sets cs_test es_test it_test es_tv_test it_ood_test --mean old=es_test,es_tv_test,it_test --output"* ]]
+  [[ $(xargs <exp/expand/results/seed_1.json) == *"--sets cs_test es_test it_test es_tv_test it_ood_test --mean old=es_test,es_tv_test,it_test --configuration"* ]]
+}
+
+@test "each seed is kept in a file, and the tables are of all that are kept" {
+  mkdir -p kept && echo "of another day" >kept/seed_0.json
+  expand --ways "scratch warm" --results kept --max_train_seconds 3 --nj 5
+  [ "$status" -eq 0 ]
+  grep -q "^joint, full$" kept/seed_1.json
+  [ "$(grep -c -e "^joint, " -e "^each its own" kept/seed_2.json)" -eq 0 ] # trained once
+  grep -qx "exp/expand/seed2/warm/cs/inference_as_trained/cs_test" kept/seed_2.json
+  said=$(grep "^old es it; new cs; " kept/seed_2.json)
+  [[ $said == *"--max_train_seconds 3; train"* && $said != *"--nj"* ]]
+  files="kept/seed_0.json kept/seed_1.json kept/seed_2.json"
+  grep -qx "seeds --load $files --output exp/expand/EXPAND.md" calls
+  grep -qx "seeds --load $files --sets cs_test --mean cs=cs_test --baseline + cs, scratch --output exp/expand/EXPAND.cs.md" calls
 }
 
 @test "what is done is not done again" {

@@ -2,8 +2,9 @@
 # Compare ways to add languages to a Whisper that is trained on others already.
 #
 # Trains the old languages by full fine-tuning and by LoRA, separately and jointly. Then
-# adds each new language in every way, with several seeds, decodes all, and writes one
-# table: what is gained on the new language, and what is lost on the old ones. The ways:
+# adds each new language in every way, with several seeds, decodes all, and writes tables:
+# what is gained on the new language, and what is lost on the old ones, in EXPAND.md; how
+# sure the differences to "scratch" are, in EXPAND.NAME.md for each new language. The ways:
 #   scratch  a LoRA adapter of its own
 #   warm     the same, started from the adapter of the most similar old language
 #   least    the same, started from that of the least similar one
@@ -29,7 +30,7 @@ groups=           # the experts that these belong to, as "es=es_phone_test,es_tv
 expdir=exp/expand # where models, hypotheses and results go
 # of shared_options.sh: nearest lora_config mixture_config train_args train_nj
 # of shared_options.sh: similarity_args decode_config base_decode_config decode_args
-# of shared_options.sh: hear decode_nj inference_nj normalizer dumpdir
+# of shared_options.sh: hear decode_nj inference_nj normalizer dumpdir results
 # passed on to merge.sh: data_opts base full_config min_train_seconds max_train_seconds
 # passed on to merge.sh: max_train_utterances max_valid_utterances max_test_utterances
 # passed on to merge.sh: nj ngpu num_nodes python
@@ -62,6 +63,7 @@ decode_config=$(conf_file decode "$decode_config")
 base_decode_config=$(conf_file decode "$base_decode_config")
 mixture_config=$(conf_file train "$mixture_config")
 inference=inference_$(basename "$decode_config" .yaml)
+results=${results:-$expdir/results}
 read -ra tests <<<"${new_names[*]/%/_test} ${old_names[*]/%/_test} $test_sets"
 read_groups "${old_names[*]} ${new_names[*]}" "${tests[*]}" "$groups"
 sets_of_all() { # NAME...: the test sets of each expert; of "" those of no expert
@@ -194,33 +196,61 @@ score_all() {
 }
 
 # Stage 7
-write_table() {
-  local name way seed place sets own=() args
-  for name in "${old_names[@]}"; do
-    mapfile -t sets < <(sets_of_all "$name")
-    own+=("${sets[@]/#/$expdir/lora_$name/$inference/}")
+write_tables() {
+  local name seed files
+  mkdir -p "$results"
+  for seed in "${seed_numbers[@]}"; do save_seed "$seed"; done
+  # Every seed that is kept, of whichever day and machine.
+  files=("$results"/seed_*.json)
+  espnet-merge seeds --load "${files[@]}" --output "$expdir/EXPAND.md"
+  for name in "${new_names[@]}"; do
+    [[ " ${way_names[*]} " == *" scratch "* && ${#way_names[@]} -gt 1 ]] || continue
+    espnet-merge seeds --load "${files[@]}" --sets "${name}_test" \
+      --mean "$name=${name}_test" --baseline "+ $name, scratch" \
+      --output "$expdir/EXPAND.$name.md" >/dev/null
   done
-  place=$expdir/zero_shot/inference_$(basename "$base_decode_config" .yaml)
-  args=(
-    --row zero_shot "${tests[@]/#/$place/}"
-    --row "joint, full" "${tests[@]/#/$expdir/joint/$inference/}"
-    --row "joint, LoRA" "${tests[@]/#/$expdir/joint_lora/$inference/}"
-    --row "each its own, full" "${own[@]/\/lora_/\/full_}"
-    --row "each its own, LoRA" "${own[@]}"
-  )
+}
+
+# save_seed SEED: keep the errors of what it has added in a small file; the first one has
+# those of the old languages, too, which were trained once.
+save_seed() {
+  local name way sets own=() args
+  args=(--row zero_shot
+    "${tests[@]/#/$expdir/zero_shot/inference_$(basename "$base_decode_config" .yaml)/}")
+  if [[ $1 == "${seed_numbers[0]}" ]]; then
+    for name in "${old_names[@]}"; do
+      mapfile -t sets < <(sets_of_all "$name")
+      own+=("${sets[@]/#/$expdir/lora_$name/$inference/}")
+    done
+    args+=(
+      --row "joint, full" "${tests[@]/#/$expdir/joint/$inference/}"
+      --row "joint, LoRA" "${tests[@]/#/$expdir/joint_lora/$inference/}"
+      --row "each its own, full" "${own[@]/\/lora_/\/full_}"
+      --row "each its own, LoRA" "${own[@]}"
+    )
+  fi
   for name in "${new_names[@]}"; do
     for way in "${way_names[@]}"; do
-      args+=(--row "+ $name, $way")
       mapfile -t sets < <(test_sets_of "x/$way/$name")
-      for seed in "${seed_numbers[@]}"; do
-        place=$expdir/seed$seed/$way/$name/$inference
-        args+=("${sets[@]/#/$place/}")
-      done
+      args+=(--row "+ $name, $way" "${sets[@]/#/$expdir/seed$1/$way/$name/$inference/}")
       if [[ $way != full ]]; then args+=("${own[@]}"); fi
     done
   done
   espnet-merge seeds --base zero_shot "${args[@]}" --sets "${tests[@]}" \
-    --mean "old=$(join_by_comma "${old_sets[@]}")" --output "$expdir/EXPAND.md"
+    --mean "old=$(join_by_comma "${old_sets[@]}")" --configuration "$(configuration)" \
+    --save "$results/seed_$1.json"
+}
+
+# configuration: how languages are added with every seed, in one line.
+configuration() {
+  local told=() i files
+  files=("$(conf_file train "$lora_config")" "$mixture_config")
+  for ((i = 0; i < ${#passed_on[@]}; i += 2)); do
+    # What a machine has changes no result.
+    [[ ${passed_on[i]} =~ ^--(nj|ngpu|num_nodes|python)$ ]] || told+=("${passed_on[@]:i:2}")
+  done
+  echo "old $old; new $new; nearest $nearest of $similarity_args; ${told[*]}; train" \
+    "$train_args $(fingerprint "${files[@]}"); decode $decode_args" | xargs
 }
 
 run_stage 1 "${old_names[*]} -> $expdir/{joint joint_lora full_* lora_*}" train_old
@@ -229,4 +259,4 @@ run_stage 3 "$dumpdir/*_train, $expdir/base -> $expdir/similarity" measure_simil
 run_stage 4 "$dumpdir/*, $expdir/* -> $expdir/seed*/*/*/*/model" train_new
 run_stage 5 "$expdir/*/model, $expdir/seed*/*/*/*/model -> $inference/*/text" decode_all
 run_stage 6 "$inference/*/text -> score.json" score_all
-run_stage 7 "score.json -> $expdir/EXPAND.md" write_table
+run_stage 7 "score.json -> $expdir/EXPAND*.md" write_tables

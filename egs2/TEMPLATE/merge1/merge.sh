@@ -46,7 +46,6 @@ joint_args=       # the same for joint and two stages alone, as "--accum_grad 6"
 objectives_args=  # the same for objective soups alone, as "--objectives_conf pace=15"
 take_added=true   # use experts of add_language.sh, whatever options they were trained with
 seeds=            # run once per seed, as "0 1 2", in EXPDIR/seed_0 …; table in EXPDIR/SEEDS.md, picture beside
-results=          # where small files of all seeds are kept, seed_0.json …, or "" for EXPDIR/results
 merge_kind=full   # which kinds of experts to merge; by the second, NAME is NAME_lora
 merge_configs="soup task_arithmetic ties tsv_m lors" # names in conf/merge, or files
 merge_args=       # further options of "espnet-merge merge", as "--device cuda"
@@ -65,7 +64,7 @@ python=python3    # the interpreter
 dry_run=false     # print what each stage would make, and why, and what it would submit; make nothing
 status=false      # print how far the last run in EXPDIR is; on any machine that sees it
 # of shared_options.sh: lora_config mixture_config train_args train_nj base_decode_config
-# of shared_options.sh: decode_args hear decode_nj inference_nj normalizer dumpdir expdir
+# of shared_options.sh: decode_args hear decode_nj inference_nj normalizer dumpdir expdir results
 # as in asr.sh: local_data_opts=data_opts speed_perturb_factors=speed_factors
 # as in asr.sh: min_wav_duration=min_train_seconds max_wav_duration=max_train_seconds
 # as in asr.sh: pretrained_model=base asr_config=full_config asr_args=train_args

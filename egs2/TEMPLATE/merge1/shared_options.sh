@@ -18,4 +18,5 @@ inference_nj=1    # jobs that share the decoding of a model
 normalizer=basic  # how text is normalised for the main scores; raw scores are given as well
 dumpdir=dump/raw  # where formatted data goes
 expdir=exp        # where models, hypotheses and results go
+results=          # where small files of all seeds are kept, seed_0.json …, or "" for EXPDIR/results
 # end of options
