@@ -8,8 +8,11 @@ and seed_0.lora.json of one directory are one seed. Rules get what a trial would
 found on its test sets: base, experts on their own sets, and the soup. Right is the
 cheapest choice that is not surely worse (95 % interval of the paired difference) than
 the best of all. Prints a row of docs/advise.md for each seed.
+``--quick tsv_m`` lets the rules see this merge in place of the soup, as ``advise
+--method tsv_m`` does.
 """
 
+import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -64,22 +67,26 @@ class Checked(NamedTuple):
 
 
 def main(words: Sequence[str]) -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("files", nargs="+", type=Path)
+    parser.add_argument("--quick", default=QUICK, help="the merge that rules see")
+    args = parser.parse_args(words)
     seeds: dict[Path, list[Path]] = {}
-    for path in map(Path, words):
+    for path in args.files:
         seeds.setdefault(path.parent / seed_of(path), []).append(path)
-    found = [check(seed, files) for seed, files in seeds.items()]
+    found = [check(seed, files, args.quick) for seed, files in seeds.items()]
     rows = [list(HEAD), ["---"] * len(HEAD), *(one.row() for one in found)]
     print(*(f"| {' | '.join(row)} |" for row in rows), sep="\n")
     print(f"\n{sum(one.hit for one in found)} of {len(found)} right.")
 
 
-def check(seed: Path, files: Sequence[Path]) -> Checked:
+def check(seed: Path, files: Sequence[Path], quick: str = QUICK) -> Checked:
     """Return what the rules say of one seed, and what is right."""
     loaded = load(files)
     runs, plan = loaded.runs, SeedPlan.joined(loaded.plans)
     sets = list(plan.means.get(TRAINED, plan.sets))
     own = experts(runs, plan, sets)
-    quick = QUICK if QUICK in plan.merges else plan.merges[0]
+    quick = quick if quick in plan.merges else plan.merges[0]
     columns = {BASE: dict.fromkeys(sets, plan.base), OWN: own}
     columns |= {MERGED: dict.fromkeys(sets, quick)}
     columns |= {
@@ -152,7 +159,7 @@ def choices(
     groups = {
         "keep the base": [BASE],
         "merge all": plan.merges,
-        "route": (routes - {ORACLE}) or routes or [OWN],
+        "route": (routes - {ORACLE}) or routes,
         "train jointly": plan.baseline,
     }
     known = {

@@ -98,12 +98,23 @@ def test_a_table_of_hits_and_misses_is_printed(advice, tmp_path, capsys):
         write_table(tmp_path / f"a/merge1/results/b/seed_{n}.json", systems(merged=n))
         for n in (2, 7)
     ]
-    advice.main(map(str, paths))
+    advice.main([*map(str, paths)])
     lines = capsys.readouterr().out.splitlines()
     assert lines[2].startswith("| a b seed_2 | 2 | merge all | merge keeps the gain |")
     assert lines[2].endswith("| merge all | 20.0 [20.0, 20.0] | yes |")
-    assert lines[3].endswith("| route | 20.0 [20.0, 20.0] | **no** |")
-    assert lines[-1] == "1 of 2 right."
+    # No router was tried, so that experts on their own sets are no choice.
+    assert lines[3].endswith("| train jointly | 20.0 [20.0, 20.0] | yes |")
+    assert lines[-1] == "2 of 2 right."
+
+
+def test_rules_may_see_another_quick_merge(advice, tmp_path, capsys):
+    """The soup loses what the other merge keeps."""
+    path = tmp_path / "a/merge1/results/b/seed_0.json"
+    write_table(path, systems(merged=2, soup=7))
+    advice.main([str(path)])
+    assert capsys.readouterr().out.endswith("0 of 1 right.\n")
+    advice.main([str(path), "--quick", "tsv_m"])
+    assert capsys.readouterr().out.endswith("1 of 1 right.\n")
 
 
 def test_files_of_one_seed_are_one_row(advice, tmp_path, capsys):
@@ -112,7 +123,7 @@ def test_files_of_one_seed_are_one_row(advice, tmp_path, capsys):
         write_table(directory / "seed_0.json", systems(merged=7)),
         write_table(directory / "seed_0.lora.json", {"zero_shot": 8, "routed": 2}),
     ]
-    advice.main(map(str, paths))
+    advice.main([*map(str, paths)])
     row, _, last = capsys.readouterr().out.splitlines()[2:]
     assert row.startswith("| a b seed_0 | 2 | train jointly |")
     assert row.endswith("| route | 20.0 [20.0, 20.0] | **no** |")
