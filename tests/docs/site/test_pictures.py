@@ -20,7 +20,7 @@ def test_every_picture_is_there_and_shown():
 
 def test_the_captions_are_true():
     table = english()
-    assert table.seeds == 1
+    assert table.seeds == 3
     values = rates(table, {"zero_shot": "", **EXPERTS}, SETS)
     assert values.argmin(axis=0).tolist() == [1, 2, 3]  # best on the own domain
     assert (values[1, 1:] > values[0, 1:]).all()  # the expert for prompts on others
