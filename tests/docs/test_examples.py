@@ -1,5 +1,6 @@
 """Every example of the pages that begin, guide and help is run, on micro models."""
 
+import glob
 import json
 import re
 import shlex
@@ -103,6 +104,8 @@ def run(line: str) -> None:
         subprocess.run(["bash", "-euc", line], check=True)
         return
     program, *words = shlex.split(line)
+    # As a shell does: a pattern without files stays as it is.
+    words = [x for word in words for x in sorted(glob.glob(word)) or [word]]
     if program == "espnet-merge":
         try:
             main(words)
