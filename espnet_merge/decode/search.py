@@ -126,12 +126,25 @@ class Finished:
         beam: number of finished hypotheses that are kept, and of unfinished ones.
         early_stopping: whether the search ends with ``beam`` finished hypotheses.
         hypotheses: the finished hypotheses.
+        ended: whether no text goes on.
     """
 
     rules: Rules
     beam: int
     early_stopping: bool
     hypotheses: list[Hypothesis] = field(default_factory=list)
+    ended: bool = False
+
+    def ranks(
+        self, step: int, texts: list[list[int]], totals: list[float], ids: list[int]
+    ) -> list[int]:
+        """Return the indices of candidates to compute on: any where no text goes on.
+
+        The arguments are those of ``add``.
+        """
+        going_on = [] if self.ended else self.add(step, texts, totals, ids)
+        self.ended = not going_on
+        return going_on or list(range(self.beam))
 
     def add(
         self, step: int, texts: list[list[int]], totals: list[float], ids: list[int]
@@ -194,7 +207,6 @@ def search(
     texts: list[list[list[int]]] = [[[]] for _ in rows]
     scores = prompts.new_zeros((len(rows), 1), dtype=torch.float32)
     follows = prompts.new_ones((len(rows), 1, prompts.shape[1]), dtype=torch.bool)
-    ended: set[int] = set()  # utterances
     states = decode(decoder, prompts, encoded, cache)
     if on_start is not None:
         on_start(states[:, 0])
@@ -206,17 +218,12 @@ def search(
         candidates = zip(best.tolist(), parents.tolist(), tokens.tolist(), strict=True)
         for row, (totals, origins, ids) in enumerate(candidates):
             begun = [texts[row][origin] for origin in origins]
-            ranks: list[int] = []
-            if rows[row] not in ended:
-                ranks = finished[rows[row]].add(step, begun, totals, ids)
-            if not ranks:
-                ended.add(rows[row])
-                ranks = list(range(beam))
+            ranks = finished[rows[row]].ranks(step, begun, totals, ids)
             texts[row] = [[*begun[rank], ids[rank]] for rank in ranks]
             chosen.append(ranks)
-        if len(ended) == len(finished) or step == rules.max_new_tokens:
+        kept = [row for row, name in enumerate(rows) if not finished[name].ended]
+        if not kept or step == rules.max_new_tokens:
             break
-        kept = [row for row, utterance in enumerate(rows) if utterance not in ended]
         if len(kept) <= WORTH_COPYING * len(rows):
             indices = torch.tensor(kept, device=prompts.device)
             cache.batch_select_indices(indices)
