@@ -46,7 +46,8 @@ def choice(results: Results, fallen: Mapping[str, Sequence[str]]) -> str:
     behind = _intervals(results, [*cheaper, best], sets)
     chosen = next((s for s in cheaper if behind[s].low <= 0), best)
     unit = UNITS.get(results.metric_name, "points of error rate")
-    what = f"{known[chosen]}: {means[chosen]:.1f} {unit} of {_names(results, sets)}"
+    names = ", ".join(map(results.label, sets))
+    what = f"{known[chosen]}: {means[chosen]:.1f} {unit} of {names}"
     if chosen != plan.base and plan.base in means:
         what += (
             f", where {plan.base}, the untrained model, makes {means[plan.base]:.1f}"
@@ -94,7 +95,3 @@ def _told(plan: Plan, language: object) -> bool:
     languages = [{*map(language_of, members)} for members in plan.groups.values()]
     apart = len(set().union(*languages)) == sum(map(len, languages))
     return language != AUTO and apart
-
-
-def _names(results: Results, sets: Sequence[str]) -> str:
-    return ", ".join(map(results.label, sets))

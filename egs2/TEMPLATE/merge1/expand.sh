@@ -203,8 +203,8 @@ write_tables() {
   # Every seed that is kept, of whichever day and machine.
   files=("$results"/seed_*.json)
   espnet-merge seeds --load "${files[@]}" --output "$expdir/EXPAND.md"
+  if [[ " ${way_names[*]} " != *" scratch "* || ${#way_names[@]} == 1 ]]; then return; fi
   for name in "${new_names[@]}"; do
-    [[ " ${way_names[*]} " == *" scratch "* && ${#way_names[@]} -gt 1 ]] || continue
     espnet-merge seeds --load "${files[@]}" --sets "${name}_test" \
       --mean "$name=${name}_test" --baseline "+ $name, scratch" \
       --output "$expdir/EXPAND.$name.md" >/dev/null
