@@ -183,15 +183,17 @@ decode_model() { # SYSTEM or SEED/WAY/NAME
 
 # Stage 6
 score_all() {
-  local name dir dirs
+  local name dir dirs table
   for name in "${tests[@]}"; do
     dirs=()
+    table=$expdir/scoring.$name.log
     for dir in "$expdir"/{*,seed*/*/*}/inference_*/"$name"; do
       if [[ -d $dir ]]; then dirs+=("$dir"); fi
     done
     if ((${#dirs[@]} == 0)); then continue; fi
     espnet-merge score --ref "$dumpdir/$name" --hyp "${dirs[@]}" \
-      --normalizer "$normalizer" --keep-current
+      --normalizer "$normalizer" --keep-current >"$table"
+    log "scoring $name: done; counts of each system are in $table"
   done
 }
 
