@@ -49,10 +49,12 @@ is_todo() {
   [[ $state == 'to do' ]]
 }
 
-# must_make MARK LOGS WHAT PART...: the same, but nothing is made for a list.
+# must_make MARK LOGS WHAT PART...: the same, but nothing is made for a list. The mark goes,
+# since what it speaks of is overwritten from now on.
 must_make() {
   if ! is_todo "$@" || [[ $listing == true ]]; then return 1; fi
   log "$3: starts ($why)"
+  rm -f "$1"
 }
 
 # parts PART...: what they say, a line each that begins with its sort.

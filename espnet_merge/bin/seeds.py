@@ -53,6 +53,16 @@ def _means(words: Sequence[str]) -> dict[str, list[str]]:
     return means
 
 
+def _made_of(words: Sequence[str]) -> dict[str, str]:
+    pairs = dict(word.split("=", 1) for word in words if "=" in word)
+    if len(pairs) < len(words):
+        raise InputError(
+            "--made-of must be SYSTEM=TEXT, each system once, as tsv_m=scale_1; got "
+            f"{' '.join(words)!r}."
+        )
+    return pairs
+
+
 @dataclass(frozen=True, kw_only=True)
 class Command(Options):
     """Show systems that were trained with several seeds."""
@@ -120,6 +130,15 @@ class Command(Options):
             metavar="TEXT",
         ),
     ] = ""
+    made_of: Annotated[
+        Mapping[str, str],
+        Option(
+            "how one system was made, for --save; --load takes no system of two",
+            action="append",
+            metavar="SYSTEM=TEXT",
+            read=_made_of,
+        ),
+    ] = field(default_factory=dict)
     output: Annotated[
         AnyPath | None, Option("Markdown file to write", metavar="FILE")
     ] = None
@@ -168,7 +187,8 @@ class Command(Options):
             rows = {name: [Path(x) for x in own] for name, own in self.row.items()}
             runs = read_runs(rows)
             if self.save:
-                return save(Path(self.save), runs, plan, self.configuration)
+                path = Path(self.save)
+                return save(path, runs, plan, self.configuration, self.made_of)
             seeds, facts = SeedComparison(runs, plan), {}
         if self.picture and not seeds.to_baseline:
             raise InputError("--picture shows differences to a --baseline; name one.")

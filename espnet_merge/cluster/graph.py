@@ -77,19 +77,22 @@ class Graph:
     def start_ready(self) -> bool:
         """Start what can be started now; return whether anything was."""
         ready = [job for job in self.waiting if self.unfinished.isdisjoint(job.needs)]
-        started = [job for job in ready if job.on_slurm or self.has_room(job)]
+        started = False
         for job in ready:
+            if not (job.on_slurm or self.has_room(job)):
+                continue
+            if job.mark:  # what it speaks of is overwritten from now on
+                job.mark.unlink(missing_ok=True)
             if job.on_slurm:
                 self.submit(job)
-            elif self.has_room(job):
-                self.processes[job] = _process(job)
             else:
-                continue
+                self.processes[job] = _process(job)
             self.waiting.remove(job)
+            started = True
             if job.why:
                 does = "submitted to SLURM" if job.on_slurm else "starts"
                 tell(f"{job.what}: {does} ({job.why})")
-        return bool(started)
+        return started
 
     def has_room(self, job: Job) -> bool:
         """Return whether this machine may run one more of this kind."""

@@ -21,6 +21,7 @@ from espnet_merge.score.packed import pack, unpack
 FORMAT = 1
 # What files must have in common to be joined, besides what tables always need.
 COMMON = ("configuration", "normalizer", "rules_digest")
+ONE_WAY = "run the seeds of both in one way, or move one of the files away"
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,13 @@ class Loaded:
     facts: Mapping[Path, str]
 
 
-def save(path: Path, runs: Runs, plan: SeedPlan, configuration: str) -> str:
+def save(
+    path: Path,
+    runs: Runs,
+    plan: SeedPlan,
+    configuration: str,
+    made_of: Mapping[str, str] | None = None,
+) -> str:
     """Write what one seed's systems made of each utterance.
 
     Args:
@@ -47,32 +54,25 @@ def save(path: Path, runs: Runs, plan: SeedPlan, configuration: str) -> str:
         runs: one of each system on each set.
         plan: what the table of all seeds shall show.
         configuration: how the systems were made, for all seeds alike.
+        made_of: system -> how it was made beyond that, for all seeds alike.
 
     Returns:
         What was kept, in words.
 
     Raises:
-        InputError: a system has two runs on a set, or runs are not of the same set.
+        InputError: a system has two runs on a set, runs are not of the same set, or
+            ``made_of`` names what is no system.
     """
     check_runs(runs, plan.base)
     plan.check(runs)
+    _check_one_seed(runs, made_of or {})
     sets: dict[str, Run] = {}
     modes: dict[tuple[str, str], Mapping[str, Any]] = {}
     rows: dict[str, dict[str, str]] = {}
     accuracy: dict[str, dict[str, float]] = {}
     for system, name, run in walk(runs):
-        first, outcome = sets.setdefault(name, run), run.outcome
-        if name in rows.setdefault(system, {}):
-            raise InputError(
-                f"--save takes one seed, a directory of each set; {system} has two of "
-                f"{name}: save each seed on its own."
-            )
-        if outcome.digest != first.outcome.digest:
-            raise InputError(
-                f"{run.place}: must be of the same references as {first.place}; "
-                "they are others: decode and score all on one set, or leave it out."
-            )
-        rows[system][name] = pack(outcome.rows)
+        sets.setdefault(name, run)
+        rows.setdefault(system, {})[name] = pack(run.outcome.rows)
         modes[system, name] = _mode_of(run)
         if run.language_accuracy is not None:
             accuracy.setdefault(system, {})[name] = run.language_accuracy
@@ -81,6 +81,7 @@ def save(path: Path, runs: Runs, plan: SeedPlan, configuration: str) -> str:
         "format": FORMAT,
         "made_by": {**dict(versions()), "commit": commit()},
         "configuration": configuration,
+        "made_of": dict(made_of or {}),
         "normalizer": first.normalizer,
         "rules_digest": first.rules,
         "plan": asdict(plan),
@@ -108,8 +109,8 @@ def load(paths: Sequence[Path]) -> Loaded:
         paths: of files that ``save`` wrote.
 
     Raises:
-        InputError: a file is broken, or two have a system of one seed, or are of
-            another configuration or rules.
+        InputError: a file is broken, or two have a system of one seed, are of another
+            configuration or rules, or have a system that was made in two ways.
     """
     runs: dict[str, dict[str, dict[str, Run]]] = {}
     contents: dict[Path, dict[str, Any]] = {}
@@ -133,6 +134,28 @@ def load(paths: Sequence[Path]) -> Loaded:
 def seed_of(path: Path) -> str:
     """Return the name of the seed that a file is of: its own up to the first dot."""
     return path.name.partition(".")[0]
+
+
+def _check_one_seed(runs: Runs, made_of: Mapping[str, str]) -> None:
+    if unknown := made_of.keys() - runs.keys():
+        raise InputError(
+            f"--made-of must name systems of --row; {', '.join(sorted(unknown))}: none."
+        )
+    firsts: dict[str, Run] = {}
+    known = set()
+    for system, name, run in walk(runs):
+        first = firsts.setdefault(name, run)
+        if (system, name) in known:
+            raise InputError(
+                f"--save takes one seed, a directory of each set; {system} has two of "
+                f"{name}: save each seed on its own."
+            )
+        if run.outcome.digest != first.outcome.digest:
+            raise InputError(
+                f"{run.place}: must be of the same references as {first.place}; "
+                "they are others: decode and score all on one set, or leave it out."
+            )
+        known.add((system, name))
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -169,7 +192,14 @@ def _check_pair(
         if content[name] != known[name]:
             raise InputError(
                 f"{path}: must have the {name} of {other}, {known[name]!r}; has "
-                f"{content[name]!r}: save both by one version of the recipe."
+                f"{content[name]!r}: {ONE_WAY}."
+            )
+    ways, others = (one.get("made_of", {}) for one in (content, known))
+    for system in ways.keys() & others.keys():
+        if ways[system] != others[system]:
+            raise InputError(
+                f"{path}: must have {system} made as in {other}, {others[system]!r}; "
+                f"it is by {ways[system]!r}: {ONE_WAY}."
             )
 
 

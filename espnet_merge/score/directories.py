@@ -56,13 +56,14 @@ class Scores:
             lines.append(
                 f"{len(self.kept)} of {total} directories have this score already"
             )
-        if self.scored:
-            lines += tables.scores(self.scored, self.baseline)
+        lines += tables.scores(self._everything(), self.baseline)
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        everything = {path: self[path] for path in (*self.kept, *self.scored)}
-        return "\n".join(html_table(tables.cells(everything, self.baseline)))
+        return "\n".join(html_table(tables.cells(self._everything(), self.baseline)))
+
+    def _everything(self) -> dict[Path, Score]:
+        return {path: self[path] for path in (*self.kept, *self.scored)}
 
 
 def score_directories(

@@ -1,6 +1,7 @@
 """Seeds kept in files make the table that their directories make."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -60,7 +61,10 @@ def test_the_command_joins_what_it_saved(place, tmp_path, capsys):
             words += ["--row", system, *map(str, places)]
         saved.append(str(tmp_path / f"{seed}.json"))
         words += ["--mean", "in-domain=en_a_test,en_b_test", "--save", saved[-1]]
+        words += ["--made-of", "ties=density 0.2", "--made-of", "soup=a=b"]
         main(["seeds", *words, "--sets", *SETS, "--configuration", "short"])
+        made_of = json.loads(Path(saved[-1]).read_text())["made_of"]
+        assert made_of == {"ties": "density 0.2", "soup": "a=b"}
         out = capsys.readouterr().out
         assert out.startswith(f"{saved[-1]}: 4 systems on 3 sets, by espnet_merge")
     main(["seeds", "--load", *saved, "--output", str(tmp_path / "SEEDS.md")])
@@ -75,6 +79,7 @@ def test_the_command_joins_what_it_saved(place, tmp_path, capsys):
     for bad, message in (
         (["--load", *saved, "--row", "x", "y"], "either --row or --load"),
         (["--row", "x", "y"], "--row needs --sets"),
+        (["--row", "x", "y", "--made-of", "x"], "--made-of must be SYSTEM=TEXT, each"),
         (["--load", *saved, "--save", "x"], "--save takes --row"),
         (["--load", *saved, "--mean", "en_a_test=en_b_test"], "a name that is no set"),
         (["--load", *saved, "--base", "none"], "--base must be of the systems, which"),
@@ -145,6 +150,28 @@ def test_files_that_do_not_belong_together_are_refused(files, tmp_path):
         InputError, match="must be what 'espnet-merge seeds --save' wrote"
     ):
         load([other])
+
+
+def test_a_system_is_made_in_one_way_in_all_seeds(place, files, tmp_path):
+    runs = read_runs(rows_of([place / "seed_1"], SHARES))
+    ways = {"one": {"ties": "density 0.2"}, "two": {"ties": "density 0.3"}, "no": {}}
+    kept = {name: tmp_path / f"{name}.json" for name in ways}
+    for name, made_of in ways.items():
+        save(kept[name], runs, PLAN, "x", made_of)
+    load([files[0], kept["one"]])  # of a version that did not note it
+    with pytest.warns(InputWarning, match="is it a copy"):
+        load([kept["no"], kept["one"]])
+    message = (
+        "must have ties made as in .*one.json, 'density 0.2'; it is by 'density 0.3'"
+    )
+    with (
+        pytest.raises(InputError, match=message),
+        pytest.warns(InputWarning, match="is it a copy"),
+    ):
+        load([kept["one"], kept["two"]])
+    with pytest.raises(InputError, match="--made-of must name systems of --row; tise"):
+        save(tmp_path / "x.json", runs, PLAN, "x", {"tise": "density 0.2"})
+    assert not (tmp_path / "x.json").exists()
 
 
 @pytest.mark.parametrize("what", ["set", "mode", "length", "letter"])

@@ -88,6 +88,47 @@ expand() { run "$template/expand.sh" --old "es it" --new cs --seeds "1 2" "$@"; 
   grep -qx "seeds --load $files --sets cs_test --mean cs=cs_test --baseline + cs, scratch --output exp/expand/EXPAND.cs.md" calls
 }
 
+@test "on several days what was trained once is kept once" {
+  expand --seeds 1
+  sed -i 's/^each its own, LoRA$/"each its own, LoRA"/' exp/expand/results/seed_1.json
+  expand --seeds 2
+  [ "$(grep -c -e "^joint, " exp/expand/results/seed_2.json)" -eq 0 ]
+  expand --seeds "2 1"
+  [ "$(grep -c -e "^joint, " exp/expand/results/seed_2.json)" -eq 0 ]
+  grep -q "^joint, full$" exp/expand/results/seed_1.json
+}
+
+@test "every configuration of training is what the seeds have in common" {
+  kept() { sed -n '/^--configuration$/,/^--save$/p' exp/expand/results/seed_1.json; }
+  for kind in full lora mixture; do
+    cp "$tree/conf/train/$kind.yaml" $kind.yaml
+    expand --seeds 1 --stage 7 --${kind}_config $kind.yaml
+    before=$(kept)
+    echo "accum_grad: 7" >>$kind.yaml
+    expand --seeds 1 --stage 7 --${kind}_config $kind.yaml
+    [ "$(kept)" != "$before" ]
+  done
+}
+
+@test "what is scored is what is decoded, and nothing else that lies there" {
+  mkdir -p exp/expand/zero_shot/inference_tail/cs_test # of a try that was ended
+  expand --seeds 1 --ways "scratch full"
+  [ "$status" -eq 0 ]
+  [ "$(grep -c "^score" calls)" -eq 3 ]
+  words=$(grep "^score --ref dump/raw/cs_test" calls)
+  [[ $words != *inference_tail* && $words != *lora_es* ]]
+  [[ $words == *"exp/expand/zero_shot/inference_padded/cs_test exp/expand/joint/inference_as_trained/cs_test "* ]]
+  [[ $(grep "^score --ref dump/raw/es_test" calls) == *"seed1/full/cs/inference_as_trained/es_test"* ]]
+}
+
+@test "other data of a new language is heard again" {
+  expand --seeds 1
+  before=$(grep -c ^similarity calls)
+  mkdir -p dump/raw/cs_train && echo other >dump/raw/cs_train/.done
+  expand --seeds 1 --stage 3 --stop_stage 3
+  [ "$(grep -c ^similarity calls)" -eq $((before + 1)) ]
+}
+
 @test "what is done is not done again" {
   expand
   before=$(grep -c ^similarity calls)

@@ -45,8 +45,8 @@ remove() { run "$template/remove_language.sh" "$@"; }
   [ "$status" -eq 0 ]
   [[ $output == *"es: the same to the byte"* && $output == *"it_news: the same"* ]]
   grep -q -- "merge.sh --stage 1 --stop_stage 6 --experts cs --kinds lora .* --base small .* --data_opts --langs cs" calls
-  grep -q -- "similarity --model exp/base --data dump/raw/cs_train --languages es,it --output exp/lora_cs/similarity" calls
-  grep -q -- "merge.sh --stage 7 .* --train_args --max_epoch 2 --init_adapter auto --init_similarity exp/lora_cs/similarity/similarity.json --init_adapters es=exp/lora_es/model --init_adapters it=exp/lora_it_news/model" calls
+  grep -q -- "similarity --model exp/base --data dump/raw/cs_train --languages es,it --output exp/similarity_cs --overwrite" calls
+  grep -q -- "merge.sh --stage 7 .* --train_args --max_epoch 2 --init_adapter auto --init_similarity exp/similarity_cs/similarity.json --init_adapters es=exp/lora_es/model --init_adapters it=exp/lora_it_news/model" calls
   [ "$(cat exp/lora_cs/inference_as_trained/cs_test/text)" = "adapter of cs" ]
   [ "$(grep -c '^score ' calls)" -eq 3 ]
   [ ! -e exp/lora_es/inference_as_trained/again ]
@@ -70,7 +70,7 @@ remove() { run "$template/remove_language.sh" "$@"; }
   add --language cs --init mixture --nearest 1
   [ "$status" -eq 0 ]
   grep -q -- "^similarity .* --languages es,it " calls
-  grep -q -- "--lora_config conf/train/mixture.yaml .* --train_args  --mixture_conf nearest=1 --init_similarity exp/lora_cs/similarity/similarity.json --init_adapters es=exp/lora_es/model$" calls
+  grep -q -- "--lora_config conf/train/mixture.yaml .* --train_args  --mixture_conf nearest=1 --init_similarity exp/similarity_cs/similarity.json --init_adapters es=exp/lora_es/model$" calls
 }
 
 @test "one trained language leaves nothing to choose" {

@@ -129,8 +129,46 @@ line_of() { grep -n -- "--output_dir exp/$1 " calls | cut -d : -f 1; }
   [[ $words == "espnet-merge seeds --base zero_shot --row zero_shot exp/seed_1/$place/es_test exp/seed_1/$place/es-en_test --row joint "* ]]
   place=full_es-en/inference_as_trained
   [[ $words == *"--row full_es-en exp/seed_1/$place/es_test exp/seed_1/$place/es-en_test --row soup "* ]]
-  [[ $words == *" --group es=es_test it= es-en=es-en_test --baseline joint --merges soup --sets es_test es-en_test --configuration experts es it es-en; base base; "* ]]
+  [[ $words == *" --group es=es_test it= es-en=es-en_test --baseline joint --merges soup --made-of soup="*" --sets es_test es-en_test --configuration experts es it es-en; base base; "* ]]
   grep -q -- "^espnet-merge seeds --load results/seed_7.json --output exp/SEEDS.md --picture exp/SEEDS.png$" calls
+}
+
+@test "files of an earlier configuration do not keep later seeds from running" {
+  sed -i '2a if [[ $* == *"seeds --load"* \&\& ! -e all_new ]]; then exit 2; fi' \
+    "$tree/.venv/bin/espnet-merge"
+  sed -i '2a if [[ $* == *"--save"*"seed_1.json" ]]; then touch all_new; fi' \
+    "$tree/.venv/bin/espnet-merge"
+  train --seeds "0 1" --stage 11 --stop_stage 11
+  [ "$status" -eq 0 ]
+  [[ $output == *"no table before the last seed"* ]]
+  grep -q -- "^espnet-merge report --expdir exp/seed_1 " calls
+  grep -q "^espnet-merge seeds --load" calls
+}
+
+@test "seeds of another day share what these have" {
+  train --seeds 4 --joint ""
+  mkdir exp/seed_4/base exp/seed_4/zero_shot
+  train --seeds "3 4 5" --joint ""
+  [ "$status" -eq 0 ]
+  for seed in 3 5; do [ "$(readlink "exp/seed_$seed/base")" = ../seed_4/base ]; done
+  [ ! -L exp/seed_4/base ]
+}
+
+@test "what a merge is made of is kept with the seed, without comments" {
+  mkdir mine && cp "$tree/conf/merge/ties.yaml" mine/
+  kept() { # OPTION...: what is kept of ties
+    : >calls
+    train --seeds 0 --stage 11 --stop_stage 11 --merge_configs mine/ties.yaml "$@"
+    sed -n 's/.* --made-of ties=\([0-9 ]*\) .*/\1/p' calls
+  }
+  before=$(kept)
+  [ -n "$before" ]
+  echo "# only a comment" >>mine/ties.yaml
+  [ "$(kept)" = "$before" ]
+  echo "params: {density: 0.5}" >>mine/ties.yaml
+  [ "$(kept)" != "$before" ]
+  train --seeds 0 --stage 11 --stop_stage 11 --search tsv_m --search_args "--trials 9"
+  grep -qE -- "--made-of tsv_m_searched=searched --trials 9 [0-9]+ [0-9]+ --" calls
 }
 
 @test "what two seeds have in common is the same text, and another with other options" {
@@ -184,6 +222,10 @@ line_of() { grep -n -- "--output_dir exp/$1 " calls | cut -d : -f 1; }
   train --decode_configs "tail mine/tail.yaml"
   [ "$status" -eq 2 ]
   [[ $output == *"every decoding mode must have a name of its own; 'tail' is there"* ]]
+  cp mine/tail.yaml mine/padded.yaml
+  train --decode_configs mine/padded.yaml
+  [ "$status" -eq 2 ]
+  [[ $output == *"--base_decode_config and --decode_configs must have names of their own; "* ]]
   train --test_sets "es_test es_test"
   [ "$status" -eq 2 ]
   [[ $output == *"every test set must have a name of its own; 'es_test' is there twice."* ]]

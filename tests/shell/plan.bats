@@ -141,6 +141,55 @@ has_line() { grep -qxF -- "$1" <<<"$output"; } # WORDS
   has_line "  merging by soup: input newer: exp/full_es, exp/full_it"
 }
 
+@test "what a training starts from decides it, beside the base" {
+  with() {
+    go --stop_stage 7 "$@" --train_args \
+      "--init_similarity exp/like/similarity.json --init_adapters x=exp/lora_x/model"
+  }
+  mkdir -p exp/{other,lora_x}/model exp/like
+  ln -s other/model exp/base # what a new language is added to
+  for file in exp/other/.done exp/lora_x/.done exp/like/similarity.json; do echo 1 >"$file"; done
+  with
+  [ "$status" -eq 0 ]
+  with --dry_run
+  has_line "stage 7: 2 done, 0 to do"
+  for file in exp/other/.done exp/lora_x/.done exp/like/similarity.json; do
+    echo 2 >"$file"
+    with --dry_run
+    has_line "  training full_es: input newer: ${file%/.done}"
+    with
+  done
+  with --dry_run
+  has_line "stage 7: 2 done, 0 to do"
+}
+
+@test "a merge by statistics is made again when these are" {
+  with() { go --stage 8 --stop_stage 8 --expert_models "es=x it=y" --merge_configs regmean; }
+  for name in own_es own_it; do mkdir -p "exp/$name" && echo "$name" >"exp/$name/.done"; done
+  with
+  [ "$status" -eq 0 ]
+  [ "$(grep -c "^espnet-merge merge" calls)" -eq 1 ]
+  echo other >dump/raw/es_train/.done
+  with
+  [[ $output == *"merging by regmean: starts (input newer: exp/own_es/.gram"* ]]
+  [ "$(grep -c "^espnet-merge merge" calls)" -eq 2 ]
+}
+
+@test "hypotheses that were being overwritten are no result of what they were" {
+  settled
+  cp conf/mine.yaml before.yaml
+  sed -i 's/0.3/0.5/' conf/mine.yaml
+  echo mine/inference_as_trained >broken
+  sed -i 's|^name=${name%%/inference.*|case $name in mine/inf*) name=mine/inference_as_trained ;; *) name=${name%%/inference*} ;; esac|' "$tree/.venv/bin/espnet-merge"
+  go
+  [ "$status" -eq 2 ]
+  cp before.yaml conf/mine.yaml
+  : >broken
+  go
+  [ "$status" -eq 0 ]
+  [[ $output == *"decoding by mine: done"* ]]
+}
+
 @test "another configuration of training is named by its keys" {
   cp "$tree/conf/train/full.yaml" conf/full.yaml
   settled --full_config conf/full.yaml

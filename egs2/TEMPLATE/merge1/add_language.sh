@@ -48,6 +48,7 @@ decode_config=$(conf_file decode "$decode_config")
 read -ra similarity_words <<<"$similarity_args"
 codes=("${old[@]%%_*}")
 new=$expdir/lora_$language
+similarity=$expdir/similarity_$language # a new training sets $new aside
 if [[ " auto least " == *" $init "* && ${#old[@]} == 1 ]]; then init=${old[0]}; fi
 chosen=false # by similarity
 if [[ " auto least mixture " == *" $init "* ]]; then chosen=true; fi
@@ -72,9 +73,8 @@ measure_similarity() {
     log "--init $init: nothing to choose"
     return
   fi
-  mkdir -p "$new"
   espnet-merge similarity --model "$expdir/base" --data "$dumpdir/${language}_train" \
-    --languages "$(IFS=,; echo "${codes[*]}")" --output "$new/similarity" --overwrite \
+    --languages "$(IFS=,; echo "${codes[*]}")" --output "$similarity" --overwrite \
     "${similarity_words[@]}"
 }
 
@@ -88,7 +88,7 @@ train_new() {
     *) start="--init_adapter $expdir/lora_$init/model" ;;
   esac
   if [[ $chosen == true ]]; then
-    start+=" $(similarity_options "$new/similarity/similarity.json" "${old[@]}")"
+    start+=" $(similarity_options "$similarity/similarity.json" "${old[@]}")"
   fi
   new_expert 7 7 --take_added false --train_args "$train_args $start"
   touch "$new/.added" # merge.sh takes it as it is
@@ -111,7 +111,7 @@ score_all() {
 
 run_stage 1 "lora_{${old[*]}} -> hypotheses before" decode_old
 run_stage 2 "data/${language}_* -> $dumpdir/${language}_*" prepare_data
-run_stage 3 "$dumpdir/${language}_train, $expdir/base -> $new/similarity" measure_similarity
+run_stage 3 "$dumpdir/${language}_train, $expdir/base -> $similarity" measure_similarity
 run_stage 4 "$dumpdir/${language}_*, adapter of '$init' -> $new/model" train_new
 run_stage 5 "lora_{${old[*]} $language} -> hypotheses after" decode_all
 run_stage 6 "hypotheses -> score.json" score_all

@@ -28,10 +28,10 @@ seeds="1 2 3"     # seeds of the training; each way is trained once with each
 test_sets=        # further test sets under data/, in addition to NAME_test of each expert
 groups=           # the experts that these belong to, as "es=es_phone_test,es_tv_test"
 expdir=exp/expand # where models, hypotheses and results go
-# of shared_options.sh: nearest lora_config mixture_config train_args train_nj
+# of shared_options.sh: nearest full_config lora_config mixture_config train_args train_nj
 # of shared_options.sh: similarity_args decode_config base_decode_config decode_args
 # of shared_options.sh: hear decode_nj inference_nj normalizer dumpdir results
-# passed on to merge.sh: data_opts base full_config min_train_seconds max_train_seconds
+# passed on to merge.sh: data_opts base min_train_seconds max_train_seconds
 # passed on to merge.sh: max_train_utterances max_valid_utterances max_test_utterances
 # passed on to merge.sh: nj ngpu num_nodes python
 # end of options
@@ -78,9 +78,13 @@ for seed in "${seed_numbers[@]}"; do
   done
 done
 
+systems=(zero_shot joint joint_lora "${old_names[@]/#/full_}" "${old_names[@]/#/lora_}"
+  "${additions[@]}")
+
 run_merge_stages() { # FIRST LAST EXPERTS [OPTION VALUE]...: run stages of merge.sh
   "$here/merge.sh" --stage "$1" --stop_stage "$2" --experts "$3" --merge_configs "" \
-    --test_sets "${tests[*]}" --lora_config "$lora_config" --train_nj "$train_nj" \
+    --test_sets "${tests[*]}" --full_config "$full_config" --lora_config "$lora_config" \
+    --train_nj "$train_nj" \
     --dumpdir "$dumpdir" --expdir "$expdir" --train_args "$train_args" \
     "${passed_on[@]}" "${@:4}"
 }
@@ -93,12 +97,13 @@ prepare_new() { run_merge_stages 1 6 "$new" --kinds lora --joint ""; }
 
 # Stage 3
 measure_similarity() {
-  local out=$expdir/similarity words
-  words="${new_names[*]} ${old_names[*]} $similarity_args"
+  local out=$expdir/similarity words args
+  local codes=("${old_names[@]%%_*}") sets=("${new_names[@]/%/_train}")
+  sets=("${sets[@]/#/$dumpdir/}")
+  words="${new_names[*]} ${old_names[*]} $similarity_args $(fingerprint "${sets[@]/%//.done}")"
   if is_done "$out/.done" "$words"; then return; fi
   read -ra args <<<"$similarity_args"
-  local codes=("${old_names[@]%%_*}") sets=("${new_names[@]/%/_train}")
-  espnet-merge similarity --model "$expdir/base" --data "${sets[@]/#/$dumpdir/}" \
+  espnet-merge similarity --model "$expdir/base" --data "${sets[@]}" \
     --languages "$(IFS=,; echo "${codes[*]}")" --output "$out" --overwrite "${args[@]}"
   mark_done "$out/.done" "$words"
 }
@@ -141,8 +146,7 @@ way_of() { # SEED/WAY/NAME
 # Stage 5
 decode_all() {
   local system
-  for system in zero_shot joint joint_lora "${old_names[@]/#/full_}" "${old_names[@]/#/lora_}" \
-    "${additions[@]}"; do decode_model "$system"; done
+  for system in "${systems[@]}"; do decode_model "$system"; done
   run_plan decode="$decode_nj"
 }
 
@@ -154,6 +158,12 @@ test_sets_of() { # SYSTEM or SEED/WAY/NAME: the test sets to decode with it
     */full/*) sets_of_all "${1##*/}" "${old_names[@]}" "" ;;
     *) sets_of_all "${1##*/}" ;;
   esac
+}
+
+texts_of() { # SYSTEM or SEED/WAY/NAME: where its hypotheses lie
+  local config=$decode_config
+  if [[ $1 == zero_shot ]]; then config=$base_decode_config; fi
+  echo "$expdir/$1/inference_$(basename "$config" .yaml)"
 }
 
 decode_model() { # SYSTEM or SEED/WAY/NAME
@@ -170,7 +180,7 @@ decode_model() { # SYSTEM or SEED/WAY/NAME
     */full/*) model=(--model "$place/full_$name/model") ;;
     *) model=("${adapter[@]}" "$place/lora_$name/model") ;;
   esac
-  out=$place/inference_$(basename "$config" .yaml)
+  out=$(texts_of "$1")
   sets=("${sets[@]/#/$dumpdir/}")
   inputs=("${model[-1]%/model}/.done" "${sets[@]/%//.done}")
   if [[ $1 == zero_shot ]]; then inputs[0]=$place/.done; fi
@@ -183,14 +193,14 @@ decode_model() { # SYSTEM or SEED/WAY/NAME
 
 # Stage 6
 score_all() {
-  local name dir dirs table
+  local name system sets dirs table
   for name in "${tests[@]}"; do
     dirs=()
     table=$expdir/scoring.$name.log
-    for dir in "$expdir"/{*,seed*/*/*}/inference_*/"$name"; do
-      if [[ -d $dir ]]; then dirs+=("$dir"); fi
+    for system in "${systems[@]}"; do
+      mapfile -t sets < <(test_sets_of "$system")
+      if [[ " ${sets[*]} " == *" $name "* ]]; then dirs+=("$(texts_of "$system")/$name"); fi
     done
-    if ((${#dirs[@]} == 0)); then continue; fi
     espnet-merge score --ref "$dumpdir/$name" --hyp "${dirs[@]}" \
       --normalizer "$normalizer" --keep-current >"$table"
     log "scoring $name: done; counts of each system are in $table"
@@ -213,13 +223,13 @@ write_tables() {
   done
 }
 
-# save_seed SEED: keep the errors of what it has added in a small file; the first one has
-# those of the old languages, too, which were trained once.
+# save_seed SEED: keep the errors of what it has added in a small file. One file has those
+# of the old languages, too, which were trained once.
 save_seed() {
   local name way sets own=() args
   args=(--row zero_shot
-    "${tests[@]/#/$expdir/zero_shot/inference_$(basename "$base_decode_config" .yaml)/}")
-  if [[ $1 == "${seed_numbers[0]}" ]]; then
+    "${tests[@]/#/$(texts_of zero_shot)/}")
+  if [[ $(seed_of_old) == "$1" ]]; then
     for name in "${old_names[@]}"; do
       mapfile -t sets < <(sets_of_all "$name")
       own+=("${sets[@]/#/$expdir/lora_$name/$inference/}")
@@ -243,10 +253,19 @@ save_seed() {
     --save "$results/seed_$1.json"
 }
 
+# seed_of_old: the seed whose file has the old languages, or will have them.
+seed_of_old() {
+  local file
+  file=$(grep -ls '"each its own, LoRA"' "$results"/seed_*.json | head -n 1 || true)
+  file=${file:-/seed_${seed_numbers[0]}.json}
+  file=${file##*/seed_}
+  echo "${file%%.*}"
+}
+
 # configuration: how languages are added with every seed, in one line.
 configuration() {
   local told=() i files
-  files=("$(conf_file train "$lora_config")" "$mixture_config")
+  files=("$(conf_file train "$full_config")" "$(conf_file train "$lora_config")" "$mixture_config")
   for ((i = 0; i < ${#passed_on[@]}; i += 2)); do
     # What a machine has changes no result.
     [[ ${passed_on[i]} =~ ^--(nj|ngpu|num_nodes|python)$ ]] || told+=("${passed_on[@]:i:2}")

@@ -41,7 +41,6 @@ max_train_utterances= # number to keep of each training set, chosen by their nam
 max_valid_utterances= # the same of each validation set
 max_test_utterances= # the same of each test set; which are chosen depends on names alone
 base=base         # model that experts start from: a size, OWNER/NAME[@REVISION], a directory, a .pt file
-full_config=conf/train/full.yaml # training configuration of "full" and joint
 joint_args=       # the same for joint and two stages alone, as "--accum_grad 6"
 objectives_args=  # the same for objective soups alone, as "--objectives_conf pace=15"
 take_added=true   # use experts of add_language.sh, whatever options they were trained with
@@ -63,8 +62,9 @@ num_nodes=1       # machines for each training job
 python=python3    # the interpreter
 dry_run=false     # print what each stage would make, and why, and what it would submit; make nothing
 status=false      # print how far the last run in EXPDIR is; on any machine that sees it
-# of shared_options.sh: lora_config mixture_config train_args train_nj base_decode_config
-# of shared_options.sh: decode_args hear decode_nj inference_nj normalizer dumpdir expdir results
+# of shared_options.sh: full_config lora_config mixture_config train_args train_nj
+# of shared_options.sh: base_decode_config decode_args hear decode_nj inference_nj normalizer
+# of shared_options.sh: dumpdir expdir results
 # as in asr.sh: local_data_opts=data_opts speed_perturb_factors=speed_factors
 # as in asr.sh: min_wav_duration=min_train_seconds max_wav_duration=max_train_seconds
 # as in asr.sh: pretrained_model=base asr_config=full_config asr_args=train_args
@@ -188,6 +188,10 @@ base_modes=("${modes[@]}")
 if [[ -n $base_decode_config ]]; then
   file=$(conf_file decode "$base_decode_config")
   base_modes=("$(basename "$file" .yaml)")
+  name=${decode_file[${base_modes[0]}]:-$file}
+  [[ $name == "$file" ]] ||
+    fail "--base_decode_config and --decode_configs must have names of their own; '$file'" \
+      "and '$name' have one: copy it to another name."
   decode_file[${base_modes[0]}]=$file
 fi
 
@@ -315,7 +319,8 @@ if [[ $dry_run == false ]]; then lock_place; fi
 
 # With --seeds: one run with each seed, in its own directory, and one table of all.
 run_seeds() {
-  local seed dir name first=${seeds%% *}
+  local seed dir name first
+  first=$(first_seed)
   for seed in $seeds; do
     dir=$expdir/seed_$seed
     if [[ $dry_run == true ]]; then
@@ -332,9 +337,23 @@ run_seeds() {
       --train_args "$train_args --seed $seed"
     if ((stop_stage == 11)) && ! is_skipped 11 && [[ $dry_run == false ]]; then
       save_seed "$seed"
-      write_seeds
+      # Files of other seeds may be of an earlier configuration, until these are run.
+      [[ $seed == "${seeds##* }" ]] || write_seeds || log "no table before the last seed"
     fi
   done
+  if ((stop_stage == 11)) && ! is_skipped 11 && [[ $dry_run == false ]]; then write_seeds; fi
+}
+
+# first_seed: whose directory has what does not depend on the seed.
+first_seed() {
+  local dir
+  for dir in "$expdir"/seed_*; do
+    if [[ -d $dir/base && ! -L $dir/base ]]; then
+      echo "${dir##*/seed_}"
+      return
+    fi
+  done
+  echo "${seeds%% *}"
 }
 
 if [[ -n $seeds ]]; then

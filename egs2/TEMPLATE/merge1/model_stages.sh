@@ -133,8 +133,8 @@ train_model() { # SYSTEM DATA CONFIG [SYSTEM-TO-START-FROM] [COMMAND]
   if [[ ${4:-base} != base ]]; then
     start=$expdir/$4/model
     inputs=("$expdir/$4/.done")
-  elif [[ $1 == mixture ]]; then
-    inputs=("${lora_experts[@]/%//.done}")
+  else
+    mapfile -t inputs < <(starts_of "$options")
   fi
   if ((${#inputs[@]})); then words+=" $(fingerprint "${inputs[@]}")"; fi
   needs+=" ${inputs[*]/%.done/launch.log}"
@@ -161,6 +161,22 @@ train_model() { # SYSTEM DATA CONFIG [SYSTEM-TO-START-FROM] [COMMAND]
     --config "$config" --resume true --whisper "$start" --output_dir "$out" "${args[@]}" \
     --train_shape_file "$expdir/stats/$name/train/speech_shape" \
     --valid_shape_file "$expdir/stats/$name/valid/speech_shape" "${more[@]}"
+}
+
+# starts_of OPTIONS: what a training starts from beside a base that never changes, one a line:
+# marks of the models and files of the similarities that options name, and the mark of the
+# model that stands in for the base (expand.sh).
+starts_of() {
+  local file files
+  if [[ $(readlink "$expdir/base") == */model ]]; then
+    realpath --relative-to=. "$expdir/base/../.done"
+  fi
+  read -ra files <<<"${1//[][=,]/ }"
+  for file in "${files[@]}"; do
+    if [[ $file == */model ]]; then file=${file%model}.done; fi
+    if [[ $file != */.done && $file != */similarity.json ]]; then continue; fi
+    if [[ -n ${will_say[$file]:-} || -f $file ]]; then echo "$file"; fi
+  done
 }
 
 resources() { # options of cuda_cmd, as ESPnet's launcher adds them
@@ -199,24 +215,26 @@ merge_experts() {
 }
 
 make_merge() { # NAME
-  local out=$expdir/$1 file=${config_of[$1]:-} models kind args=() needs own=
+  local out=$expdir/$1 file=${config_of[$1]:-} models inputs kind args=() needs own=
   if [[ -n ${space_of[$1]:-} ]]; then
     search_coefficients "$1"
     return
   fi
   mapfile -t models < <(expert_dirs "${kind_of[$1]}")
   needs=("${models[@]/%//launch.log}")
-  words="$(fingerprint "$file") $(fingerprint "${models[@]/%//.done}")"
+  inputs=("${models[@]/%//.done}")
+  words="$(fingerprint "$file") $(fingerprint "${inputs[@]}")"
   kind=$(statistics_kind "$file")
   if [[ -n $kind ]]; then
-    words+=" $statistics_args"
+    words+=" $statistics_args $(fingerprint "${models[@]/%//.$kind.done}")"
     own=$statistics_args
+    inputs+=("${models[@]/%//.$kind.done}")
     needs+=("${models[@]/%//$kind.log}")
     args=(--set "statistics=[$(IFS=,; echo "${models[*]/%//$kind}")]")
   fi
   words+=${merge_args:+ $merge_args}
   is_todo "$out/.done" "$out/merge.log" "merging by $1" "$file" "$own" "$merge_args" \
-    "${models[@]/%//.done}" || return 0
+    "${inputs[@]}" || return 0
   plan_job merge "merging by $1" "$out/.done" "${needs[*]}" "$train_cmd" "$out/merge.log" \
     espnet-merge merge --config "$file" --base "$expdir/base" \
     --experts "${models[@]/%//model}" "${args[@]}" --output "$out/model" --overwrite \

@@ -177,9 +177,18 @@ save_seed() {
   mapfile -t -O "${#args[@]}" args < <(group_options)
   if ((${#together[@]})); then args+=(--baseline "${together[@]}"); fi
   if ((${#merged[@]})); then args+=(--merges "${merged[@]}"); fi
+  for system in "${merged[@]}"; do args+=(--made-of "$system=$(recipe_of "$system")"); done
   mkdir -p "$results"
   espnet-merge seeds --base zero_shot "${args[@]}" --sets "${tests[@]}" \
     --configuration "$(configuration)" --save "$results/seed_$1.json"
+}
+
+recipe_of() { # MERGE: its configuration, without comments, as a checksum; and how it was searched
+  if [[ -n ${space_of[$1]:-} ]]; then
+    parts "${space_of[$1]}" | cksum | xargs echo "searched $search_args"
+  else
+    parts "${config_of[$1]}" | cksum
+  fi
 }
 
 group_options() { # the test sets of each expert's group, one word a line
@@ -195,7 +204,9 @@ group_options() { # the test sets of each expert's group, one word a line
 configuration() {
   local files=("$full_config" "$lora_config" "${soup_file[@]}")
   echo "experts $experts${expert_models:+ of $expert_models}; base $base; speeds $speed_factors;" \
-    "at most ${max_train_utterances:-all} utterances; train $train_args $joint_args" \
+    "$min_train_seconds to $max_train_seconds s," \
+    "${max_train_utterances:-all} utterances, ${max_valid_utterances:-all} for validation;" \
+    "train $train_args $joint_args" \
     "$objectives_args $(fingerprint "${files[@]}"); merge $merge_args;" \
     "statistics $statistics_args; decode $decode_args ;" \
     "route $router_args $routed_args $(fingerprint "$mixture_config")" | xargs

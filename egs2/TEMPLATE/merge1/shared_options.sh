@@ -3,6 +3,7 @@
 # line "# of shared_options.sh: NAME..." among a script's options says which it has.
 
 # options
+full_config=conf/train/full.yaml # training configuration of full fine-tuning
 lora_config=conf/train/lora.yaml # training configuration of an adapter
 mixture_config=conf/train/mixture.yaml # training configuration of a mixture of adapters
 nearest=2         # number of trained adapters in a mixture, from the most similar languages
