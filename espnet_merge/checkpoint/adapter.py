@@ -141,13 +141,14 @@ def open_task_adapter(path: Path, content: Mapping[str, Any]) -> Adapter:
         for name, entry in tensors_of(path, content).items()
     }
     settings = path.parent / CONFIG_YAML
-    conf = read_config(settings).get("lora_conf")
+    training = read_config(settings)
+    conf = training.get("lora_conf")
     if not isinstance(conf, dict):
         raise InputError(
             f"{settings}: must hold lora_conf, which says the scale of the adapter"
             f" {path.name}; copy it from the experiment."
         )
-    config = {**DEFAULTS, **conf}
+    config = {**DEFAULTS, **conf, "base_model_name_or_path": training.get("whisper")}
     _check(path, config, entries)
     return _build(path, entries, config, (path, settings), None)
 

@@ -6,12 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from espnet_merge.checkpoint.adapter import Adapter
+from espnet_merge.checkpoint.hf import is_hf, open_hf
 from espnet_merge.checkpoint.identity import weights_digest
 from espnet_merge.checkpoint.opened import Checkpoint, chunks
 from espnet_merge.checkpoint.origin import OPENAI, hub_name
 from espnet_merge.checkpoint.vocabulary import read_vocabulary, vocabulary_files
 from espnet_merge.errors import InputError
 
+# Key by which the configuration of an adapter names its base.
+NAMED = "base_model_name_or_path"
 # Keys of config.json that change the meaning of weights without changing shapes, or
 # that explain best why shapes differ.
 ARCHITECTURE = (
@@ -80,15 +83,25 @@ def check_moved(base: Checkpoint, expert: Checkpoint | Adapter) -> None:
 
 
 def check_base_of(base: Checkpoint, adapter: Adapter) -> None:
-    """Raise ``InputError`` where the adapter says that it belongs to another base."""
-    if adapter.base_sha256 is None:
-        return
-    if (found := weights_digest(base)) != adapter.base_sha256:
+    """Raise ``InputError`` where the adapter says that it belongs to another base.
+
+    It says so by a digest or, as our trainer's ``.pth``, by the directory of its base.
+    """
+    expected = adapter.base_sha256 or _digest_of_named(base, adapter)
+    if expected and (found := weights_digest(base)) != expected:
         raise InputError(
             f"{adapter.path}: the adapter was trained on another base (digest"
-            f" {adapter.base_sha256[:12]}) than {base.path} ({found[:12]}); give the"
+            f" {expected[:12]}) than {base.path} ({found[:12]}); give the"
             " one that it was trained on."
         )
+
+
+def _digest_of_named(base: Checkpoint, adapter: Adapter) -> str | None:
+    named = Path(str(adapter.weights.config.get(NAMED)))
+    if not is_hf(named):
+        return None
+    same = named.resolve() == base.path.resolve()
+    return None if same else weights_digest(open_hf(named))
 
 
 def _check_targets(base: Checkpoint, adapter: Adapter) -> None:
@@ -184,14 +197,14 @@ def check_named_base(base: Path, adapter: Path, config: Mapping[str, Any]) -> No
     Raises:
         InputError: it names another model than the base is.
     """
-    named, origin = str(config.get("base_model_name_or_path")), hub_name(base)
+    named, origin = str(config.get(NAMED)), hub_name(base)
     certain = named.lower().startswith(OPENAI) and origin
     if (
         certain
         and named.lower().rpartition("/")[2] != origin.lower().rpartition("/")[2]
     ):
         raise InputError(
-            f"{adapter}: was trained on {named}, by its base_model_name_or_path, but"
+            f"{adapter}: was trained on {named}, by its {NAMED}, but"
             f" {base} is {origin}; give that base, or correct the name."
         )
 

@@ -99,7 +99,7 @@ class Checkpoint:
         if not same_place and not self._same_bits(copy, original):
             raise InputError(
                 f"{self.path}: {copy} differs from {original}, but config.json ties"
-                " them; set tie_word_embeddings to false, or save the model again."
+                " them, as every Whisper does: save the model again with both the same."
             )
         del self.entries[copy]
         self.copies[copy] = original

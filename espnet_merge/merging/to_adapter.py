@@ -1,6 +1,7 @@
 """Merge adapters into one adapter."""
 
 import json
+import math
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -25,7 +26,8 @@ from espnet_merge.merging.loop import Bits, Step, Target, accept, opened, write
 from espnet_merge.merging.merge import Merge
 from espnet_merge.merging.provenance import Record
 from espnet_merge.methods import METHODS, TensorInfo
-from espnet_merge.methods._base import scope_of
+from espnet_merge.methods._base import expert_weights, scope_of
+from espnet_merge.methods.soup import Soup
 
 # Methods whose result is a sum of the deltas, which factors can hold exactly.
 LINEAR = ("soup", "task_arithmetic")
@@ -64,6 +66,12 @@ class AdapterMerge:
                 f" {' or '.join(LINEAR)}, or one that merges factors, such as tsv_m;"
                 " choose a rank instead."
             )
+        if self.scales_base:
+            raise InputError(
+                "--output-adapter needs weights that sum to 1 where soup has"
+                " normalize=false, for an adapter cannot scale its base: change them,"
+                " or merge by task_arithmetic."
+            )
         shapes = [self.merge.base.entries[name].shape for name in self.names]
         full = max(map(min, shapes), default=0)
         if self.rank is not None and not 1 <= self.rank <= full:
@@ -82,6 +90,18 @@ class AdapterMerge:
         """Whether the result is a sum of the deltas."""
         linear = {METHODS[name] for name in LINEAR}
         return self.merge.kind in linear and not self.merge.calibrated
+
+    @property
+    def scales_base(self) -> bool:
+        """Whether the merge has another multiple of the base than 1."""
+        count = len(self.merge.experts)
+        soups = [method.plain for method in self.merge.methods]
+        return any(
+            isinstance(soup, Soup)
+            and not soup.normalize
+            and not math.isclose(sum(expert_weights(soup.weights, count)), 1)
+            for soup in soups
+        )
 
     @cached_property
     def names(self) -> list[str]:

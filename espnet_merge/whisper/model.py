@@ -81,7 +81,8 @@ def load_whisper(
 
     Raises:
         InputError: not such a directory, or weights are missing, left over, or in a
-            file that is damaged or asks to run code.
+            file that is damaged or asks to run code; or the output projection is not
+            the token embedding.
     """
     if not (path / CONFIG_JSON).is_file():
         raise InputError(
@@ -105,9 +106,21 @@ def load_whisper(
                 f"{path}: weights must fit config.json; {kind.replace('_', ' ')}: "
                 f"{', '.join(names[:3])} ({len(names)} in all)."
             )
+    _check_projection(path, model)
     # The encoder's sinusoids must stay fixed; loading makes them trainable.
     model.model.encoder.embed_positions.requires_grad_(False)
     return model.eval()
+
+
+def _check_projection(path: Path, model: WhisperForConditionalGeneration) -> None:
+    """Refuse a projection of its own, which ``logits`` would not use."""
+    own, shared = model.proj_out.weight, model.model.decoder.embed_tokens.weight
+    if own is not shared and not torch.equal(own, shared):
+        raise InputError(
+            f"{path}: the output projection (proj_out) must be the token embedding, as"
+            " in every published Whisper; it is another: save the model with"
+            " tie_word_embeddings true and both the same."
+        )
 
 
 def encode(

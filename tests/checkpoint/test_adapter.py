@@ -11,6 +11,7 @@ import torch
 import yaml
 from safetensors.torch import load_file, save_file
 
+from espnet_merge.__main__ import main
 from espnet_merge.checkpoint import open_checkpoint, open_expert
 from espnet_merge.checkpoint.factored import Factored
 from espnet_merge.errors import InputError
@@ -122,6 +123,35 @@ def test_bin_and_checkpoints_of_the_trainer_are_the_same(
     (exp / "config.yaml").unlink()
     with pytest.raises(InputError, match=r"config.yaml: must hold lora_conf"):
         open_expert(exp / "3epoch.pth")
+
+
+def test_a_checkpoint_of_the_trainer_names_its_base(
+    micro_whisper, trained, tmp_path, capsys
+):
+    weights = load_file(trained["plain"][0] / "adapter_model.safetensors")
+    state = {
+        "network." + name.replace(".weight", ".default.weight"): value
+        for name, value in weights.items()
+    }
+    expert = tmp_path / "exp" / "3epoch.pth"
+    expert.parent.mkdir()
+    torch.save(state, expert)
+    other = write_fine_tuned(micro_whisper, tmp_path / "other", 3)
+    for named, base, accepted in (
+        (micro_whisper, micro_whisper, True),
+        (micro_whisper, other, False),
+        (tmp_path / "gone", other, True),  # nobody can tell
+    ):
+        settings = {"whisper": str(named), "lora_conf": {"r": 2}}
+        (expert.parent / "config.yaml").write_text(yaml.safe_dump(settings))
+        words = ["--base", base, "--experts", expert, "--output", tmp_path / "out"]
+        words += ["--method", "soup", "--overwrite"]
+        if accepted:
+            main(["merge", *map(str, words)])
+        else:
+            with pytest.raises(SystemExit):
+                main(["merge", *map(str, words)])
+            assert "was trained on another base" in capsys.readouterr().err
 
 
 def test_a_checkpoint_of_the_trainer_that_is_no_plain_lora(tmp_path):

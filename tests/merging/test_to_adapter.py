@@ -194,6 +194,29 @@ def test_bad_ranks(micro_whisper, adapters, tmp_path, capsys, method, rank, mess
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("rank", ["exact", "3"])
+@pytest.mark.parametrize("weights", [("0.7", "0.7"), ()])
+def test_an_adapter_cannot_scale_its_base(
+    micro_whisper, adapters, tmp_path, capsys, rank, weights
+):
+    extra = (f"--output-adapter={rank}", "--set", "normalize=false")
+    given = ("--weights", *weights) if weights else ()
+    with pytest.raises(SystemExit):
+        run(micro_whisper, adapters, tmp_path / "o", "soup", *extra, *given)
+    assert "needs weights that sum to 1" in capsys.readouterr().err
+    run(
+        micro_whisper,
+        adapters,
+        tmp_path / "o",
+        "soup",
+        *extra,
+        "--weights",
+        "0.3",
+        "0.7",
+    )
+    assert (tmp_path / "o").is_dir()
+
+
 def test_a_calibrated_sum_is_no_sum(micro_whisper, adapters, tmp_path, capsys):
     extra = ("--output-adapter=exact", "--calibrate=svc")
     with pytest.raises(SystemExit):

@@ -1,10 +1,13 @@
 """The oracle is transformers' own forward pass."""
 
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from espnet_merge.errors import InputError
 from espnet_merge.whisper.features import log_mel
@@ -37,6 +40,23 @@ def test_30_seconds_equal_transformers(model):
     encoded = encode(model.model.encoder, features)
     found = logits(model.model.decoder, decode(model.model.decoder, tokens, encoded))
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
+
+
+def test_a_projection_of_its_own_is_refused_not_ignored(micro_whisper, tmp_path):
+    path = shutil.copytree(micro_whisper, tmp_path / "untied")
+    config = json.loads((path / "config.json").read_text())
+    (path / "config.json").write_text(
+        json.dumps({**config, "tie_word_embeddings": False})
+    )
+    weights = load_file(path / "model.safetensors")
+    table = weights["model.decoder.embed_tokens.weight"]
+    for own, refused in ((table.clone(), False), (table + 1, True)):
+        save_file(weights | {"proj_out.weight": own}, path / "model.safetensors")
+        if refused:
+            with pytest.raises(InputError, match=r"\(proj_out\) must be the token emb"):
+                load_whisper(path)
+        else:
+            load_whisper(path)
 
 
 @torch.no_grad()
