@@ -22,6 +22,7 @@ import numpy as np
 
 from espnet_merge.advice.facts import BASE, MERGED, OWN, Facts
 from espnet_merge.advice.rules import decide
+from espnet_merge.report.plan import ORACLE
 from espnet_merge.report.runs import Runs
 from espnet_merge.report.seed_files import load, seed_of
 from espnet_merge.report.seed_plan import SeedPlan
@@ -38,8 +39,6 @@ HEAD = (
     "error rate",
     "hit",
 )
-# A recipe's route by the group of the test set, which nobody knows of real speech.
-ORACLE = "routed"
 # The mean of a recipe over the sets that experts were trained for.
 TRAINED = "in-domain"
 

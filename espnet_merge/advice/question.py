@@ -130,6 +130,14 @@ def _differ(sets: Sets) -> bool:
 
 
 def _check(sets: Sets) -> None:
+    known: dict[str, Path] = {}
+    for path, one in sets.data.items():
+        for utterance in one.utterances:
+            if (other := known.setdefault(utterance.name, path)) != path:
+                raise InputError(
+                    f"{path}: an utterance must have a name of its own in all sets;"
+                    f" {utterance.name} is in {other}, too: rename those of one set."
+                )
     for path, one in sets.data.items():
         if one.metric == "bleu":
             raise InputError(

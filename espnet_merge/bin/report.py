@@ -83,8 +83,8 @@ class Command(Options):
     routed: Annotated[
         Sequence[str],
         Option(
-            "systems that route between experts; the others of them are compared with "
-            "the first",
+            "systems that route between experts, the others of them compared with the "
+            "first; 'routed' is by the group of each set, which users may not know",
             nargs="*",
             metavar="SYSTEM",
         ),

@@ -3,7 +3,7 @@
 import json
 import sys
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from espnet_merge.data.table import read_table
 from espnet_merge.decode.journal import Record
 from espnet_merge.decode.utterances import Utterance
+from espnet_merge.errors import InputError
 from espnet_merge.files import TEXT_JSON
 from espnet_merge.job_array import Shard
 
@@ -34,22 +35,34 @@ class Decoded:
 
     @property
     def texts(self) -> dict[str, str]:
-        """Utterance -> text, of all directories."""
-        tables = [read_table(path / "text") for path in self.directories]
-        return {name: text for table in tables for name, text in table.items()}
+        """Utterance -> text, of all directories.
+
+        Raises:
+            InputError: two directories have an utterance of one name.
+        """
+        return self._joined([read_table(path / "text") for path in self.directories])
 
     @property
     def records(self) -> dict[str, dict[str, Any]]:
-        """Utterance -> its record in ``text.json``: text, score, language, repeats."""
+        """Utterance -> its record in ``text.json``: text, score, language, repeats.
+
+        Raises:
+            InputError: two directories have an utterance of one name.
+        """
         contents = [
             json.loads((path / TEXT_JSON).read_text("utf-8"))
             for path in self.directories
         ]
-        return {
-            name: record
-            for content in contents
-            for name, record in content["utterances"].items()
-        }
+        return self._joined([content["utterances"] for content in contents])
+
+    def _joined[T](self, tables: Sequence[Mapping[str, T]]) -> dict[str, T]:
+        found = {name: one for table in tables for name, one in table.items()}
+        if len(found) < sum(map(len, tables)):
+            raise InputError(
+                f"{', '.join(map(str, self.directories))}: two have an utterance of one"
+                " name: read one directory after the other."
+            )
+        return found
 
     def __repr__(self) -> str:
         if self.shard:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from espnet_merge.report.plan import IN_DOMAIN, Plan, language_of
+from espnet_merge.report.plan import IN_DOMAIN, ORACLE, Plan, language_of
 from espnet_merge.report.results import Results
 from espnet_merge.report.significance import DESIGN
 from espnet_merge.report.tables import best_of
@@ -80,15 +80,13 @@ def _intervals(
 
 
 def _usable_routes(results: Results) -> Sequence[str]:
-    """Return the routed systems, without the first if nobody is told the groups.
+    """Return the routed systems, without that by groups if nobody is told these.
 
-    The first gives each utterance the expert of its group. Users know that where groups
-    are languages, and languages are given.
+    Users know them where groups are languages, and languages are given.
     """
     plan = results.plan
-    if len(plan.routed) < 2 or _told(plan, results.settings().get("language")):
-        return plan.routed
-    return plan.routed[1:]
+    told = _told(plan, results.settings().get("language"))
+    return [system for system in plan.routed if told or system != ORACLE]
 
 
 def _told(plan: Plan, language: object) -> bool:

@@ -110,7 +110,9 @@ def _draw(results: Results, folder: Path) -> list[Path]:
     # Imported here: matplotlib takes seconds to load, and bad input must fail at once.
     from espnet_merge.report.pictures import DPI, draw_rates, draw_retention
 
-    drawn = {"wer.png": draw_rates, "retention.png": draw_retention}
+    drawn = {"wer.png": draw_rates}
+    if len(results.plan.kinds) > 1:
+        drawn["retention.png"] = draw_retention
     for name, draw in drawn.items():
         with whole_file(folder / name) as part:
             draw(results).savefig(part, dpi=DPI)

@@ -44,8 +44,9 @@ def lines(
     yield from routes.routers(first.plan, expdir)
     if by_task(first)[0].scores:
         yield "![Error rates](images/wer.png)"
-        yield ""
-        yield "![Differences to the base](images/retention.png)"
+        if len(first.plan.kinds) > 1:
+            yield ""
+            yield "![Differences to the base](images/retention.png)"
     for results in modes:
         yield from _mode(results, findings[results.mode])
 

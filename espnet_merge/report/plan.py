@@ -9,6 +9,9 @@ from espnet_merge.errors import InputError
 
 # Means over sets, by the names of their columns.
 IN_DOMAIN, OUT_OF_DOMAIN, FULL, OTHER = "in-domain", "out-of-domain", "full", "other"
+# Of a recipe: the system that gives each set the expert of its own group. Who does not
+# know the group of what is spoken cannot have it.
+ORACLE = "routed"
 
 
 @dataclass(frozen=True, kw_only=True)

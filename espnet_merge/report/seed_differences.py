@@ -322,12 +322,16 @@ def _by_set(runs: Runs, plan: SeedPlan, system: str, other: str) -> Iterator[str
 
 def _merges(table: Differences) -> str:
     """Return which merges are worse than the best one, and which cannot be told."""
-    worse = [f"`{name}`" for name, p in table.p.items() if p < ALPHA]
-    alike = [f"`{name}`" for name in table.found if f"`{name}`" not in worse]
+    said: dict[Verdict, list[str]] = {Verdict.WORSE: [], Verdict.BETTER: []}
+    alike: list[str] = []
+    for name in table.found:
+        said.get(table.verdict(name), alike).append(f"`{name}`")
+    better = ", ".join(said[Verdict.BETTER])
     return (
         f"{table.column.head}: of the merges `{table.other}` is the best; it cannot "
         f"be told apart from {', '.join(alike) or 'none'}, and is better than "
-        f"{', '.join(worse) or 'none'}."
+        f"{', '.join(said[Verdict.WORSE]) or 'none'}."
+        + (f" On the fewer seeds of {better} these are better." if better else "")
     )
 
 

@@ -12,7 +12,7 @@ from espnet_merge.disk.atomic import whole_file
 from espnet_merge.errors import InputError, warn
 from espnet_merge.report.environment import commit, versions
 from espnet_merge.report.modes import SETTINGS
-from espnet_merge.report.runs import Run, Runs, check_runs, walk
+from espnet_merge.report.runs import Row, Run, Runs, check_runs, walk
 from espnet_merge.report.seed_plan import SeedPlan
 from espnet_merge.score.outcome import Outcome
 from espnet_merge.score.packed import pack, unpack
@@ -124,8 +124,12 @@ def load(paths: Sequence[Path]) -> Loaded:
             # No seed changes the base: it is there once, unless machines disagree.
             if system != content["plan"]["base"] or _is_new(run, seeds.values()):
                 seeds[seed_of(path)] = run
+    bases = {content["plan"]["base"] for content in contents.values()}
     return Loaded(
-        runs,
+        {
+            system: row if system in bases else _whole(system, row)
+            for system, row in runs.items()
+        },
         [SeedPlan(**content["plan"]) for content in contents.values()],
         {path: _describe(content) for path, content in contents.items()},
     )
@@ -245,6 +249,26 @@ def _same(outcome: Outcome) -> Outcome:
 
 def _is_new(run: Run, others: Iterable[Run]) -> bool:
     return all(run.outcome != other.outcome for other in others)
+
+
+def _whole(system: str, row: Row) -> Row:
+    """Return the sets that a system has of all its seeds.
+
+    Where all have the same errors, it was trained once, and one run stands for all.
+    """
+    seeds = list(dict.fromkeys(seed for own in row.values() for seed in own))
+    whole = {}
+    for name, own in row.items():
+        if missing := [seed for seed in seeds if seed not in own]:
+            warn(
+                f"{system} has {name} of {', '.join(own)} and not of "
+                f"{', '.join(missing)}: left out; save these seeds again."
+            )
+            continue
+        first = next(iter(own))
+        once = all(run.outcome == own[first].outcome for run in own.values())
+        whole[name] = {first: own[first]} if once else own
+    return whole
 
 
 def _mode_of(run: Run) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from statistics import median
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from espnet_merge.errors import InputError
 from espnet_merge.report.pictures import FONT, WIDTH, add_legend
 from espnet_merge.report.seed_differences import EQUAL, Differences, Verdict
 from espnet_merge.score.design import Design
@@ -31,10 +32,24 @@ def draw_differences(tables: Sequence[Differences]) -> Figure:
     interval that goes on.
 
     Args:
-        tables: differences to one system, at least one table with one system.
+        tables: differences to one system. Columns without any are left out.
+
+    Raises:
+        InputError: there is no difference at all.
     """
+    tables = [table for table in tables if table.found]
+    if not tables:
+        raise InputError(
+            "--picture shows differences to a --baseline; no system shares a set and a"
+            " seed with it."
+        )
     first = tables[0]
     systems = sorted(first.found, key=lambda system: first.found[system].points)
+    systems += [
+        system
+        for system in dict.fromkeys(name for table in tables for name in table.found)
+        if system not in systems
+    ]
     size = (WIDTH, 1.5 + 0.22 * len(systems))
     figure = Figure(figsize=size, layout="constrained")
     panels = figure.subplots(1, len(tables), sharey=True, squeeze=False)[0]

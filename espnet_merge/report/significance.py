@@ -97,20 +97,23 @@ def fallen(results: Results) -> dict[str, list[str]]:
     """Return system -> columns in which it is significantly worse than the base.
 
     The test is that of ``espnet-merge gate`` for whole sets: one-sided, with Holm's
-    correction over all sets of the system. A system without scores of all sets is left
-    out.
+    correction over all sets of the system. One without scores of all sets is there only
+    if it has fallen on one of the others.
     """
     columns = {}
     for system in results.plan.kinds:
-        parts = _parts_with_base(results, system)
-        if len(parts) < len(results.plan.sets):
+        if system == results.plan.base:
             continue
-        p = holm([p_value([part], 0, 1, GATE) for part in parts.values()])
-        columns[system] = [
+        parts = _parts_with_base(results, system)
+        p = [p_value([part], 0, 1, GATE) for part in parts.values()]
+        missing = [1.0] * (len(results.plan.sets) - len(parts))
+        lost = [
             results.label(name)
-            for name, corrected in zip(parts, p, strict=True)
+            for name, corrected in zip(parts, holm([*p, *missing]), strict=False)
             if corrected < GATE.alpha
         ]
+        if lost or not missing:
+            columns[system] = lost
     return columns
 
 

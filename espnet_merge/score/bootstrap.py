@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from espnet_merge.errors import InputError
 from espnet_merge.score import RESAMPLES
 
 type Counts = NDArray[np.signedinteger]
@@ -66,7 +67,15 @@ def resampled_rates(
 
     Returns:
         Rates in percent, of each resample (row) and system (column).
+
+    Raises:
+        InputError: no reference has a token.
     """
+    if not tokens.any():
+        raise InputError(
+            f"the references of {len(tokens)} utterances must have a word; after"
+            " normalisation they have none: give others, or more."
+        )
     generator = np.random.default_rng(seed)
     units = len(tokens)
     sums = np.column_stack([tokens, errors]).astype(float)

@@ -63,9 +63,10 @@ class Sets:
 
     def _targets(self, sets: Mapping[Path, DevSet]) -> dict[Path, list[Target]]:
         found = with_references(list(sets), self.tokenizer, self.model, self.settings)
-        chosen = {path: set(one.utterances) for path, one in sets.items()}
+        # By name: of one whose language is to be heard the reference knows more.
+        chosen = {path: {u.name for u in one.utterances} for path, one in sets.items()}
         return {
-            path: [target for target in targets if target.utterance in chosen[path]]
+            path: [one for one in targets if one.utterance.name in chosen[path]]
             for path, targets in found.items()
         }
 

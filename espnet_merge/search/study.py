@@ -4,6 +4,7 @@ What the next trial is depends on the seed and on the trials before it alone. So
 search that was killed, or is given more trials, goes on as if nothing had happened.
 """
 
+import math
 import time
 import warnings
 import zlib
@@ -106,7 +107,17 @@ class Study:
                 scores = list(measure(name, params))
                 trial.set_user_attr("params", params)
                 trial.set_user_attr("seconds", time.monotonic() - start)
-                self.stored.tell(trial, scores)
+                self.stored.tell(trial, self._told(scores))
+
+    def _told(self, scores: Sequence[float]) -> list[float]:
+        """Return scores with the worst one for what is no number, as after an overflow.
+
+        Optuna would take such a trial for failed, and propose it again for ever.
+        """
+        return [
+            (-math.inf if goal.maximise else math.inf) if math.isnan(score) else score
+            for goal, score in zip(self.goals, scores, strict=True)
+        ]
 
     @property
     def finished(self) -> list[Trial]:

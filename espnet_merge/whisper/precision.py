@@ -1,5 +1,7 @@
 """The type that a processor computes a network fast in."""
 
+from collections.abc import Callable
+
 # In place of a type: the one that the processor is fast in.
 FAST = "auto"
 
@@ -18,6 +20,9 @@ def fast_dtype(*, on_gpu: bool) -> str:
     if on_gpu:
         has_it = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
-        processor = torch.cpu.get_capabilities()
+        # Torch 2.9 and 2.10 do not tell.
+        told: Callable[[], dict[str, bool]]
+        told = getattr(torch.cpu, "get_capabilities", dict)
+        processor = told()
         has_it = any(processor.get(name) for name in ("amx_bf16", "avx512_bf16"))
     return "bfloat16" if has_it else "float32"

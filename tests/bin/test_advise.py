@@ -228,6 +228,12 @@ def test_bad_options_are_one_line(capsys, words, data, said):
     assert not Path("exp/advice").exists()
 
 
+def test_sets_that_share_names_of_utterances_are_refused(capsys):
+    shutil.rmtree(DATA[1])
+    shutil.copytree(DATA[0], DATA[1])
+    assert "an utterance must have a name of its own in all sets" in refused(capsys)
+
+
 def test_sets_of_translations_and_older_advice_are_refused(capsys):
     table = Path(DATA[1], "utt2task")
     table.write_text(table.read_text().replace("transcribe", "translate"))

@@ -68,9 +68,44 @@ def test_a_route_by_groups_counts_where_users_know_them(exp, language, groups, s
     assert find(results, exp).choice.startswith(f"Use {system} here, an expert for")
 
 
+@pytest.mark.parametrize(
+    ("routed", "system"),
+    [
+        (["routed"], "soup"),
+        (["mixture", "routed"], "mixture"),
+        (["routed_heard", "mixture"], "routed_heard"),
+    ],
+)
+def test_a_route_by_unknown_groups_is_never_chosen(exp, routed, system):
+    rates = {
+        "zero_shot": {"es": 40.0, "it": 20.0},
+        "soup": {"es": 20.0, "it": 20.0},
+        "routed": {"es": 5.0, "it": 5.0},
+        "routed_heard": {"es": 8.0, "it": 8.0},
+        "mixture": {"es": 15.0, "it": 15.0},
+    }
+    write_exp(exp, rates, "other", {**MODE, "language": "auto"})
+    plan = Plan(
+        base="zero_shot",
+        experts=[],
+        joint=[],
+        merges=["soup"],
+        routed=routed,
+        sets=["es_test", "it_test"],
+        groups={"es": ["es_test"], "it": ["it_test"]},
+    )
+    sentence = find(read_results(exp, plan, "other"), exp).choice
+    assert sentence.startswith(f"Use {system} here, ")
+
+
 def test_what_the_chosen_system_forgets_is_said(exp):
     write_exp(exp, {"forgets": {"es": 5.0, "it": 5.0, "en": 30.0}}, "padded")
     sentence = chosen(exp, merges=["forgets"])
+    assert sentence.endswith("It is surely worse than zero_shot on en.")
+    # Nor is it forgotten while another set has no score yet.
+    write_exp(exp, {"zero_shot": {"ru": 10.0}}, "padded")
+    sets = ["es_test", "it_test", "en_test", "ru_test"]
+    sentence = chosen(exp, merges=["forgets"], sets=sets)
     assert sentence.endswith("It is surely worse than zero_shot on en.")
 
 

@@ -1,5 +1,6 @@
 import pytest
 
+from espnet_merge.report.files import write_report
 from espnet_merge.report.pictures import draw_rates, draw_retention
 from tests.report.fake import read
 
@@ -48,6 +49,13 @@ def test_retention_shows_differences_without_the_base(exp):
     assert texts(figure.axes[0]) == ["-30.0", "+5.0", "-28.0", "-15.0", "-24.0"]
     assert texts(figure.axes[1])[3] == "–"
     assert "against zero_shot" in figure.get_suptitle()
+
+
+def test_a_report_of_the_base_alone_has_one_picture(exp, tmp_path):
+    alone = read(exp, experts=[], joint=[], merges=[])
+    report = write_report(alone.plan, exp, tmp_path, ["padded"], command="")
+    assert [path.name for path in (tmp_path / "images").iterdir()] == ["wer.png"]
+    assert "retention.png" not in report.files[0].read_text()
 
 
 @pytest.mark.parametrize("draw", [draw_rates, draw_retention])

@@ -60,6 +60,19 @@ def paired(place, system, names, seeds):
     return parts
 
 
+def test_a_merge_of_fewer_seeds_that_wins_is_not_called_worse(place):
+    """It cannot be the best, for luck in one seed is not luck in three."""
+    exps = [place / f"seed_{seed}" for seed in range(3)]
+    rows = rows_of(exps, SHARES)
+    rows["joint"] = [x for x in rows["joint"] if "seed_0" in str(x)]
+    plan = replace(PLAN, baseline=[], merges=["ties", "joint"])
+    said = list(markdown(SeedComparison(read_runs(rows), plan)))[-1]
+    assert said.startswith("- in-domain (wer): of the merges `ties` is the best; ")
+    assert (
+        "is better than none. On the fewer seeds of `joint` these are better." in said
+    )
+
+
 def test_differences_to_the_baseline_are_those_of_the_texts(place, rows):
     lines = list(markdown(SeedComparison(read_runs(rows), PLAN)))
     heading = "### Difference to joint"

@@ -102,6 +102,32 @@ def test_the_base_is_there_once_unless_machines_disagree(place, files, tmp_path)
     assert [*runs["zero"]["en_a_test"]] == ["seed_0", "other"]
 
 
+def test_what_was_trained_once_is_there_once(files, tmp_path):
+    """As experts of old languages, which are in the file of every seed."""
+    content = json.loads(files[0].read_text())
+    kept = [files[0]]
+    for number in (1, 2):
+        systems = json.loads(files[number].read_text())["systems"]
+        systems["joint"] = content["systems"]["joint"]
+        systems["soup"]["en_a_test"] = content["systems"]["soup"]["en_a_test"]
+        path = tmp_path / f"seed_{number}.json"
+        kept.append(changed(files[number], path, systems=systems))
+    runs = load(kept).runs
+    counts = {s: [len(seeds) for seeds in runs[s].values()] for s in ("joint", "soup")}
+    assert counts == {"joint": [1, 1, 1], "soup": [1, 3, 3]}
+
+
+def test_a_set_that_a_seed_lacks_is_left_out(files, tmp_path):
+    systems = json.loads(files[1].read_text())["systems"]
+    del systems["soup"]["en_b_test"]
+    other = changed(files[1], tmp_path / "seed_1.json", systems=systems)
+    message = "soup has en_b_test of seed_0, seed_2 and not of seed_1: left out; save"
+    with pytest.warns(InputWarning, match=message):
+        runs = load([files[0], other, files[2]]).runs
+    assert sorted(runs["soup"]) == ["en_a_test", "es-en_test"]
+    assert sorted(runs["joint"]) == ["en_a_test", "en_b_test", "es-en_test"]
+
+
 def test_a_seed_may_have_several_files(files, tmp_path):
     whole = load(files)
     content = json.loads(files[1].read_text())

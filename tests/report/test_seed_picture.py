@@ -1,5 +1,7 @@
 """What a picture of differences says: order, verdicts, and intervals that are cut."""
 
+from dataclasses import replace
+
 import pytest
 
 from espnet_merge.bin.seeds import Command
@@ -68,6 +70,17 @@ def test_an_interval_that_is_cut_ends_in_arrows_and_a_number():
 def test_more_bleu_is_better():
     assert table("bleu").verdict("worse") is Verdict.BETTER
     assert table("bleu").verdict("better") is Verdict.WORSE
+
+
+def test_columns_without_a_difference_are_left_out():
+    empty = replace(table(), found={}, p={})
+    later = replace(table(), found={"later": table().found["equal"]}, p={"later": 0.9})
+    figure = draw_differences([empty, table(), later])
+    assert len(figure.axes) == 2
+    labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert labels == ["better", "equal", "unknown", "worse", "loops", "later"]
+    with pytest.raises(InputError, match="no system shares a set and a seed with it"):
+        draw_differences([empty])
 
 
 def test_command_draws_and_says_what_it_needs(tmp_path):

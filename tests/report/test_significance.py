@@ -39,6 +39,8 @@ def test_fallen_are_sets_that_are_significantly_worse(exp):
         "joint": [],
         "tsv_m": [],
     }
+    (exp / "full_es/inference_padded/en_test/score.json").unlink()
+    assert fallen(read(exp))["full_es"] == ["it"]
 
 
 def test_mean_difference_over_sets(exp):

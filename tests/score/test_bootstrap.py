@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from espnet_merge.errors import InputError
 from espnet_merge.score.bootstrap import interval, rates_of, resampled_rates
 from espnet_merge.score.permutation import contributions, permutation_test
 
@@ -67,6 +68,11 @@ def test_no_draw_is_without_a_token():
     # One of two utterances is empty: it alone would be a quarter of all draws.
     drawn = resampled_rates(np.array([[1], [2]]), np.array([4, 0]), 200)
     assert set(drawn.ravel()) == {25, 75}
+
+
+def test_references_without_a_token_are_refused():
+    with pytest.raises(InputError, match="of 2 utterances must have a word"):
+        resampled_rates(np.array([[1], [2]]), np.array([0, 0]), 2)
 
 
 def test_a_p_made_of_it_would_be_too_sure():

@@ -120,6 +120,15 @@ def test_the_loss_is_that_of_transformers(micro_whisper, whisper, data, pad_to):
     assert all(math.isfinite(value) for value in expected)
 
 
+def test_the_loss_is_of_the_spoken_language_where_decoding_is_to_hear_it(
+    micro_whisper, whisper, data
+):
+    told = sets(data, [], micro_whisper).losses()(whisper)
+    heard = sets(data, [], micro_whisper, language="auto").losses()(whisper)
+    assert heard == told
+    assert told[0] > 0
+
+
 def test_sets_are_given_once_and_have_texts(micro_whisper, data, tmp_path):
     with pytest.raises(InputError, match="must name each set once"):
         sets(data, data[:1], micro_whisper)

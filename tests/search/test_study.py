@@ -1,5 +1,6 @@
 """Trials of scores that are known, without a model."""
 
+import math
 import os
 import signal
 import subprocess
@@ -122,6 +123,18 @@ def test_no_trial_begins_after_the_time(tmp_path):
     assert found.finished == []
     found.run(lambda *given: time.sleep(0.3) or bowl(*given), 50, minutes=0.5 / 60)
     assert 1 <= len(found.finished) <= 2
+
+
+def test_a_score_that_is_no_number_is_the_worst_and_not_tried_again(tmp_path):
+    def overflows(name, params):
+        scale = params["scale"]
+        return [math.nan if scale == 1 else scale, math.nan if scale == 1 else -scale]
+
+    goals = [Goal("loss"), Goal("accuracy", maximise=True)]
+    found = study(tmp_path, goals=goals, sampler="nsga2")
+    found.run(overflows, 5)
+    assert len(found.finished) == 5
+    assert found.finished[0].scores == [math.inf, -math.inf]
 
 
 def test_another_search_is_refused(tmp_path):

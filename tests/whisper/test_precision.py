@@ -13,6 +13,11 @@ def test_a_cpu_is_fast_in_what_it_has_instructions_for(name, monkeypatch):
     assert fast_dtype(on_gpu=False) == "bfloat16"
 
 
+def test_a_torch_that_does_not_tell_is_taken_for_slow(monkeypatch):
+    monkeypatch.delattr(torch.cpu, "get_capabilities")
+    assert fast_dtype(on_gpu=False) == "float32"
+
+
 @pytest.mark.parametrize(("has_it", "dtype"), [(True, "bfloat16"), (False, "float32")])
 def test_a_gpu_that_emulates_is_not_fast(has_it, dtype, monkeypatch):
     # torch counts emulation, too, unless it is told not to.

@@ -223,24 +223,21 @@ write_tables() {
   done
 }
 
-# save_seed SEED: keep the errors of what it has added in a small file. One file has those
-# of the old languages, too, which were trained once.
+# save_seed SEED: keep the errors of what it has added in a small file, beside those of the
+# old languages, which were trained once.
 save_seed() {
   local name way sets own=() args
-  args=(--row zero_shot
-    "${tests[@]/#/$(texts_of zero_shot)/}")
-  if [[ $(seed_of_old) == "$1" ]]; then
-    for name in "${old_names[@]}"; do
-      mapfile -t sets < <(sets_of_all "$name")
-      own+=("${sets[@]/#/$expdir/lora_$name/$inference/}")
-    done
-    args+=(
-      --row "joint, full" "${tests[@]/#/$expdir/joint/$inference/}"
-      --row "joint, LoRA" "${tests[@]/#/$expdir/joint_lora/$inference/}"
-      --row "each its own, full" "${own[@]/\/lora_/\/full_}"
-      --row "each its own, LoRA" "${own[@]}"
-    )
-  fi
+  for name in "${old_names[@]}"; do
+    mapfile -t sets < <(sets_of_all "$name")
+    own+=("${sets[@]/#/$expdir/lora_$name/$inference/}")
+  done
+  args=(
+    --row zero_shot "${tests[@]/#/$(texts_of zero_shot)/}"
+    --row "joint, full" "${tests[@]/#/$expdir/joint/$inference/}"
+    --row "joint, LoRA" "${tests[@]/#/$expdir/joint_lora/$inference/}"
+    --row "each its own, full" "${own[@]/\/lora_/\/full_}"
+    --row "each its own, LoRA" "${own[@]}"
+  )
   for name in "${new_names[@]}"; do
     for way in "${way_names[@]}"; do
       mapfile -t sets < <(test_sets_of "x/$way/$name")
@@ -251,15 +248,6 @@ save_seed() {
   espnet-merge seeds --base zero_shot "${args[@]}" --sets "${tests[@]}" \
     --mean "old=$(join_by_comma "${old_sets[@]}")" --configuration "$(configuration)" \
     --save "$results/seed_$1.json"
-}
-
-# seed_of_old: the seed whose file has the old languages, or will have them.
-seed_of_old() {
-  local file
-  file=$(grep -ls '"each its own, LoRA"' "$results"/seed_*.json | head -n 1 || true)
-  file=${file:-/seed_${seed_numbers[0]}.json}
-  file=${file##*/seed_}
-  echo "${file%%.*}"
 }
 
 # configuration: how languages are added with every seed, in one line.
