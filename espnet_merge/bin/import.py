@@ -3,8 +3,9 @@ r"""Import a corpus as data directories, which recipes train and test on.
 SOURCE is a table (csv, tsv, jsonl, a NeMo manifest), a Kaldi data directory, Lhotse's
 manifests, Parquet as Hugging Face's datasets writes it, or a folder of recordings.
 WAV and FLAC stay where they are; other recordings are converted, and embedded ones
-written out, in OUTPUT/local. The table says what was dropped and why. Of test sets
-nothing is dropped but rows without text.
+written out, in OUTPUT/local. A recording is in one split, in all sets. The table says
+what was dropped and why. From test sets nothing is dropped for audio that is broken or
+not there.
 
   espnet-merge import clips.csv --from csv --audio-column path --text-column sentence \
     --speaker-column client_id --lang es --disjoint speaker sentence

@@ -13,7 +13,7 @@ from espnet_merge.errors import InputError
 
 # Longest value, in characters; Python's own limit is 131072.
 LONGEST = 1 << 24
-# Under this name stands the number of values of a row that has too many or too few.
+# Why a row is dropped that has too many or too few values.
 RAGGED = "number of columns"
 _LONE_RETURN = re.compile("\r(?!\n)")
 
@@ -34,8 +34,8 @@ def read(sources: Sequence[Path], *, quoted: bool = True) -> Iterator[Record]:
     csv.field_size_limit(LONGEST)
     for source in sources:
         try:
-            for where, values in _rows(source, quoted=quoted):
-                yield Record(where, source.name, source.parent, values)
+            for where, values, defect in _rows(source, quoted=quoted):
+                yield Record(where, (source.name,), source.parent, values, defect)
         except csv.Error as error:
             raise InputError(
                 f"{source}: must be CSV; {error}: correct the quotes, or take --from "
@@ -43,7 +43,7 @@ def read(sources: Sequence[Path], *, quoted: bool = True) -> Iterator[Record]:
             ) from error
 
 
-def _rows(source: Path, *, quoted: bool) -> Iterator[tuple[str, dict[str, str]]]:
+def _rows(source: Path, *, quoted: bool) -> Iterator[tuple[str, dict[str, str], str]]:
     style: dict[str, Any] = {"delimiter": "\t", "quoting": csv.QUOTE_NONE}
     if quoted:
         first = next(read_lines(source), "")
@@ -61,8 +61,8 @@ def _rows(source: Path, *, quoted: bool) -> Iterator[tuple[str, dict[str, str]]]
     for row in rows:
         where, before = f"{source}:{before + 1}", rows.line_num
         if row:
-            ragged = {} if len(row) == len(names) else {RAGGED: str(len(row))}
-            yield where, dict(zip(names, row, strict=False)) | ragged
+            defect = "" if len(row) == len(names) else RAGGED
+            yield where, dict(zip(names, row, strict=False)), defect
 
 
 FORMAT = Format(partial(read, quoted=True), columns(*FIELDS))

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from espnet_merge.corpora import csv, jsonl
-from espnet_merge.corpora.formats import FIELDS, Format, Record, below, columns
+from espnet_merge.corpora.formats import FIELDS, Format, Record, columns, folders
 from espnet_merge.corpora.lines import read_lines
 from espnet_merge.errors import InputError
 
@@ -39,25 +39,27 @@ def read(sources: Sequence[Path]) -> Iterator[Record]:
                 f"{source}: must hold recordings ({' '.join(sorted(AUDIO))}); it holds "
                 "none: name the directory that does."
             )
-        for where, audio, values in records:
-            near = below(audio, source) if audio.is_relative_to(source) else ""
-            said = {"audio": str(audio), "folder": audio.parent.name, **values}
-            yield Record(where, near, Path(), said)
+        for audio, record in records:
+            said = {"audio": str(audio), "folder": audio.parent.name, **record.values}
+            # Its folders come first: it may be called by what is said in it.
+            near = folders(audio, source), audio.name
+            yield record._replace(near=near, root=Path(), values=said)
 
 
-def _of_tables(tables: Sequence[Path]) -> Iterator[tuple[str, Path, dict[str, object]]]:
+def _of_tables(tables: Sequence[Path]) -> Iterator[tuple[Path, Record]]:
     for table in tables:
         for record in TABLES[table.name]([table]):
-            audio = table.parent / str(record.values.get(FILE_NAME, ""))
-            yield record.where, audio, dict(record.values)
+            yield table.parent / str(record.values.get(FILE_NAME, "")), record
 
 
-def _of_files(source: Path) -> Iterator[tuple[str, Path, dict[str, object]]]:
+def _of_files(source: Path) -> Iterator[tuple[Path, Record]]:
     for audio in sorted(source.rglob("*")):
         if audio.suffix.lower() in AUDIO and audio.is_file():
-            files = [audio.with_suffix(suffix) for suffix in TEXT]
-            texts = [line for f in files if f.is_file() for line in read_lines(f)]
-            yield str(audio), audio, {"text": "".join(texts)}
+            beside = [audio.with_suffix(suffix) for suffix in TEXT]
+            files = [file for file in beside if file.is_file()]
+            text = "".join(line for file in files for line in read_lines(file))
+            defect = "two texts" if len(files) > 1 else ""
+            yield audio, Record(str(audio), (), Path(), {"text": text}, defect)
 
 
 FORMAT = Format(read, columns(*FIELDS))

@@ -25,15 +25,18 @@ class Record(NamedTuple):
     """A row as its corpus has it.
 
     where: file and line, or what else tells the user the place.
-    near: path of its file below what the user named, which may tell the split.
+    near: names that may tell the split, of files and of folders below what the user
+        named; the first that does counts.
     root: directory that a relative path of audio begins at.
     values: by column.
+    defect: why it is no utterance, in a few words; empty if it may be one.
     """
 
     where: str
-    near: str
+    near: tuple[str, ...]
     root: Path
     values: Mapping[str, Any]
+    defect: str = ""
 
 
 @dataclass(frozen=True)
@@ -104,6 +107,7 @@ def files_in(source: Path, pattern: str) -> list[Path]:
     return found
 
 
-def below(file: Path, source: Path) -> str:
-    """Return the path of a file below a directory; its name if that is the file."""
-    return file.name if file == source else str(file.relative_to(source))
+def folders(file: Path, source: Path) -> str:
+    """Return the folders between a directory and a file; "" if it is not below."""
+    below = file.is_relative_to(source) and file != source
+    return str(file.parent.relative_to(source)) if below else ""

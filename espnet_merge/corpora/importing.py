@@ -1,34 +1,33 @@
 """A corpus of the user's, in any format, as data directories."""
 
-import hashlib
-import json
-import os
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
+from espnet_merge.corpora.divide import RECORDING, divide, shared
 from espnet_merge.corpora.formats import Format, format_of
-from espnet_merge.corpora.names import Named, name_rows
+from espnet_merge.corpora.former import (
+    done,
+    is_made_of,
+    note,
+    outdated,
+    record_of,
+    remove_whole,
+)
+from espnet_merge.corpora.names import Named
 from espnet_merge.corpora.recordings import Heard, Part, hear_all, part_of
-from espnet_merge.corpora.rows import Row, read_rows, sentence
+from espnet_merge.corpora.rows import Row, read_rows
 from espnet_merge.corpora.settings import Import
-from espnet_merge.corpora.splits import assign, joined, parse_shares
+from espnet_merge.corpora.splits import parse_shares
 from espnet_merge.data.kaldi import DEFECTS, NO_AUDIO, Tables, write_tables
 from espnet_merge.data.report import reasons
-from espnet_merge.data.sets import SPLITS, TEST
+from espnet_merge.data.sets import TEST
 from espnet_merge.data.validate import validate
 from espnet_merge.disk.atomic import check_output, whole_directory, whole_file
-from espnet_merge.errors import InputError, warn
+from espnet_merge.errors import InputError
 from espnet_merge.files import UTT2LANG, UTT2SPK, UTT2TASK, WAV_SCP
-from espnet_merge.options import as_words
-from espnet_merge.speech import LANGUAGES, TRANSLATE
-
-RECORD = "import.json"  # in each set: what it was made of
-# Options that change nothing of the sets.
-FREE = {"jobs", "overwrite", "output"}
+from espnet_merge.speech import LANGUAGES
 
 
 @dataclass
@@ -41,6 +40,7 @@ class Imported:
         listed: file with all that was dropped, if anything was.
         shared: what utterances of two splits have in common -> how many of it.
         made: whether the sets were not there before.
+        removed: directories of earlier sets, which the new ones replace.
     """
 
     sets: dict[str, tuple[int, float]] = field(default_factory=dict)
@@ -48,14 +48,19 @@ class Imported:
     listed: Path | None = None
     shared: dict[str, int] = field(default_factory=dict)
     made: bool = True
+    removed: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
         """Return the table: what was kept, and what was dropped and why."""
-        if not self.made:
-            return "\n".join(f"{name}: is there already" for name in self.sets)
         lines = [
             f"{name:22}{count:7}{minutes:8.1f} min"
+            if self.made
+            else f"{name}: is there already"
             for name, (count, minutes) in self.sets.items()
+        ]
+        lines += [
+            f"{name}: removed, of an earlier import of the same sets"
+            for name in self.removed
         ]
         if self.dropped:
             lines += [
@@ -64,11 +69,14 @@ class Imported:
             ]
         if self.shared:
             common = ", ".join(f"{n} {what}s" for what, n in self.shared.items())
-            kinds = " ".join(self.shared)
-            lines.append(
-                f"in two splits: {common} (--disjoint {kinds} keeps them apart)"
-            )
+            lines.append(f"in two splits: {common} ({self._remedy()})")
         return "\n".join(lines)
+
+    def _remedy(self) -> str:
+        kinds = " ".join(kind for kind in self.shared if kind != RECORDING)
+        words = ["shares in --split"] if RECORDING in self.shared else []
+        words += [f"--disjoint {kinds}"] if kinds else []
+        return f"to keep them apart: {', '.join(words)}"
 
 
 def import_corpus(asked: Import, known: Collection[str] = LANGUAGES) -> Imported:
@@ -83,7 +91,7 @@ def import_corpus(asked: Import, known: Collection[str] = LANGUAGES) -> Imported
 
     Raises:
         InputError: the corpus is broken, has no usable utterance for a split, or a set
-            is there that was made of something else.
+            is there that was made of something else, or that would overlap with these.
     """
     shares = parse_shares(asked.split)
     if asked.disjoint and len(shares) < 2:
@@ -93,21 +101,30 @@ def import_corpus(asked: Import, known: Collection[str] = LANGUAGES) -> Imported
         )
     form = format_of(asked.format)
     form.check_package()
-    record = _record(asked)
+    record = record_of(asked)
     output = Path(asked.output)
-    if done := _done(output, record):
-        return Imported(dict.fromkeys(done, (0, 0.0)), made=False)
     found = Imported()
+    if there := done(output, record):
+        found.made = False
+        found.sets = {str(output / name): (0, 0.0) for name in there}
+        if asked.overwrite:  # a run that was killed may have left them
+            found.removed = remove_whole(outdated(output, there))
+        return found
     rows = read_rows(asked, form, known, found.dropped)
-    sets = _sets(rows, asked, shares, found)
-    for name in sets:
-        if _said(output / name).get("of") != record:
-            check_output(output / name, overwrite=asked.overwrite, mark=WAV_SCP)
+    sets = divide(rows, asked, shares, found.dropped)
+    if not sets:
+        raise InputError(
+            f"{asked.source[0]}: must have usable rows; it has none "
+            f"({_counts(found.dropped)}): mend the corpus, or name other columns."
+        )
+    found.shared = shared(sets)
+    _check_places(output, sets, record, overwrite=asked.overwrite)
     # Of one group of sets at least; converted recordings of several may lie together.
     local = output / "local" / min(sets).rpartition("_")[0]
     heard = _hear(asked, form, sets, local)
     tables = {name: _tables(name, own, heard, found) for name, own in sets.items()}
     _write(output, tables, record, known)
+    found.removed = remove_whole(outdated(output, sets))
     if found.dropped:
         found.listed = local / "dropped.tsv"
         _list_dropped(found.dropped, found.listed)
@@ -115,89 +132,19 @@ def import_corpus(asked: Import, known: Collection[str] = LANGUAGES) -> Imported
     return found
 
 
-def _sets(
-    rows: Iterable[Row], asked: Import, shares: Mapping[str, float], found: Imported
-) -> dict[str, list[Named]]:
-    """Return set -> rows with their names, before any recording is looked at."""
-    groups: dict[str, list[Row]] = defaultdict(list)
-    for row in rows:
-        if shares or row.split:
-            groups[_group(row, asked)].append(row)
-        else:
-            found.dropped.setdefault("no split", []).append(row.where)
-    sets: dict[str, list[Named]] = {}
-    for group, members in sorted(groups.items()):
-        named = name_rows(members, group, found.dropped)
-        chosen = _split(named, asked, shares) if shares else {}
-        own: dict[str, list[Named]] = {
-            split: [] for split in SPLITS if split in shares or not shares
-        }
-        for one in named:
-            own[chosen.get(one.name, one.row.split)].append(one)
-        _count_shared(own.values(), found.shared)
-        sets |= {f"{group}_{s}": names for s, names in own.items() if names or shares}
-    if not sets:
+def _check_places(
+    output: Path, sets: Collection[str], record: str, *, overwrite: bool
+) -> None:
+    """Raise ``InputError`` where a set may not be written, or an old one removed."""
+    for name in sets:
+        if not is_made_of(record, output / name):
+            check_output(output / name, overwrite=overwrite, mark=WAV_SCP)
+    if not overwrite and (old := outdated(output, sets)):
         raise InputError(
-            f"{asked.source[0]}: must have usable rows; it has none "
-            f"({_counts(found.dropped)}): mend the corpus, or name other columns."
+            f"{old[0]}: sets of one import must be made together; this is of an "
+            f"earlier one that made {min(sets)}, and may have the same utterances: "
+            "remove it, give another --output, or --overwrite, which removes it."
         )
-    return sets
-
-
-def _group(row: Row, asked: Import) -> str:
-    """Return the name of a row's sets without the split."""
-    name = row.language
-    if row.task == TRANSLATE:
-        name += "-en"
-    return f"{name}_{asked.domain}" if asked.domain else name
-
-
-def _split(
-    named: Sequence[Named], asked: Import, shares: Mapping[str, float]
-) -> dict[str, str]:
-    """Return name -> split."""
-    if "speaker" in asked.disjoint and not all(one.row.speaker for one in named):
-        lacking = next(one for one in named if not one.row.speaker)
-        raise InputError(
-            f"{lacking.row.where}: every utterance must have its speaker where splits "
-            "must not share one; this has none: give --speaker-column, or leave "
-            "--disjoint speaker out."
-        )
-    keys = {
-        one.name: [(kind, _key(one, kind)) for kind in asked.disjoint] for one in named
-    }
-    groups = joined(keys)
-    kinds = " or a ".join(asked.disjoint) or "row"
-    if len(groups) < len(shares):
-        raise InputError(
-            f"{asked.source[0]}: {len(shares)} splits must not share a {kinds}; the "
-            f"corpus has fewer groups that do not: {len(groups)}: ask for fewer "
-            "splits, or less of --disjoint."
-        )
-    chosen = assign(groups, shares)
-    for split, share in shares.items():
-        found = [*chosen.values()].count(split) / len(chosen)
-        if not share / 2 <= found <= share * 2:
-            warn(
-                f"{split} has {found:.0%} of the utterances, not {share:.0%}: many of "
-                f"them share a {kinds}, and stay together."
-            )
-    return chosen
-
-
-def _key(one: Named, kind: str) -> str:
-    return one.speaker if kind == "speaker" else sentence(one.row.text)
-
-
-def _count_shared(splits: Iterable[Sequence[Named]], shared: dict[str, int]) -> None:
-    """Add how many speakers and sentences are in more than one split."""
-    for kind in ("speaker", "sentence"):
-        seen: dict[str, int] = defaultdict(int)
-        for names in splits:
-            for key in {_key(one, kind) for one in names}:
-                seen[key] += 1
-        if count := sum(1 for n in seen.values() if n > 1):
-            shared[kind] = shared.get(kind, 0) + count
 
 
 def _hear(
@@ -284,9 +231,7 @@ def _write(
         for name, own in tables.items():
             part = stack.enter_context(whole_directory(output / name))
             write_tables(own, part)
-            (part / RECORD).write_text(
-                json.dumps({"sets": [*tables], "of": record}, indent=1), "utf-8"
-            )
+            note(part, tables, record)
             validate([part], known)
 
 
@@ -295,41 +240,6 @@ def _list_dropped(dropped: Mapping[str, Sequence[str]], file: Path) -> None:
     with whole_file(file) as part:
         lines = (f"{why}\t{where}\n" for why in dropped for where in dropped[why])
         part.write_text("".join(lines), "utf-8")
-
-
-def _record(asked: Import) -> str:
-    """Return what decides of the sets: options, and a digest of the files' state."""
-    words = [word for word in as_words(asked) if word]
-    free = {f"--{name}" for name in FREE}
-    kept = [
-        word
-        for before, word in zip(["", *words], words, strict=False)
-        if word not in free and before not in free
-    ]
-    states = []
-    for source in map(Path, asked.source):
-        files = sorted(source.rglob("*")) if source.is_dir() else [source]
-        for file in (f for f in files if f.is_file()):
-            state = file.stat()
-            states.append(f"{file} {state.st_size} {state.st_mtime_ns}")
-    digest = hashlib.sha256("\n".join(states).encode()).hexdigest()
-    return " ".join([os.getcwd(), *kept, "of", digest])
-
-
-def _done(output: Path, record: str) -> list[str]:
-    """Return the sets that were made of the same, if all of them are there."""
-    for file in sorted(output.glob(f"*/{RECORD}")):
-        sets = _said(file.parent)["sets"]
-        if all(_said(output / name).get("of") == record for name in sets):
-            return [str(output / name) for name in sets]
-    return []
-
-
-def _said(place: Path) -> dict[str, Any]:
-    """Return what a set says that it was made of."""
-    file = place / RECORD
-    said: dict[str, Any] = json.loads(file.read_text("utf-8")) if file.exists() else {}
-    return said
 
 
 def _counts(dropped: Mapping[str, Sequence[str]]) -> str:

@@ -33,7 +33,7 @@ def read(sources: Sequence[Path]) -> Iterator[Record]:
                     f"{where}: each line must be a JSON object; it is a "
                     f"{type(value).__name__}: write an object a line."
                 )
-            yield Record(where, source.name, source.parent, value)
+            yield Record(where, (source.name,), source.parent, value)
 
 
 FORMAT = Format(read, columns(*FIELDS))

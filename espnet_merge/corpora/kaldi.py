@@ -29,7 +29,7 @@ def read(sources: Sequence[Path]) -> Iterator[Record]:
                 "the directory that has."
             )
         for name, values in _utterances(source):
-            yield Record(f"{source}: {name}", source.name, Path(), values)
+            yield Record(f"{source}: {name}", (source.name,), Path(), values)
 
 
 def _utterances(source: Path) -> Iterator[tuple[str, dict[str, str]]]:

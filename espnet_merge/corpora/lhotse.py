@@ -9,6 +9,8 @@ from espnet_merge.errors import InputError
 
 # Kinds of sources that are files or commands, as wav.scp writes them.
 KINDS = {"file": "{}", "command": "{} |"}
+# Changes the rate alone: the file's own sound is the same, at the same times.
+RESAMPLE = "Resample"
 
 
 def read(sources: Sequence[Path]) -> Iterator[Record]:
@@ -45,8 +47,8 @@ def read(sources: Sequence[Path]) -> Iterator[Record]:
         else:
             continue
         for one, recording, start in said:
-            values = _values(one, recording, start)
-            yield Record(f"{file}: {one.id}", file.name, Path(), values)
+            values, defect = _values(one, recording, start), _defect(one, recording)
+            yield Record(f"{file}: {one.id}", (file.name,), Path(), values, defect)
 
 
 def _load(file: Path) -> Any:  # noqa: ANN401
@@ -72,6 +74,17 @@ def _values(one: Any, recording: Any, start: float) -> dict[str, object]:  # noq
         "duration": one.duration,
     }
     return {**(one.custom or {}), **said}
+
+
+def _defect(one: Any, recording: Any) -> str:  # noqa: ANN401
+    """Return why the file of a recording is not what was said, or nothing."""
+    if recording is None:
+        return ""
+    channels = 1 if isinstance(one.channel, int) else len(one.channel)
+    if channels < recording.num_channels:
+        return "one of several channels"
+    changes = [type(change).__name__ for change in recording.transforms or ()]
+    return next((f"changed by {name}" for name in changes if name != RESAMPLE), "")
 
 
 def _audio(recording: Any) -> str:  # noqa: ANN401

@@ -11,9 +11,9 @@ from espnet_merge.corpora.formats import (
     FIELDS,
     Format,
     Record,
-    below,
     columns,
     files_in,
+    folders,
 )
 from espnet_merge.disk.atomic import whole_file
 from espnet_merge.errors import InputError
@@ -39,8 +39,8 @@ def read(sources: Sequence[Path]) -> Iterator[Record]:
         for file in files_in(source, f"*{SUFFIX}"):
             with _opened(file) as opened:
                 for number, values in enumerate(_rows(file, opened)):
-                    where, near = f"{file}: row {number}", below(file, source)
-                    yield Record(where, near, file.parent, values)
+                    where, near = f"{file}: row {number}", folders(file, source)
+                    yield Record(where, (file.name, near), file.parent, values)
 
 
 def unpack(wanted: Mapping[str, Path]) -> None:

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from espnet_merge.corpora.csv import RAGGED
 from espnet_merge.corpora.formats import NEEDED, Format, Record
 from espnet_merge.corpora.settings import Import
-from espnet_merge.corpora.splits import split_of
+from espnet_merge.corpora.splits import ABBREVIATED, is_own, split_of
 from espnet_merge.data.sets import clean
 from espnet_merge.errors import InputError
 from espnet_merge.speech import TASKS, TRANSCRIBE, code_of
@@ -29,7 +28,8 @@ class Row:
         speaker: likewise.
         language: Whisper's code.
         task: of Whisper's.
-        split: ``train``, ``valid`` or ``test``, if the corpus says so, else empty.
+        split: ``train``, ``valid`` or ``test``, if the corpus says so and is asked;
+            else empty.
         start: in the recording, in seconds; None for its begin.
         end: likewise; None for its end.
     """
@@ -62,7 +62,8 @@ def read_rows(
         dropped: reason -> places; filled with what is no utterance.
 
     Raises:
-        InputError: a file is broken, there are no rows, or a column is not there.
+        InputError: a file is broken, there are no rows, a column is not there, or
+            folders name several splits.
     """
     columns = {**form.columns, **asked.named}
     if asked.lang and _code(asked.lang, known) is None:
@@ -98,7 +99,7 @@ def sentence(text: str) -> str:
 def _check_columns(
     asked: Import, columns: Mapping[str, str], seen: Iterable[str]
 ) -> None:
-    known = [name for name in seen if name != RAGGED]
+    known = [*seen]
     where = asked.source[0]
     if not known:
         raise InputError(f"{where}: must have rows; it has none: name another file.")
@@ -117,8 +118,8 @@ def _check_columns(
 def _row(
     record: Record, columns: Mapping[str, str], asked: Import, known: Collection[str]
 ) -> Row:
-    if RAGGED in record.values:
-        raise UnusableError(RAGGED)
+    if record.defect:
+        raise UnusableError(record.defect)
     said = {field: record.values.get(name) for field, name in columns.items()}
     text = clean(_text(said, "text"))
     if not text:
@@ -132,7 +133,7 @@ def _row(
         _text(said, "speaker"),
         _language(asked.lang or _text(said, "language"), known),
         asked.task or _task(said),
-        split_of(_text(said, "split")) or split_of(record.near),
+        _split(said, record) if is_own(asked.split) else "",
         start,
         end,
     )
@@ -178,6 +179,24 @@ def _language(language: str, known: Collection[str]) -> str:
 def _task(said: Mapping[str, Any]) -> str:
     task = _text(said, "task")
     return task if task in TASKS else TRANSCRIBE
+
+
+def _split(said: Mapping[str, Any], record: Record) -> str:
+    """Return the split that a corpus gives a row: by a column, or else by names."""
+    value = _text(said, "split")
+    if split := ABBREVIATED.get(value.lower()) or split_of(value):
+        return split
+    for path in record.near:
+        splits = dict.fromkeys(filter(None, map(split_of, Path(path).parts)))
+        if len(splits) > 1:
+            raise InputError(
+                f"{record.where}: folders must name one split; {path} names "
+                f"{' and '.join(splits)}: name the folder below as SOURCE, rename it, "
+                "or give --split-column."
+            )
+        if splits:
+            return next(iter(splits))
+    return ""
 
 
 def _times(said: Mapping[str, Any]) -> tuple[float | None, float | None]:

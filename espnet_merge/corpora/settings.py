@@ -93,7 +93,7 @@ class Import(Columns):
     ] = ("train=0.8", "valid=0.1", "test=0.1")
     disjoint: Annotated[
         Sequence[Literal["speaker", "sentence"]],
-        Option("what no two splits may share; needs shares in --split"),
+        Option("what else than recordings no two splits may share; needs shares"),
     ] = ()
     audio_root: Annotated[
         AnyPath | None,
@@ -106,4 +106,7 @@ class Import(Columns):
     jobs: Annotated[
         int, Option("number of threads", default="one per core, at most 8", least=1)
     ] = field(default_factory=cores)
-    overwrite: Annotated[bool, Option("replace sets that are there")] = False
+    overwrite: Annotated[
+        bool,
+        Option("replace sets that are there, and all of the import that made them"),
+    ] = False

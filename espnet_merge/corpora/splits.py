@@ -1,9 +1,10 @@
-"""Which utterance goes to which split: by names alone, on every machine alike."""
+"""Which recording goes to which split: by names alone, on every machine alike."""
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from pathlib import PurePath
+from dataclasses import dataclass
 
 from espnet_merge.data.sets import SPLITS, TEST
 from espnet_merge.errors import InputError
@@ -12,16 +13,23 @@ OWN = "own"  # splits are those of the corpus
 # What corpora call the splits.
 CALLED = {
     **{split: split for split in SPLITS},
-    **dict.fromkeys(("training", "tr"), SPLITS[0]),
+    "training": SPLITS[0],
     **dict.fromkeys(("validation", "validate", "val", "dev", "development"), SPLITS[1]),
     **dict.fromkeys(("testing", "eval", "evaluation"), TEST),
 }
+# Only as the whole value of a column: in names of files it is Turkish.
+ABBREVIATED = {"tr": SPLITS[0]}
+
+
+def is_own(words: Sequence[str]) -> bool:
+    """Return whether the splits are those of the corpus."""
+    return [*words] == [OWN]
 
 
 def parse_shares(words: Sequence[str]) -> dict[str, float]:
     """Return split -> share, which sum to 1; nothing for those of the corpus.
 
-    >>> parse_shares(["train=3", "test=1"]), parse_shares(["test"])
+    >>> parse_shares(["test=1", "train=3"]), parse_shares(["test"])
     ({'train': 0.75, 'test': 0.25}, {'test': 1.0})
     >>> parse_shares(["own"])
     {}
@@ -29,7 +37,7 @@ def parse_shares(words: Sequence[str]) -> dict[str, float]:
     Raises:
         InputError: a word is neither a split nor has a share, or a split stands twice.
     """
-    if [*words] == [OWN]:
+    if is_own(words):
         return {}
     shares: dict[str, float] = {}
     for word in words:
@@ -45,54 +53,55 @@ def parse_shares(words: Sequence[str]) -> dict[str, float]:
             )
         shares[split] = share
     total = sum(shares.values())
-    return {split: share / total for split, share in shares.items()}
+    return {split: shares[split] / total for split in SPLITS if split in shares}
 
 
 def split_of(name: str) -> str:
-    """Return the split that a name tells, or nothing.
+    """Return the split that the last word of a name tells that tells one, or nothing.
 
-    >>> [split_of(n) for n in ("dev", "data/train-00000-of-00002.parquet", "es.tsv")]
+    >>> [split_of(n) for n in ("train_dev", "train-00000-of-00002.parquet", "es.tsv")]
     ['valid', 'train', '']
     """
-    for part in PurePath(name).parts:
-        for word in re.split(r"[\W_]+", part.lower()):
-            if word in CALLED:
-                return CALLED[word]
-    return ""
+    words = reversed(re.split(r"[\W_]+", name.lower()))
+    return next((CALLED[word] for word in words if word in CALLED), "")
 
 
-def assign[G: Hashable](
-    groups: Mapping[G, Sequence[str]], shares: Mapping[str, float]
+def assign(
+    groups: Sequence[Sequence[str]],
+    rows: Mapping[str, Mapping[str, int]],
+    shares: Mapping[str, float],
 ) -> dict[str, str]:
-    """Return name -> split, so that all names of a group are in one.
+    """Return recording -> split, so that all recordings of a group are in one.
 
-    The largest groups come first, each to the split that lacks most; groups of one size
-    in the order of a digest. No split is empty where there are groups enough.
+    Large groups come first, by size, then the others in the order of a digest; each
+    goes to the first split that lacks at least half of it. So corpora that differ in a
+    few recordings have nearly all others in the same splits. Shares are those of each
+    set, and the last groups of a set go to splits that have nothing of it.
 
     Args:
-        groups: names of utterances; how groups are called does not matter.
+        groups: names of recordings.
+        rows: recording -> set, as ``es`` or ``es-en`` -> number of its rows.
         shares: of the splits.
     """
-    lacking = {
-        split: share * sum(map(len, groups.values())) for split, share in shares.items()
-    }
-    empty = dict.fromkeys(shares)
-    ordered = sorted(
-        groups.values(), key=lambda names: (-len(names), _digest(min(names)))
-    )
+    parts = _parts(groups, rows)
+    left = Counter(name for own in parts for name in own)
+    sets = {name: _Set(dict(shares), set(shares), left[name]) for name in left}
+
+    def order(place: int) -> tuple[float, bytes]:
+        size = max(parts[place].values())
+        large = size > min(shares.values()) / 2
+        return -size if large else 0.0, _digest(min(groups[place]))
+
     chosen: dict[str, str] = {}
-    for place, names in enumerate(ordered):
-        left = len(ordered) - place
-        split = max(
-            empty if empty and left <= len(empty) else shares, key=lacking.__getitem__
-        )
-        empty.pop(split, None)
-        lacking[split] -= len(names)
-        chosen |= dict.fromkeys(names, split)
+    for place in sorted(range(len(groups)), key=order):
+        split = _next_split(parts[place], sets, shares)
+        for name, part in parts[place].items():
+            sets[name].take(split, part)
+        chosen |= dict.fromkeys(groups[place], split)
     return chosen
 
 
-def joined(keys: Mapping[str, Iterable[Hashable]]) -> dict[int, list[str]]:
+def joined(keys: Mapping[str, Iterable[Hashable]]) -> list[list[str]]:
     """Return groups of names, so that no two groups share a key.
 
     Args:
@@ -116,7 +125,63 @@ def joined(keys: Mapping[str, Iterable[Hashable]]) -> dict[int, list[str]]:
     groups: dict[int, list[str]] = {}
     for name, node in nodes.items():
         groups.setdefault(find(node), []).append(name)
-    return groups
+    return [*groups.values()]
+
+
+@dataclass
+class _Set:
+    """What a set lacks yet.
+
+    lacking: split -> share of its rows.
+    empty: splits that have none.
+    groups: that have not been assigned, and have rows of it.
+    """
+
+    lacking: dict[str, float]
+    empty: set[str]
+    groups: int
+
+    @property
+    def needed(self) -> set[str]:
+        """The splits of which one must be next, so that none stays empty."""
+        return self.empty if self.groups <= len(self.empty) else set()
+
+    def take(self, split: str, part: float) -> None:
+        self.lacking[split] -= part
+        self.empty.discard(split)
+        self.groups -= 1
+
+
+def _parts(
+    groups: Iterable[Sequence[str]], rows: Mapping[str, Mapping[str, int]]
+) -> list[dict[str, float]]:
+    """Return for each group what part of a set it is: set -> share of its rows."""
+    sizes = [_sum(rows[name] for name in names) for names in groups]
+    total = _sum(sizes)
+    # In one order, so that sums are the same to the last digit.
+    return [{name: own[name] / total[name] for name in sorted(own)} for own in sizes]
+
+
+def _sum(counts: Iterable[Mapping[str, int]]) -> Counter[str]:
+    total: Counter[str] = Counter()
+    for own in counts:
+        total.update(own)
+    return total
+
+
+def _next_split(
+    parts: Mapping[str, float], sets: Mapping[str, _Set], shares: Iterable[str]
+) -> str:
+    """Return the first split that lacks half of a group, or else what lacks most."""
+    needed = Counter(split for name in parts for split in sets[name].needed)
+    lacking = {
+        split: sum(part * sets[name].lacking[split] for name, part in parts.items())
+        for split in shares
+        if needed[split] == max(needed.values(), default=0)
+    }
+    half = sum(part * part for part in parts.values()) / 2
+    most = max(lacking, key=lacking.__getitem__)
+    return next((split for split, lack in lacking.items() if lack >= half), most)
 
 
 def _digest(name: str) -> bytes:

@@ -3,6 +3,7 @@
 import json
 import sys
 
+import numpy as np
 import pytest
 import soundfile
 
@@ -14,6 +15,7 @@ from tests.corpora.miniatures import (
     SPOKEN,
     record,
     write_csv,
+    write_folder,
     write_jsonl,
     write_parquet,
 )
@@ -129,6 +131,70 @@ def test_cuts_begin_where_they_are_cut(tmp_path, monkeypatch):
     main(["import", "cut.jsonl.gz", "--from", "lhotse", "--split", "train"])
     segments = read_kaldi(tmp_path / "data" / "es_train")["segments"]
     assert segments == {"es-ana-u1": "es-a1 0.200 0.400"}
+
+
+def test_one_of_several_channels_is_dropped(tmp_path, monkeypatch, capsys):
+    """A data directory would have all of them, mixed."""
+    from lhotse import Recording, RecordingSet, SupervisionSegment, SupervisionSet
+
+    monkeypatch.chdir(tmp_path)
+    soundfile.write("call.wav", np.zeros((8_000, 2)), 16_000)
+    recording = Recording.from_file("call.wav")
+    said = [
+        SupervisionSegment(
+            name, "call", 0, 0.5, channel, text="uno", speaker="ana", language="es"
+        )
+        for name, channel in (("left", 0), ("right", 1), ("both", [0, 1]))
+    ]
+    RecordingSet.from_items([recording]).to_file("recordings.jsonl.gz")
+    SupervisionSet.from_items(said).to_file("supervisions.jsonl.gz")
+    main(["import", ".", "--from", "lhotse", "--split", "train"])
+    assert [*read_kaldi(tmp_path / "data/es_train")["text"]] == ["es-ana-both"]
+    assert "one of several channels      2   " in capsys.readouterr().out
+
+
+def test_recordings_that_lhotse_would_change_are_dropped(tmp_path, monkeypatch, capsys):
+    """But not those whose rate alone it would change: every rate is taken."""
+    from lhotse import CutSet, Recording, SupervisionSegment
+
+    def cut(name, recording):
+        made = recording.to_cut()
+        made.supervisions = [
+            SupervisionSegment(name, recording.id, 0.1, 0.2, text=name, language="es")
+        ]
+        return made.with_id(name)
+
+    recording = Recording.from_file(record(tmp_path)["a1"])
+    cuts = [
+        cut("plain", recording),
+        cut("rate", recording.resample(8_000)),
+        cut("speed", recording.perturb_speed(1.1)),
+        cut("volume", recording.resample(8_000).perturb_volume(2.0)),
+    ]
+    CutSet.from_cuts(cuts).to_file(tmp_path / "cuts.jsonl.gz")
+    monkeypatch.chdir(tmp_path)
+    main(["import", "cuts.jsonl.gz", "--from", "lhotse", "--split", "train"])
+    assert read_kaldi(tmp_path / "data/es_train")["segments"] == {
+        "es-plain": "es-a1 0.100 0.300",
+        "es-rate": "es-a1 0.100 0.300",
+    }
+    printed = capsys.readouterr().out
+    assert "changed by Speed            1   cuts.jsonl.gz: speed" in printed
+    assert "changed by Volume           1   cuts.jsonl.gz: volume" in printed
+
+
+def test_recording_with_two_texts_is_dropped(tmp_path, monkeypatch, capsys):
+    (folder,) = write_folder(tmp_path)
+    (folder / "train/ana/a1.lab").write_text("DICE UNO Y YA")
+    monkeypatch.chdir(tmp_path)
+    words = ["--lang", "es", "--split", "train", "--speaker-column", "folder"]
+    main(["import", "corpus", "--from", "folder", *words])
+    texts = read_kaldi(tmp_path / "data/es_train")["text"]
+    assert len(texts) == len(SPOKEN) - 1
+    assert "es-ana-a1" not in texts
+    assert "two texts                   1   corpus/train/ana/a1.wav" in (
+        capsys.readouterr().out
+    )
 
 
 @pytest.mark.parametrize(

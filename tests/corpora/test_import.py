@@ -183,7 +183,7 @@ BAD = {
     "no recordings": (
         None,
         ["--audio-root", "/nowhere"],
-        "none of 6 is, as /nowhere/clips/a1.wav: give --audio-root",
+        "none of 6 is, as /nowhere/clips/",
     ),
     "unknown language": (
         None,
@@ -206,7 +206,8 @@ BAD = {
     "one speaker": (
         lambda corpus: [edit(name, "ana")(corpus) for name in ("bea", "cid", "dan")],
         ["--disjoint", "speaker"],
-        "must not share a speaker; the corpus has fewer groups that do not: 1",
+        "must not share a recording or a speaker; es has fewer groups of rows that do "
+        "not: 1",
     ),
     "speaker unknown": (
         edit("ana", ""),
@@ -285,6 +286,37 @@ def test_any_text_of_a_csv_comes_through(corpus, rows, crlf, mark, quote):
     assert all(re.fullmatch(r"es-\d\d", name) for name in tables["text"])
 
 
+def test_ids_of_two_files_are_not_one(corpus, capsys):
+    """With shares, their rows may go to one set or to several."""
+    header = ["id", *HEADER]
+    good = [["0", "clips/a1.wav", "uno", "ana"], ["1", "clips/a2.wav", "dos", "ana"]]
+    again = [["0", "clips/b1.wav", "tres", "ana"], ["2", "clips/b2.wav", "seis", "ana"]]
+    write(corpus / "train.csv", [header, *good])
+    write(corpus / "test.csv", [header, *again])
+    words = ["import", "train.csv", "test.csv", "--from", "csv", "--lang", "es"]
+    for shares in (["train"], ["train=0.5", "test=0.5"]):
+        with pytest.raises(SystemExit):
+            main([*words, "--split", *shares])
+        assert "es-ana-0 is another one in train.csv:2" in capsys.readouterr().err
+    main([*words, "--split", "own"])
+    assert [
+        [*read_kaldi(corpus / "data" / f"es_{split}")["text"]]
+        for split in ("train", "test")
+    ] == [["es-ana-0", "es-ana-1"], ["es-ana-0", "es-ana-2"]]
+
+
+def test_row_of_two_files_is_in_one_split(corpus, capsys):
+    rows = [[f"clips/{name}.wav", "hola", "ana"] for name in SPOKEN]
+    write(corpus / "train.csv", [HEADER, *rows])
+    write(corpus / "test.csv", [HEADER, rows[0]])
+    words = ["--split", "train=0.5", "test=0.5"]
+    main(["import", "train.csv", "test.csv", "--from", "csv", "--lang", "es", *words])
+    assert "listed twice                1   test.csv:2" in capsys.readouterr().out
+    sets = [read_kaldi(corpus / "data" / f"es_{s}")["text"] for s in ("train", "test")]
+    assert [len(own) for own in sets] == [3, 3]
+    assert not sets[0].keys() & sets[1].keys()
+
+
 def test_tabs_in_a_tsv_are_columns_too_many(corpus, capsys):
     lines = ["audio\ttext", "clips/a1.wav\tuno\tdos", 'clips/a2.wav\t"tres']
     (corpus / "clips.tsv").write_text("\r\n".join(lines) + "\r\n")
@@ -322,12 +354,13 @@ def test_shares_that_are_not_met_are_told(corpus, capsys):
     errors = capsys.readouterr().err.splitlines()
     told = [line.partition("warning: ")[2] for line in errors if "warning" in line]
     assert told == [
-        "train has 90% of the utterances, not 40%: many of them share a speaker, and "
-        "stay together.",
-        "valid has 5% of the utterances, not 30%: many of them share a speaker, and "
-        "stay together.",
-        "test has 5% of the utterances, not 30%: many of them share a speaker, and "
-        "stay together.",
+        f"es_{split} has {found} of the utterances, not {share}: many of them share a "
+        "recording or a speaker, and stay together."
+        for split, found, share in (
+            ("train", "90%", "40%"),
+            ("valid", "5%", "30%"),
+            ("test", "5%", "30%"),
+        )
     ]
 
 
