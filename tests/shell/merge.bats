@@ -156,9 +156,9 @@ line_of() { grep -n -- "--output_dir exp/$1 " calls | cut -d : -f 1; }
 
 @test "what a merge is made of is kept with the seed, without comments" {
   mkdir mine && cp "$tree/conf/merge/ties.yaml" mine/
-  kept() { # OPTION...: what is kept of ties
+  kept() { # what is kept of ties
     : >calls
-    train --seeds 0 --stage 11 --stop_stage 11 --merge_configs mine/ties.yaml "$@"
+    train --seeds 0 --stage 11 --stop_stage 11 --merge_configs mine/ties.yaml
     sed -n 's/.* --made-of ties=\([0-9 ]*\) .*/\1/p' calls
   }
   before=$(kept)

@@ -179,8 +179,9 @@ has_line() { grep -qxF -- "$1" <<<"$output"; } # WORDS
   settled
   cp conf/mine.yaml before.yaml
   sed -i 's/0.3/0.5/' conf/mine.yaml
-  echo mine/inference_as_trained >broken
-  sed -i 's|^name=${name%%/inference.*|case $name in mine/inf*) name=mine/inference_as_trained ;; *) name=${name%%/inference*} ;; esac|' "$tree/.venv/bin/espnet-merge"
+  echo mine/inference_as_trained/es_test >broken
+  # Of hypotheses the stand-in asks for the directory, not for the system.
+  sed -i '/^name=.*inference/d' "$tree/.venv/bin/espnet-merge"
   go
   [ "$status" -eq 2 ]
   cp before.yaml conf/mine.yaml
