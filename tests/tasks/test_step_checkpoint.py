@@ -13,7 +13,7 @@ from torch.multiprocessing.spawn import ProcessExitedException
 from espnet_merge.bin.objectives_train import main as objectives_train
 from espnet_merge.bin.whisper_train import main as whisper_train
 from espnet_merge.tasks import whisper
-from espnet_merge.tasks.step_checkpoint import AGAIN, STEP
+from espnet_merge.tasks.step_checkpoint import AGAIN, STEP, StepCheckpoint
 from tests.speech import write_data
 from tests.tasks.test_objectives import SOUP, words, write_tasks
 from tests.tasks.test_whisper import LORA, arguments
@@ -210,3 +210,11 @@ def test_processes_of_several_gpus_that_stop(monkeypatch, status):
     ) as end:
         whisper.WhisperTask.main(cmd=[])
     assert getattr(end.value, "code", AGAIN) == AGAIN
+
+
+def test_a_process_may_be_here_before_the_one_that_makes_the_directory(tmp_path):
+    model = torch.nn.Linear(1, 1)
+    place = tmp_path / "exp" / "two"
+    step = StepCheckpoint(place, model, [], [], distributed=True, device="cpu")
+    assert place.is_dir()
+    assert step.path.parent == place
