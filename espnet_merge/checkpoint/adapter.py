@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from espnet_merge.checkpoint.adapter_config import (
+    BASE_NAME,
     by_pattern,
     check_known,
     check_plain,
@@ -148,7 +149,7 @@ def open_task_adapter(path: Path, content: Mapping[str, Any]) -> Adapter:
             f"{settings}: must hold lora_conf, which says the scale of the adapter"
             f" {path.name}; copy it from the experiment."
         )
-    config = {**DEFAULTS, **conf, "base_model_name_or_path": training.get("whisper")}
+    config = {**DEFAULTS, **conf, BASE_NAME: training.get("whisper")}
     _check(path, config, entries)
     return _build(path, entries, config, (path, settings), None)
 

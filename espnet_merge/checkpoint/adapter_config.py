@@ -11,6 +11,8 @@ from typing import Any
 from espnet_merge.checkpoint.lora_defaults import moves_base
 from espnet_merge.errors import InputError
 
+# Key by which an adapter's configuration names its base.
+BASE_NAME = "base_model_name_or_path"
 # PEFT's default, which a configuration may leave out.
 RANK = 8
 # What a task vector is made by.
@@ -19,7 +21,7 @@ SCALE = ("r", "lora_alpha", "rank_pattern", "alpha_pattern", "use_rslora")
 # file tells the first, and the others change nothing that it computes.
 HARMLESS = (
     *("peft_type", "task_type", "auto_mapping", "peft_version", "inference_mode"),
-    *("base_model_name_or_path", "revision", "runtime_config", "lora_dropout"),
+    *(BASE_NAME, "revision", "runtime_config", "lora_dropout"),
     *("target_modules", "exclude_modules", "layers_to_transform", "layers_pattern"),
     *("init_lora_weights", "loftq_config", "eva_config", "corda_config"),
     *("lora_ga_config", "velora_config", "ensure_weight_tying", "megatron_core"),

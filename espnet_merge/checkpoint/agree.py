@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from espnet_merge.checkpoint.adapter import Adapter
+from espnet_merge.checkpoint.adapter_config import BASE_NAME
 from espnet_merge.checkpoint.hf import is_hf, open_hf
 from espnet_merge.checkpoint.identity import weights_digest
 from espnet_merge.checkpoint.opened import Checkpoint, chunks
@@ -13,8 +14,6 @@ from espnet_merge.checkpoint.origin import OPENAI, hub_name
 from espnet_merge.checkpoint.vocabulary import read_vocabulary, vocabulary_files
 from espnet_merge.errors import InputError
 
-# Key by which the configuration of an adapter names its base.
-NAMED = "base_model_name_or_path"
 # Keys of config.json that change the meaning of weights without changing shapes, or
 # that explain best why shapes differ.
 ARCHITECTURE = (
@@ -97,7 +96,7 @@ def check_base_of(base: Checkpoint, adapter: Adapter) -> None:
 
 
 def _digest_of_named(base: Checkpoint, adapter: Adapter) -> str | None:
-    named = Path(str(adapter.weights.config.get(NAMED)))
+    named = Path(str(adapter.weights.config.get(BASE_NAME)))
     if not is_hf(named):
         return None
     same = named.resolve() == base.path.resolve()
@@ -197,14 +196,14 @@ def check_named_base(base: Path, adapter: Path, config: Mapping[str, Any]) -> No
     Raises:
         InputError: it names another model than the base is.
     """
-    named, origin = str(config.get(NAMED)), hub_name(base)
+    named, origin = str(config.get(BASE_NAME)), hub_name(base)
     certain = named.lower().startswith(OPENAI) and origin
     if (
         certain
         and named.lower().rpartition("/")[2] != origin.lower().rpartition("/")[2]
     ):
         raise InputError(
-            f"{adapter}: was trained on {named}, by its {NAMED}, but"
+            f"{adapter}: was trained on {named}, by its {BASE_NAME}, but"
             f" {base} is {origin}; give that base, or correct the name."
         )
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from espnet_merge.checkpoint.adapter import read_stored
+from espnet_merge.checkpoint.adapter_config import BASE_NAME
 from espnet_merge.checkpoint.dtypes import FLOATS, check_overflow, to_stored
 from espnet_merge.checkpoint.hub_names import is_hub_name
 from espnet_merge.checkpoint.opened import Checkpoint
@@ -15,8 +16,6 @@ from espnet_merge.errors import InputError
 from espnet_merge.export.format import Format, Runtime, Source, Transcriber
 from espnet_merge.export.generate import generator
 from espnet_merge.files import ADAPTER_CONFIG, ADAPTER_WEIGHTS
-
-BASE_NAME = "base_model_name_or_path"
 
 
 def write(source: Source, directory: Path, dtype: str | None) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from espnet_merge.checkpoint import open_checkpoint, open_expert
 from espnet_merge.checkpoint.adapter import Adapter, read_stored
+from espnet_merge.checkpoint.adapter_config import BASE_NAME
 from espnet_merge.checkpoint.espnet import read_config
 from espnet_merge.checkpoint.hf import is_hf, open_hf, weight_files
 from espnet_merge.checkpoint.side_files import side_files
@@ -128,7 +129,7 @@ def _base_in_training(checkpoint: Path) -> Path:
 
 def _base_of(adapter: Path, base: Path | None) -> Path:
     """Return the base that is given, or that the adapter names, if it is here."""
-    named = read_stored(adapter).config.get("base_model_name_or_path")
+    named = read_stored(adapter).config.get(BASE_NAME)
     if base is None and named and Path(str(named)).is_dir():
         base = Path(str(named))
     if base is None:

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from espnet_merge.checkpoint import Checkpoint
 from espnet_merge.checkpoint.adapter import read_stored
-from espnet_merge.checkpoint.adapter_config import UNLIKE, is_on
+from espnet_merge.checkpoint.adapter_config import BASE_NAME, UNLIKE, is_on
 from espnet_merge.checkpoint.labels import KEY, SPACED
 from espnet_merge.checkpoint.lora_defaults import DEFAULTS, moves_base
 from espnet_merge.checkpoint.origin import origin_of
@@ -33,7 +33,7 @@ from espnet_merge.files import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 
 # What peft is not told of a configuration: the kind is known, and the other two are of
 # the place where it was made; of another name of the base peft would warn.
-NOT_TOLD = ("peft_type", "base_model_name_or_path", "runtime_config")
+NOT_TOLD = ("peft_type", BASE_NAME, "runtime_config")
 
 
 def add_adapter(

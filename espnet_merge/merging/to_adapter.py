@@ -12,6 +12,7 @@ from typing import Any
 from espnet_merge.arrays import Array
 from espnet_merge.checkpoint import Adapter
 from espnet_merge.checkpoint.adapter import PREFIX, WEIGHTS
+from espnet_merge.checkpoint.adapter_config import BASE_NAME
 from espnet_merge.checkpoint.dtypes import FLOATS, check_overflow, to_stored
 from espnet_merge.checkpoint.factored import Factored, concatenate
 from espnet_merge.checkpoint.origin import OPENAI, hub_name
@@ -257,7 +258,7 @@ class AdapterMerge:
         rank = self.written_rank
         return {
             "peft_type": "LORA",
-            "base_model_name_or_path": self._base_name(),
+            BASE_NAME: self._base_name(),
             "r": rank,
             "lora_alpha": rank,
             "lora_dropout": 0.0,
@@ -271,7 +272,7 @@ class AdapterMerge:
         """Return the base's name on the hub, as it or all adapters say it; no path."""
         if found := hub_name(self.merge.base.path):
             return found
-        said = {x.weights.config.get("base_model_name_or_path") for x in self.adapters}
+        said = {x.weights.config.get(BASE_NAME) for x in self.adapters}
         name = str(said.pop()) if len(said) == 1 else ""
         return name if name.lower().startswith(OPENAI) else None
 

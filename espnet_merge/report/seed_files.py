@@ -146,20 +146,18 @@ def _check_one_seed(runs: Runs, made_of: Mapping[str, str]) -> None:
             f"--made-of must name systems of --row; {', '.join(sorted(unknown))}: none."
         )
     firsts: dict[str, Run] = {}
-    known = set()
     for system, name, run in walk(runs):
-        first = firsts.setdefault(name, run)
-        if (system, name) in known:
+        if len(runs[system][name]) > 1:
             raise InputError(
                 f"--save takes one seed, a directory of each set; {system} has two of "
                 f"{name}: save each seed on its own."
             )
+        first = firsts.setdefault(name, run)
         if run.outcome.digest != first.outcome.digest:
             raise InputError(
                 f"{run.place}: must be of the same references as {first.place}; "
                 "they are others: decode and score all on one set, or leave it out."
             )
-        known.add((system, name))
 
 
 def _read(path: Path) -> dict[str, Any]:

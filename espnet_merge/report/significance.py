@@ -102,8 +102,6 @@ def fallen(results: Results) -> dict[str, list[str]]:
     """
     columns = {}
     for system in results.plan.kinds:
-        if system == results.plan.base:
-            continue
         parts = _parts_with_base(results, system)
         p = [p_value([part], 0, 1, GATE) for part in parts.values()]
         missing = [1.0] * (len(results.plan.sets) - len(parts))

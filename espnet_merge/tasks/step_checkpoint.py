@@ -77,9 +77,9 @@ class StepCheckpoint:
         self._parts = {"optimizers": optimizers, "schedulers": schedulers}
         self._model = model
         self._distributed, self._device = distributed, device
-        # Held open, so that no new directory gets the same inode.
         # ESPnet's first process makes it, and another one may be here before.
         directory.mkdir(parents=True, exist_ok=True)
+        # Held open, so that no new directory gets the same inode.
         self._directory = os.open(directory, os.O_RDONLY)
         self._asked = False
         self._reporter: SubReporter | None = None

@@ -1,7 +1,5 @@
 """The type that a processor computes a network fast in."""
 
-from collections.abc import Callable
-
 # In place of a type: the one that the processor is fast in.
 FAST = "auto"
 
@@ -21,8 +19,6 @@ def fast_dtype(*, on_gpu: bool) -> str:
         has_it = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
         # Torch 2.9 and 2.10 do not tell.
-        told: Callable[[], dict[str, bool]]
-        told = getattr(torch.cpu, "get_capabilities", dict)
-        processor = told()
+        processor: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
         has_it = any(processor.get(name) for name in ("amx_bf16", "avx512_bf16"))
     return "bfloat16" if has_it else "float32"

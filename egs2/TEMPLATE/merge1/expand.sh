@@ -97,15 +97,16 @@ prepare_new() { run_merge_stages 1 6 "$new" --kinds lora --joint ""; }
 
 # Stage 3
 measure_similarity() {
-  local out=$expdir/similarity words args
+  local out=$expdir/similarity args
   local codes=("${old_names[@]%%_*}") sets=("${new_names[@]/%/_train}")
   sets=("${sets[@]/#/$dumpdir/}")
   words="${new_names[*]} ${old_names[*]} $similarity_args $(fingerprint "${sets[@]/%//.done}")"
-  if is_done "$out/.done" "$words"; then return; fi
+  must_make "$out/.done" "" "hearing what is similar" "$similarity_args" \
+    "${sets[@]/%//.done}" || return 0
   read -ra args <<<"$similarity_args"
   espnet-merge similarity --model "$expdir/base" --data "${sets[@]}" \
     --languages "$(IFS=,; echo "${codes[*]}")" --output "$out" --overwrite "${args[@]}"
-  mark_done "$out/.done" "$words"
+  mark_done "$out/.done" "$entry"
 }
 
 # Stage 4
@@ -160,26 +161,26 @@ test_sets_of() { # SYSTEM or SEED/WAY/NAME: the test sets to decode with it
   esac
 }
 
+decode_config_of() { # SYSTEM or SEED/WAY/NAME
+  if [[ $1 == zero_shot ]]; then echo "$base_decode_config"; else echo "$decode_config"; fi
+}
+
 texts_of() { # SYSTEM or SEED/WAY/NAME: where its hypotheses lie
-  local config=$decode_config
-  if [[ $1 == zero_shot ]]; then config=$base_decode_config; fi
-  echo "$expdir/$1/inference_$(basename "$config" .yaml)"
+  echo "$expdir/$1/inference_$(basename "$(decode_config_of "$1")" .yaml)"
 }
 
 decode_model() { # SYSTEM or SEED/WAY/NAME
-  local place=$expdir/$1 name=${1##*/} config=$decode_config out model sets inputs
+  local place=$expdir/$1 name=${1##*/} config out model sets inputs
   local adapter=(--model "$expdir/base" --adapter)
   mapfile -t sets < <(test_sets_of "$1")
   case $1 in
-    zero_shot)
-      model=(--model "$expdir/base")
-      config=$base_decode_config
-      ;;
+    zero_shot) model=(--model "$expdir/base") ;;
     joint | full_*) model=(--model "$place/model") ;;
     joint_lora | lora_*) model=("${adapter[@]}" "$place/model") ;;
     */full/*) model=(--model "$place/full_$name/model") ;;
     *) model=("${adapter[@]}" "$place/lora_$name/model") ;;
   esac
+  config=$(decode_config_of "$1")
   out=$(texts_of "$1")
   sets=("${sets[@]/#/$dumpdir/}")
   inputs=("${model[-1]%/model}/.done" "${sets[@]/%//.done}")

@@ -28,12 +28,12 @@ similarity_options() {
 
 # decode_with_adapter NAME OUTPUT: decode NAME_test with the adapter of expert NAME.
 decode_with_adapter() {
-  local words
-  read -ra words <<<"${decode_args?}"
-  if [[ ${hear:?} == true ]]; then words+=(--hear); fi
+  local options
+  read -ra options <<<"${decode_args?}"
+  if [[ ${hear:?} == true ]]; then options+=(--hear); fi
   decode_by_jobs "${inference_nj:?}" "$2" --model "$expdir/base" \
     --adapter "$expdir/lora_$1/model" --config "${decode_config:?}" \
-    --data "${dumpdir:?}/${1}_test" --output "$2/${1}_test" "${words[@]}"
+    --data "${dumpdir:?}/${1}_test" --output "$2/${1}_test" "${options[@]}"
 }
 
 inference_dir() { # NAME: directory that merge.sh writes its hypotheses into

@@ -319,8 +319,9 @@ if [[ $dry_run == false ]]; then lock_place; fi
 
 # With --seeds: one run with each seed, in its own directory, and one table of all.
 run_seeds() {
-  local seed dir name first
+  local seed dir name first with_table=false
   first=$(first_seed)
+  if ((stop_stage == 11)) && ! is_skipped 11 && [[ $dry_run == false ]]; then with_table=true; fi
   for seed in $seeds; do
     dir=$expdir/seed_$seed
     if [[ $dry_run == true ]]; then
@@ -335,13 +336,13 @@ run_seeds() {
     fi
     attended "$0" "${given[@]}" --seeds "" --expdir "$dir" \
       --train_args "$train_args --seed $seed"
-    if ((stop_stage == 11)) && ! is_skipped 11 && [[ $dry_run == false ]]; then
+    if [[ $with_table == true ]]; then
       save_seed "$seed"
       # Files of other seeds may be of an earlier configuration, until these are run.
       [[ $seed == "${seeds##* }" ]] || write_seeds || log "no table before the last seed"
     fi
   done
-  if ((stop_stage == 11)) && ! is_skipped 11 && [[ $dry_run == false ]]; then write_seeds; fi
+  if [[ $with_table == true ]]; then write_seeds; fi
 }
 
 # first_seed: whose directory has what does not depend on the seed.

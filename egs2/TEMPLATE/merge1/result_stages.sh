@@ -184,11 +184,8 @@ save_seed() {
 }
 
 recipe_of() { # MERGE: its configuration, without comments, as a checksum; and how it was searched
-  if [[ -n ${space_of[$1]:-} ]]; then
-    parts "${space_of[$1]}" | cksum | xargs echo "searched $search_args"
-  else
-    parts "${config_of[$1]}" | cksum
-  fi
+  local file=${space_of[$1]:-${config_of[$1]:-}}
+  echo "${space_of[$1]:+searched $search_args }$(parts "$file" | cksum)"
 }
 
 group_options() { # the test sets of each expert's group, one word a line
