@@ -147,10 +147,12 @@ class BestRQ(nn.Module):
 
     def labels(self, features: Tensor) -> Tensor:
         """Return the labels (batch, positions): the nearest code of each position."""
-        normal = (features - self.mean) / self.deviation
-        stacked = normal.reshape(len(normal), -1, len(self.projection))
-        # Among unit vectors the nearest has the largest inner product.
-        return (stacked @ self.projection @ self.codebook.T).argmax(-1)
+        # In float32 in every training: in bfloat16 many inner products would be equal.
+        with torch.autocast(features.device.type, enabled=False):
+            normal = (features.float() - self.mean) / self.deviation
+            stacked = normal.reshape(len(normal), -1, len(self.projection))
+            # Among unit vectors the nearest has the largest inner product.
+            return (stacked @ self.projection @ self.codebook.T).argmax(-1)
 
     @torch.no_grad()
     def measure(self, sample: Sequence[tuple[Tensor, Tensor]], total: Sum) -> str:

@@ -5,6 +5,7 @@ docs/objective_soups.md.
 """
 
 import argparse
+import itertools
 import re
 import tempfile
 from collections.abc import Collection, Iterator, Sequence
@@ -31,6 +32,9 @@ from espnet_merge.tasks.whisper import WhisperModel, WhisperTask
 # Added to the epoch when an objective starts over within an epoch, so that its order
 # differs from that of every epoch.
 ROUND = 100_000
+# Between the seeds of two objectives. With one seed those of one size have one order,
+# and as batches are sorted by length, all of a step are short, or all long.
+APART = 100 * ROUND
 
 
 class ObjectivesModel(WhisperModel):
@@ -113,8 +117,9 @@ class ObjectivesModel(WhisperModel):
 class ObjectivesIterFactory(AbsIterFactory):  # type: ignore[misc]
     """Batches of all objectives for each step, from ESPnet's own iterators.
 
-    An epoch has as many steps as one pass over the largest objective takes. The other
-    objectives start over, in another order.
+    An epoch has as many steps as one pass over the largest objective with texts takes,
+    or over the largest of all if none has texts. Smaller ones start over, in another
+    order.
 
     Args:
         factories: ESPnet's factories, one for each objective.
@@ -134,10 +139,14 @@ class ObjectivesIterFactory(AbsIterFactory):  # type: ignore[misc]
         self, epoch: int, shuffle: bool | None = None
     ) -> Iterator[tuple[list[str], dict[str, Any]]]:
         """Yield names and ``batches``: by objective, sample and accumulated part."""
-        counts = [len(factory.build_iter(epoch, shuffle)) for factory in self.factories]
-        steps = max(
-            -(-count // (samples * self.accum_grad))
-            for count, samples in zip(counts, self.samples, strict=True)
+        whole = zip(self.factories, self.losses, self.samples, strict=True)
+        # Those with texts are the larger pairs, whatever their counts.
+        _, steps = max(
+            (
+                loss == TEXT,
+                -(-len(factory.build_iter(epoch, shuffle)) // (n * self.accum_grad)),
+            )
+            for factory, loss, n in whole
         )
         streams = [
             _endless(factory, loss, epoch, shuffle)
@@ -167,12 +176,23 @@ class ObjectivesIterFactory(AbsIterFactory):  # type: ignore[misc]
         found: list[tuple[Tensor, Tensor]] = []
         for factory in of_loss:
             left = frames // len(of_loss)
-            for _, batch in factory.build_iter(1):
+            for batch in _each_once(factory):
                 found.append((batch["speech"], batch["speech_lengths"]))
                 left -= int(batch["speech_lengths"].sum())
                 if left <= 0:
                     break
         return found
+
+
+def _each_once(factory: AbsIterFactory) -> Iterator[dict[str, Any]]:
+    """Yield batches until one has an utterance again; an epoch may be less than all."""
+    seen: set[str] = set()
+    for epoch in itertools.count(1):
+        for names, batch in factory.build_iter(epoch):
+            if not seen.isdisjoint(names):
+                return
+            seen.update(names)
+            yield batch
 
 
 def _endless(
@@ -228,13 +248,17 @@ class ObjectivesTask(WhisperTask):
         kinds = _kinds(args)
         conf = read_conf(args.objectives_conf, set(kinds.values()))
         factories = []
-        for objective in conf.objectives.values():
+        for index, objective in enumerate(conf.objectives.values()):
+            own = {"seed": args.seed + index * APART}
+            seeded = argparse.Namespace(**vars(args) | own)
             chosen = {uid for uid, kind in kinds.items() if objective.takes(*kind)}
             with tempfile.TemporaryDirectory() as directory:
                 shapes = _choose(args.train_shape_file, chosen, Path(directory))
                 options = (kwargs or {}) | {"shape_files": shapes}
                 factories.append(
-                    super().build_iter_factory(args, distributed_option, mode, options)
+                    super().build_iter_factory(
+                        seeded, distributed_option, mode, options
+                    )
                 )
         return ObjectivesIterFactory(factories, conf, args.accum_grad)
 

@@ -49,6 +49,14 @@ def test_labels_are_the_nearest_codes(features):
         assert labels[1, position] == distances.argmin()
 
 
+def test_labels_do_not_depend_on_the_precision_of_a_training(features):
+    best_rq = head()
+    best_rq.measure([(features, LENGTHS)], lambda value: value)
+    with torch.autocast("cpu", torch.bfloat16):
+        labels = best_rq.labels(features)
+    assert torch.equal(labels, best_rq.labels(features))
+
+
 def test_only_speech_is_masked(features):
     best_rq = head(mask_probability=0.05)
     masked = best_rq.draw(features, LENGTHS)

@@ -58,11 +58,11 @@ def test_a_short_run_sees_the_whole_schedule_at_a_greater_pace():
         {"objectives": ["a"]},
         {"objectives": ["b"], "weight": {"first": 0.1, "rise": 0.02}},
     ]
-    given = {"objectives": PAIR, "levels": levels, "pace": 15}
+    given = {"objectives": PAIR, "levels": levels, "pace": 19}
     conf = read_conf(given, KINDS)
-    etas = [conf.etas(epoch) for epoch in (1, 2, 6)]
-    assert etas == [[1.0, 0.1], [1.0, pytest.approx(0.4)], [1.0, 1.5]]
-    assert conf.static_weights(2) == [1.0, pytest.approx(0.4)]
+    etas = [conf.etas(epoch) for epoch in (1, 2, 5)]
+    assert etas == [[1.0, 0.1], [1.0, pytest.approx(0.48)], [1.0, 1.5]]
+    assert conf.static_weights(2) == [1.0, pytest.approx(0.48)]
     for pace in (0, -1, math.inf, math.nan):
         with pytest.raises(InputError, match="pace"):
             read_conf({**given, "pace": pace}, KINDS)

@@ -12,7 +12,10 @@ from safetensors.torch import load_file
 
 from espnet_merge.bin.objectives_train import main as objectives_train
 from espnet_merge.data.table import read_table
+from espnet_merge.objectives.conf import BEST_RQ, read_conf
 from espnet_merge.tasks.export import export
+from espnet_merge.tasks.objectives import ObjectivesIterFactory, ObjectivesTask
+from espnet_merge.tasks.whisper import WhisperTask
 from tests.speech import write_data
 from tests.tasks.processes import train_in_two
 from tests.tasks.test_whisper import arguments
@@ -59,6 +62,60 @@ def words(whisper, data, output, conf, *more):
     file.write_text(yaml.safe_dump({"objectives_conf": conf}))
     return arguments(whisper, data, output, "--config", str(file), "--batch_size", "2",
                      *more)  # fmt: skip
+
+
+SPEECH_ALONE = {"objectives": {"u": {"loss": BEST_RQ}}, "solver": "static"}
+KINDS = {("transcribe", "es"), ("translate", "es")}
+
+
+class Slices:
+    """A factory whose epochs are parts of one pass over its utterances."""
+
+    def __init__(self, names: str, size: int) -> None:
+        self.names, self.size = names, size
+
+    def build_iter(self, epoch, shuffle=None):
+        start = (epoch - 1) * self.size % len(self.names)
+        frames = torch.ones(1, 10, 80), torch.tensor([10])
+        return [
+            ([name], {"speech": frames[0], "speech_lengths": frames[1]})
+            for name in self.names[start : start + self.size]
+        ]
+
+
+def test_texts_say_how_long_an_epoch_is():
+    factories = [Slices("abcd", 4), Slices("efgh", 4), Slices("abcdefghij", 10)]
+    conf = {name: SOUP[name] for name in ("objectives", "levels")}
+    soup = ObjectivesIterFactory(factories, read_conf(conf, KINDS), accum_grad=1)
+    # Each is alone in its level, so one batch a step: not as many as speech has.
+    assert len(list(soup.build_iter(1))) == 4
+    alone = read_conf(SPEECH_ALONE, KINDS)
+    assert len(list(ObjectivesIterFactory(factories[2:], alone, 1).build_iter(1))) == 10
+
+
+@pytest.mark.parametrize(("frames", "batches"), [(35, 4), (1000, 6)])
+def test_speech_is_measured_on_other_utterances_in_every_epoch(frames, batches):
+    conf = read_conf(SPEECH_ALONE, KINDS)
+    factory = ObjectivesIterFactory([Slices("abcdef", 2)], conf, accum_grad=1)
+    assert len(factory.sample(BEST_RQ, frames)) == batches
+
+
+def test_objectives_have_orders_of_their_own(data, monkeypatch):
+    seeds = []
+    monkeypatch.setattr(
+        WhisperTask, "build_iter_factory", lambda args, *_: seeds.append(args.seed)
+    )
+    parser, train = ObjectivesTask.get_parser(), data / "train"
+    for seed in ("0", "1"):
+        words = [
+            *("--seed", seed, "--train_shape_file", str(train / "wav.scp")),
+            *("--objectives_conf", f"objectives={PAIR}"),
+        ]
+        for name in ("lang", "task"):
+            words += ["--train_data_path_and_name_and_type"]
+            words += [f"{train}/utt2{name},{name},text"]
+        ObjectivesTask.build_iter_factory(parser.parse_args(words), None, "train")
+    assert len(set(seeds)) == len(seeds) == 4
 
 
 def checkpoint(exp, epoch):

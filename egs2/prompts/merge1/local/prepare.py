@@ -172,8 +172,13 @@ def convert(one: Set, places: Places, dropped: Counter[str]) -> list[Prepared]:
             soundfile.write(file, samples, SAMPLE_RATE, subtype="PCM_16")
             split = split_of(recording.sentence, places.percent)
             prepared.append(Prepared(utterance, split, len(samples) / SAMPLE_RATE))
+    return not_too_long(prepared, dropped)
+
+
+def not_too_long(prepared: list[Prepared], dropped: Counter[str]) -> list[Prepared]:
+    """Leave out texts, of either task, that nobody can have said in that time."""
     spoken = [p for p in prepared if len(p.utterance.text) <= FASTEST * p.seconds]
-    dropped["text too long for its audio"] = len(prepared) - len(spoken)
+    dropped["text too long for its audio"] += len(prepared) - len(spoken)
     return spoken
 
 
@@ -190,7 +195,7 @@ def prepare_translation(source: Set, places: Places) -> None:
         Prepared(utterance, split, soundfile.info(utterance.audio).duration)
         for split, utterance in translated(spoken, *about, dropped)
     ]
-    write_splits(name, kept, dropped, places.data)
+    write_splits(name, not_too_long(kept, dropped), dropped, places.data)
 
 
 def read_utterances(directory: Path) -> list[KaldiUtterance]:
