@@ -11,44 +11,55 @@ from espnet_merge.extras import named_extra
 from espnet_merge.options import Declared, Options, build, declared, with_one_sign
 from espnet_merge.version import __version__
 
-# name -> one line of help. A command lives in espnet_merge/bin/<name>.py and is
-# imported only when it is called, so that --help costs no import of torch.
-COMMANDS = {
-    "completion": "print what completes these commands in your shell",
-    "doctor": "check the installation and name each missing piece with its remedy",
-    "fetch": "get a Whisper by size, directory or OpenAI file, as a local directory",
-    "language": "add a language that a Whisper does not know",
-    "import": "make data directories of a corpus: CSV, JSONL, Kaldi, Parquet, a folder",
-    "new-recipe": "make a recipe directory for your own corpus",
-    "validate": "check data directories before they are used",
-    "format": "write a data directory with one audio file per utterance, at 16 kHz",
-    "filter": "drop utterances that Whisper cannot use, with a count per reason",
-    "preflight": "check a run before it is queued: data, step, memory, disk",
-    "perturb": "write speed-perturbed copies of a data directory",
-    "export": "write a model for another runtime, and decode it there",
-    "methods": "list the merge methods with their defaults",
-    "statistics": "collect the data statistics of an expert, for fisher and regmean",
-    "inspect": "measure experts before a merge: norms, conflicts, overlaps",
-    "advise": "say whether to merge, to route or to train jointly, after a short trial",
-    "merge": "merge expert checkpoints into one",
-    "sweep": "merge with many settings in one pass",
-    "search": "choose coefficients of a merge on development data",
-    "learn": "learn the weights of experts by gradient on development data",
-    "join": "join the parts of a merge that job arrays made",
-    "replay": "merge again from a merge.yaml, and prove the same bytes",
-    "decode": "transcribe a data directory",
-    "listen": "open a page: record, and read what systems hear, side by side",
-    "router": "train a classifier that chooses the expert of an utterance, for decode",
-    "align-heads": "find the heads of attention that word timestamps look at",
-    "similarity": "measure how similar languages are to the base, for a warm start",
-    "score": "score hypotheses: WER and CER; BLEU and chrF of translations",
-    "compare": "test the differences between systems for significance",
-    "gate": "exit with 3 if a system is significantly worse than a baseline",
-    "report": "write RESULTS.md and report.html from the scores",
-    "card": "write the model card of a merged or trained model",
-    "push": "publish a merged or trained model on the hub, with its card",
-    "seeds": "show systems trained with several seeds: mean and spread",
+# Group -> name -> one line of help. A command lives in espnet_merge/bin/<name>.py and
+# is imported only when it is called, so that --help costs no import of torch.
+GROUPS = {
+    "models": {
+        "merge": "merge expert checkpoints into one",
+        "sweep": "merge with many settings in one pass",
+        "search": "choose coefficients of a merge on development data",
+        "learn": "learn the weights of experts by gradient on development data",
+        "inspect": "measure experts before a merge: norms, conflicts, overlaps",
+        "advise": "say whether to merge, route or train jointly, by a short trial",
+        "methods": "list the merge methods with their defaults",
+        "statistics": "collect statistics of an expert's data, for fisher and regmean",
+        "join": "join the parts of a merge that job arrays made",
+        "replay": "merge again from a merge.yaml, and prove the same bytes",
+        "fetch": "get a Whisper by size, name on the hub, directory or OpenAI file",
+        "language": "add a language that a Whisper does not know",
+    },
+    "decode and score": {
+        "decode": "transcribe a data directory",
+        "listen": "open a page: record, and read what systems hear, side by side",
+        "router": "train a classifier that chooses experts of utterances, for decode",
+        "similarity": "measure how similar languages are to the base, for a warm start",
+        "align-heads": "find the heads of attention that word timestamps look at",
+        "score": "score hypotheses: WER and CER; BLEU and chrF of translations",
+        "compare": "test the differences between systems for significance",
+        "gate": "exit with 3 if a system is significantly worse than a baseline",
+        "report": "write RESULTS.md and report.html from the scores",
+        "seeds": "show systems trained with several seeds: mean and spread",
+    },
+    "data and recipes": {
+        "import": "make data directories of CSV, JSONL, Kaldi, Parquet or a folder",
+        "new-recipe": "make a recipe directory for your own corpus",
+        "validate": "check data directories before they are used",
+        "format": "write a data directory with one audio file per utterance, at 16 kHz",
+        "filter": "drop utterances that Whisper cannot use, with a count per reason",
+        "perturb": "write speed-perturbed copies of a data directory",
+        "preflight": "check a run before it is queued: data, step, memory, disk",
+    },
+    "deploy and publish": {
+        "export": "convert a model for another runtime; --check compares texts",
+        "card": "write the model card of a merged or trained model",
+        "push": "publish a merged or trained model on the hub, with its card",
+    },
+    "this installation": {
+        "doctor": "check the installation and name each missing piece with its remedy",
+        "completion": "print what completes these commands in your shell",
+    },
 }
+COMMANDS = {name: text for own in GROUPS.values() for name, text in own.items()}
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -133,11 +144,14 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser() -> argparse.ArgumentParser:
-    lines = "\n".join(f"  {name:12}{text}" for name, text in COMMANDS.items())
+    parts = [
+        f"{about}:\n" + "".join(f"  {name:12}{text}\n" for name, text in own.items())
+        for about, own in GROUPS.items()
+    ]
     parser = _Parser(
         prog="espnet-merge",
-        description=f"{__doc__}\n\ncommands:\n{lines}\n\n"
-        "'espnet-merge COMMAND --help' explains one command.",
+        description="\n".join([f"{__doc__}\n", *parts])
+        + "\n'espnet-merge COMMAND --help' explains one command.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=__version__)

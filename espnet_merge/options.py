@@ -48,7 +48,7 @@ class Option:
         most: likewise, where there is a least.
         flag: the option's name on the command line, if not the field's.
         file: the value is a YAML file, which may hold the options of this dataclass;
-            what is given besides stands over it.
+            what is given besides overrides it.
         read: makes the value of the word, or of the words, of a command line.
         find: makes what is used of what is given, such as the copy of a model on the
             hub; called for each value of a list or mapping, when all have been checked.

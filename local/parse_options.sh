@@ -72,6 +72,7 @@ while (($#)); do
   case $1 in
     -h | --help)
       sed -n '2,/^[^#]/{s/^# \{0,1\}//p}' "$0"
+      echo '--config # file of lines "name: value"; options after it override it'
       printf '%s\n' "$_declared" | sed 's/^\([a-z0-9_]*\)=/--\1 /'
       for _name in "${!_known_as[@]}"; do echo "--$_name is --${_known_as[$_name]}"; done | sort
       exit 0

@@ -20,7 +20,8 @@ class AdviceSettings(Options):
         ),
     ] = "soup"
     seconds: Annotated[
-        float, Option("of CPU, of all of it: how much is decoded follows", least=1)
+        float,
+        Option("CPU seconds of the whole trial; they say how much is decoded", least=1),
     ] = 120.0
     utterances: Annotated[
         int | None,

@@ -33,7 +33,7 @@ class Command(Options):
     ]
     ctm: Annotated[
         AnyPath | None,
-        Option("when each word of the texts is said, by an aligner", metavar="FILE"),
+        Option("forced alignment of the same texts, in CTM format", metavar="FILE"),
     ] = None
     heads: Annotated[int, Option("heads to choose, at most", least=1, metavar="N")] = 10
     dry_run: Annotated[bool, Option("print the heads, and write nothing")] = False

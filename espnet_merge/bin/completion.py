@@ -1,6 +1,6 @@
 r"""Print what completes commands, options and files in a shell.
 
-For example, once:
+Once is enough. For example:
   espnet-merge completion bash \
     > ~/.local/share/bash-completion/completions/espnet-merge
   espnet-merge completion zsh > ~/.zfunc/_espnet-merge   # ~/.zfunc in fpath

@@ -1,4 +1,4 @@
-"""Transcribe (or translate) a Kaldi data directory with a Whisper.
+r"""Transcribe (or translate) a Kaldi data directory with a Whisper.
 
 Writes `text` (Kaldi) and `text.json` (settings, and for each utterance its score,
 language, repeats) into the output directory. Several data directories, with as many
@@ -6,6 +6,12 @@ outputs, are decoded by one loaded model. A killed run is resumed by the same co
 Each job of an array takes a --shard, and the same command without --shard joins the
 parts. Recordings longer than 30 s are cut where nobody speaks; the texts of the
 segments are joined.
+
+For example:
+  espnet-merge decode --model exp/tsv_m/model --data dump/raw/es_test \
+    --output exp/tsv_m/inference_as_trained/es_test
+
+Recordings must be of 16 kHz and one channel; 'espnet-merge format' converts others.
 """
 
 import sys

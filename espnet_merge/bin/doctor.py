@@ -1,6 +1,9 @@
 """Check the installation, and name each missing piece with its remedy.
 
 The exit status is 2 if a required piece is missing or has the wrong version.
+
+For example:
+  espnet-merge doctor
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Write a model in the format of another runtime, and decode it there.
+r"""Write a model in the format of another runtime, and decode it there.
 
 INPUT is whatever is read elsewhere: a Hugging Face, CTranslate2 or PEFT directory,
 OpenAI's .pt, ESPnet's .pth. --to says what for:
@@ -17,6 +17,10 @@ utterances of a data directory in the runtime and here, and prints where texts d
 --exp names a training in place of INPUT: a full fine-tuning becomes a Hugging Face
 directory with the tokenizer of its base, a LoRA expert a PEFT adapter directory, unless
 --to says otherwise.
+
+For example:
+  espnet-merge export exp/tsv_m/model --to ctranslate2 --dtype int8 \
+    --output exp/tsv_m/int8 --check dump/raw/es_test
 """
 
 from collections.abc import Mapping

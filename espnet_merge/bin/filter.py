@@ -1,4 +1,4 @@
-"""Drop utterances that Whisper cannot use, with a count per reason.
+r"""Drop utterances that Whisper cannot use, with a count per reason.
 
 Audio must be readable, finite, 16 kHz mono, neither too long nor too short. There must
 be a text, and it must fit into the decoder. Whisper must know language and task. Tokens
@@ -6,6 +6,10 @@ are counted only with --model, because that needs its tokenizer. --max-utterance
 the number of usable utterances, which are chosen by their names. Of a test set nothing
 may be dropped for what it is: --keep-all keeps unusable utterances and counts them, and
 --max-utterances then chooses among all names.
+
+For example:
+  espnet-merge filter --data dump/org/es_train --output dump/es_train \
+    --model exp/base --max-seconds 30
 """
 
 from dataclasses import dataclass

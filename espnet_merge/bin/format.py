@@ -3,7 +3,10 @@
 Audio becomes 16 kHz, one channel, 16 bits; files that are so already stay where they
 are. Recordings are cut as `segments` says, and commands in wav.scp are run. No
 utterance is dropped: one without usable audio gets None in wav.scp, and the reason in
-utt2defect.
+utt2defect. Without `text` the utterances can be decoded, but not scored.
+
+For example:
+  espnet-merge format --data data/es_test --output dump/raw/es_test
 """
 
 from dataclasses import dataclass

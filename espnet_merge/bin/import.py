@@ -7,6 +7,7 @@ written out, in OUTPUT/local. A recording is in one split, in all sets. The tabl
 what was dropped and why. From test sets nothing is dropped for audio that is broken or
 not there.
 
+For example:
   espnet-merge import clips.csv --from csv --audio-column path --text-column sentence \
     --speaker-column client_id --lang es --disjoint speaker sentence
 """

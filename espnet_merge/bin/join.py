@@ -1,6 +1,9 @@
 """Join the parts that 'espnet-merge merge --shard' wrote.
 
 The result has the same bytes as a merge in one run.
+
+For example:
+  espnet-merge join --output exp/tsv_m/model
 """
 
 from dataclasses import dataclass

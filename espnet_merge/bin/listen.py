@@ -50,9 +50,9 @@ class Command(Options):
             metavar="DIR",
         ),
     ] = None
-    device: Annotated[Literal["cpu", "cuda"], Option("where is decoded")] = "cpu"
+    device: Annotated[Literal["cpu", "cuda"], Option("device that decodes")] = "cpu"
     port: Annotated[
-        int, Option("of the page; 0: any that is free", least=0, most=65_535)
+        int, Option("port of the page; 0: any free port", least=0, most=65_535)
     ] = 8060
 
     def __call__(self) -> "Server":

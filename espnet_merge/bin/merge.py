@@ -1,8 +1,9 @@
 r"""Merge expert checkpoints into one.
 
 Base and experts are Hugging Face directories, OpenAI's .pt or ESPnet's .pth; experts
-may also be LoRA adapters. Formats may be mixed if they describe the same model. What
---config says need not be given; it may also be mergekit's YAML, or a merge.yaml.
+may also be LoRA adapters. Formats may be mixed if they describe the same model.
+--config reads method, parameters, base and experts from YAML: ours, mergekit's, or a
+merge.yaml. Options on the command line override it.
 
 For example:
   espnet-merge merge --method tsv_m --base exp/base \

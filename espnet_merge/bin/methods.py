@@ -1,4 +1,8 @@
-"""List the merge methods: name, one sentence, parameters with their defaults."""
+"""List the merge methods: name, one sentence, parameters with their defaults.
+
+For example:
+  espnet-merge methods
+"""
 
 from dataclasses import dataclass
 

@@ -1,6 +1,10 @@
-"""Write speed-perturbed copies of a data directory.
+r"""Write speed-perturbed copies of a data directory.
 
 Ids get a prefix such as sp0.9-; a factor of 1 keeps the utterances as they are.
+
+For example:
+  espnet-merge perturb --data dump/org/es_train --output dump/org/es_train_sp \
+    --factors 0.9 1.0 1.1
 """
 
 from collections.abc import Sequence

@@ -75,7 +75,7 @@ class Command(Limits):
     ] = field(default_factory=dict)
     train_nj: Annotated[int, Option("trainings at the same time", least=1)] = 1
     device: Annotated[
-        Literal["cpu", "cuda"], Option("where is trained and decoded")
+        Literal["cpu", "cuda"], Option("device of training and decoding")
     ] = "cpu"
     decode_config: Annotated[
         AnyPath | None,

@@ -4,6 +4,9 @@ The inputs are read from the recorded paths; relative paths start from the curre
 directory. Of an input from the hub the recorded commit is fetched. Exit status 0
 means that all inputs and all tensors of the result are the same as then, and also those
 stored beside the record.
+
+For example:
+  espnet-merge replay exp/tsv_m/model
 """
 
 from dataclasses import dataclass

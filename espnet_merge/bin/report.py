@@ -1,4 +1,4 @@
-"""Write RESULTS.md, report.html, results.json and pictures from the scores of systems.
+r"""Write RESULTS.md, report.html, results.json and pictures from the scores of systems.
 
 Reads EXPDIR/<system>/inference_<mode>/<set>/score.json. The pictures and the printed
 table show the first mode; RESULTS.md and report.html show all modes. report.html is one
@@ -8,6 +8,11 @@ their recorded paths; relative paths start from the current directory.
 
 With --runs DIR… it writes runs.html instead: the error rates of systems by runs, with
 intervals, and the configurations that differ.
+
+For example:
+  espnet-merge report --expdir exp --base zero_shot --group es=es_test it=it_test \
+    --experts es=full_es it=full_it --merges soup --sets es_test it_test \
+    --inference padded
 """
 
 import shlex

@@ -1,9 +1,13 @@
-"""Score hypotheses against a data directory.
+r"""Score hypotheses against a data directory.
 
 Writes score.json, score_wer/result.txt and score_cer/result.txt beside the hypotheses.
 Translations by utt2task are also scored by BLEU and chrF, with sacreBLEU's signature.
 Rates are corpus totals in percent. The hypotheses must cover exactly the utterances of
 the reference; the words missing from an empty hypothesis count as deletions.
+
+For example:
+  espnet-merge score --ref dump/raw/es_test \
+    --hyp exp/zero_shot/inference_padded/es_test exp/soup/inference_padded/es_test
 """
 
 from collections.abc import Sequence

@@ -38,7 +38,7 @@ class Command(Development, Result, SearchSettings):
     """Choose coefficients of a merge on development data, and merge with them.
 
     A search with the same options goes on where an earlier one ended. ``params`` are
-    parameters that stand over those of all spaces.
+    parameters that override those of all spaces.
 
     Returns:
         What was found: its ``model``, the ``best`` trial, and the ``content`` of

@@ -3,6 +3,9 @@
 Tables must be complete and list the same utterances. Whisper must know all languages
 and tasks. Recordings, and programs in wav.scp, must exist; audio is not read yet. The
 names of utterances must be unique over all directories of one call.
+
+For example:
+  espnet-merge validate --data data/es_train data/it_train --model exp/base
 """
 
 from collections.abc import Sequence

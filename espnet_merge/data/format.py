@@ -21,14 +21,14 @@ def format_data(data: Path, output: Path) -> Report:
     the reason in ``utt2defect``.
 
     Args:
-        data: directory with ``wav.scp``, ``text``, ``utt2lang`` and, optionally,
+        data: directory with ``wav.scp``, ``utt2lang`` and, optionally, ``text`` and
             ``segments``.
         output: new directory; converted audio is in its ``data/``.
 
     Raises:
         InputError: the directory is broken, or no recording is usable.
     """
-    tables = read_kaldi(data)
+    tables = read_kaldi(data, with_texts=False)
     check_columns(data, tables)
     recordings = by_recording(data, tables)
     known = tables.pop(DEFECTS, {})

@@ -72,7 +72,7 @@ def by_speaker(utt2spk: Mapping[str, str]) -> dict[str, str]:
     return {speaker: " ".join(names) for speaker, names in groups.items()}
 
 
-def read_kaldi(data: Path) -> Tables:
+def read_kaldi(data: Path, *, with_texts: bool = True) -> Tables:
     """Return ``wav.scp``, ``text`` and every ``utt2*`` of a data directory.
 
     If there is a ``segments`` file it is one of the tables, and ``wav.scp`` then lists
@@ -80,14 +80,19 @@ def read_kaldi(data: Path) -> Tables:
     Without ``utt2spk`` every utterance has its own speaker; without ``utt2task`` the
     task of all is to transcribe. A table may lack utterances.
 
+    Args:
+        data: the directory.
+        with_texts: whether there must be a ``text``; one that is there is read anyhow.
+
     Raises:
         InputError: a file is missing or broken.
     """
-    for name in (WAV_SCP, "text", UTT2LANG):
+    needed = (WAV_SCP, *(["text"] if with_texts else []), UTT2LANG)
+    for name in needed:
         if not (data / name).is_file():
             raise InputError(
-                f"{data}: a data directory must hold wav.scp, text and utt2lang; it "
-                f"has no {name}."
+                f"{data}: a data directory must hold {', '.join(needed[:-1])} and "
+                f"{needed[-1]}; it has no {name}."
             )
     files = [data / WAV_SCP, data / "text", *sorted(data.glob("utt2*"))]
     if (data / "segments").exists():
@@ -133,9 +138,9 @@ def read_formatted(data: Path) -> Tables:
 
 
 def check_columns(data: Path, tables: Tables) -> None:
-    """Raise ``InputError`` unless the tables in ``COLUMNS`` list all utterances."""
+    """Raise ``InputError`` unless those of ``COLUMNS`` that are read list all."""
     names = listed(tables)
-    for column in COLUMNS:
+    for column in filter(tables.__contains__, COLUMNS):
         lacking = [name for name in names if name not in tables[column]]
         if lacking:
             _refuse(data / column, "have a line for each utterance; lacks", lacking)

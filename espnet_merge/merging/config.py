@@ -133,7 +133,7 @@ def with_config(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options of ``merge`` that are given, and those of their ``config``.
 
     Args:
-        given: by name; each stands over the file's, and so does each parameter.
+        given: by name; each overrides the file's, and so does each parameter.
 
     Raises:
         InputError: the file has another form, or names another method.

@@ -88,10 +88,12 @@ class Design(Options):
     alpha: Annotated[
         float, Option("level of significance; intervals cover 1 - A", metavar="A")
     ] = 0.05
-    resamples: Annotated[int, Option("of bootstrap and permutation", metavar="N")] = (
-        RESAMPLES
-    )
-    seed: Annotated[int, Option("of both", metavar="N")] = 0
+    resamples: Annotated[
+        int, Option("resamples of bootstrap and permutation", metavar="N")
+    ] = RESAMPLES
+    seed: Annotated[
+        int, Option("random seed of bootstrap and permutation", metavar="N")
+    ] = 0
     sides: Literal[1, 2] = 2
     margin: float = 0.0
 

@@ -41,7 +41,7 @@ class SearchSettings(Options):
         float | None,
         Option("begin no trial after so many minutes", default="no limit", least=0),
     ] = None
-    seed: Annotated[int, Option("of what is tried", least=0)] = 0
+    seed: Annotated[int, Option("random seed of the sampler", least=0)] = 0
     sampler: Annotated[
         Literal["tpe", "nsga2", "grid"],
         Option(
@@ -52,7 +52,7 @@ class SearchSettings(Options):
     utterances: Annotated[
         int | None,
         Option(
-            "of each set, evenly spaced, on which merges are tried",
+            "number of utterances of each set, evenly spaced, to try merges on",
             default="all",
             least=1,
         ),

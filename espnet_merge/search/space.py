@@ -167,7 +167,7 @@ def read_space(file: Path, experts: int, fixed: Mapping[str, Any]) -> Space:
     Args:
         file: the YAML file.
         experts: number of experts.
-        fixed: parameters that stand over those of the file.
+        fixed: parameters that override those of the file.
 
     Raises:
         InputError: the file has another form, the method does not take the values, or

@@ -20,14 +20,17 @@ class StatisticsSettings(ForwardPass):
         InputError: a value is out of range, or does not suit the kind.
     """
 
-    kind: Annotated[Literal["fisher", "gram"], Option("for which method")]
+    kind: Annotated[
+        Literal["fisher", "gram"],
+        Option("fisher: for --method fisher; gram: for --method regmean"),
+    ]
     labels: Annotated[
         Literal["reference", "model"],
-        Option("of fisher: the texts, or tokens drawn from the model"),
+        Option("with --kind fisher: gradients for the texts, or for sampled tokens"),
     ] = "reference"
     batch_size: Annotated[
         int | None,
-        Option("of gram: utterances in one pass", default="8", least=1),
+        Option("with --kind gram: utterances in one pass", default="8", least=1),
     ] = None
     utterances: Annotated[
         int | None,

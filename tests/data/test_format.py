@@ -6,6 +6,7 @@ from espnet_merge.__main__ import main
 from espnet_merge.data.format import format_data
 from espnet_merge.data.kaldi import read_formatted
 from espnet_merge.data.table import read_table, write_table
+from espnet_merge.decode.utterances import read_utterances
 from espnet_merge.errors import InputError
 from tests.data.recorded import LOUD, write_recordings
 from tests.speech import write_data
@@ -24,6 +25,18 @@ def test_parts_of_files_and_of_commands_are_cut_out(tmp_path):
         middle = samples[2_000:-2_000]
         np.testing.assert_allclose(middle, LOUD[name], atol=0.01)
         assert tables["utt2num_samples"][name] == str(len(samples))
+
+
+def test_without_texts_it_can_still_be_decoded(tmp_path):
+    data = write_recordings(tmp_path / "data")
+    (data / "text").unlink()
+    format_data(data, tmp_path / "out")
+    assert not (tmp_path / "out" / "text").exists()
+    found = {u.name: u.seconds for u in read_utterances(tmp_path / "out")}
+    assert found == {"es-a": 1.0, "es-b": 0.5, "es-c": 1.5}
+    (data / "utt2lang").unlink()
+    with pytest.raises(InputError, match=r"must hold wav\.scp and utt2lang; it has no"):
+        format_data(data, tmp_path / "other")
 
 
 def test_what_is_plain_stays_where_it_is(tmp_path):

@@ -86,12 +86,12 @@ line_of() { grep -n -- "--output_dir exp/$1 " calls | cut -d : -f 1; }
 
 @test "options for what is trained together reach it alone" {
   train --two_stage true --objectives objectives_one --train_args "--max_epoch 2" \
-    --joint_args "--accum_grad 6" --objectives_args "--objectives_conf pace=15"
+    --joint_args "--accum_grad 6" --objectives_args "--objectives_conf pace=19"
   [ "$status" -eq 0 ]
   for name in joint recognition two_stage; do
     [[ $(call "$name") == *" --max_epoch 2 --accum_grad 6" ]]
   done
-  [[ $(call one) == *" --max_epoch 2 --objectives_conf pace=15" ]]
+  [[ $(call one) == *" --max_epoch 2 --objectives_conf pace=19" ]]
   [[ $(call full_es) == *" --max_epoch 2" ]]
 }
 

@@ -87,6 +87,7 @@ EOF
   run bash "$script" --help
   [ "$status" -eq 0 ]
   [[ $output == *"What this script does."* ]]
+  [[ $output == *"--config # file of lines "* ]]
   [[ $output == *"--max_epoch 3     # how many"* ]]
 }
 

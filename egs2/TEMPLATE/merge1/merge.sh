@@ -24,7 +24,7 @@ experts=          # names of the experts, as "es it ru"; auto: NAME of each data
 expert_models=    # experts that are taken, not trained: "es=PATH it=OWNER/NAME[@REVISION]"
 expert_mode=padded # in conf/decode: silence that these were trained with, if they do not say
 kinds="full lora" # how each expert is trained: full fine-tuning, LoRA, or both
-joint=auto        # kinds of a model trained on all data, or ""; auto: full, "" of one or own experts
+joint=auto        # kinds of a model trained on all data, or ""; auto: full, but "" with one expert or --expert_models
 sequential=false  # train on the data of one expert after the other, in their order
 two_stage=false   # train a model on all data to transcribe, then on all to translate
 routes=           # systems that route between LoRA experts: of routed, routed_heard, mixture
@@ -41,8 +41,8 @@ max_train_utterances= # number to keep of each training set, chosen by their nam
 max_valid_utterances= # the same of each validation set
 max_test_utterances= # the same of each test set; which are chosen depends on names alone
 base=base         # model that experts start from: a size, OWNER/NAME[@REVISION], a directory, a .pt file
-joint_args=       # the same for joint and two stages alone, as "--accum_grad 6"
-objectives_args=  # the same for objective soups alone, as "--objectives_conf pace=15"
+joint_args=       # options of joint and two-stage training, after --train_args, as "--accum_grad 6"
+objectives_args=  # options of objective soups, after --train_args, as "--objectives_conf pace=19"
 take_added=true   # use experts of add_language.sh, whatever options they were trained with
 seeds=            # run once per seed, as "0 1 2", in EXPDIR/seed_0 …; table in EXPDIR/SEEDS.md, picture beside
 merge_kind=full   # which kinds of experts to merge; by the second, NAME is NAME_lora
