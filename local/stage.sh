@@ -43,17 +43,24 @@ enter_stage() { # N TITLE
 # attended COMMAND...: run COMMAND so that a signal is acted upon meanwhile; of a command
 # in the foreground bash waits for the end first.
 attended() {
-  "$@" <&0 &
+  started "$@" <&0 &
   wait "$!"
+}
+
+# started COMMAND...: what runs in the background. A signal to it, alone or to all shells of
+# a run, ends what it has started, too: bash would end it alone, and leave that running.
+started() {
+  end_by_signals
+  "$@"
 }
 
 # end_all SIGNAL: end all that was started, and exit. What waits for jobs of a cluster
 # cancels them.
 end_all() {
-  local processes
+  local processes own=$BASHPID
   trap '' TERM INT HUP
-  mapfile -t processes < <(descendants $$)
-  log "ended by $1, and all that it has started"
+  mapfile -t processes < <(descendants "$own")
+  [[ $own != "$$" ]] || log "ended by $1, and all that it has started"
   kill "${processes[@]}" 2>/dev/null || true
   for _ in {1..300}; do # a minute
     kill -0 "${processes[@]}" 2>/dev/null || break
@@ -72,10 +79,15 @@ descendants() {
   done
 }
 
-for _signal in TERM INT HUP; do
-  # shellcheck disable=SC2064
-  trap "end_all $_signal" "$_signal"
-done
+end_by_signals() {
+  local name
+  for name in TERM INT HUP; do
+    # shellcheck disable=SC2064
+    trap "end_all $name" "$name"
+  done
+}
+
+end_by_signals
 
 say() { printf '%(%FT%T)T %s: %s\n' -1 "${0##*/}" "$*" >&2; }
 
@@ -128,7 +140,7 @@ run_parallel() {
       wait -n || true
       collect_jobs
     done
-    "$command" "$item" &
+    started "$command" "$item" &
     jobs+=($!)
   done
   for job in "${jobs[@]}"; do wait "$job" || failed=$?; done

@@ -140,6 +140,46 @@ os.execvp("bash", ["bash", "script.sh", "1", "1"])' &
   [ ! -e after ]
 }
 
+shells() { # PROCESS: it, and the shells that it has started, as "pkill -f script.sh" finds them
+  local child children
+  echo "$1"
+  read -ra children < <(cat /proc/"$1"/task/*/children) || true
+  for child in "${children[@]}"; do
+    if [ "$(cat /proc/"$child"/comm)" = bash ]; then shells "$child"; fi
+  done
+}
+
+@test "a signal to all shells of a run, or to one of them, ends what they have started" {
+  cat >>script.sh <<'EOF'
+leaf() {
+  python3 -c '
+import signal, sys, time
+def end(*_):
+    open(f"ended.{sys.argv[1]}", "w").close()
+    sys.exit(1)
+signal.signal(signal.SIGTERM, end)
+open(f"started.{sys.argv[1]}", "w").close()
+time.sleep(60)' "$1"
+}
+deep() { run_parallel 2 leaf a b; }
+run_stage 1 deep deep
+EOF
+  for which in all stage; do
+    rm -f started.* ended.*
+    bash script.sh 1 1 &
+    job=$!
+    until [[ -e started.a && -e started.b ]]; do sleep 0.1; done
+    if [ "$which" = all ]; then
+      # shellcheck disable=SC2046
+      kill $(shells "$job")
+    else
+      kill "$(cat /proc/"$job"/task/*/children)"
+    fi
+    run ! wait "$job"
+    until [[ -e ended.a && -e ended.b ]]; do sleep 0.1; done
+  done
+}
+
 @test "what the client of a cluster says comes before other errors, but for a status" {
   cat >>script.sh <<'EOF'
 echo "RuntimeError: none" >log

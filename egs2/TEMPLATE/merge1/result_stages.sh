@@ -43,7 +43,7 @@ renewing() {
   fi
   keep_renewing 9>&- & # it has no part in the lock
   renewer=$!
-  "$@" <&0 &
+  started "$@" <&0 &
   wait "$!" || status=$?
   mapfile -t processes < <(echo "$renewer" && descendants "$renewer")
   kill "${processes[@]}" 2>/dev/null || true
