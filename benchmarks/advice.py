@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 """Check the rules of ``espnet-merge advise`` against tables of results.
 
-    benchmarks/advice.py egs2/*/merge1/results/*/seed_*.json
+    benchmarks/advice.py egs2/domains/merge1/results/*/seed_*.json
 
 Files are of seeds of recipes, as ``espnet-merge seeds --save`` writes them; seed_0.json
 and seed_0.lora.json of one directory are one seed. Rules get what a trial would have
 found on its test sets: base, experts on their own sets, and the soup. Right is the
-cheapest choice that is not surely worse (95 % interval of the paired difference) than
-the best of all. Prints a row of docs/advise.md for each seed.
+cheapest choice that is not significantly worse (95 % interval of the paired difference)
+than the best of all. Prints a row of docs/advise.md for each seed.
 ``--quick tsv_m`` lets the rules see this merge in place of the soup, as ``advise
 --method tsv_m`` does.
 """
@@ -173,7 +173,7 @@ def choices(
 
 
 def cheapest(sample: Sample, reached: Mapping[str, str]) -> str:
-    """Return the cheapest choice that is not surely worse than the best."""
+    """Return the cheapest choice that is not significantly worse than the best."""
     best = min(reached.values(), key=lambda name: sample.rate(name).value)
     return next(
         choice

@@ -26,7 +26,7 @@ def _lines() -> Iterator[str]:
     yield (
         "# Configurations\n\nOptions of a recipe name these files of `conf`, or others "
         "of the same form by their path; a file of this name in the recipe's own "
-        "`conf` stands over it."
+        "`conf` overrides it."
     )
     for folder, (title, options) in FOLDERS.items():
         yield f"\n## {title}\n\n`conf/{folder}`, named by {options}:\n"

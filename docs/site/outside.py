@@ -1,7 +1,7 @@
 """Files outside ``docs`` as pages of the site, so that links to them lead somewhere.
 
 A page of the site has an address: ``lora.md`` for ``docs/lora.md``, and below
-``source`` for the rest of the project, ``source/egs2/prompts/merge1/RESULTS.md``.
+``source`` for the rest of the project, ``source/egs2/prompts/merge1/EXPAND.md``.
 """
 
 import os

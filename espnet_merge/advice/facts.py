@@ -50,7 +50,7 @@ class Facts:
 
     @property
     def harmed(self) -> list[str]:
-        """Sets on which the quick merge is surely worse than the base."""
+        """Sets on which the quick merge is significantly worse than the base."""
         return self.sample.harmed(MERGED, BASE)
 
     @property

@@ -1,7 +1,7 @@
 """The sentence that says what to use, and why.
 
-Of all ways to one system for all groups, the cheapest is taken that is not surely worse
-than the best: the same rule as that of ``benchmarks/advice.py``.
+Of all ways to one system for all groups, the cheapest is taken that is not
+significantly worse than the best: the same rule as that of ``benchmarks/advice.py``.
 """
 
 from collections.abc import Mapping, Sequence
@@ -61,10 +61,11 @@ def choice(results: Results, fallen: Mapping[str, Sequence[str]]) -> str:
         )
     else:
         rest = [f"{s} {means[s]:.1f}" for s in cheaper if s != plan.base]
-        why = f"what costs less is surely worse ({', '.join(rest)})" if rest else ""
+        worse = f"what costs less is significantly worse ({', '.join(rest)})"
+        why = worse if rest else ""
     sentence = "; ".join(filter(None, [f"Use {chosen} here, {what}", why]))
     if lost := ", ".join(fallen.get(chosen, ())):
-        return f"{sentence}. It is surely worse than {plan.base} on {lost}."
+        return f"{sentence}. It is significantly worse than {plan.base} on {lost}."
     return f"{sentence}."
 
 

@@ -326,11 +326,15 @@ def _merges(table: Differences) -> str:
     alike: list[str] = []
     for name in table.found:
         said.get(table.verdict(name), alike).append(f"`{name}`")
-    better = ", ".join(said[Verdict.BETTER])
+    better, worse = (", ".join(said[v]) for v in (Verdict.BETTER, Verdict.WORSE))
+    told = []
+    if alike:
+        told.append(f"cannot be told apart from {', '.join(alike)}")
+    if worse:
+        told.append(f"is better than {worse}")
+    compared = f"; it {', and '.join(told)}" if told else ""
     return (
-        f"{table.column.head}: of the merges `{table.other}` is the best; it cannot "
-        f"be told apart from {', '.join(alike) or 'none'}, and is better than "
-        f"{', '.join(said[Verdict.WORSE]) or 'none'}."
+        f"{table.column.head}: of the merges `{table.other}` is the best{compared}."
         + (f" On the fewer seeds of {better} these are better." if better else "")
     )
 

@@ -114,7 +114,7 @@ class Sample:
         return Rate(float(shares[0]), found.low, found.high)
 
     def harmed(self, system: str, base: str) -> list[str]:
-        """Return the sets on which a system is surely worse than the base."""
+        """Return the sets on which a system is significantly worse than the base."""
         columns = [self.systems.index(name) for name in (system, base)]
         found = []
         for name, resampled in self._resampled.items():

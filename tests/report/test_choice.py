@@ -20,10 +20,10 @@ def test_the_best_is_chosen_where_nothing_cheaper_comes_near(exp):
     )
 
 
-def test_cheaper_ways_that_are_surely_worse_are_named(exp):
+def test_cheaper_ways_that_are_significantly_worse_are_named(exp):
     sentence = chosen(exp, merges=["soup"])
     assert sentence.startswith("Use joint here, one model trained on the data of all")
-    assert sentence.endswith("; what costs less is surely worse (soup 20.0).")
+    assert sentence.endswith("; what costs less is significantly worse (soup 20.0).")
 
 
 def test_what_cannot_be_told_from_the_best_and_costs_less_is_chosen(exp):
@@ -101,12 +101,12 @@ def test_a_route_by_unknown_groups_is_never_chosen(exp, routed, system):
 def test_what_the_chosen_system_forgets_is_said(exp):
     write_exp(exp, {"forgets": {"es": 5.0, "it": 5.0, "en": 30.0}}, "padded")
     sentence = chosen(exp, merges=["forgets"])
-    assert sentence.endswith("It is surely worse than zero_shot on en.")
+    assert sentence.endswith("It is significantly worse than zero_shot on en.")
     # Nor is it forgotten while another set has no score yet.
     write_exp(exp, {"zero_shot": {"ru": 10.0}}, "padded")
     sets = ["es_test", "it_test", "en_test", "ru_test"]
     sentence = chosen(exp, merges=["forgets"], sets=sets)
-    assert sentence.endswith("It is surely worse than zero_shot on en.")
+    assert sentence.endswith("It is significantly worse than zero_shot on en.")
 
 
 def test_without_a_choice_nothing_is_said(exp):

@@ -12,9 +12,9 @@ conf/merge/lors_mp.yaml conf/merge/lors_svp.yaml conf/merge/lors_ta.yaml tsv_m_s
 conf/merge/task_arithmetic_svc.yaml conf/merge/soup_svc.yaml covariance
 conf/merge/dare_ties.yaml ram consensus"
 
-# Decoded as Whisper's transcribe does: a text that loops is drawn again. Without it, one loop
-# in a test set decides which system is best (DOMAINS.md). In bfloat16, which many CPUs and
-# GPUs compute several times as fast as float32.
+# Decoded as Whisper's transcribe does: a text that loops is decoded again by sampling.
+# Without it, one loop in a test set decides which system is best (DOMAINS.md). In bfloat16,
+# which many CPUs and GPUs compute faster than float32.
 exec ../../TEMPLATE/merge1/merge.sh \
   --sequential true \
   --merge_configs "$merges" \

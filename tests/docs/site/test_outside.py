@@ -27,17 +27,17 @@ def test_links_lead_to_the_pages_that_show_the_files():
 
 
 def test_links_of_a_page_outside_lead_into_the_site():
-    text = "[t](../../../docs/translation.md) [r](RESULTS.md) [gone](nowhere.md)"
+    text = "[t](../../../docs/translation.md) [r](EXPAND.md) [gone](nowhere.md)"
     assert with_addresses("source/egs2/prompts/merge1/README.md", text) == (
-        "[t](../../../../translation.md) [r](RESULTS.md) [gone](nowhere.md)"
+        "[t](../../../../translation.md) [r](EXPAND.md) [gone](nowhere.md)"
     )
 
 
 def test_what_is_reached_by_others_is_reached():
     found = {str(path.relative_to(ROOT)) for path in reached({"recipes.md": PAGE})}
     assert "egs2/prompts/merge1/README.md" in found
-    assert "egs2/prompts/merge1/RESULTS.md" in found  # by the README alone
-    assert "egs2/prompts/merge1/images/wer.png" in found  # by RESULTS.md
+    assert "egs2/prompts/merge1/OBJECTIVES.md" in found  # by the README alone
+    assert "egs2/prompts/merge1/images/conflict.png" in found  # by OBJECTIVES.md
     assert not any(name.startswith("docs/") for name in found)
 
 
