@@ -7,7 +7,9 @@ Files are of seeds of recipes, as ``espnet-merge seeds --save`` writes them; see
 and seed_0.lora.json of one directory are one seed. Rules get what a trial would have
 found on its test sets: base, experts on their own sets, and the soup. Right is the
 cheapest choice that is not significantly worse (95 % interval of the paired difference)
-than the best of all. Prints a row of docs/advise.md for each seed.
+than the best of all. Where no router was tried, a route by language is each expert on
+its own set, and a route by domain is no choice. Prints a row of docs/advise.md for each
+seed.
 ``--quick tsv_m`` lets the rules see this merge in place of the soup, as ``advise
 --method tsv_m`` does.
 """
@@ -102,7 +104,7 @@ def check(seed: Path, files: Sequence[Path], quick: str = QUICK) -> Checked:
         adapters=all(name.startswith("lora_") for name in own.values()),
     )
     rule = decide(facts)
-    reached = choices(runs, plan, sample, own)
+    reached = choices(runs, plan, sample, by_language=facts.identified is not None)
     right = cheapest(sample, reached)
     # Groups are no system of a table: what they become is all experts in one merge.
     advised = reached.get(rule.advises, reached["merge all"])
@@ -149,7 +151,7 @@ def counted(runs: Runs, columns: Mapping[str, Mapping[str, str]], name: str) -> 
 
 
 def choices(
-    runs: Runs, plan: SeedPlan, sample: Sample, own: Mapping[str, str]
+    runs: Runs, plan: SeedPlan, sample: Sample, *, by_language: bool
 ) -> dict[str, str]:
     """Return the best system of each choice, the cheapest choice first."""
     trained = {name for name in runs if name.startswith(("full_", "lora_"))}
@@ -158,7 +160,7 @@ def choices(
     groups = {
         "keep the base": [BASE],
         "merge all": plan.merges,
-        "route": (routes - {ORACLE}) or routes,
+        "route": (routes - {ORACLE}) or routes or ([OWN] if by_language else []),
         "train jointly": plan.baseline,
     }
     known = {
