@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from espnet_merge.data.kaldi import KaldiUtterance, read_kaldi
+from espnet_merge.data.validate import validate
 from espnet_merge.errors import InputError
 from tests.data.debs import write_deb
 
@@ -220,17 +221,20 @@ def test_a_translation_is_the_english_text_of_the_same_key(prepare, tmp_path, ca
     tables = [read_kaldi(tmp_path / "data" / f"es-en_{s}") for s in prepare.SPLITS]
     texts = {name: text for table in tables for name, text in table["text"].items()}
     assert texts == {
-        "es-en-agent-pass": "Please enter your password.",
-        "es-en-digits_1": "one",
-        "es-en-digits_un": "one",
+        "es_en-agent-pass": "Please enter your password.",
+        "es_en-digits_1": "one",
+        "es_en-digits_un": "one",
     }
     for split, table in zip(prepare.SPLITS, tables, strict=True):
         source = read_kaldi(tmp_path / "data" / f"es_{split}")
         for name, wav in table["wav.scp"].items():
-            assert wav == source["wav.scp"][name.replace("es-en-", "es-")]
+            assert wav == source["wav.scp"][name.replace("es_en-", "es-")]
         assert set(table["utt2lang"].values()) <= {"es"}
         assert set(table["utt2task"].values()) <= {"translate"}
         assert set(source["utt2task"].values()) <= {"transcribe"}
+    sets = [tmp_path / "data" / f"{name}_train" for name in ("es", "es-en")]
+    assert all(len(read_kaldi(one)["text"]) > 1 for one in sets)
+    validate(sets)
     dropped = [line.split() for line in capsys.readouterr().err.splitlines()]
     assert ["text", "too", "long", "for", "its", "audio", "1", "dropped"] in dropped
     prepare.prepare_translation(chosen, places)
@@ -253,7 +257,7 @@ def test_translations_of_a_domain_have_names_of_their_own(prepare):
         (
             "test",
             KaldiUtterance(
-                "es-en_tv-D1", "a.wav", "Hello.", "es-en_tv-D1", "es", "translate"
+                "es_en_tv-D1", "a.wav", "Hello.", "es_en_tv-D1", "es", "translate"
             ),
         )
     ]
@@ -272,14 +276,14 @@ def test_english_texts_that_nobody_says_are_dropped(prepare):
 
 def test_an_english_text_of_two_keys_stays_in_one_split_in_every_language(prepare):
     english = dict.fromkeys(KEYS, "Enter.") | {"digits/1": "one", "digits/un": "One!"}
-    kept = {"test": {"es-en-conf-getpin": "Enter."}}
-    kept["train"] = {"es-en-digits_1": "one", "es-en-digits_un": "One!"}
+    kept = {"test": {"es_en-conf-getpin": "Enter."}}
+    kept["train"] = {"es_en-digits_1": "one", "es_en-digits_un": "One!"}
     found, dropped = translate("es", KEYS, english)
     assert found == kept
     assert dropped == {"English text of another split": 2}
     # Of Italian the test key is not spoken; its text is Spanish test all the same.
     found, dropped = translate("it", KEYS[2:], english)
-    assert found == {"train": {"it-en-digits_1": "one", "it-en-digits_un": "One!"}}
+    assert found == {"train": {"it_en-digits_1": "one", "it_en-digits_un": "One!"}}
     assert dropped == {"English text of another split": 1}
 
 
@@ -297,7 +301,7 @@ def test_no_sentence_crosses_the_split_in_any_language(english, data):
             found, _ = translate(language, keys, english)
             for split, texts in found.items():
                 for name, text in texts.items():
-                    key = name.partition("-en-")[2]
+                    key = name.partition("_en-")[2]
                     for sentence in (("text", plain(text)), ("key", key)):
                         places.setdefault(sentence, set()).add(split)
     assert all(len(splits) == 1 for splits in places.values())

@@ -47,7 +47,10 @@ def translated(
     own = {key: split_of(one.sentence, percent) for key, one in english.items()}
     for key in sorted(own, key=lambda key: SPLITS.index(own[key])):
         splits.setdefault(plain(clean(english[key].text)), own[key])
-    new = translation_of(name, language)
+    # Sets of both tasks are combined, so their names must differ; and a speaker begins
+    # the name. Not with a hyphen, for "es-en" would sort after "es" as a speaker, but
+    # between the names that begin with "es-".
+    new = translation_of(name, language).replace("-", "_")
     for split, utterances in spoken.items():
         for utterance in utterances:
             text = texts.get(utterance.name)
@@ -58,8 +61,6 @@ def translated(
             elif splits[plain(text)] != split:
                 dropped["English text of another split"] += 1
             else:
-                # Sets of both tasks are combined, so their names must differ; and a
-                # speaker begins the name.
                 yield (
                     split,
                     replace(
