@@ -12,9 +12,10 @@ import yaml
 from docs.site.outside import DOCS, ROOT, address_of
 from espnet_merge.files import README_MD
 from espnet_merge.methods import STEPS
-from espnet_merge.report.runs import Run, Runs, trained
+from espnet_merge.report.runs import Run, trained
+from espnet_merge.report.seed_differences import SeedComparison
 from espnet_merge.report.seed_files import load
-from espnet_merge.report.seed_plan import Column, SeedPlan
+from espnet_merge.report.seed_plan import SeedPlan
 
 PAPERS = DOCS / "site" / "paper_numbers.yaml"
 
@@ -25,14 +26,12 @@ class Table:
 
     Attributes:
         folder: that holds a file for each seed.
-        runs: of all systems.
-        plan: what the table shows.
+        systems: what was measured of each, and which are merges and baselines.
         seeds: number of them.
     """
 
     folder: Path
-    runs: Runs
-    plan: SeedPlan
+    systems: SeedComparison
     seeds: int
 
     @property
@@ -41,19 +40,18 @@ class Table:
         return self.folder.parents[1]
 
     @property
-    def columns(self) -> list[Column]:
-        """The means, or the sets where there are no means."""
-        found = self.plan.columns(self.runs)
-        return [one for one in found if one.name in self.plan.means] or found
+    def others(self) -> list[str]:
+        """The base, and the best of the baselines."""
+        return [x for x in (self.systems.plan.base, self.systems.baseline) if x]
 
     def rate(self, system: str, sets: Sequence[str]) -> float:
         """Return the mean over sets, and seeds, of a system's metric."""
-        row = self.runs[system]
+        row = self.systems.runs[system]
         return fmean(fmean(run.value for run in row[name].values()) for name in sets)
 
     def a_run(self) -> Run:
-        """Return one of the runs; all are of one normaliser and metric."""
-        row = next(iter(self.runs.values()))
+        """Return one of the runs; all are of one normaliser."""
+        row = next(iter(self.systems.runs.values()))
         return next(iter(next(iter(row.values())).values()))
 
 
@@ -67,7 +65,8 @@ def tables() -> list[Table]:
 def _table(folder: Path) -> Table:
     kept = load(sorted(folder.glob("*.json")))
     seeds = {seed for row in kept.runs.values() for own in row.values() for seed in own}
-    return Table(folder, kept.runs, SeedPlan.joined(kept.plans), len(seeds))
+    compared = SeedComparison(kept.runs, SeedPlan.joined(kept.plans))
+    return Table(folder, compared, len(seeds))
 
 
 def section(method: str) -> str:
@@ -78,30 +77,28 @@ def section(method: str) -> str:
 
 def _ours(method: str) -> Iterator[str]:
     for table in tables():
-        own = [s for s in table.plan.merges if _is_of(method, table.recipe, s)]
-        if own:
-            others = [table.plan.base, *table.plan.baseline]
-            yield from _rows(table, [s for s in others if s], own)
+        merges = table.systems.plan.merges
+        if own := [s for s in merges if _is_of(method, table.recipe, s)]:
+            yield from _rows(table, own)
 
 
-def _rows(table: Table, others: Sequence[str], own: Sequence[str]) -> Iterator[str]:
+def _rows(table: Table, own: Sequence[str]) -> Iterator[str]:
     recipe = table.recipe.parent.name
     page = address_of(table.recipe / README_MD)
-    run = table.a_run()
     plural = "s" if table.seeds > 1 else ""
     yield (
         f"Here: recipe [{recipe}](../{page}), `{table.folder.name}`, {table.seeds} seed"
-        f"{plural}; {run.metric.upper()} in percent, normaliser `{run.normalizer}`; "
+        f"{plural}; error rates in percent, normaliser `{table.a_run().normalizer}`; "
         "no coefficient was searched.\n"
     )
-    columns = table.columns
-    heads = [*(column.name for column in columns), "seeds"]
+    columns = table.systems.columns
+    heads = [*(column.head for column in columns), "seeds"]
     yield f"| system | {' | '.join(heads)} |"
     yield f"|---|{'---:|' * len(heads)}"
-    for system in [*others, *own]:
+    for system in [*table.others, *own]:
         rates = (f"{table.rate(system, column.sets):.1f}" for column in columns)
         name = f"**`{system}`**" if system in own else f"`{system}`"
-        seeds = trained(table.runs[system])
+        seeds = trained(table.systems.runs[system])
         yield f"| {name} | {' | '.join(rates)} | {seeds} |"
     yield ""
 

@@ -39,7 +39,7 @@ def test_a_step_has_what_was_merged_before_it():
 
 def test_every_merge_of_a_table_is_of_a_method_that_has_a_page():
     for table in tables():
-        for system in table.plan.merges:
+        for system in table.systems.plan.merges:
             assert configuration(table.recipe, system)["method"] in SHOWN
 
 
