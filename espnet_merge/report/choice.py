@@ -2,9 +2,12 @@
 
 Of all ways to one system for all groups, the cheapest is taken that is not
 significantly worse than the best: the same rule as that of ``benchmarks/advice.py``.
+Where systems transcribe and translate, that must hold for both.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -12,72 +15,171 @@ from espnet_merge.report.plan import IN_DOMAIN, ORACLE, Plan, language_of
 from espnet_merge.report.results import Results
 from espnet_merge.report.significance import DESIGN
 from espnet_merge.report.tables import best_of
-from espnet_merge.score.bootstrap import Interval, interval
+from espnet_merge.score.bootstrap import Interval, Rates, interval
 from espnet_merge.speech import AUTO
 
-UNITS = {"WER": "errors in 100 words", "CER": "errors in 100 characters"}
+UNITS = {
+    "WER": "errors in 100 words",
+    "CER": "errors in 100 characters",
+    "BLEU": "BLEU",
+}
+# What the means are of, with their resamples: system -> mean in each.
+type Draws = Mapping[str, Rates]
 
 
-def choice(results: Results, fallen: Mapping[str, Sequence[str]]) -> str:
+@dataclass(frozen=True)
+class Task:
+    """How good the systems are at one task, in the mean over the sets of groups.
+
+    Attributes:
+        results: of the task's sets.
+        means: of the systems that have scores of all these sets.
+        drawn: the same of resampled sets; empty if they cannot be drawn.
+        better: ``min`` or ``max``, of the means.
+    """
+
+    results: Results
+    means: Mapping[str, float]
+    drawn: Draws
+    better: Callable[..., str]
+
+    @cached_property
+    def ways(self) -> dict[str, list[str]]:
+        """What systems are, the cheapest first, and those with a mean.
+
+        Joint training is one more training, on the data of all groups, which may be
+        nowhere together.
+        """
+        plan = self.results.plan
+        ways = {
+            "the untrained model": [plan.base],
+            "one model merged from experts": plan.merges,
+            "an expert for each utterance": _usable_routes(self.results),
+            "one model trained on the data of all groups": plan.joint,
+        }
+        return {
+            what: [system for system in systems if system in self.means]
+            for what, systems in ways.items()
+        }
+
+    @cached_property
+    def best(self) -> str:
+        """The best system of all ways."""
+        systems = [system for own in self.ways.values() for system in own]
+        return best_of(self.means, systems, self.better) or self.results.plan.base
+
+    def loss(self, system: str) -> Interval:
+        """Return the interval of what a system loses to the best, in points."""
+        sign = 1 if self.better is min else -1
+        lost = self.drawn[system] - self.drawn[self.best]
+        return interval(sign * lost, DESIGN.alpha)
+
+    def part_lost(self, system: str) -> float:
+        """Return the same of the mean, over what is between all means."""
+        span = max(self.means.values()) - min(self.means.values())
+        return abs(self.means[system] - self.means[self.best]) / (span or 1)
+
+    def is_behind(self, system: str) -> bool:
+        """Tell whether a system is significantly worse than the best."""
+        return self.loss(system).low > 0
+
+    def show(self, system: str) -> str:
+        """Return the mean of a system, in words."""
+        unit = UNITS.get(self.results.metric_name, "points of error rate")
+        sets = self.results.plan.averages[IN_DOMAIN]
+        names = ", ".join(map(self.results.label, sets))
+        return f"{self.means[system]:.1f} {unit} of {names}"
+
+
+def transcription(results: Results) -> Task | None:
+    """Return how good systems are at transcribing, if groups have such sets."""
+    grid = results.rates()
+    if not results.scores or IN_DOMAIN not in grid.columns:
+        return None
+    means = grid.column(IN_DOMAIN)
+    sets = results.plan.averages[IN_DOMAIN]
+    drawn = [DESIGN.draw(results.part(name, list(means))) for name in sets]
+    of_systems = np.mean(drawn, axis=0).T
+    return Task(results, means, dict(zip(means, of_systems, strict=True)), min)
+
+
+def choice(tasks: Sequence[Task], fallen: Mapping[str, Sequence[str]]) -> str:
     """Return which system to use in domain, and why; nothing if there is no choice.
 
     Args:
-        results: results of transcribed sets.
+        tasks: that the systems are for.
         fallen: system -> columns in which it is significantly worse than the base.
     """
-    plan, grid = results.plan, results.rates()
-    if IN_DOMAIN not in grid.columns:
+    if not tasks or not all(task.drawn for task in tasks):
         return ""
-    means, sets = grid.column(IN_DOMAIN), plan.averages[IN_DOMAIN]
-    # What each is, the cheapest first: joint training is one more training, on the data
-    # of all groups, which may be nowhere together.
-    ways = {
-        "the untrained model": [plan.base],
-        "one model merged from experts": plan.merges,
-        "an expert for each utterance": _usable_routes(results),
-        "one model trained on the data of all groups": plan.joint,
+    known = {
+        what: system
+        for what, systems in tasks[0].ways.items()
+        if (system := _of_way(tasks, systems)) is not None
     }
-    found = {what: best_of(means, systems) for what, systems in ways.items()}
-    known = {system: what for what, system in found.items() if system is not None}
     if len(known) < 2:
         return ""
-    best = min(known, key=lambda system: means[system])
-    cheaper = [*known][: [*known].index(best)]
-    behind = _intervals(results, [*cheaper, best], sets)
-    chosen = next((s for s in cheaper if behind[s].low <= 0), best)
-    unit = UNITS.get(results.metric_name, "points of error rate")
-    names = ", ".join(map(results.label, sets))
-    what = f"{known[chosen]}: {means[chosen]:.1f} {unit} of {names}"
-    if chosen != plan.base and plan.base in means:
-        what += (
-            f", where {plan.base}, the untrained model, makes {means[plan.base]:.1f}"
-        )
-    if chosen != best:
-        low, high = behind[chosen].low, behind[chosen].high
-        why = (
-            f"the best, {best} ({known[best]}), makes {means[best]:.1f}, but these sets"
-            f" cannot tell the two apart (difference [{low:.1f}, {high:.1f}]), and"
-            f" {chosen} costs less"
-        )
-    else:
-        rest = [f"{s} {means[s]:.1f}" for s in cheaper if s != plan.base]
-        worse = f"what costs less is significantly worse ({', '.join(rest)})"
-        why = worse if rest else ""
-    sentence = "; ".join(filter(None, [f"Use {chosen} here, {what}", why]))
+    good = (x for x in known.values() if not any(task.is_behind(x) for task in tasks))
+    chosen = next(good, None)
+    if chosen is None:
+        each = " ".join(choice([task], fallen) for task in tasks)
+        return f"No system is as good as the best at each task. {each}"
+    names = [*known.values()]
+    cheaper = names[: names.index(chosen)]
+    what = next(what for what, system in known.items() if system == chosen)
+    clauses = [
+        f"Use {chosen} here, {what}: {_amounts(tasks, chosen)}",
+        *(_as_good(task, chosen) for task in tasks if task.best != chosen),
+        _worse(tasks, [x for x in cheaper if x != tasks[0].results.plan.base]),
+    ]
+    sentence = "; ".join(filter(None, clauses))
     if lost := ", ".join(fallen.get(chosen, ())):
-        return f"{sentence}. It is significantly worse than {plan.base} on {lost}."
+        base = tasks[0].results.plan.base
+        return f"{sentence}. It is significantly worse than {base} on {lost}."
     return f"{sentence}."
 
 
-def _intervals(
-    results: Results, systems: Sequence[str], sets: Sequence[str]
-) -> dict[str, Interval]:
-    """Return the intervals of the mean rates of systems, less that of the last."""
-    rates = np.mean([DESIGN.draw(results.part(name, systems)) for name in sets], axis=0)
-    return {
-        system: interval(own - rates[:, -1], DESIGN.alpha)
-        for system, own in zip(systems, rates.T, strict=True)
-    }
+def _of_way(tasks: Sequence[Task], systems: Sequence[str]) -> str | None:
+    """Return the system of a way whose largest loss to the best at a task is smallest.
+
+    Losses at different tasks are comparable as parts of what the best gains.
+    """
+    there = [x for x in systems if all(x in task.drawn for task in tasks)]
+    return min(there, key=lambda x: max(t.part_lost(x) for t in tasks), default=None)
+
+
+def _amounts(tasks: Sequence[Task], system: str) -> str:
+    """Return what a system makes at each task, and the untrained model."""
+    amounts = []
+    for task in tasks:
+        base = task.results.plan.base
+        amounts.append(task.show(system))
+        if system != base and base in task.means:
+            amounts[-1] += (
+                f", where {base}, the untrained model, makes {task.means[base]:.1f}"
+            )
+    return ", and ".join(amounts)
+
+
+def _as_good(task: Task, chosen: str) -> str:
+    """Return that a system cannot be told from the best, and what for it is taken."""
+    best, (low, high, _) = task.best, task.loss(chosen)
+    way = {system: what for what, systems in task.ways.items() for system in systems}
+    cost = [*task.ways]
+    less = cost.index(way[chosen]) < cost.index(way[best])
+    return (
+        f"the best, {best} ({way[best]}), makes {task.means[best]:.1f}, but these sets"
+        f" cannot tell the two apart (difference [{low:.1f}, {high:.1f}])"
+        f"{f', and {chosen} costs less' if less else ''}"
+    )
+
+
+def _worse(tasks: Sequence[Task], systems: Sequence[str]) -> str:
+    """Return what costs less than the system that was chosen."""
+    made = [
+        f"{x} {' and '.join(f'{task.means[x]:.1f}' for task in tasks)}" for x in systems
+    ]
+    return f"what costs less is significantly worse ({', '.join(made)})" if made else ""
 
 
 def _usable_routes(results: Results) -> Sequence[str]:

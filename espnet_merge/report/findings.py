@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from espnet_merge.report import significance, translations
-from espnet_merge.report.choice import choice
+from espnet_merge.report.choice import choice, transcription
 from espnet_merge.report.results import Results, by_task
 from espnet_merge.report.significance import Tested
 from espnet_merge.report.summary import summary
@@ -16,7 +16,8 @@ class Findings(NamedTuple):
     Attributes:
         transcribed: differences of error rates from the base.
         translated: differences of BLEU from the base.
-        fallen: system -> columns in which it is significantly worse than the base.
+        fallen: system -> columns in which it is significantly worse than the base, of
+            transcribed sets.
         choice: which system to use, and why; empty if there is no choice.
         summary: sentences that summarise both tasks.
     """
@@ -41,11 +42,18 @@ def find(results: Results, expdir: Path) -> Findings:
     transcribed, translated = by_task(results)
     tested = significance.against_base(transcribed)
     fallen = significance.fallen(transcribed)
+    drawn = translations.draw(translated, expdir)
+    of_bleu = translations.against_base(translated, drawn)
+    lost = translations.fallen(translated, of_bleu)
+    tasks = [transcription(transcribed), translations.translation(translated, drawn)]
     sentences = [summary(transcribed, tested)] if transcribed.scores else []
     return Findings(
         transcribed=tested,
-        translated=translations.against_base(translated, expdir),
+        translated=of_bleu,
         fallen=fallen,
-        choice=choice(transcribed, fallen) if transcribed.scores else "",
+        choice=choice(
+            [task for task in tasks if task is not None],
+            {x: [*fallen.get(x, ()), *lost.get(x, ())] for x in results.plan.kinds},
+        ),
         summary=" ".join([*sentences, translations.summary(translated)]).strip(),
     )

@@ -2,8 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
+
+from espnet_merge.report.choice import Task
 from espnet_merge.report.grid import Grid
 from espnet_merge.report.plan import IN_DOMAIN
 from espnet_merge.report.results import Results
@@ -17,6 +20,7 @@ from espnet_merge.report.tables import (
     significant,
     table_of_systems,
 )
+from espnet_merge.score.bootstrap import Rates
 from espnet_merge.score.compare import Difference
 from espnet_merge.score.evaluate import main_reading
 from espnet_merge.score.translation import (
@@ -95,11 +99,23 @@ def summary(results: Results) -> str:
     return f"Macro BLEU over {languages}, more is better: {scores}."
 
 
-def against_base(results: Results, expdir: Path) -> Tested:
-    """Return the differences of BLEU from the base, with p after Holm's correction.
+class Drawn(NamedTuple):
+    """The texts of translated sets, and their scores in resampled sets.
 
-    A set is tested if the texts of all systems still exist: BLEU is computed over a
-    whole set, and the scores do not hold the counts of each utterance.
+    A set is here if the texts of all systems still exist: BLEU is computed over a whole
+    set, and the scores do not hold the counts of each utterance.
+
+    Attributes:
+        parts: set -> what BLEU is computed from.
+        scores: set -> BLEU of each resample (row) and system (column).
+    """
+
+    parts: Mapping[str, Translations]
+    scores: Mapping[str, Rates]
+
+
+def draw(results: Results, expdir: Path) -> Drawn:
+    """Return resampled scores of translated sets.
 
     Args:
         results: results of translated sets.
@@ -108,14 +124,31 @@ def against_base(results: Results, expdir: Path) -> Tested:
     Raises:
         InputError: texts are broken, or their ids are not the same.
     """
-    plan = results.plan
-    found = {name: _part(results, name, expdir) for name in plan.sets}
+    found = {name: _part(results, name, expdir) for name in results.plan.sets}
     parts = {name: part for name, part in found.items() if part}
-    drawn = {
+    scores = {
         name: part.resampled(DESIGN.resamples, DESIGN.seeds(part.name, part.metric))
         for name, part in parts.items()
     }
-    if not parts:
+    return Drawn(parts, scores)
+
+
+def translation(results: Results, drawn: Drawn) -> Task | None:
+    """Return how good systems are at translating, if groups have such sets."""
+    grid, sets = results.rates(READING), results.plan.averages.get(IN_DOMAIN, ())
+    if not results.scores or IN_DOMAIN not in grid.columns:
+        return None
+    means, of_systems = grid.column(IN_DOMAIN), {}
+    if set(sets) <= drawn.scores.keys():
+        rates = np.mean([drawn.scores[name] for name in sets], axis=0).T
+        of_systems = dict(zip(results.plan.kinds, rates, strict=True))
+    return Task(results, means, of_systems, max)
+
+
+def against_base(results: Results, drawn: Drawn) -> Tested:
+    """Return the differences of BLEU from the base, with p after Holm's correction."""
+    plan = results.plan
+    if not drawn.parts:
         return {}
     systems = list(plan.kinds)
     base = systems.index(plan.base)
@@ -126,17 +159,30 @@ def against_base(results: Results, expdir: Path) -> Tested:
             name: part.swapped(
                 base, other, DESIGN.resamples, DESIGN.seeds(part.name, part.metric)
             )
-            for name, part in parts.items()
+            for name, part in drawn.parts.items()
         }
 
         def test(*sets: str) -> Difference:
-            chosen, swaps = [parts[n] for n in sets], [swapped[n] for n in sets]
-            scores = [drawn[n] for n in sets]
+            chosen, swaps = [drawn.parts[n] for n in sets], [swapped[n] for n in sets]
+            scores = [drawn.scores[n] for n in sets]
             return score_difference(chosen, scores, swaps, base, other, DESIGN)
 
-        return by_column(results, parts, test)
+        return by_column(results, drawn.parts, test)
 
     return {system: of_system(system) for system in systems if system != plan.base}
+
+
+def fallen(results: Results, tested: Tested) -> dict[str, list[str]]:
+    """Return system -> sets on which it is significantly worse than the base."""
+    sets = [*map(results.label, results.plan.sets)]
+    return {
+        system: [
+            name
+            for name in sets
+            if name in rows and rows[name].p < DESIGN.alpha and rows[name].points < 0
+        ]
+        for system, rows in tested.items()
+    }
 
 
 def _loops(results: Results, system: str, name: str) -> str:

@@ -1,7 +1,9 @@
 """Rates are of 40 utterances of one length, whose errors are spread evenly."""
 
+import numpy as np
 import pytest
 
+from espnet_merge.report.choice import Task, choice
 from espnet_merge.report.files import write_report
 from espnet_merge.report.findings import find
 from espnet_merge.report.plan import Plan
@@ -118,3 +120,55 @@ def test_it_stands_before_the_details(exp):
     report = write_report(read(exp).plan, exp, exp / "out", ["padded"], command="")
     for text in (report.files[0].read_text(), repr(report)):
         assert 0 < text.index(chosen(exp)) < text.index("Best merge: tsv_m")
+
+
+def at(results, better, **means):
+    """Return a task in which each mean is known to a point or so."""
+    noise = np.random.default_rng(0).normal(scale=0.5, size=(len(means), 1000))
+    drawn = {x: means[x] + own for x, own in zip(means, noise, strict=True)}
+    return Task(results, means, drawn, better)
+
+
+def test_what_is_chosen_is_good_at_both_tasks(exp):
+    """A merge as good as the best at one task, and worse at the other, is none."""
+    results = read(exp)
+    words = at(results, min, zero_shot=30, soup=19, tsv_m=13, joint=12.9)
+    bleu = at(results, max, zero_shot=13, soup=22, tsv_m=23, joint=29)
+    assert choice([words], {}).startswith("Use tsv_m here, one model merged")
+    sentence = choice([words, bleu], {})
+    assert sentence.startswith("Use joint here, one model trained on the data of all")
+    assert sentence.endswith(
+        "; what costs less is significantly worse (tsv_m 13.0 and 23.0)."
+    )
+    close = at(results, max, zero_shot=13, soup=22, tsv_m=28.9, joint=29)
+    sentence = choice([words, close], {"tsv_m": ["fr-en"]})
+    assert sentence.startswith("Use tsv_m here, ")
+    assert "joint (one model trained on the data of all groups), makes 29.0" in sentence
+    assert sentence.endswith("It is significantly worse than zero_shot on fr-en.")
+
+
+def test_the_merge_for_two_tasks_is_bad_at_none(exp):
+    results = read(exp, merges=["soup", "ties", "tsv_m"])
+    words = at(results, min, zero_shot=30, soup=20, ties=13, tsv_m=13.1, joint=50)
+    bleu = at(results, max, zero_shot=13, soup=25, ties=10, tsv_m=24.9, joint=1)
+    assert choice([words], {}).startswith("Use ties here, ")
+    assert choice([bleu], {}).startswith("Use soup here, ")
+    assert choice([words, bleu], {}).startswith("Use tsv_m here, ")
+
+
+def test_without_one_system_for_both_tasks_each_has_its_own(exp):
+    results = read(exp, merges=["tsv_m"])
+    words = at(results, min, zero_shot=30, tsv_m=12, joint=20)
+    bleu = at(results, max, zero_shot=13, tsv_m=14, joint=29)
+    first, second, third = choice([words, bleu], {}).split(" Use ")
+    assert first == "No system is as good as the best at each task."
+    assert second.startswith("tsv_m here, ")
+    assert third.startswith("joint here, ")
+
+
+def test_nothing_is_said_of_a_task_that_cannot_be_tested(exp):
+    results = read(exp)
+    words = at(results, min, zero_shot=30, tsv_m=13, joint=12.9)
+    untested = Task(results, words.means, {}, max)
+    assert choice([words], {})
+    assert choice([words, untested], {}) == ""
