@@ -12,10 +12,11 @@ from espnet_merge.report import markdown, tables
 from espnet_merge.report.data import data
 from espnet_merge.report.environment import origin
 from espnet_merge.report.findings import Findings, find
+from espnet_merge.report.markdown import BLEU, RATES, RETENTION
 from espnet_merge.report.page import page
 from espnet_merge.report.plan import Plan
 from espnet_merge.report.record import record
-from espnet_merge.report.results import Results, by_task, read_results
+from espnet_merge.report.results import Results, read_results
 
 
 @dataclass(frozen=True)
@@ -85,10 +86,9 @@ def write_report(
         utterances=utterances,
         megabytes=megabytes,
     )
-    transcribed, _ = by_task(found[0])
     numbers = {r.mode: data(r, findings[r.mode]) for r in found}
     with one_writer(output):
-        pictures = _draw(transcribed, output / "images") if transcribed.scores else []
+        pictures = _draw(found[0], output)
         _write(output / "results.json", json.dumps(numbers, indent=1) + "\n")
         _write(output / "report.html", page(shown))
         # Written last, because it links to the other files.
@@ -106,17 +106,16 @@ def _check_sizes(utterances: int, megabytes: float) -> None:
         raise InputError(f"--clips must be 0 megabytes or more; got {megabytes}.")
 
 
-def _draw(results: Results, folder: Path) -> list[Path]:
+def _draw(results: Results, output: Path) -> list[Path]:
     # Imported here: matplotlib takes seconds to load, and bad input must fail at once.
-    from espnet_merge.report.pictures import DPI, draw_rates, draw_retention
+    from espnet_merge.report.pictures import DPI, draw_bleu, draw_rates, draw_retention
 
-    drawn = {"wer.png": draw_rates}
-    if len(results.plan.kinds) > 1:
-        drawn["retention.png"] = draw_retention
-    for name, draw in drawn.items():
-        with whole_file(folder / name) as part:
-            draw(results).savefig(part, dpi=DPI)
-    return [folder / name for name in drawn]
+    draw = {BLEU: draw_bleu, RATES: draw_rates, RETENTION: draw_retention}
+    shown = markdown.pictures(results)
+    for name, part_of in shown.items():
+        with whole_file(output / name) as part:
+            draw[name](part_of).savefig(part, dpi=DPI)
+    return [output / name for name in shown]
 
 
 def _write(path: Path, text: str) -> None:

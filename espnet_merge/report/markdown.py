@@ -8,6 +8,13 @@ from espnet_merge.report.environment import origin_lines
 from espnet_merge.report.findings import Findings
 from espnet_merge.report.results import Results, by_task
 
+RATES, RETENTION, BLEU = "images/wer.png", "images/retention.png", "images/bleu.png"
+PICTURES = {
+    RATES: "Error rates",
+    RETENTION: "Differences to the base",
+    BLEU: "BLEU of translations",
+}
+
 
 def lines(
     facts: Iterable[tuple[str, str]],
@@ -42,13 +49,23 @@ def lines(
     yield from tables.systems(first.plan, expdir, output)
     yield from tables.sets(first)
     yield from routes.routers(first.plan, expdir)
-    if by_task(first)[0].scores:
-        yield "![Error rates](images/wer.png)"
-        if len(first.plan.kinds) > 1:
-            yield ""
-            yield "![Differences to the base](images/retention.png)"
+    if shown := [f"![{PICTURES[name]}]({name})" for name in pictures(first)]:
+        yield "\n\n".join(shown)
     for results in modes:
         yield from _mode(results, findings[results.mode])
+
+
+def pictures(results: Results) -> dict[str, Results]:
+    """Return the files of the pictures of a decoding mode, and what each shows."""
+    transcribed, translated = by_task(results)
+    shown = {}
+    if transcribed.scores:
+        shown[RATES] = transcribed
+        if len(results.plan.kinds) > 1:
+            shown[RETENTION] = transcribed
+    if translated.scores:
+        shown[BLEU] = translated
+    return shown
 
 
 def _mode(results: Results, found: Findings) -> Iterator[str]:

@@ -1,11 +1,11 @@
-"""Two pictures: error rates, and each system's difference from the base.
+"""Pictures: error rates, each system's difference from the base, and BLEU.
 
 The colours can be told apart by colour-blind readers (Okabe and Ito; PuOr of
 ColorBrewer), and every number is written out. Sizes are for a page of 800 pixels.
 """
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from statistics import median
 
 from matplotlib import colormaps
@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from espnet_merge.report.grid import Grid
 from espnet_merge.report.results import Results
 from espnet_merge.report.tables import MISSING, best_of, describe_decoding
+from espnet_merge.score.evaluate import main_reading
 
 KIND_COLOURS = {
     "zero-shot": "#777777",
@@ -38,15 +39,38 @@ FULL_COLOUR = 20.0
 
 
 def draw_rates(results: Results) -> Figure:
-    """Draw a panel of bars for every set and every mean, a bar for each system."""
+    """Draw the error rates: bars for every set and every mean."""
     grid = results.rates()
-    figure, panels = _panels(results, grid)
-    known = [cell for row in grid.rows.values() for cell in row if cell is not None]
+    known = _known(grid)
     # If most rates are 0 nothing is cut; if all are 0 any width will do.
     limit = min(max(known), CUT * median(known)) or max(known) or 1.0
+    figure = _bars(results, grid, limit, min)
+    cut = "; » bar is cut" if max(known) > limit else ""
+    title = f"{results.metric_name} in percent (less is better{cut})"
+    _title(figure, results, f"{title}; normalizer {results.normalizer}")
+    return figure
+
+
+def draw_bleu(results: Results) -> Figure:
+    """Draw BLEU of translated sets likewise."""
+    grid = results.rates(main_reading("bleu"))
+    figure = _bars(results, grid, max(_known(grid)) or 1.0, max)
+    _title(figure, results, "BLEU (more is better); raw text")
+    return figure
+
+
+def _known(grid: Grid) -> list[float]:
+    return [cell for row in grid.rows.values() for cell in row if cell is not None]
+
+
+def _bars(
+    results: Results, grid: Grid, limit: float, better: Callable[..., str]
+) -> Figure:
+    """Draw a panel for every column, a bar for each system, the best in bold."""
+    figure, panels = _panels(results, grid)
     for axes, column in zip(panels, grid.columns, strict=True):
         values = grid.column(column)
-        winner = best_of(values, list(values))
+        winner = best_of(values, list(values), better)
         for position, (system, kind) in enumerate(results.plan.kinds.items()):
             value = values.get(system)
             colour = KIND_COLOURS[kind.split()[0]]
@@ -56,9 +80,6 @@ def draw_rates(results: Results) -> Figure:
         axes.set_xlim(0, limit * 1.62)
         axes.set_xticks([])
         axes.spines[["top", "right", "bottom"]].set_visible(False)
-    name = results.metric_name
-    cut = "; » bar is cut" if max(known) > limit else ""
-    _title(figure, results, f"{name} in percent (less is better{cut})")
     handles = [
         panels[0].barh(0, 0, color=colour, label=kind)
         for kind, colour in KIND_COLOURS.items()
@@ -103,7 +124,8 @@ def draw_retention(results: Results) -> Figure:
     _title(
         figure,
         results,
-        f"Change of {name} against {base} in points: violet is better, orange worse",
+        f"Change of {name} against {base} in points: violet is better, orange worse; "
+        f"normalizer {results.normalizer}",
     )
     return figure
 
@@ -179,9 +201,7 @@ def _text_colour(value: float | None, scale: Normalize) -> str:
 
 def _title(figure: Figure, results: Results, title: str) -> None:
     mode = textwrap.fill(f"{results.mode}: {describe_decoding(results)}", width=90)
-    figure.suptitle(
-        f"{title}; normalizer {results.normalizer}\n{mode}", fontsize=FONT + 1
-    )
+    figure.suptitle(f"{title}\n{mode}", fontsize=FONT + 1)
 
 
 def _narrow(name: str) -> str:

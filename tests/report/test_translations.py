@@ -8,6 +8,9 @@ import pytest
 from sacrebleu.metrics import BLEU, CHRF
 
 from espnet_merge.__main__ import main
+from espnet_merge.report.pictures import draw_bleu
+from espnet_merge.report.plan import Plan
+from espnet_merge.report.results import read_results
 from espnet_merge.score.translation import Translations
 from tests.report.browser import chromium
 
@@ -202,7 +205,30 @@ def test_translations_alone_are_a_report(tmp_path, capsys):
     lines = report(exp, TRANSLATED)
     assert rows(lines, "### BLEU, raw text, greedy")["full_es-en"][0] == "**100.0**"
     assert not [line for line in lines if "WER" in line]
-    assert not (exp / "images").exists()
+    assert [path.name for path in (exp / "images").iterdir()] == ["bleu.png"]
+    assert "![BLEU of translations](images/bleu.png)" in lines
+
+
+def test_bleu_is_drawn_as_it_stands_in_the_table(exp, lines):
+    plan = Plan(
+        base="zero_shot",
+        experts=[],
+        joint=["joint"],
+        merges=["soup"],
+        sets=TRANSLATED,
+        groups={"es-en": ["es-en_test"]},
+    )
+    figure = draw_bleu(read_results(exp, plan, "tail"))
+    shown = {axes.get_title(): axes.texts for axes in figure.axes}
+    assert [*shown] == ["es-en", "mean\nin-domain", "it-en", "mean\nother"]
+    table = rows(lines, "### BLEU, raw text, greedy")
+    systems = ("zero_shot", "joint", "soup")
+    cells = [table[system][0].strip("*") for system in systems]
+    assert [text.get_text() for text in shown["es-en"]] == cells
+    (best,) = (x for x in shown["es-en"] if x.get_fontweight() == "bold")
+    assert best.get_text() == max(cells, key=float)
+    assert "more is better" in figure.get_suptitle()
+    assert "normalizer" not in figure.get_suptitle()
 
 
 def test_a_score_without_bleu_is_refused(tmp_path, capsys):
