@@ -7,7 +7,7 @@ from docs.generate import SHOWN
 from docs.site.measured import PAPERS, configuration, section, tables
 from tests.docs.site.conftest import ROOT
 
-DOMAINS = ROOT / "egs2" / "domains" / "merge1"
+RECIPES = ROOT / "egs2"
 
 
 def rows(text):
@@ -16,10 +16,15 @@ def rows(text):
 
 
 @pytest.mark.parametrize(
-    ("page", "results"), [("DOMAINS.md", "english"), ("LANGUAGES.md", "languages")]
+    ("page", "results"),
+    [
+        ("domains/merge1/DOMAINS.md", "english"),
+        ("domains/merge1/LANGUAGES.md", "languages"),
+        ("prompts/merge1/OBJECTIVES.md", "objectives"),
+    ],
 )
 def test_numbers_are_those_of_the_committed_table(page, results):
-    text = (DOMAINS / page).read_text("utf-8").partition("## The table")[2]
+    text = (RECIPES / page).read_text("utf-8").partition("## The table")[2]
     committed = rows(text.partition("Language identified")[0])
     (part,) = (x for x in section("tsv_m").split("\n\nHere: ") if f"`{results}`" in x)
     measured = rows(part.partition("\nIn ")[0])
