@@ -1,6 +1,7 @@
 """The wheel and the sdist, and an environment that has the wheel and its core alone."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -76,9 +77,9 @@ class Environment:
         self, *words: object, cwd: Path, **env: str
     ) -> subprocess.CompletedProcess[str]:
         """Run a command there, knowing nothing of this checkout."""
-        own = {
-            name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ
-        }
+        # BLAS may be told for which CPU it computes, which changes the last bit.
+        kept = re.compile("PATH|HOME|(OPENBLAS|MKL)_.*")
+        own = {n: value for n, value in os.environ.items() if kept.fullmatch(n)}
         return subprocess.run(
             list(map(str, words)),
             cwd=cwd,
