@@ -23,8 +23,6 @@ UNITS = {
     "CER": "errors in 100 characters",
     "BLEU": "BLEU",
 }
-# What the means are of, with their resamples: system -> mean in each.
-type Draws = Mapping[str, Rates]
 
 
 @dataclass(frozen=True)
@@ -33,14 +31,14 @@ class Task:
 
     Attributes:
         results: of the task's sets.
-        means: of the systems that have scores of all these sets.
-        drawn: the same of resampled sets; empty if they cannot be drawn.
+        means: system -> mean, of those that have scores of all these sets.
+        drawn: system -> mean of each resample; empty if sets cannot be drawn.
         better: ``min`` or ``max``, of the means.
     """
 
     results: Results
     means: Mapping[str, float]
-    drawn: Draws
+    drawn: Mapping[str, Rates]
     better: Callable[..., str]
 
     @cached_property
@@ -63,10 +61,15 @@ class Task:
         }
 
     @cached_property
+    def way_of(self) -> dict[str, str]:
+        """The way of each system."""
+        return {x: what for what, systems in self.ways.items() for x in systems}
+
+    @cached_property
     def best(self) -> str:
         """The best system of all ways."""
-        systems = [system for own in self.ways.values() for system in own]
-        return best_of(self.means, systems, self.better) or self.results.plan.base
+        found = best_of(self.means, [*self.way_of], self.better)
+        return found or self.results.plan.base
 
     def loss(self, system: str) -> Interval:
         """Return the interval of what a system loses to the best, in points."""
@@ -75,7 +78,7 @@ class Task:
         return interval(sign * lost, DESIGN.alpha)
 
     def part_lost(self, system: str) -> float:
-        """Return the same of the mean, over what is between all means."""
+        """Return what its mean loses to the best, over the span of all means."""
         span = max(self.means.values()) - min(self.means.values())
         return abs(self.means[system] - self.means[self.best]) / (span or 1)
 
@@ -114,8 +117,8 @@ def choice(tasks: Sequence[Task], fallen: Mapping[str, Sequence[str]]) -> str:
         return ""
     known = {
         what: system
-        for what, systems in tasks[0].ways.items()
-        if (system := _of_way(tasks, systems)) is not None
+        for what in tasks[0].ways
+        if (system := _of_way(tasks, what)) is not None
     }
     if len(known) < 2:
         return ""
@@ -126,9 +129,8 @@ def choice(tasks: Sequence[Task], fallen: Mapping[str, Sequence[str]]) -> str:
         return f"No system is as good as the best at each task. {each}"
     names = [*known.values()]
     cheaper = names[: names.index(chosen)]
-    what = next(what for what, system in known.items() if system == chosen)
     clauses = [
-        f"Use {chosen} here, {what}: {_amounts(tasks, chosen)}",
+        f"Use {chosen} here, {tasks[0].way_of[chosen]}: {_amounts(tasks, chosen)}",
         *(_as_good(task, chosen) for task in tasks if task.best != chosen),
         _worse(tasks, [x for x in cheaper if x != tasks[0].results.plan.base]),
     ]
@@ -139,12 +141,12 @@ def choice(tasks: Sequence[Task], fallen: Mapping[str, Sequence[str]]) -> str:
     return f"{sentence}."
 
 
-def _of_way(tasks: Sequence[Task], systems: Sequence[str]) -> str | None:
+def _of_way(tasks: Sequence[Task], what: str) -> str | None:
     """Return the system of a way whose largest loss to the best at a task is smallest.
 
-    Losses at different tasks are comparable as parts of what the best gains.
+    It is a way at all tasks: a route by groups may be of use at one alone.
     """
-    there = [x for x in systems if all(x in task.drawn for task in tasks)]
+    there = [x for x in tasks[0].ways[what] if all(x in t.ways[what] for t in tasks)]
     return min(there, key=lambda x: max(t.part_lost(x) for t in tasks), default=None)
 
 
@@ -162,14 +164,13 @@ def _amounts(tasks: Sequence[Task], system: str) -> str:
 
 
 def _as_good(task: Task, chosen: str) -> str:
-    """Return that a system cannot be told from the best, and what for it is taken."""
+    """Return that a system cannot be told from the best, and whether it costs less."""
     best, (low, high, _) = task.best, task.loss(chosen)
-    way = {system: what for what, systems in task.ways.items() for system in systems}
     cost = [*task.ways]
-    less = cost.index(way[chosen]) < cost.index(way[best])
+    less = cost.index(task.way_of[chosen]) < cost.index(task.way_of[best])
     return (
-        f"the best, {best} ({way[best]}), makes {task.means[best]:.1f}, but these sets"
-        f" cannot tell the two apart (difference [{low:.1f}, {high:.1f}])"
+        f"the best, {best} ({task.way_of[best]}), makes {task.means[best]:.1f}, but"
+        f" these sets cannot tell the two apart (difference [{low:.1f}, {high:.1f}])"
         f"{f', and {chosen} costs less' if less else ''}"
     )
 

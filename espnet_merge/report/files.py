@@ -12,7 +12,6 @@ from espnet_merge.report import markdown, tables
 from espnet_merge.report.data import data
 from espnet_merge.report.environment import origin
 from espnet_merge.report.findings import Findings, find
-from espnet_merge.report.markdown import BLEU, RATES, RETENTION
 from espnet_merge.report.page import page
 from espnet_merge.report.plan import Plan
 from espnet_merge.report.record import record
@@ -110,7 +109,11 @@ def _draw(results: Results, output: Path) -> list[Path]:
     # Imported here: matplotlib takes seconds to load, and bad input must fail at once.
     from espnet_merge.report.pictures import DPI, draw_bleu, draw_rates, draw_retention
 
-    draw = {BLEU: draw_bleu, RATES: draw_rates, RETENTION: draw_retention}
+    draw = {
+        markdown.RATES: draw_rates,
+        markdown.RETENTION: draw_retention,
+        markdown.BLEU: draw_bleu,
+    }
     shown = markdown.pictures(results)
     for name, part_of in shown.items():
         with whole_file(output / name) as part:

@@ -175,14 +175,8 @@ def against_base(results: Results, drawn: Drawn) -> Tested:
 def fallen(results: Results, tested: Tested) -> dict[str, list[str]]:
     """Return system -> sets on which it is significantly worse than the base."""
     sets = [*map(results.label, results.plan.sets)]
-    return {
-        system: [
-            name
-            for name in sets
-            if name in rows and rows[name].p < DESIGN.alpha and rows[name].points < 0
-        ]
-        for system, rows in tested.items()
-    }
+    worse = {(x, c) for x, c in significant(tested) if tested[x][c].points < 0}
+    return {x: [name for name in sets if (x, name) in worse] for x in tested}
 
 
 def _loops(results: Results, system: str, name: str) -> str:

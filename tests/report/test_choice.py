@@ -172,3 +172,19 @@ def test_nothing_is_said_of_a_task_that_cannot_be_tested(exp):
     untested = Task(results, words.means, {}, max)
     assert choice([words], {})
     assert choice([words, untested], {}) == ""
+
+
+def test_a_route_that_is_of_use_at_one_task_alone_is_none(exp):
+    write_exp(exp, {"zero_shot": {"es_tv": 40.0}}, "padded")
+    routed = {"experts": [], "merges": ["soup"], "joint": [], "routed": ["routed"]}
+    # Two groups of one language: nobody is told which an utterance is of.
+    groups = {"es": ["es_test"], "tv": ["es_tv_test"]}
+    apart = read(exp, **routed)
+    alike = read(exp, **routed, groups=groups, sets=["es_test", "es_tv_test"])
+    words = at(apart, min, zero_shot=30, soup=20, routed=12)
+    bleu = at(alike, max, zero_shot=13, soup=25, routed=30)
+    assert choice([words], {}).startswith("Use routed here, ")
+    assert choice([bleu], {}).startswith("Use soup here, ")
+    first, second, third = choice([words, bleu], {}).split(" Use ")
+    assert first == "No system is as good as the best at each task."
+    assert (second.split()[0], third.split()[0]) == ("routed", "soup")
