@@ -105,8 +105,8 @@ def test_training_whose_job_is_requeued(cluster, recipe, undisturbed, tmp_path):
     job = job_of(cut)
     cluster.run("scontrol", "update", f"JobId={job}", "Requeue=1")
     cluster.run("scontrol", "requeue", job)
-    ends_undisturbed(driver, cut, undisturbed)
-    assert job_of(cut) == job
+    said = ends_undisturbed(driver, cut, undisturbed)
+    assert job_of(cut) == job, said
     assert "The training was resumed using" in log.read_text("utf-8")
 
 

@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2154
 # Source me. Stages 1 to 3 and 5 of merge.sh: make, check, format and filter data
-# directories. Expects the options of merge.sh and the variables that it derives from them.
+# directories. Expects the options of merge.sh and the variables of names.sh.
 
 # Stage 1
 prepare_data() {

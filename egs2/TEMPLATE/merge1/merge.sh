@@ -105,198 +105,26 @@ given=("$@")
 . ./path.sh
 if [[ $status == true ]]; then exec ../../../local/status.py "$expdir"; fi
 . ./cmd.sh
+. "$here/names.sh"
 . "$here/groups.sh"
 . "$here/taken.sh"
 . "$here/routes.sh"
 . "$here/data_stages.sh"
 . "$here/model_stages.sh"
 . "$here/result_stages.sh"
+. "$here/seeds.sh"
 . "$here/preflight.sh"
 
-espnet=$(../../../tools/espnet_root.sh)/egs2/TEMPLATE/asr1
-for name in utils scripts pyscripts; do
-  if [[ $dry_run == true ]]; then break; fi
-  # Several runs may start at once, so a correct link is not replaced.
-  [[ $(readlink "$name") == "$espnet/$name" ]] || ln -sfn "$espnet/$name" "$name"
-done
-
-# check_unique WHAT NAME...: fail if a name is repeated; two outputs would have one path.
-check_unique() {
-  local twice
-  twice=$(printf '%s\n' "${@:2}" | sort | uniq -d | xargs)
-  [[ -z $twice ]] || fail "every $1 must have a name of its own; '$twice' is there twice."
+link_espnet() { # ESPnet's scripts, which training uses
+  local espnet name
+  espnet=$(../../../tools/espnet_root.sh)/egs2/TEMPLATE/asr1
+  for name in utils scripts pyscripts; do
+    # Several runs may start at once, so a correct link is not replaced.
+    [[ $(readlink "$name") == "$espnet/$name" ]] || ln -sfn "$espnet/$name" "$name"
+  done
 }
 
-if [[ $skip_data_prep == true ]]; then skip_stages+=" 1 2 3 5"; fi
-if [[ $skip_train == true ]]; then skip_stages+=" 6 7"; fi
-if [[ $skip_eval == true ]]; then skip_stages+=" 9 10 11"; fi
-check_stages 11
-[[ $skip_upload == true ]] ||
-  fail "--skip_upload must be true: a recipe uploads nothing; espnet-merge push does."
-if [[ $experts == auto ]]; then experts=$(names_in_data train); fi
-if [[ $test_sets == auto ]]; then test_sets=$(names_in_data test _test); fi
-[[ -n $experts ]] || fail "--experts must name at least one expert, as 'es it ru'."
-[[ -n $test_sets ]] || fail "--test_sets must name at least one set, as 'es_test'."
-read -ra expert_names <<<"$experts"
-read -ra kind_names <<<"$kinds"
-read_taken "$experts" "$expert_models"
-if [[ $joint == auto ]]; then
-  if ((${#taken_names[@]} || ${#expert_names[@]} == 1)); then joint=; else joint=full; fi
-fi
-read -ra joint_kinds <<<"$joint"
-read -ra tests <<<"$test_sets"
-read -ra ood_dirs <<<"$ood"
-for dir in "${ood_dirs[@]}"; do tests+=("$(basename "$dir")"); done
-if [[ $eval_valid_set == true ]]; then
-  for name in "${expert_names[@]}"; do
-    tests+=("${name}_dev")
-    groups+=" $name=${name}_dev"
-  done
-fi
-read -ra factors <<<"$speed_factors"
-read -ra merge_words <<<"$merge_args"
-read -ra search_words <<<"$search_args"
-read -ra decode_words <<<"$decode_args"
-if [[ $hear == true ]]; then decode_words+=(--hear); fi
-if [[ $gpu_inference == true ]]; then decode_words+=(--device cuda); fi
-read -ra statistics_words <<<"$statistics_args"
-full_config=$(conf_file train "$full_config")
-lora_config=$(conf_file train "$lora_config")
-mixture_config=$(conf_file train "$mixture_config")
-expert_mode=$(conf_file decode "$expert_mode")
-declare -A merge_file=() decode_file=() soup_file=()
-soups=()
-merges=()
-for name in $objectives; do
-  file=$(conf_file train "$name")
-  name=$(basename "$file" .yaml)
-  soups+=("${name#objectives_}")
-  soup_file[${soups[-1]}]=$file
-done
-modes=()
-for name in $merge_configs; do
-  file=$(conf_file merge "$name")
-  merges+=("$(basename "$file" .yaml)")
-  merge_file[${merges[-1]}]=$file
-done
-for name in $decode_configs; do
-  file=$(conf_file decode "$name")
-  modes+=("$(basename "$file" .yaml)")
-  decode_file[${modes[-1]}]=$file
-done
-base_modes=("${modes[@]}")
-if [[ -n $base_decode_config ]]; then
-  file=$(conf_file decode "$base_decode_config")
-  base_modes=("$(basename "$file" .yaml)")
-  name=${decode_file[${base_modes[0]}]:-$file}
-  [[ $name == "$file" ]] ||
-    fail "--base_decode_config and --decode_configs must have names of their own; '$file'" \
-      "and '$name' have one: copy it to another name."
-  decode_file[${base_modes[0]}]=$file
-fi
-
-train_suffix=_train
-if ((${#factors[@]})); then train_suffix=_train_sp; fi
-for name in "${tests[@]}"; do
-  [[ " ${expert_names[*]/%/_train} ${expert_names[*]/%/_valid} " != *" $name "* ]] ||
-    fail "--test_sets must not be of training or validation sets, from which utterances" \
-      "are dropped; got '$name': give it a second name under data/."
-done
-
-declare -A mixed=() # combined data of several experts: name -> experts
-if [[ -n $joint$objectives ]] || has_route mixture; then mixed[joint]=$experts; fi
-if [[ $two_stage == true ]]; then
-  for name in "${expert_names[@]}"; do
-    # A set of translations is named by both languages, as es-en.
-    if [[ ${name%%_*} == *-* ]]; then task=translation; else task=recognition; fi
-    mixed[$task]+="$name "
-  done
-  [[ -n ${mixed[translation]:-} && -n ${mixed[recognition]:-} ]] ||
-    fail "--two_stage needs experts of both tasks, as 'es es-en'; got '$experts'."
-fi
-
-learned=("${trained_names[@]}") # experts on whose data something is trained or measured
-if ((${#mixed[@]})) || has_route routed_heard || needs_statistics; then
-  learned=("${expert_names[@]}")
-fi
-train_sets=("${learned[@]/%/$train_suffix}")
-valid_sets=("${learned[@]/%/_valid}")
-if [[ -n $search ]]; then valid_sets=("${expert_names[@]/%/_valid}"); fi
-all_sets=("${train_sets[@]}" "${valid_sets[@]}" "${tests[@]}")
-
-trained=() # systems that are trained, the longest job first
-for kind in "${joint_kinds[@]}"; do
-  [[ $kind == full || $kind == lora ]] ||
-    fail "--joint must be of full and lora, or empty; got '$kind'."
-  trained+=("$(if [[ $kind == full ]]; then echo joint; else echo joint_lora; fi)")
-done
-if [[ $two_stage == true ]]; then trained+=(two_stage); fi
-trained+=("${soups[@]}")
-later=() # systems that are trained when the experts are
-if [[ $sequential == true ]]; then
-  [[ " $kinds " == *" full "* ]] ||
-    fail "--sequential true needs full in --kinds, which are '$kinds'."
-  ((${#taken_names[@]} == 0)) ||
-    fail "--sequential true trains all experts, and --expert_models takes" \
-      "'${taken_names[*]}': leave one of them out."
-  ((${#expert_names[@]} > 1)) ||
-    fail "--sequential true needs two experts, one after the other; got '$experts'."
-  later+=(sequential)
-fi
-together=("${trained[@]}" "${later[@]}") # systems that are trained on the data of several experts
-if [[ $two_stage == true ]]; then together+=(recognition); fi # the first stage's
-read_routes
-if has_route mixture; then later+=(mixture); fi
-for kind in "${kind_names[@]}"; do
-  [[ $kind == full || $kind == lora ]] ||
-    fail "--kinds must be of full and lora; got '$kind'."
-  trained+=("${trained_names[@]/#/${kind}_}")
-done
-merged=() # systems that are merges
-declare -A kind_of=() config_of=() # merge -> kind of its experts, and its configuration
-read -ra merge_kinds <<<"$merge_kind"
-for kind in "${merge_kinds[@]}"; do
-  [[ -z $merge_configs$search || " $kinds " == *" $kind "* ]] ||
-    fail "--merge_kind must be of --kinds, which are '$kinds'; got '$kind'."
-  for name in "${merges[@]}"; do
-    file=${merge_file[$name]}
-    if [[ $kind != "${merge_kinds[0]}" ]]; then name+=_$kind; fi
-    merged+=("$name")
-    kind_of[$name]=$kind
-    config_of[$name]=$file
-  done
-done
-put_searched() { # NAME ARRAY: NAME_searched beside NAME, or where there is none at the end
-  local -n list=$2
-  local one placed=()
-  for one in "${list[@]}"; do
-    placed+=("$one")
-    if [[ $one == "$1" ]]; then placed+=("$1_searched"); fi
-  done
-  [[ " ${placed[*]} " == *" $1_searched "* ]] || placed+=("$1_searched")
-  list=("${placed[@]}")
-}
-declare -A space_of=() # merge -> what is open of it
-for name in $search; do
-  file=$(conf_file search "$name")
-  name=$(basename "$file" .yaml)
-  put_searched "$name" merges
-  put_searched "$name" merged
-  kind_of[${name}_searched]=${merge_kinds[0]}
-  space_of[${name}_searched]=$file
-done
-systems=(zero_shot "${trained[@]}" "${later[@]}" "${taken[@]}" "${merged[@]}")
-if [[ $two_stage == true ]]; then systems+=(recognition); fi
-if has_route routed_heard; then systems+=(routed_heard); fi
-decoded=("${systems[@]}") # by themselves
-if has_route routed; then systems+=(routed); fi
-check_unique "merge" "${merges[@]}"
-check_unique "system" "${systems[@]}"
-check_unique "decoding mode" "${modes[@]}"
-check_unique "test set" "${tests[@]}"
-read_groups "${expert_names[*]}" "${tests[*]}" "$groups"
-datasets=("${trained_names[@]}" "${!mixed[@]}") # what a model is trained on
-
+read_names
 results=${results:-$expdir/results}
 if [[ $preflight == true && -n $seeds ]]; then # one seed shows what all do
   expdir+=/seed_${seeds%% *}
@@ -315,47 +143,10 @@ lock_place() {
   fi
 }
 
-if [[ $dry_run == false ]]; then lock_place; fi
-
-# With --seeds: one run with each seed, in its own directory, and one table of all.
-run_seeds() {
-  local seed dir name first with_table=false
-  first=$(first_seed)
-  if ((stop_stage == 11)) && ! is_skipped 11 && [[ $dry_run == false ]]; then with_table=true; fi
-  for seed in $seeds; do
-    dir=$expdir/seed_$seed
-    if [[ $dry_run == true ]]; then
-      echo "seed $seed"
-    else
-      mkdir -p "$dir"
-    fi
-    if [[ $seed != "$first" && $dry_run == false ]]; then # these do not depend on the seed
-      for name in base zero_shot stats "${taken[@]}"; do
-        ln -sfn "../seed_$first/$name" "$dir/"
-      done
-    fi
-    attended "$0" "${given[@]}" --seeds "" --expdir "$dir" \
-      --train_args "$train_args --seed $seed"
-    if [[ $with_table == true ]]; then
-      save_seed "$seed"
-      # Files of other seeds may be of an earlier configuration, until these are run.
-      [[ $seed == "${seeds##* }" ]] || write_seeds || log "no table before the last seed"
-    fi
-  done
-  if [[ $with_table == true ]]; then write_seeds; fi
-}
-
-# first_seed: whose directory has what does not depend on the seed.
-first_seed() {
-  local dir
-  for dir in "$expdir"/seed_*; do
-    if [[ -d $dir/base && ! -L $dir/base ]]; then
-      echo "${dir##*/seed_}"
-      return
-    fi
-  done
-  echo "${seeds%% *}"
-}
+if [[ $dry_run == false ]]; then
+  link_espnet
+  lock_place
+fi
 
 if [[ -n $seeds ]]; then
   run_seeds

@@ -1,7 +1,6 @@
 # shellcheck shell=bash disable=SC2154
 # Source me. Stages 4 and 6 to 8 of merge.sh: the base, trained systems, and merges; and the
-# run of what is planned. Expects the options of merge.sh and the variables that it derives
-# from them.
+# run of what is planned. Expects the options of merge.sh and the variables of names.sh.
 
 # Stage 4
 fetch_models() {

@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2154
 # Source me. What a run does is checked before it is queued. Expects the options of merge.sh
-# and the variables that it derives from them.
+# and the variables of names.sh.
 
 check_run() {
   local name full=() lora=() words log=$expdir/preflight.log

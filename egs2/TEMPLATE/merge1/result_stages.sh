@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2154,SC2004
-# Source me. Stages 9 to 11 of merge.sh: hypotheses, scores, the report, and the table of
-# several seeds. Expects the options of merge.sh and the variables that it derives from them.
+# Source me. Stages 9 to 11 of merge.sh: hypotheses, scores and the report. Expects the
+# options of merge.sh and the variables of names.sh.
 
 # Stage 9
 decode_systems() {
@@ -132,6 +132,15 @@ report_options() {
     --inference "${modes[@]}"
 }
 
+group_options() { # the test sets of each expert's group, one word a line
+  local name own
+  echo --group
+  for name in "${expert_names[@]}"; do
+    mapfile -t own < <(sets_of "$name" "${tests[@]}")
+    echo "$name=$(join_by_comma "${own[@]}")"
+  done
+}
+
 write_report() {
   local name mark inputs=() args
   mapfile -t args < <(report_options)
@@ -165,54 +174,4 @@ code_of() {
   fi
   find -L "$package/$1" -type f -not -name '*.pyc' -print0 | sort -z |
     xargs -0 cat | cksum
-}
-
-# save_seed SEED: keep the errors of its systems in a small file, with what is to be shown.
-save_seed() {
-  local dir=$expdir/seed_$1 system ways args=()
-  for system in "${systems[@]}"; do
-    read -ra ways <<<"$(modes_of "$system")"
-    args+=(--row "$system" "${tests[@]/#/$dir/$system/inference_${ways[0]}/}")
-  done
-  mapfile -t -O "${#args[@]}" args < <(group_options)
-  if ((${#together[@]})); then args+=(--baseline "${together[@]}"); fi
-  if ((${#merged[@]})); then args+=(--merges "${merged[@]}"); fi
-  for system in "${merged[@]}"; do args+=(--made-of "$system=$(recipe_of "$system")"); done
-  mkdir -p "$results"
-  espnet-merge seeds --base zero_shot "${args[@]}" --sets "${tests[@]}" \
-    --configuration "$(configuration)" --save "$results/seed_$1.json"
-}
-
-recipe_of() { # MERGE: its configuration, without comments, as a checksum; and how it was searched
-  local file=${space_of[$1]:-${config_of[$1]:-}}
-  echo "${space_of[$1]:+searched $search_args }$(parts "$file" | cksum)"
-}
-
-group_options() { # the test sets of each expert's group, one word a line
-  local name own
-  echo --group
-  for name in "${expert_names[@]}"; do
-    mapfile -t own < <(sets_of "$name" "${tests[@]}")
-    echo "$name=$(join_by_comma "${own[@]}")"
-  done
-}
-
-# configuration: how systems are made with every seed, in one line.
-configuration() {
-  local files=("$full_config" "$lora_config" "${soup_file[@]}")
-  echo "experts $experts${expert_models:+ of $expert_models}; base $base; speeds $speed_factors;" \
-    "$min_train_seconds to $max_train_seconds s," \
-    "${max_train_utterances:-all} utterances, ${max_valid_utterances:-all} for validation;" \
-    "train $train_args $joint_args" \
-    "$objectives_args $(fingerprint "${files[@]}"); merge $merge_args;" \
-    "statistics $statistics_args; decode $decode_args ;" \
-    "route $router_args $routed_args $(fingerprint "$mixture_config")" | xargs
-}
-
-# Every seed that is kept, of whichever day and machine.
-write_seeds() {
-  local picture=()
-  if ((${#together[@]})); then picture=(--picture "$expdir/SEEDS.png"); fi
-  espnet-merge seeds --load "$results"/seed_*.json --output "$expdir/SEEDS.md" \
-    "${picture[@]}"
 }

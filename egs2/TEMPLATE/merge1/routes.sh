@@ -1,8 +1,8 @@
 # shellcheck shell=bash disable=SC2154,SC2034,SC2004
 # Source me. Systems that route between the LoRA experts. Each utterance is decoded by the
 # expert of its test set's group (routed), by the one that a router hears (routed_heard), or
-# by all, weighted by a gate (mixture). Expects the options of merge.sh and the variables
-# that it derives from them.
+# by all, weighted by a gate (mixture). Expects the options of merge.sh and the variables of
+# names.sh.
 
 has_route() { [[ " $routes " == *" $1 "* ]]; } # SYSTEM
 

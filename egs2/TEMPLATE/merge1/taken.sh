@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2154,SC2034
 # Source me. Experts that the user has already, full models or LoRA adapters. They are
 # taken, not trained: expert NAME is the system own_NAME, whatever --kinds says. Expects the
-# options of merge.sh and the variables that it derives from them.
+# options of merge.sh and the variables of names.sh.
 
 declare -A source_of=() # expert that is taken -> its path, or its name on the hub
 
