@@ -13,7 +13,7 @@ import numpy as np
 
 from espnet_merge.report.plan import IN_DOMAIN, ORACLE, Plan, language_of
 from espnet_merge.report.results import Results
-from espnet_merge.report.significance import DESIGN
+from espnet_merge.report.significance import DESIGN, Drawn
 from espnet_merge.report.tables import best_of
 from espnet_merge.score.bootstrap import Interval, Rates, interval
 from espnet_merge.speech import AUTO
@@ -94,16 +94,14 @@ class Task:
         return f"{self.means[system]:.1f} {unit} of {names}"
 
 
-def transcription(results: Results) -> Task | None:
+def transcription(results: Results, drawn: Drawn) -> Task | None:
     """Return how good systems are at transcribing, if groups have such sets."""
-    grid = results.rates()
+    grid, sets = results.rates(), results.plan.averages.get(IN_DOMAIN, ())
     if not results.scores or IN_DOMAIN not in grid.columns:
         return None
     means = grid.column(IN_DOMAIN)
-    sets = results.plan.averages[IN_DOMAIN]
-    drawn = [DESIGN.draw(results.part(name, list(means))) for name in sets]
-    of_systems = np.mean(drawn, axis=0).T
-    return Task(results, means, dict(zip(means, of_systems, strict=True)), min)
+    of_systems = {x: np.mean([drawn[name][x] for name in sets], axis=0) for x in means}
+    return Task(results, means, of_systems, min)
 
 
 def choice(tasks: Sequence[Task], fallen: Mapping[str, Sequence[str]]) -> str:

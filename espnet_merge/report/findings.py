@@ -40,12 +40,16 @@ def find(results: Results, expdir: Path) -> Findings:
         InputError: texts of translations are broken, or their ids are not the same.
     """
     transcribed, translated = by_task(results)
-    tested = significance.against_base(transcribed)
+    rates = significance.draw(transcribed)
+    tested = significance.against_base(transcribed, rates)
     fallen = significance.fallen(transcribed)
-    drawn = translations.draw(translated, expdir)
-    of_bleu = translations.against_base(translated, drawn)
+    bleu = translations.draw(translated, expdir)
+    of_bleu = translations.against_base(translated, bleu)
     lost = translations.fallen(translated, of_bleu)
-    tasks = [transcription(transcribed), translations.translation(translated, drawn)]
+    tasks = [
+        transcription(transcribed, rates),
+        translations.translation(translated, bleu),
+    ]
     sentences = [summary(transcribed, tested)] if transcribed.scores else []
     return Findings(
         transcribed=tested,

@@ -23,6 +23,8 @@ GATE = replace(DESIGN, sides=1)
 
 # System -> column -> its difference from the base.
 type Tested = Mapping[str, Mapping[str, Difference]]
+# Set -> system -> its error rate in each resample.
+type Drawn = Mapping[str, Mapping[str, Rates]]
 
 
 def mean_difference(
@@ -33,21 +35,27 @@ def mean_difference(
     return difference(parts, [DESIGN.draw(part) for part in parts], 0, 1, DESIGN)
 
 
-def against_base(results: Results) -> Tested:
+def draw(results: Results) -> Drawn:
+    """Return resampled error rates of all sets that have scores.
+
+    All tests share the draws: fifty systems cost little more than two.
+    """
+    drawn = {}
+    for name in results.plan.sets:
+        scored = [x for x in results.plan.kinds if (x, name) in results.scores]
+        if scored:
+            rates = DESIGN.draw(results.part(name, scored))
+            drawn[name] = dict(zip(scored, rates.T, strict=True))
+    return drawn
+
+
+def against_base(results: Results, drawn: Drawn) -> Tested:
     """Return the differences of all systems from the base, where both have scores.
 
     The p-values of sets are after Holm's correction over all sets of the system; those
     of macro averages are not corrected.
     """
-    plan = results.plan
-    # All systems share the draws: fifty systems cost little more than two.
-    drawn = {}
-    for name in plan.sets:
-        scored = [system for system in plan.kinds if (system, name) in results.scores]
-        if scored:
-            rates = DESIGN.draw(results.part(name, scored))
-            drawn[name] = dict(zip(scored, rates.T, strict=True))
-    return {system: _of_system(results, system, drawn) for system in plan.kinds}
+    return {x: _of_system(results, x, drawn) for x in results.plan.kinds}
 
 
 def by_column(
@@ -70,16 +78,8 @@ def by_column(
     return columns
 
 
-def _of_system(
-    results: Results, system: str, drawn: Mapping[str, Mapping[str, Rates]]
-) -> dict[str, Difference]:
-    """Return column -> difference of a system from the base.
-
-    Args:
-        results: results of transcribed sets.
-        system: system to test.
-        drawn: set -> system -> its resampled rates.
-    """
+def _of_system(results: Results, system: str, drawn: Drawn) -> dict[str, Difference]:
+    """Return column -> difference of a system from the base."""
     parts = _parts_with_base(results, system)
     pairs = {
         name: np.column_stack([drawn[name][s] for s in (results.plan.base, system)])

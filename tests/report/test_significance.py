@@ -2,14 +2,19 @@ from dataclasses import replace
 
 import pytest
 
-from espnet_merge.report.significance import against_base, fallen, mean_difference
+from espnet_merge.report.significance import against_base, draw, fallen, mean_difference
 from tests.report.fake import read
+
+
+def differences_in(exp):
+    results = read(exp)
+    return against_base(results, draw(results))
 
 
 def test_differences_to_the_base(exp):
     # Errors are spread over 40 utterances so evenly that all that differ, differ to
     # the same side; where fewer than six do, no permutation test can be significant.
-    tested = against_base(read(exp))
+    tested = differences_in(exp)
     found = tested["full_es"]["es"]  # 400 errors against 100: in all 40 utterances
     assert (found.a, found.b, found.points) == pytest.approx((40, 10, -30))
     assert found.low < -30 < found.high < 0
@@ -24,9 +29,9 @@ def test_differences_to_the_base(exp):
 
 def test_a_missing_score_is_not_tested(exp):
     (exp / "soup/inference_padded/it_test/score.json").unlink()
-    assert list(against_base(read(exp))["soup"]) == ["es", "en", "other"]
+    assert list(differences_in(exp)["soup"]) == ["es", "en", "other"]
     (exp / "zero_shot/inference_padded/es_test/score.json").unlink()
-    assert list(against_base(read(exp))["soup"]) == ["en", "other"]
+    assert list(differences_in(exp)["soup"]) == ["en", "other"]
 
 
 def test_fallen_are_sets_that_are_significantly_worse(exp):
@@ -54,7 +59,7 @@ def test_mean_difference_over_sets(exp):
 
 
 def test_a_group_of_one_set_is_that_set_less_the_correction(exp):
-    tested = against_base(read(exp))["full_es"]
+    tested = differences_in(exp)["full_es"]
     # No drawn signs reach any of the three sets; en has 120 errors against 100.
     corrected, alone = tested["en"], tested["other"]
     assert (corrected.p, alone.p) == pytest.approx((3 / 1001, 1 / 1001))
