@@ -194,15 +194,16 @@ decode_model() { # SYSTEM or SEED/WAY/NAME
 
 # Stage 6
 score_all() {
-  local name system sets dirs table
+  local name system sets table
+  local -A texts=() # set -> its hypotheses, one a line
+  for system in "${systems[@]}"; do
+    mapfile -t sets < <(test_sets_of "$system")
+    for name in "${sets[@]}"; do texts[$name]+=$(texts_of "$system")/$name$'\n'; done
+  done
   for name in "${tests[@]}"; do
-    dirs=()
     table=$expdir/scoring.$name.log
-    for system in "${systems[@]}"; do
-      mapfile -t sets < <(test_sets_of "$system")
-      if [[ " ${sets[*]} " == *" $name "* ]]; then dirs+=("$(texts_of "$system")/$name"); fi
-    done
-    espnet-merge score --ref "$dumpdir/$name" --hyp "${dirs[@]}" \
+    mapfile -t sets <<<"${texts[$name]%$'\n'}"
+    espnet-merge score --ref "$dumpdir/$name" --hyp "${sets[@]}" \
       --normalizer "$normalizer" --keep-current >"$table"
     log "scoring $name: done; counts of each system are in $table"
   done
