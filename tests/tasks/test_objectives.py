@@ -163,6 +163,15 @@ def test_a_soup_trains_resumes_exactly_and_exports(micro_whisper, data, tmp_path
     assert same == {"model.encoder.embed_positions.weight"}
 
 
+def test_who_reads_the_batches_changes_no_step(micro_whisper, data, tmp_path):
+    for readers in ("0", "1"):
+        more = ("--max_epoch", "1", "--num_workers", readers)
+        objectives_train(words(micro_whisper, data, tmp_path / readers, SOUP, *more))
+    here, apart = checkpoint(tmp_path / "0", 1), checkpoint(tmp_path / "1", 1)
+    for name, value in here.items():
+        torch.testing.assert_close(value, apart[name], rtol=0, atol=0, equal_nan=True)
+
+
 def test_a_head_of_another_loss(micro_whisper, data, tmp_path, caplog):
     caplog.set_level(logging.INFO)
     heads = {"u": {"loss": "cpc"}, "v": {"loss": "best_rq", "task": "translate"}}
