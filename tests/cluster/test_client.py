@@ -252,6 +252,7 @@ def test_other_options_of_sbatch_keep_what_is_done(desk):
     words = ("JOB=1:2", "x.JOB.log", "echo", "JOB", ">>out", ";", "sleep", "$[JOB*2-2]")
     first = desk.start("--mem", "1G", *words)
     desk.waits_for("q/x.JOB.log/1.end.json")
+    desk.waits(lambda: "2" in desk.read("out"))
     first.kill()
     first.wait()
     assert desk.run("--mem", "2G", *words) == 0

@@ -124,6 +124,7 @@ link_espnet() { # ESPnet's scripts, which training uses
   done
 }
 
+if [[ $dry_run == false ]]; then link_espnet; fi
 read_names
 results=${results:-$expdir/results}
 if [[ $preflight == true && -n $seeds ]]; then # one seed shows what all do
@@ -143,10 +144,7 @@ lock_place() {
   fi
 }
 
-if [[ $dry_run == false ]]; then
-  link_espnet
-  lock_place
-fi
+if [[ $dry_run == false ]]; then lock_place; fi
 
 if [[ -n $seeds ]]; then
   run_seeds
