@@ -118,13 +118,14 @@ if [[ $status == true ]]; then exec ../../../local/status.py "$expdir"; fi
 link_espnet() { # ESPnet's scripts, which training uses
   local espnet name
   espnet=$(../../../tools/espnet_root.sh)/egs2/TEMPLATE/asr1
+  if [[ $dry_run == true ]]; then return; fi
   for name in utils scripts pyscripts; do
     # Several runs may start at once, so a correct link is not replaced.
     [[ $(readlink "$name") == "$espnet/$name" ]] || ln -sfn "$espnet/$name" "$name"
   done
 }
 
-if [[ $dry_run == false ]]; then link_espnet; fi
+link_espnet
 read_names
 results=${results:-$expdir/results}
 if [[ $preflight == true && -n $seeds ]]; then # one seed shows what all do
